@@ -1,0 +1,314 @@
+use std::fmt;
+
+use chancery_crypto::{Digest, PublicKey};
+use x509_parser::{
+    extensions::{GeneralName, ParsedExtension},
+    oid_registry as oid,
+    prelude::{FromDer, X509Certificate},
+    public_key::PublicKey as SpkiKey,
+};
+
+use crate::{AgencyName, CertError, OfficerName, SignerName};
+
+/// The largest certificate that is read, in bytes.
+const MAX_CERTIFICATE: usize = 64 * 1024;
+
+/// A parsed X.509 v3 certificate and its DER. Parsing verifies nothing; see
+/// [`crate::TrustStore::validate`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate {
+    der: Vec<u8>,
+    pub(crate) subject_der: Vec<u8>,
+    pub(crate) issuer_der: Vec<u8>,
+    pub(crate) subject_key_id: Option<Vec<u8>>,
+    pub(crate) authority_key_id: Option<Vec<u8>>,
+    subject: String,
+    issuer: String,
+    serial: String,
+    not_before: i64,
+    not_after: i64,
+    public_key: Option<PublicKey>,
+    key_kind: String,
+    dns_names: Vec<String>,
+    emails: Vec<String>,
+    ca: Option<Option<u32>>,
+    key_usages: Vec<&'static str>,
+    extended_key_usages: Vec<&'static str>,
+    permitted: Vec<String>,
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({}, serial {})", self.subject, self.serial)
+    }
+}
+
+impl Certificate {
+    /// Parses one certificate.
+    ///
+    /// # Errors
+    /// [`CertError::Malformed`], saying why.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
+        let malformed = |e: &dyn fmt::Display| CertError::Malformed(e.to_string());
+        if der.len() > MAX_CERTIFICATE {
+            return Err(malformed(&"it is larger than 64 KiB"));
+        }
+        let (rest, cert) = X509Certificate::from_der(der).map_err(|e| malformed(&e))?;
+        if !rest.is_empty() {
+            return Err(malformed(&"bytes follow it"));
+        }
+        let tbs = &cert.tbs_certificate;
+        // The display name is what people read; it is never compared.
+        let shown = |name: &x509_parser::x509::X509Name<'_>| {
+            let common = name.iter_common_name().next().and_then(|a| a.as_str().ok());
+            common.map_or_else(|| name.to_string(), str::to_owned)
+        };
+        let mut out = Self {
+            der: der.to_vec(),
+            subject_der: tbs.subject.as_raw().to_vec(),
+            issuer_der: tbs.issuer.as_raw().to_vec(),
+            subject_key_id: None,
+            authority_key_id: None,
+            subject: shown(&tbs.subject),
+            issuer: shown(&tbs.issuer),
+            serial: hex::encode(tbs.raw_serial()),
+            not_before: tbs.validity.not_before.timestamp(),
+            not_after: tbs.validity.not_after.timestamp(),
+            public_key: None,
+            key_kind: tbs.subject_pki.algorithm.algorithm.to_id_string(),
+            dns_names: Vec::new(),
+            emails: Vec::new(),
+            ca: None,
+            key_usages: Vec::new(),
+            extended_key_usages: Vec::new(),
+            permitted: Vec::new(),
+        };
+        out.public_key = public_key(&tbs.subject_pki);
+        if let Some(key) = &out.public_key {
+            out.key_kind = key.kind().to_owned();
+        }
+        for extension in tbs.extensions() {
+            out.read_extension(extension.parsed_extension()).map_err(|e| malformed(&e))?;
+        }
+        Ok(out)
+    }
+
+    fn read_extension(&mut self, extension: &ParsedExtension<'_>) -> Result<(), String> {
+        match extension {
+            ParsedExtension::SubjectAlternativeName(san) => {
+                for name in &san.general_names {
+                    match name {
+                        GeneralName::DNSName(n) => self.dns_names.push((*n).to_owned()),
+                        GeneralName::RFC822Name(n) => self.emails.push((*n).to_owned()),
+                        _ => {}
+                    }
+                }
+            }
+            ParsedExtension::BasicConstraints(b) if b.ca => self.ca = Some(b.path_len_constraint),
+            ParsedExtension::KeyUsage(usage) => {
+                self.key_usages = [
+                    (usage.digital_signature(), "digitalSignature"),
+                    (usage.non_repudiation(), "contentCommitment"),
+                    (usage.key_encipherment(), "keyEncipherment"),
+                    (usage.key_agreement(), "keyAgreement"),
+                    (usage.key_cert_sign(), "keyCertSign"),
+                    (usage.crl_sign(), "cRLSign"),
+                ]
+                .into_iter()
+                .filter_map(|(on, name)| on.then_some(name))
+                .collect();
+            }
+            ParsedExtension::ExtendedKeyUsage(usage) => {
+                self.extended_key_usages = [
+                    (usage.any, "anyExtendedKeyUsage"),
+                    (usage.server_auth, "serverAuth"),
+                    (usage.client_auth, "clientAuth"),
+                    (usage.email_protection, "emailProtection"),
+                    (usage.time_stamping, "timeStamping"),
+                    (!usage.other.is_empty(), "other"),
+                ]
+                .into_iter()
+                .filter_map(|(on, name)| on.then_some(name))
+                .collect();
+            }
+            ParsedExtension::NameConstraints(constraints) => {
+                for tree in constraints.permitted_subtrees.iter().flatten() {
+                    self.permitted.push(match &tree.base {
+                        GeneralName::DNSName(n) => format!("dns:{n}"),
+                        GeneralName::RFC822Name(n) => format!("email:{n}"),
+                        other => other.to_string(),
+                    });
+                }
+            }
+            ParsedExtension::SubjectKeyIdentifier(id) => self.subject_key_id = Some(id.0.to_vec()),
+            ParsedExtension::AuthorityKeyIdentifier(id) => {
+                self.authority_key_id = id.key_identifier.as_ref().map(|id| id.0.to_vec());
+            }
+            ParsedExtension::ParseError { error } => return Err(error.to_string()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The certificate's DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The SHA-256 fingerprint of the DER.
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of(&self.der)
+    }
+
+    /// The subject's display name: for people, never compared.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The issuer's display name: for people, never compared.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The serial number in hexadecimal.
+    pub fn serial(&self) -> &str {
+        &self.serial
+    }
+
+    /// The first second of validity, since 1970 UTC.
+    pub fn not_before(&self) -> i64 {
+        self.not_before
+    }
+
+    /// The last second of validity, since 1970 UTC.
+    pub fn not_after(&self) -> i64 {
+        self.not_after
+    }
+
+    /// The subject's key, when it is of a kind we verify with.
+    pub fn public_key(&self) -> Option<&PublicKey> {
+        self.public_key.as_ref()
+    }
+
+    /// The key's kind in a word, or its algorithm's object identifier.
+    pub fn key_kind(&self) -> &str {
+        &self.key_kind
+    }
+
+    /// The dNSName alternative names.
+    pub fn dns_names(&self) -> &[String] {
+        &self.dns_names
+    }
+
+    /// The rfc822Name alternative names.
+    pub fn emails(&self) -> &[String] {
+        &self.emails
+    }
+
+    /// Whether basicConstraints say CA.
+    pub fn is_ca(&self) -> bool {
+        self.ca.is_some()
+    }
+
+    /// pathLenConstraint, when it is a CA that has one.
+    pub fn path_len(&self) -> Option<u32> {
+        self.ca.flatten()
+    }
+
+    /// The key usages by their RFC 5280 names.
+    pub fn key_usages(&self) -> &[&'static str] {
+        &self.key_usages
+    }
+
+    /// The extended key usages by their RFC 5280 names.
+    pub fn extended_key_usages(&self) -> &[&'static str] {
+        &self.extended_key_usages
+    }
+
+    /// The permitted subtrees of its name constraints, as `dns:…` and `email:…`.
+    pub fn permitted_subtrees(&self) -> &[String] {
+        &self.permitted
+    }
+
+    /// Whether it names itself as its issuer.
+    pub fn is_self_issued(&self) -> bool {
+        self.subject_der == self.issuer_der
+    }
+
+    /// Who signs with it: the one officer or, without officers, the one agency that it names.
+    ///
+    /// # Errors
+    /// [`CertError::Name`] when it names nobody, or more than one.
+    pub fn signer_name(&self) -> Result<SignerName, CertError> {
+        let bad =
+            |why| CertError::Name { what: "certificate subject", given: self.subject.clone(), why };
+        match (self.emails.as_slice(), self.dns_names.as_slice()) {
+            ([email], []) => email.parse::<OfficerName>().map(SignerName::Officer),
+            ([], [dns]) => dns.parse::<AgencyName>().map(SignerName::Agency),
+            ([], []) => Err(bad("it has no dNSName or rfc822Name")),
+            _ => Err(bad("it has several alternative names; who signs is not clear")),
+        }
+    }
+
+    /// The one agency that it names.
+    ///
+    /// # Errors
+    /// [`CertError::Name`] when it names none, or an officer.
+    pub fn agency_name(&self) -> Result<AgencyName, CertError> {
+        match self.signer_name()? {
+            SignerName::Agency(name) => Ok(name),
+            SignerName::Officer(_) => Err(CertError::Name {
+                what: "certificate subject",
+                given: self.subject.clone(),
+                why: "it is an officer's, not an agency's",
+            }),
+        }
+    }
+}
+
+/// The key in a SubjectPublicKeyInfo, when it is of a kind we verify with.
+pub(crate) fn public_key(spki: &x509_parser::x509::SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
+    let algorithm = &spki.algorithm.algorithm;
+    let bits = spki.subject_public_key.data.to_vec();
+    if *algorithm == oid::OID_SIG_ED25519 {
+        return (bits.len() == 32).then_some(PublicKey::Ed25519(bits));
+    }
+    match spki.parsed().ok()? {
+        SpkiKey::EC(_) => {
+            let curve = spki.algorithm.parameters.as_ref()?.as_oid().ok()?;
+            if curve == oid::OID_EC_P256 {
+                Some(PublicKey::P256(bits))
+            } else if curve == oid::OID_NIST_EC_P384 {
+                Some(PublicKey::P384(bits))
+            } else {
+                None
+            }
+        }
+        SpkiKey::RSA(_) => Some(PublicKey::Rsa(bits)),
+        _ => None,
+    }
+}
+
+/// Reads the certificates of a PEM text or of one DER, in order.
+///
+/// # Errors
+/// [`CertError::NoCertificate`] or [`CertError::Malformed`].
+pub fn decode_pem_chain(bytes: &[u8]) -> Result<Vec<Certificate>, CertError> {
+    if bytes.first() == Some(&0x30) {
+        return Certificate::from_der(bytes).map(|c| vec![c]);
+    }
+    let blocks = pem::parse_many(bytes).map_err(|e| CertError::Malformed(e.to_string()))?;
+    let chain: Vec<_> = blocks
+        .iter()
+        .filter(|block| block.tag() == "CERTIFICATE")
+        .map(|block| Certificate::from_der(block.contents()))
+        .collect::<Result<_, _>>()?;
+    if chain.is_empty() { Err(CertError::NoCertificate) } else { Ok(chain) }
+}
+
+/// Writes certificates as PEM, in order.
+pub fn encode_pem_chain<'a>(chain: impl IntoIterator<Item = &'a Certificate>) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    let blocks = chain.into_iter().map(|c| pem::Pem::new("CERTIFICATE", c.der()));
+    blocks.map(|block| pem::encode_config(&block, config)).collect()
+}

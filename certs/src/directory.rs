@@ -1,0 +1,135 @@
+use chancery_crypto::{CryptoError, KemPublicKey};
+use serde::{Deserialize, Serialize};
+
+use crate::{AgencyName, Credential, Opened, SealError, SignerName, TrustStore, open_sealed, seal};
+
+const STATEMENT: &str = "application/vnd.chancery.encryption-key+cbor";
+const CARD: &str = "application/vnd.chancery.agency-card+cbor";
+const DIRECTORY: &str = "application/vnd.chancery.directory+cbor";
+
+/// An agency's encryption key, stated by its seal: the HPKE key is no X.509 key, so it rotates
+/// without the CA.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncryptionKeyStatement {
+    /// The agency.
+    pub agency: AgencyName,
+    /// Its key.
+    pub key: KemPublicKey,
+    /// The first second of use, since 1970 UTC.
+    pub not_before: i64,
+    /// The last second of use.
+    pub not_after: i64,
+}
+
+impl EncryptionKeyStatement {
+    /// Signs the statement by the agency's seal.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when signing fails.
+    pub fn seal(&self, by: &Credential, now: i64) -> Result<Vec<u8>, CryptoError> {
+        seal(STATEMENT, self, by, now)
+    }
+
+    /// Verifies a statement: signed by the very agency that it speaks of, and in use at `at`.
+    ///
+    /// # Errors
+    /// [`SealError`], saying why it is not accepted.
+    pub fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Self, SealError> {
+        let opened: Opened<Self> = open_sealed(STATEMENT, bytes, trust, at)?;
+        expect_signer(&opened.signer, &opened.value.agency)?;
+        if !(opened.value.not_before..=opened.value.not_after).contains(&at) {
+            return Err(SealError::Content("the encryption key is not in use at that time".into()));
+        }
+        Ok(opened.value)
+    }
+}
+
+/// What an agency says of itself, signed by its seal, for the registrar to publish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgencyCard {
+    /// The agency.
+    pub agency: AgencyName,
+    /// Its name for people.
+    pub display: String,
+    /// Where its node listens: `host:port`.
+    pub address: String,
+    /// Its sealed [`EncryptionKeyStatement`].
+    #[serde(with = "serde_bytes")]
+    pub encryption_key: Vec<u8>,
+}
+
+impl AgencyCard {
+    /// Signs the card by the agency's seal.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when signing fails.
+    pub fn seal(&self, by: &Credential, now: i64) -> Result<Vec<u8>, CryptoError> {
+        seal(CARD, self, by, now)
+    }
+
+    /// Verifies a card: signed by the very agency that it speaks of.
+    ///
+    /// # Errors
+    /// [`SealError`], saying why it is not accepted.
+    pub fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Self, SealError> {
+        let opened: Opened<Self> = open_sealed(CARD, bytes, trust, at)?;
+        expect_signer(&opened.signer, &opened.value.agency)?;
+        Ok(opened.value)
+    }
+}
+
+/// The directory of a trust domain: who is on the bus, where, and under which keys. Signed and
+/// versioned; a node keeps the newest it has seen and refuses an older one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// The registrar whose seal signs it.
+    pub registrar: AgencyName,
+    /// Grows with each publication.
+    pub version: u64,
+    /// When it was published, in seconds since 1970 UTC.
+    pub issued: i64,
+    /// Until when it may be used without a newer one.
+    pub expires: i64,
+    /// The sealed [`AgencyCard`]s.
+    pub agencies: Vec<serde_bytes::ByteBuf>,
+}
+
+impl Directory {
+    /// Signs the directory by the registrar's seal.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when signing fails.
+    pub fn seal(&self, by: &Credential, now: i64) -> Result<Vec<u8>, CryptoError> {
+        seal(DIRECTORY, self, by, now)
+    }
+
+    /// Verifies a directory: signed by `registrar`, and not past its expiry at `at`.
+    ///
+    /// # Errors
+    /// [`SealError`], saying why it is not accepted.
+    pub fn open(
+        bytes: &[u8],
+        registrar: &AgencyName,
+        trust: &TrustStore,
+        at: i64,
+    ) -> Result<Self, SealError> {
+        let opened: Opened<Self> = open_sealed(DIRECTORY, bytes, trust, at)?;
+        expect_signer(&opened.signer, registrar)?;
+        expect_signer(&SignerName::Agency(opened.value.registrar.clone()), registrar)?;
+        if at > opened.value.expires {
+            let why = format!("version {} of the directory has expired", opened.value.version);
+            return Err(SealError::Content(why));
+        }
+        Ok(opened.value)
+    }
+}
+
+fn expect_signer(found: &SignerName, want: &AgencyName) -> Result<(), SealError> {
+    if *found == SignerName::Agency(want.clone()) {
+        return Ok(());
+    }
+    Err(SealError::Signer { want: want.to_string(), found: found.to_string() })
+}

@@ -1,0 +1,286 @@
+use chancery_crypto::{Algorithm, PublicKey, SigningKey};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, GeneralSubtree, IsCa, KeyPair,
+    NameConstraints, SanType, SerialNumber, SubjectPublicKeyInfo,
+};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use time::OffsetDateTime;
+
+use crate::{AgencyName, CertError, Certificate, OfficerName, Profile, Purpose, TrustStore};
+
+/// How far before now a certificate starts, so that a clock a little behind accepts it.
+const BACKDATE: i64 = 300;
+
+/// The last moment an X.509 UTCTime or GeneralizedTime of ours may say: the end of 9998.
+const LAST_TIME: i64 = 253_370_764_799;
+
+/// What a certificate is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The profile.
+    pub profile: Profile,
+    /// The display name (CN), for people: 杭州市司法局. Never compared.
+    pub display: String,
+    /// The agency (node, seal) or officer that it names.
+    pub name: Option<String>,
+    /// For a CA: the subtrees of agency names under which it may certify.
+    pub permitted: Vec<AgencyName>,
+    /// For a CA: how many CAs may follow below it.
+    pub path_len: Option<u8>,
+    /// Validity in seconds; the profile's own, cut to the issuer's end, when `None`.
+    pub validity: Option<i64>,
+    /// Issue even what validates under nobody. For testing verifiers only.
+    pub skip_checks: bool,
+}
+
+impl Subject {
+    /// An agency's node or seal.
+    pub fn agency(profile: Profile, name: AgencyName, display: &str) -> Self {
+        Self::new(profile, Some(name.into()), display)
+    }
+
+    /// An officer.
+    pub fn officer(name: OfficerName, display: &str) -> Self {
+        Self::new(Profile::Officer, Some(name.into()), display)
+    }
+
+    /// A CA that may certify only below `permitted`.
+    pub fn authority(display: &str, permitted: &[AgencyName], path_len: Option<u8>) -> Self {
+        let base = Self::new(Profile::Intermediate, None, display);
+        Self { permitted: permitted.to_vec(), path_len, ..base }
+    }
+
+    fn new(profile: Profile, name: Option<String>, display: &str) -> Self {
+        Self {
+            profile,
+            display: display.to_owned(),
+            name,
+            permitted: Vec::new(),
+            path_len: None,
+            validity: None,
+            skip_checks: false,
+        }
+    }
+}
+
+/// A CA: its key, its certificate and the chain above it.
+pub struct Issuer {
+    key: SigningKey,
+    certificate: Certificate,
+    above: Vec<Certificate>,
+}
+
+impl std::fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Issuer({:?})", self.certificate)
+    }
+}
+
+impl Issuer {
+    /// A fresh root, self-signed, bound to the subtrees in `permitted` if there are any.
+    ///
+    /// # Errors
+    /// [`CertError`] when the key or certificate cannot be made.
+    pub fn new_root(
+        display: &str,
+        permitted: &[AgencyName],
+        algorithm: Algorithm,
+        now: i64,
+    ) -> Result<Self, CertError> {
+        let key = SigningKey::generate(algorithm)?;
+        let subject =
+            Subject { profile: Profile::Root, ..Subject::authority(display, permitted, None) };
+        let end = now.saturating_add(Profile::Root.default_validity());
+        let params = params(&subject, now, end)?;
+        let made = params.self_signed(&key_pair(&key)?).map_err(|e| issue_error(&e))?;
+        let certificate = Certificate::from_der(made.der())?;
+        Ok(Self { key, certificate, above: Vec::new() })
+    }
+
+    /// A CA from its key and chain: its own certificate first, the root last.
+    ///
+    /// # Errors
+    /// [`CertError::Refused`] when the certificate is no CA's or not this key's.
+    pub fn new(key: SigningKey, chain: Vec<Certificate>) -> Result<Self, CertError> {
+        let mut chain = chain.into_iter();
+        let certificate = chain.next().ok_or(CertError::NoCertificate)?;
+        if !certificate.is_ca() {
+            let why = format!("{:?} is no CA certificate", certificate.subject());
+            return Err(CertError::Refused(why));
+        }
+        if certificate.public_key() != Some(&key.public_key()) {
+            let why = format!("the key is not that of {:?}", certificate.subject());
+            return Err(CertError::Refused(why));
+        }
+        Ok(Self { key, certificate, above: chain.collect() })
+    }
+
+    /// The CA's key.
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// The CA's certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// The chain: the CA's certificate first, the root last.
+    pub fn chain(&self) -> impl Iterator<Item = &Certificate> {
+        std::iter::once(&self.certificate).chain(&self.above)
+    }
+
+    /// Issues a certificate for a key.
+    ///
+    /// # Errors
+    /// [`CertError::Refused`] or [`CertError::Unverifiable`] when the CA may not: outside its name
+    /// constraints, longer than its own validity, too deep.
+    pub fn issue(
+        &self,
+        subject: &Subject,
+        key: &PublicKey,
+        now: i64,
+    ) -> Result<Certificate, CertError> {
+        let refuse = |why: String| Err(CertError::Refused(why));
+        if subject.profile == Profile::Root {
+            return refuse("a root signs itself; it is not issued".into());
+        }
+        if subject.profile == Profile::Intermediate && subject.permitted.is_empty() {
+            return refuse("an intermediate CA needs at least one permitted subtree".into());
+        }
+        // A path that ends at a CA does not count that CA against pathLenConstraint, so validation
+        // alone would let one be issued that can never issue anything itself.
+        let too_deep = |(depth, ca): (usize, &Certificate)| {
+            ca.path_len()
+                .is_some_and(|limit| depth >= limit as usize)
+                .then(|| ca.subject().to_owned())
+        };
+        if subject.profile.is_ca()
+            && !subject.skip_checks
+            && let Some(ca) = self.chain().enumerate().find_map(too_deep)
+        {
+            return refuse(format!("the pathLenConstraint of {ca:?} allows no further CA below"));
+        }
+        let own_end = self.certificate.not_after();
+        let end = match subject.validity {
+            None => now.saturating_add(subject.profile.default_validity()).min(own_end),
+            Some(validity) => now.saturating_add(validity),
+        };
+        if end > own_end && !subject.skip_checks {
+            return refuse(format!(
+                "the validity asked for ends after that of {:?}",
+                self.certificate.subject()
+            ));
+        }
+        if end <= now {
+            return refuse("the validity asked for is over already".into());
+        }
+        let spki = key.spki_der().ok_or_else(|| {
+            CertError::Refused("keys are P-256, P-384 or Ed25519; RSA is not issued for".into())
+        })?;
+        let spki = SubjectPublicKeyInfo::from_der(&spki).map_err(|e| issue_error(&e))?;
+        let params = params(subject, now, end)?;
+        let own = rustls_pki_types::CertificateDer::from(self.certificate.der());
+        let issuer = rcgen::Issuer::from_ca_cert_der(&own, key_pair(&self.key)?)
+            .map_err(|e| issue_error(&e))?;
+        let made = params.signed_by(&spki, &issuer).map_err(|e| issue_error(&e))?;
+        let made = Certificate::from_der(made.der())?;
+        if !subject.skip_checks {
+            self.check(&made, subject.profile, now)?;
+        }
+        Ok(made)
+    }
+
+    /// What we issue must validate for a stranger who holds only our root.
+    fn check(&self, made: &Certificate, profile: Profile, now: i64) -> Result<(), CertError> {
+        let chain: Vec<_> = self.chain().cloned().collect();
+        let root = chain.last().cloned().ok_or(CertError::NoCertificate)?;
+        let purpose = match profile {
+            Profile::Root | Profile::Intermediate => Purpose::Any,
+            Profile::Node => Purpose::Node,
+            Profile::Seal | Profile::Officer => Purpose::Sign,
+        };
+        TrustStore::new([root])?
+            .validate(made, &chain, now, purpose)
+            .map(drop)
+            .map_err(CertError::Unverifiable)
+    }
+}
+
+fn params(subject: &Subject, now: i64, end: i64) -> Result<CertificateParams, CertError> {
+    let issue_time = |at: i64| {
+        OffsetDateTime::from_unix_timestamp(at.min(LAST_TIME))
+            .map_err(|e| CertError::Issue(e.to_string()))
+    };
+    let mut out = CertificateParams::default();
+    out.not_before = issue_time(now.saturating_sub(BACKDATE))?;
+    out.not_after = issue_time(end)?;
+    let mut serial = chancery_crypto::random::<20>()?;
+    if let Some(first) = serial.first_mut() {
+        // Positive, and never short: 158 random bits in 20 octets (RFC 5280 §4.1.2.2).
+        *first = (*first & 0x7f) | 0x40;
+    }
+    out.serial_number = Some(SerialNumber::from_slice(&serial));
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, subject.display.as_str());
+    out.distinguished_name = name;
+    out.use_authority_key_identifier_extension = true;
+    out.key_usages = subject.profile.key_usages();
+    out.extended_key_usages = subject.profile.extended_key_usages();
+    if subject.profile.is_ca() {
+        let constraint = subject.path_len;
+        out.is_ca = IsCa::Ca(match constraint {
+            Some(depth) => BasicConstraints::Constrained(depth),
+            None => BasicConstraints::Unconstrained,
+        });
+        out.name_constraints = name_constraints(&subject.permitted);
+    } else {
+        out.is_ca = IsCa::ExplicitNoCa;
+        let name = subject.name.as_deref().unwrap_or_default();
+        out.subject_alt_names = vec![alternative_name(subject.profile, name)?];
+    }
+    Ok(out)
+}
+
+/// A subtree permits the agency itself and all below it: as dNSName one entry, as rfc822Name two
+/// (mailboxes at the host, and at any host below; RFC 5280 §4.2.1.10).
+fn name_constraints(permitted: &[AgencyName]) -> Option<NameConstraints> {
+    let subtrees = permitted.iter().flat_map(|name| {
+        [
+            GeneralSubtree::DnsName(name.to_string()),
+            GeneralSubtree::Rfc822Name(name.to_string()),
+            GeneralSubtree::Rfc822Name(format!(".{name}")),
+        ]
+    });
+    let permitted_subtrees: Vec<_> = subtrees.collect();
+    (!permitted_subtrees.is_empty())
+        .then(|| NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() })
+}
+
+fn alternative_name(profile: Profile, name: &str) -> Result<SanType, CertError> {
+    let ia5 = |text: &str| text.try_into().map_err(|e: rcgen::Error| issue_error(&e));
+    match profile {
+        Profile::Officer => {
+            let name: OfficerName = name.parse()?;
+            Ok(SanType::Rfc822Name(ia5(name.as_str())?))
+        }
+        _ => {
+            let name: AgencyName = name.parse()?;
+            Ok(SanType::DnsName(ia5(name.as_str())?))
+        }
+    }
+}
+
+fn key_pair(key: &SigningKey) -> Result<KeyPair, CertError> {
+    let algorithm = match key.algorithm() {
+        Algorithm::Es256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+        Algorithm::Es384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+        Algorithm::EdDsa => &rcgen::PKCS_ED25519,
+    };
+    let der = PrivatePkcs8KeyDer::from(key.pkcs8_der().as_slice());
+    KeyPair::from_pkcs8_der_and_sign_algo(&der, algorithm).map_err(|e| issue_error(&e))
+}
+
+fn issue_error(error: &rcgen::Error) -> CertError {
+    CertError::Issue(error.to_string())
+}

@@ -1,0 +1,35 @@
+//! The trust hierarchy of Chancery: names, certificates and their profiles, issuing, path
+//! validation (RFC 5280 §6), signed statements and the directory of a trust domain.
+//!
+//! No I/O, no async and no clock: bytes and times come in as arguments.
+//!
+//! ```
+//! use chancery_certs::{AgencyName, Issuer, Profile, Purpose, Subject, TrustStore};
+//! use chancery_crypto::{Algorithm, SigningKey};
+//! let now = 1_790_000_000;
+//! let root = Issuer::new_root("National root", &["gov.cn".parse()?], Algorithm::Es256, now)?;
+//! let key = SigningKey::generate(Algorithm::Es256)?;
+//! let name: AgencyName = "justice.gov.cn".parse()?;
+//! let seal = root.issue(&Subject::agency(Profile::Seal, name, "Justice"), &key.public_key(), now)?;
+//! let trust = TrustStore::new([root.certificate().clone()])?;
+//! assert!(trust.validate(&seal, &[], now, Purpose::Sign).is_ok());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod certificate;
+mod directory;
+mod error;
+mod issuer;
+mod name;
+mod path;
+mod profile;
+mod sealed;
+
+pub use certificate::{Certificate, decode_pem_chain, encode_pem_chain};
+pub use directory::{AgencyCard, Directory, EncryptionKeyStatement};
+pub use error::CertError;
+pub use issuer::{Issuer, Subject};
+pub use name::{AgencyName, OfficerName, SignerName};
+pub use path::{PathError, PathReason, Purpose, TrustStore, ValidPath};
+pub use profile::Profile;
+pub use sealed::{Credential, Opened, SealError, open_sealed, seal};

@@ -1,0 +1,534 @@
+use std::{collections::HashMap, fmt, sync::Mutex};
+
+use certval::{
+    CertificationPath, CertificationPathResults, CertificationPathSettings, PDVCertificate,
+    PDVTrustAnchorChoice, PathValidationStatus, PkiEnvironment, TimeOfInterest,
+    validate_path_rfc5280,
+};
+use chancery_crypto::{Digest, Hasher, PublicKey, SignatureScheme};
+use der::asn1::{BitString, ObjectIdentifier};
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use thiserror::Error;
+
+use crate::{CertError, Certificate};
+
+/// The longest chain below an anchor that is tried.
+const MAX_DEPTH: usize = 8;
+/// The most complete candidate paths that are tried for one leaf.
+const MAX_PATHS: usize = 32;
+/// The most results that are remembered.
+const MAX_REMEMBERED: usize = 16 * 1024;
+
+/// What a certificate is to be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A node in QUIC mutual TLS: digitalSignature, serverAuth and clientAuth.
+    Node,
+    /// A seal or an officer's signature: contentCommitment.
+    Sign,
+    /// Any purpose: only the path itself is checked.
+    Any,
+}
+
+/// Why a path is not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathReason {
+    /// No chain leads to an anchor.
+    UnknownAuthority,
+    /// A certificate is not valid any more.
+    Expired,
+    /// A certificate is not valid yet.
+    NotYetValid,
+    /// A name lies outside an issuer's name constraints.
+    NameConstraints,
+    /// A certificate's signature does not verify.
+    BadSignature,
+    /// An issuer is no CA, or its pathLenConstraint is exceeded.
+    NotAnAuthority,
+    /// Key usage or extended key usage does not fit the purpose.
+    KeyUsage,
+    /// An extension is critical and not known.
+    CriticalExtension,
+    /// The certificate policies leave nothing valid.
+    Policy,
+    /// Anything else: the certificate or its encoding is not acceptable.
+    Malformed,
+}
+
+/// Why a path is not valid, and at which certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{sentence}")]
+pub struct PathError {
+    /// The reason.
+    pub reason: PathReason,
+    /// One sentence for people, naming the certificate.
+    pub sentence: String,
+}
+
+/// A path that was found valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidPath {
+    /// The first second at which the whole path is valid.
+    pub not_before: i64,
+    /// The last second at which the whole path is valid.
+    pub not_after: i64,
+    /// The display name of the anchor that it ends at.
+    pub anchor: String,
+}
+
+struct Anchor {
+    certificate: Certificate,
+    choice: PDVTrustAnchorChoice,
+}
+
+/// The trust anchors of a verifier, and the paths it has found valid under them.
+pub struct TrustStore {
+    anchors: Vec<Anchor>,
+    environment: PkiEnvironment,
+    known: Mutex<HashMap<Digest, ValidPath>>,
+}
+
+impl fmt::Debug for TrustStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.anchors.iter().map(|a| &a.certificate)).finish()
+    }
+}
+
+impl TrustStore {
+    /// A store of these anchors.
+    ///
+    /// # Errors
+    /// [`CertError::Malformed`] when an anchor cannot be read, [`CertError::NoCertificate`] when
+    /// there is none.
+    pub fn new(anchors: impl IntoIterator<Item = Certificate>) -> Result<Self, CertError> {
+        let anchors = anchors
+            .into_iter()
+            .map(|certificate| {
+                let choice = PDVTrustAnchorChoice::create(certificate.der(), "")
+                    .map_err(|e| CertError::Malformed(e.to_string()))?;
+                Ok(Anchor { certificate, choice })
+            })
+            .collect::<Result<Vec<_>, CertError>>()?;
+        if anchors.is_empty() {
+            return Err(CertError::NoCertificate);
+        }
+        let mut environment = PkiEnvironment::new();
+        environment.clear_all_callbacks();
+        environment.add_verify_signature_message_callback(verify_with_ring);
+        Ok(Self { anchors, environment, known: Mutex::default() })
+    }
+
+    /// The anchors.
+    pub fn anchors(&self) -> impl Iterator<Item = &Certificate> {
+        self.anchors.iter().map(|a| &a.certificate)
+    }
+
+    /// Finds and validates a path from `leaf` to an anchor (RFC 5280 §6.1) at a time in seconds
+    /// since 1970 UTC. Revocation is not looked at. A path found valid is remembered for as long
+    /// as all of it is valid.
+    ///
+    /// # Errors
+    /// [`PathError`]: the most telling reason among the candidate paths.
+    pub fn validate(
+        &self,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        at: i64,
+        purpose: Purpose,
+    ) -> Result<ValidPath, PathError> {
+        check_purpose(leaf, purpose)?;
+        let mut key = Hasher::new();
+        for certificate in std::iter::once(leaf).chain(intermediates) {
+            key.update(certificate.fingerprint().as_bytes());
+        }
+        let key = key.finish();
+        if let Some(path) = self.known().get(&key)
+            && (path.not_before..=path.not_after).contains(&at)
+        {
+            return Ok(path.clone());
+        }
+        let path = self.search(leaf, intermediates, at)?;
+        let mut known = self.known();
+        if known.len() >= MAX_REMEMBERED {
+            known.clear();
+        }
+        known.insert(key, path.clone());
+        Ok(path)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, ValidPath>> {
+        // A poisoned lock still holds whole entries: each is inserted at once.
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Depth-first search over issuers, with a bound on complete paths tried.
+    fn search(
+        &self,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        at: i64,
+    ) -> Result<ValidPath, PathError> {
+        let mut failure = PathError {
+            reason: PathReason::UnknownAuthority,
+            sentence: format!(
+                "no chain leads from {:?} (issued by {:?}) to a trust anchor",
+                leaf.subject(),
+                leaf.issuer()
+            ),
+        };
+        let mut tried = 0;
+        let mut open: Vec<Vec<&Certificate>> = vec![vec![leaf]];
+        while let Some(chain) = open.pop() {
+            let Some(top) = chain.last() else { continue };
+            for anchor in &self.anchors {
+                if !issued(&anchor.certificate, top) && anchor.certificate != **top {
+                    continue;
+                }
+                tried += 1;
+                if tried > MAX_PATHS {
+                    return Err(failure);
+                }
+                match self.check(anchor, &chain, at) {
+                    Ok(path) => return Ok(path),
+                    Err(error) => failure = error,
+                }
+            }
+            if chain.len() > MAX_DEPTH || open.len() > MAX_PATHS {
+                continue;
+            }
+            for issuer in intermediates {
+                if issued(issuer, top) && !chain.contains(&issuer) {
+                    let mut longer = chain.clone();
+                    longer.push(issuer);
+                    open.push(longer);
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    /// Validates one complete path: `chain` is the leaf first, the anchor's child last.
+    fn check(
+        &self,
+        anchor: &Anchor,
+        chain: &[&Certificate],
+        at: i64,
+    ) -> Result<ValidPath, PathError> {
+        let all = || chain.iter().copied().chain([&anchor.certificate]);
+        let decode = |certificate: &Certificate| {
+            PDVCertificate::try_from(certificate.der()).map_err(|e| PathError {
+                reason: PathReason::Malformed,
+                sentence: format!("{:?} cannot be decoded: {e}", certificate.subject()),
+            })
+        };
+        let Some((leaf, issuers)) = chain.split_first() else {
+            return Err(PathError {
+                reason: PathReason::Malformed,
+                sentence: "the chain is empty".into(),
+            });
+        };
+        // certval wants the anchor's child first; an anchor that is itself the leaf has no issuers.
+        let target = decode(leaf)?;
+        let intermediates = issuers.iter().rev().map(|c| decode(c)).collect::<Result<_, _>>()?;
+        let mut settings = CertificationPathSettings::new();
+        let time = u64::try_from(at).ok().filter(|at| *at > 0);
+        let time = time.and_then(|at| TimeOfInterest::from_unix_secs(at).ok());
+        settings.set_time_of_interest(time.ok_or_else(|| PathError {
+            reason: PathReason::Malformed,
+            sentence: format!("{at} is no time at which a certificate can be validated"),
+        })?);
+        settings.set_require_ta_store(false);
+        settings.set_enforce_trust_anchor_constraints(true);
+        let path = CertificationPath::new(anchor.choice.clone(), intermediates, target);
+        let mut results = CertificationPathResults::new();
+        // RFC 5937: the constraints that stand in an anchor bind as those of any CA.
+        let valid = certval::enforce_trust_anchor_constraints(&settings, &anchor.choice).and_then(
+            |settings| validate_path_rfc5280(&self.environment, &settings, &path, &mut results),
+        );
+        if let Err(error) = valid {
+            // The index counts from the anchor, which is 0.
+            let index = results.get_failure_index().and_then(|i| usize::try_from(i).ok());
+            let at_fault = index.and_then(|i| chain.len().checked_sub(i));
+            let at_fault = at_fault.and_then(|i| all().nth(i)).unwrap_or(leaf);
+            return Err(explain(&error, at_fault, at));
+        }
+        Ok(ValidPath {
+            not_before: all().map(Certificate::not_before).max().unwrap_or(i64::MAX),
+            not_after: all().map(Certificate::not_after).min().unwrap_or(i64::MIN),
+            anchor: anchor.certificate.subject().to_owned(),
+        })
+    }
+}
+
+/// Whether `issuer` may have issued `subject`, by name and, where both have one, key identifier.
+fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
+    issuer.subject_der == subject.issuer_der
+        && match (&issuer.subject_key_id, &subject.authority_key_id) {
+            (Some(own), Some(named)) => own == named,
+            _ => true,
+        }
+}
+
+fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> {
+    let (usage, extended): (_, &[&str]) = match purpose {
+        Purpose::Any => return Ok(()),
+        Purpose::Node => ("digitalSignature", &["serverAuth", "clientAuth"]),
+        Purpose::Sign => ("contentCommitment", &[]),
+    };
+    let missing = std::iter::once(&usage).filter(|usage| !leaf.key_usages().contains(usage));
+    let extended = extended.iter().filter(|usage| !leaf.extended_key_usages().contains(usage));
+    match missing.chain(extended).next() {
+        None if leaf.is_ca() => Err(PathError {
+            reason: PathReason::KeyUsage,
+            sentence: format!(
+                "{:?} is a CA certificate and signs only certificates",
+                leaf.subject()
+            ),
+        }),
+        None => Ok(()),
+        Some(usage) => Err(PathError {
+            reason: PathReason::KeyUsage,
+            sentence: format!("{:?} has not the key usage {usage}", leaf.subject()),
+        }),
+    }
+}
+
+fn explain(error: &certval::Error, at_fault: &Certificate, at: i64) -> PathError {
+    use PathValidationStatus as Status;
+    let who = format!("{:?}", at_fault.subject());
+    let issuer = at_fault.issuer();
+    let certval::Error::PathValidation(status) = error else {
+        return PathError {
+            reason: PathReason::Malformed,
+            sentence: format!("the certificate of {who} is not acceptable: {error:?}"),
+        };
+    };
+    let (reason, sentence) = match status {
+        Status::InvalidNotAfterDate => (
+            PathReason::Expired,
+            format!("the certificate of {who} expired {}", rfc3339(at_fault.not_after())),
+        ),
+        Status::InvalidNotBeforeDate => (
+            PathReason::NotYetValid,
+            format!(
+                "the certificate of {who} is valid from {}, after {}",
+                rfc3339(at_fault.not_before()),
+                rfc3339(at)
+            ),
+        ),
+        Status::NameConstraintsViolation => {
+            let names: Vec<_> =
+                at_fault.emails().iter().chain(at_fault.dns_names()).map(String::as_str).collect();
+            let sentence = format!(
+                "{who} ({}) lies outside the name constraints of its issuers (issued by {issuer:?})",
+                names.join(", ")
+            );
+            (PathReason::NameConstraints, sentence)
+        }
+        Status::SignatureVerificationFailure => (
+            PathReason::BadSignature,
+            format!("the certificate of {who} was not signed by the key of {issuer:?}"),
+        ),
+        Status::MissingBasicConstraints
+        | Status::InvalidBasicConstraints
+        | Status::InvalidPathLength => (
+            PathReason::NotAnAuthority,
+            format!("{who} is not allowed to issue certificates here ({status:?})"),
+        ),
+        Status::InvalidKeyUsage => (
+            PathReason::KeyUsage,
+            format!("the key usage of {who} does not allow what the path needs"),
+        ),
+        Status::UnprocessedCriticalExtension => (
+            PathReason::CriticalExtension,
+            format!("the certificate of {who} has a critical extension that is not known here"),
+        ),
+        Status::NullPolicySet | Status::InvalidPolicyMapping => {
+            (PathReason::Policy, format!("no certificate policy is valid along the path of {who}"))
+        }
+        Status::NameChainingFailure | Status::MissingTrustAnchor | Status::NoPathsFound => (
+            PathReason::UnknownAuthority,
+            format!("{who} does not chain to the issuer it names, {issuer:?}"),
+        ),
+        other => (
+            PathReason::Malformed,
+            format!("the certificate of {who} is not acceptable: {other:?}"),
+        ),
+    };
+    PathError { reason, sentence }
+}
+
+/// A time for people: RFC 3339, or the number where that cannot say it.
+fn rfc3339(at: i64) -> String {
+    let time = time::OffsetDateTime::from_unix_timestamp(at).ok();
+    let text = time.and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok());
+    text.unwrap_or_else(|| at.to_string())
+}
+
+const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
+const RSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
+const RSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
+const EC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const RSA_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+
+/// The signature check that the path validator calls, by `ring`. An algorithm that is not listed
+/// is not accepted (MD5, SHA-1, DSA and short RSA keys among them).
+fn verify_with_ring(
+    _: &PkiEnvironment,
+    message: &[u8],
+    signature: &BitString,
+    algorithm: &AlgorithmIdentifierOwned,
+    spki: &SubjectPublicKeyInfoOwned,
+) -> certval::Result<()> {
+    let refused =
+        || certval::Error::PathValidation(PathValidationStatus::SignatureVerificationFailure);
+    let bits = spki.subject_public_key.as_bytes().ok_or_else(refused)?.to_vec();
+    let curve = || spki.algorithm.parameters.as_ref()?.decode_as::<ObjectIdentifier>().ok();
+    let key = match spki.algorithm.oid {
+        EC_KEY if curve() == Some(P256) => PublicKey::P256(bits),
+        EC_KEY if curve() == Some(P384) => PublicKey::P384(bits),
+        ED25519 => PublicKey::Ed25519(bits),
+        RSA_KEY => PublicKey::Rsa(bits),
+        _ => return Err(refused()),
+    };
+    let scheme = match algorithm.oid {
+        ECDSA_SHA256 => SignatureScheme::EcdsaSha256,
+        ECDSA_SHA384 => SignatureScheme::EcdsaSha384,
+        ED25519 => SignatureScheme::Ed25519,
+        RSA_SHA256 => SignatureScheme::RsaPkcs1Sha256,
+        RSA_SHA384 => SignatureScheme::RsaPkcs1Sha384,
+        RSA_SHA512 => SignatureScheme::RsaPkcs1Sha512,
+        _ => return Err(refused()),
+    };
+    let signature = signature.as_bytes().ok_or_else(refused)?;
+    key.verify_der(scheme, message, signature).map_err(|_| refused())
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_crypto::{Algorithm, SigningKey};
+
+    use super::*;
+    use crate::{AgencyName, Issuer, Profile, Subject};
+
+    const NOW: i64 = 1_790_000_000;
+    const YEAR: i64 = 365 * 24 * 3600;
+
+    fn agency(name: &str) -> AgencyName {
+        name.parse().expect("a good name")
+    }
+
+    fn key() -> SigningKey {
+        SigningKey::generate(Algorithm::Es256).expect("random bytes")
+    }
+
+    struct World {
+        trust: TrustStore,
+        province: Issuer,
+        chain: Vec<Certificate>,
+    }
+
+    /// A root for gov.cn and a province for zj.gov.cn below it.
+    fn world() -> World {
+        let root =
+            Issuer::new_root("Root", &[agency("gov.cn")], Algorithm::EdDsa, NOW).expect("a root");
+        let key = key();
+        let subject = Subject::authority("Zhejiang", &[agency("zj.gov.cn")], Some(0));
+        let cert = root.issue(&subject, &key.public_key(), NOW).expect("a province");
+        let chain = vec![cert, root.certificate().clone()];
+        let province = Issuer::new(key, chain.clone()).expect("a CA");
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        World { trust, province, chain }
+    }
+
+    fn reason(result: Result<ValidPath, PathError>) -> Option<PathReason> {
+        result.err().map(|error| error.reason)
+    }
+
+    fn officer(name: &str) -> Subject {
+        Subject::officer(name.parse().expect("a good name"), "Officer")
+    }
+
+    #[test]
+    fn certificates_inside_the_constraints_validate_for_their_purpose_only() {
+        let World { trust, province, chain } = world();
+        let key = key().public_key();
+        let seal = Subject::agency(Profile::Seal, agency("justice.zj.gov.cn"), "司法厅");
+        let seal = province.issue(&seal, &key, NOW).expect("inside");
+        let path = trust.validate(&seal, &chain, NOW, Purpose::Sign).expect("valid");
+        assert_eq!(path.anchor, "Root");
+        assert_eq!(
+            reason(trust.validate(&seal, &chain, NOW, Purpose::Node)),
+            Some(PathReason::KeyUsage)
+        );
+        let node = Subject::agency(Profile::Node, agency("justice.zj.gov.cn"), "司法厅");
+        let node = province.issue(&node, &key, NOW).expect("inside");
+        assert!(trust.validate(&node, &chain, NOW, Purpose::Node).is_ok());
+        assert!(trust.validate(&node, &chain, NOW, Purpose::Sign).is_err());
+        let person = province.issue(&officer("li@justice.zj.gov.cn"), &key, NOW).expect("inside");
+        assert!(trust.validate(&person, &chain, NOW, Purpose::Sign).is_ok());
+        let ca = &chain[0];
+        assert!(trust.validate(ca, &chain, NOW, Purpose::Sign).is_err());
+    }
+
+    #[test]
+    fn a_name_outside_the_constraints_is_refused_at_issuing_and_at_validation() {
+        let World { trust, province, chain } = world();
+        let key = key().public_key();
+        for subject in [
+            officer("li@justice.sh.gov.cn"),
+            officer("li@xzj.gov.cn"),
+            Subject::agency(Profile::Seal, agency("justice.sh.gov.cn"), "Shanghai"),
+        ] {
+            let refused = province.issue(&subject, &key, NOW);
+            assert!(matches!(refused, Err(CertError::Unverifiable(_))), "{refused:?}");
+            let forced = Subject { skip_checks: true, ..subject };
+            let rogue = province.issue(&forced, &key, NOW).expect("forced");
+            assert_eq!(
+                reason(trust.validate(&rogue, &chain, NOW, Purpose::Sign)),
+                Some(PathReason::NameConstraints)
+            );
+        }
+    }
+
+    #[test]
+    fn expired_early_unchained_and_forged_certificates_each_have_their_reason() {
+        let World { trust, province, chain } = world();
+        let key = key().public_key();
+        let seal = Subject::agency(Profile::Seal, agency("a.zj.gov.cn"), "A");
+        let seal = province.issue(&seal, &key, NOW).expect("inside");
+        let at = |at| reason(trust.validate(&seal, &chain, at, Purpose::Sign));
+        assert_eq!(at(NOW), None);
+        assert_eq!(at(NOW + 4 * YEAR), Some(PathReason::Expired));
+        assert_eq!(at(NOW - YEAR), Some(PathReason::NotYetValid));
+        assert_eq!(at(0), Some(PathReason::Malformed));
+        assert_eq!(
+            reason(trust.validate(&seal, &[], NOW + 1, Purpose::Sign)),
+            Some(PathReason::UnknownAuthority)
+        );
+        let mut der = seal.der().to_vec();
+        let last = der.len() - 1;
+        der[last] ^= 1;
+        let forged = Certificate::from_der(&der).expect("still parses");
+        assert_eq!(
+            reason(trust.validate(&forged, &chain, NOW, Purpose::Sign)),
+            Some(PathReason::BadSignature)
+        );
+    }
+
+    #[test]
+    fn a_ca_issues_no_deeper_and_no_longer_than_it_may() {
+        let World { province, .. } = world();
+        let key = key().public_key();
+        let deeper = Subject::authority("City", &[agency("hz.zj.gov.cn")], None);
+        assert!(matches!(province.issue(&deeper, &key, NOW), Err(CertError::Refused(_))));
+        let longer = Subject { validity: Some(30 * YEAR), ..officer("li@a.zj.gov.cn") };
+        assert!(matches!(province.issue(&longer, &key, NOW), Err(CertError::Refused(_))));
+    }
+}

@@ -1,0 +1,68 @@
+use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose};
+use serde::{Deserialize, Serialize};
+
+/// A certificate profile: what a certificate of this kind holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// The root of a trust domain.
+    Root,
+    /// A ministry's or province's CA, with name constraints and pathLen.
+    Intermediate,
+    /// An agency's node: QUIC with mutual TLS. Short-lived.
+    Node,
+    /// An agency's electronic seal on documents, evidence and checkpoints.
+    Seal,
+    /// A person's signature.
+    Officer,
+}
+
+const DAY: i64 = 24 * 3600;
+
+impl Profile {
+    /// The profile's name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Intermediate => "intermediate",
+            Self::Node => "node",
+            Self::Seal => "seal",
+            Self::Officer => "officer",
+        }
+    }
+
+    /// Whether certificates of this profile are CAs.
+    pub fn is_ca(self) -> bool {
+        matches!(self, Self::Root | Self::Intermediate)
+    }
+
+    /// The validity that is given when none is asked for, in seconds.
+    pub fn default_validity(self) -> i64 {
+        match self {
+            Self::Root => 20 * 365 * DAY,
+            Self::Intermediate => 10 * 365 * DAY,
+            Self::Node => 90 * DAY,
+            Self::Seal => 3 * 365 * DAY,
+            Self::Officer => 2 * 365 * DAY,
+        }
+    }
+
+    pub(crate) fn key_usages(self) -> Vec<KeyUsagePurpose> {
+        match self {
+            Self::Root | Self::Intermediate => {
+                vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign]
+            }
+            Self::Node => vec![KeyUsagePurpose::DigitalSignature],
+            Self::Seal | Self::Officer => vec![KeyUsagePurpose::ContentCommitment],
+        }
+    }
+
+    pub(crate) fn extended_key_usages(self) -> Vec<ExtendedKeyUsagePurpose> {
+        match self {
+            Self::Node => {
+                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

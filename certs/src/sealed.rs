@@ -1,0 +1,168 @@
+use chancery_crypto::{
+    Commitment, CoseBuilder, CoseSign, CryptoError, ProtectedAttributes, SigningKey, cbor,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
+
+use crate::{CertError, Certificate, PathError, Purpose, SignerName, TrustStore};
+
+/// A signer: a private key and the certificates that say whose it is.
+pub struct Credential {
+    key: SigningKey,
+    chain: Vec<Certificate>,
+    name: SignerName,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credential({})", self.name)
+    }
+}
+
+impl Credential {
+    /// A signer from its key and its chain (own certificate first; a root at the end is dropped,
+    /// since a verifier must have it already).
+    ///
+    /// # Errors
+    /// [`CertError::Refused`] when the key is not the certificate's, [`CertError::Name`] when the
+    /// certificate names no agency or officer.
+    pub fn new(key: SigningKey, mut chain: Vec<Certificate>) -> Result<Self, CertError> {
+        let own = chain.first().ok_or(CertError::NoCertificate)?;
+        if own.public_key() != Some(&key.public_key()) {
+            let why = format!("the key does not belong to the certificate of {:?}", own.subject());
+            return Err(CertError::Refused(why));
+        }
+        let name = own.signer_name()?;
+        chain.retain(|certificate| !certificate.is_self_issued());
+        Ok(Self { key, chain, name })
+    }
+
+    /// Who signs.
+    pub fn name(&self) -> &SignerName {
+        &self.name
+    }
+
+    /// The private key.
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// The chain without the root, own certificate first.
+    pub fn chain(&self) -> &[Certificate] {
+        &self.chain
+    }
+
+    /// Adds this signer's signature to a COSE structure.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when signing fails.
+    pub fn sign(
+        &self,
+        builder: CoseBuilder,
+        commitment: Commitment,
+        now: i64,
+    ) -> Result<CoseBuilder, CryptoError> {
+        let attributes = ProtectedAttributes {
+            x5chain: self.chain.iter().map(|c| c.der().to_vec()).collect(),
+            signing_time: Some(now),
+            commitment: Some(commitment),
+        };
+        builder.sign(&self.key, attributes)
+    }
+}
+
+/// Why a sealed statement is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The structure cannot be read or its signature is wrong.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// The signer's certificate cannot be read or names nobody.
+    #[error(transparent)]
+    Certificate(#[from] CertError),
+    /// The signer's path is not valid.
+    #[error("the signer's certificate is not accepted: {0}")]
+    Path(#[from] PathError),
+    /// It is some other kind of statement.
+    #[error("this is {found:?}, not {want:?}")]
+    ContentType {
+        /// The content type that was wanted.
+        want: String,
+        /// The content type it has.
+        found: String,
+    },
+    /// It is signed by somebody other than it must be.
+    #[error("it is signed by {found}, not by {want}")]
+    Signer {
+        /// Who should have signed.
+        want: String,
+        /// Who did.
+        found: String,
+    },
+    /// What it says cannot be so.
+    #[error("what it says cannot hold: {0}")]
+    Content(String),
+}
+
+/// A statement whose one signature and path were verified.
+#[derive(Debug, Clone)]
+pub struct Opened<T> {
+    /// The statement.
+    pub value: T,
+    /// Who signed it.
+    pub signer: SignerName,
+    /// The signer's chain, own certificate first.
+    pub chain: Vec<Certificate>,
+}
+
+/// Signs a statement: COSE_Sign with one signature over its deterministic CBOR.
+///
+/// # Errors
+/// [`CryptoError`] when it cannot be encoded or signed.
+pub fn seal<T: Serialize>(
+    content_type: &str,
+    value: &T,
+    by: &Credential,
+    now: i64,
+) -> Result<Vec<u8>, CryptoError> {
+    let builder = CoseSign::builder(content_type, cbor::encode(value)?);
+    by.sign(builder, Commitment::Origin, now)?.encode()
+}
+
+/// Verifies and opens a statement that [`seal`] made, at a time in seconds since 1970 UTC.
+///
+/// # Errors
+/// [`SealError`]; nothing of an unverified statement is returned.
+pub fn open_sealed<T: DeserializeOwned>(
+    content_type: &str,
+    bytes: &[u8],
+    trust: &TrustStore,
+    at: i64,
+) -> Result<Opened<T>, SealError> {
+    let cose = CoseSign::decode(bytes)?;
+    if cose.content_type() != content_type {
+        return Err(SealError::ContentType {
+            want: content_type.into(),
+            found: cose.content_type().into(),
+        });
+    }
+    let [signature] = cose.signatures() else {
+        return Err(CryptoError::Cose("it should have exactly one signature".into()).into());
+    };
+    let chain = signature
+        .attributes
+        .x5chain
+        .iter()
+        .map(|der| Certificate::from_der(der))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (leaf, above) = chain.split_first().ok_or(CertError::NoCertificate)?;
+    let key = leaf
+        .public_key()
+        .ok_or_else(|| CryptoError::PublicKey(format!("{} is not used here", leaf.key_kind())))?;
+    cose.verify(0, key)?;
+    trust.validate(leaf, above, at, Purpose::Sign)?;
+    let signer = leaf.signer_name()?;
+    let value = cbor::decode(cose.payload()).map_err(CryptoError::Cbor)?;
+    Ok(Opened { value, signer, chain })
+}

@@ -1,0 +1,183 @@
+//! Deterministic CBOR: the one door through which signed bytes are made and read.
+//!
+//! The form is the core deterministic encoding of RFC 8949 §4.2.1, less floats and undefined:
+//! shortest heads, definite lengths, map keys in ascending bytewise order and never twice. A reader
+//! accepts nothing else, so every accepted byte string encodes again to itself, and the bytes that
+//! were signed are the bytes that are kept.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::CborError;
+
+/// The deepest nesting that is read. Chancery's own structures need seven levels.
+pub const MAX_DEPTH: usize = 16;
+
+/// The largest item that [`decode`] reads, in bytes. Larger content is never CBOR here.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Encodes a value in deterministic form.
+///
+/// # Errors
+/// [`CborError::Structure`] when the value has a part that this format does not use (a float, say).
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CborError> {
+    // A generic value sorts its map keys by RFC 7049 §3.9, which for definite shortest heads is
+    // also bytewise order; `check` proves it for these very bytes.
+    let tree = serde_cbor::value::to_value(value).map_err(structure)?;
+    let bytes = serde_cbor::to_vec(&tree).map_err(structure)?;
+    check(&bytes)?;
+    Ok(bytes)
+}
+
+/// Decodes exactly one deterministic item of at most [`MAX_BYTES`].
+///
+/// # Errors
+/// Every [`CborError`]; nothing is allocated before the form has been checked.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> {
+    check(bytes)?;
+    serde_cbor::from_slice(bytes).map_err(structure)
+}
+
+/// Checks that `bytes` are exactly one item in deterministic form within the limits.
+///
+/// # Errors
+/// The first deviation, with its byte offset.
+pub fn check(bytes: &[u8]) -> Result<(), CborError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(CborError::TooLarge(bytes.len(), MAX_BYTES));
+    }
+    let mut reader = Reader { bytes, at: 0 };
+    reader.item(0)?;
+    if reader.at != bytes.len() {
+        return Err(CborError::Trailing(reader.at));
+    }
+    Ok(())
+}
+
+fn structure(error: serde_cbor::Error) -> CborError {
+    CborError::Structure(error.to_string())
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: u64) -> Result<&'a [u8], CborError> {
+        let len = usize::try_from(len).map_err(|_| CborError::Truncated(self.bytes.len()))?;
+        let end = self.at.checked_add(len).filter(|end| *end <= self.bytes.len());
+        let end = end.ok_or(CborError::Truncated(self.bytes.len()))?;
+        let out = self.bytes.get(self.at..end).ok_or(CborError::Truncated(end))?;
+        self.at = end;
+        Ok(out)
+    }
+
+    /// Reads a head: its major type and argument, in shortest form only.
+    fn head(&mut self) -> Result<(u8, u64), CborError> {
+        let start = self.at;
+        let first = *self.take(1)?.first().ok_or(CborError::Truncated(start))?;
+        let (major, info) = (first >> 5, first & 0x1f);
+        let width = match info {
+            0..=23 => return Ok((major, u64::from(info))),
+            24 => 1,
+            25 => 2,
+            26 => 4,
+            27 => 8,
+            // 28-30 are reserved, 31 is an indefinite length.
+            _ => return Err(CborError::NotShortest(start)),
+        };
+        let argument = self.take(width)?.iter().fold(0u64, |n, b| (n << 8) | u64::from(*b));
+        let least = match width {
+            1 => 24,
+            2 => 1 << 8,
+            4 => 1 << 16,
+            _ => 1 << 32,
+        };
+        // Simple values above 23 and floats come with major type 7 and are refused by `item`.
+        if major != 7 && argument < least {
+            return Err(CborError::NotShortest(start));
+        }
+        Ok((major, argument))
+    }
+
+    fn item(&mut self, depth: usize) -> Result<(), CborError> {
+        if depth >= MAX_DEPTH {
+            return Err(CborError::Depth(MAX_DEPTH));
+        }
+        let start = self.at;
+        let first = self.bytes.get(start).copied().unwrap_or_default();
+        let (major, argument) = self.head()?;
+        match major {
+            0 | 1 => Ok(()),
+            2 => self.take(argument).map(drop),
+            3 => std::str::from_utf8(self.take(argument)?)
+                .map(drop)
+                .map_err(|_| CborError::Utf8(start)),
+            4 => (0..argument).try_for_each(|_| self.item(depth + 1)),
+            5 => self.map(argument, depth),
+            6 => self.item(depth + 1),
+            // false, true, null as single bytes.
+            _ if matches!(first, 0xf4..=0xf6) => Ok(()),
+            _ => Err(CborError::Unsupported(start)),
+        }
+    }
+
+    fn map(&mut self, pairs: u64, depth: usize) -> Result<(), CborError> {
+        let mut last: Option<&[u8]> = None;
+        for _ in 0..pairs {
+            let start = self.at;
+            self.item(depth + 1)?;
+            let key = self.bytes.get(start..self.at).unwrap_or_default();
+            if last.is_some_and(|last| last >= key) {
+                return Err(CborError::KeyOrder(start));
+            }
+            last = Some(key);
+            self.item(depth + 1)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        hex::decode(text).expect("test vectors are hexadecimal")
+    }
+
+    #[test]
+    fn map_keys_are_written_in_bytewise_order() {
+        #[derive(Serialize)]
+        struct Form {
+            zz: u8,
+            b: u8,
+            aaa: u8,
+        }
+        let bytes = encode(&Form { zz: 1, b: 2, aaa: 3 }).expect("a plain form");
+        // {"b": 2, "zz": 1, "aaa": 3}: shorter heads first, as RFC 8949 §4.2.1 has it.
+        assert_eq!(bytes, hex("a3616202627a7a016361616103"));
+    }
+
+    #[test]
+    fn every_deviation_from_deterministic_form_has_its_own_error() {
+        for (bytes, want) in [
+            ("1817", CborError::NotShortest(0)),
+            ("190017", CborError::NotShortest(0)),
+            ("9fff", CborError::NotShortest(0)),
+            ("a2616201616102", CborError::KeyOrder(4)),
+            ("a2616101616102", CborError::KeyOrder(4)),
+            ("62c328", CborError::Utf8(0)),
+            ("f90000", CborError::Unsupported(0)),
+            ("f7", CborError::Unsupported(0)),
+            ("f814", CborError::Unsupported(0)),
+            ("0000", CborError::Trailing(1)),
+            ("5affffffff", CborError::Truncated(5)),
+            ("9bffffffffffffffff", CborError::Truncated(9)),
+            ("", CborError::Truncated(0)),
+        ] {
+            assert_eq!(check(&hex(bytes)), Err(want), "{bytes}");
+        }
+        assert_eq!(check(&[0x81; 64]), Err(CborError::Depth(MAX_DEPTH)));
+    }
+}

@@ -1,0 +1,426 @@
+use std::fmt;
+
+use ring::{
+    rand::SystemRandom,
+    signature::{self as sig, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
+};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::CryptoError;
+
+/// PBKDF2 rounds for encrypted key files: OWASP's figure for HMAC-SHA-256.
+const PBKDF2_ROUNDS: u32 = 600_000;
+
+/// SubjectPublicKeyInfo up to the key bits (RFC 5480, RFC 8410); the key follows whole.
+const SPKI_P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+const SPKI_P384: [u8; 23] = [
+    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
+    0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00,
+];
+const SPKI_ED25519: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// PKCS#8 version 1 of an Ed25519 seed (RFC 8410 §7); `ring` itself writes version 2, which
+/// OpenSSL 3.0 does not read.
+const PKCS8_ED25519: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
+/// The algorithms Chancery signs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256 (COSE ES256). The default: cards, HSMs and EU tools speak it.
+    #[default]
+    #[serde(rename = "p256")]
+    Es256,
+    /// ECDSA on P-384 with SHA-384 (COSE ES384).
+    #[serde(rename = "p384")]
+    Es384,
+    /// Ed25519 (COSE EdDSA).
+    #[serde(rename = "ed25519")]
+    EdDsa,
+}
+
+impl Algorithm {
+    /// The algorithm's short name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "p256",
+            Self::Es384 => "p384",
+            Self::EdDsa => "ed25519",
+        }
+    }
+
+    fn fixed(self) -> Option<&'static sig::EcdsaSigningAlgorithm> {
+        match self {
+            Self::Es256 => Some(&sig::ECDSA_P256_SHA256_FIXED_SIGNING),
+            Self::Es384 => Some(&sig::ECDSA_P384_SHA384_FIXED_SIGNING),
+            Self::EdDsa => None,
+        }
+    }
+
+    fn der(self) -> Option<&'static sig::EcdsaSigningAlgorithm> {
+        match self {
+            Self::Es256 => Some(&sig::ECDSA_P256_SHA256_ASN1_SIGNING),
+            Self::Es384 => Some(&sig::ECDSA_P384_SHA384_ASN1_SIGNING),
+            Self::EdDsa => None,
+        }
+    }
+}
+
+enum Pair {
+    /// The same key twice: `ring` ties the signature's encoding to the key object.
+    Ecdsa {
+        fixed: EcdsaKeyPair,
+        der: EcdsaKeyPair,
+    },
+    Ed25519(Ed25519KeyPair),
+}
+
+/// A private signing key. Its PKCS#8 bytes are zeroized when dropped.
+pub struct SigningKey {
+    algorithm: Algorithm,
+    pair: Pair,
+    pkcs8: Zeroizing<Vec<u8>>,
+    rng: SystemRandom,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.algorithm.name())
+    }
+}
+
+impl SigningKey {
+    /// A fresh key.
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`] when the operating system gives no random bytes.
+    pub fn generate(algorithm: Algorithm) -> Result<Self, CryptoError> {
+        let pkcs8 = match algorithm.fixed() {
+            Some(ecdsa) => EcdsaKeyPair::generate_pkcs8(ecdsa, &SystemRandom::new())
+                .map_err(|_| CryptoError::Random)?
+                .as_ref()
+                .to_vec(),
+            None => {
+                let seed = Zeroizing::new(crate::random::<32>()?);
+                PKCS8_ED25519.iter().chain(seed.iter()).copied().collect()
+            }
+        };
+        Self::from_pkcs8_der(Zeroizing::new(pkcs8))
+    }
+
+    /// A key from unencrypted PKCS#8 DER (RFC 5958).
+    ///
+    /// # Errors
+    /// [`CryptoError::PrivateKey`] when it is no P-256, P-384 or Ed25519 key.
+    pub fn from_pkcs8_der(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, CryptoError> {
+        let rng = SystemRandom::new();
+        for algorithm in [Algorithm::Es256, Algorithm::Es384] {
+            if let (Some(fixed), Some(der)) = (algorithm.fixed(), algorithm.der())
+                && let (Ok(fixed), Ok(der)) = (
+                    EcdsaKeyPair::from_pkcs8(fixed, &pkcs8, &rng),
+                    EcdsaKeyPair::from_pkcs8(der, &pkcs8, &rng),
+                )
+            {
+                return Ok(Self { algorithm, pair: Pair::Ecdsa { fixed, der }, pkcs8, rng });
+            }
+        }
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8)
+            .map_err(|e| CryptoError::PrivateKey(format!("no P-256, P-384 or Ed25519 key: {e}")))?;
+        Ok(Self { algorithm: Algorithm::EdDsa, pair: Pair::Ed25519(pair), pkcs8, rng })
+    }
+
+    /// A key from PKCS#8 PEM, encrypted (RFC 8018 PBES2) or not.
+    ///
+    /// # Errors
+    /// [`CryptoError::PassphraseNeeded`], [`CryptoError::WrongPassphrase`] or
+    /// [`CryptoError::PrivateKey`].
+    pub fn from_pem(text: &str, passphrase: Option<&[u8]>) -> Result<Self, CryptoError> {
+        let unreadable = |e: &dyn fmt::Display| CryptoError::PrivateKey(format!("not PKCS#8: {e}"));
+        let block = pem::parse(text).map_err(|e| unreadable(&e))?;
+        match block.tag() {
+            "PRIVATE KEY" => Self::from_pkcs8_der(Zeroizing::new(block.into_contents())),
+            "ENCRYPTED PRIVATE KEY" => {
+                let passphrase = passphrase.ok_or(CryptoError::PassphraseNeeded)?;
+                let info = pkcs8::EncryptedPrivateKeyInfo::try_from(block.contents())
+                    .map_err(|e| unreadable(&e))?;
+                check_work(&info)?;
+                let plain = info.decrypt(passphrase).map_err(|_| CryptoError::WrongPassphrase)?;
+                Self::from_pkcs8_der(Zeroizing::new(plain.as_bytes().to_vec()))
+            }
+            other => Err(unreadable(&format!("the PEM block is {other:?}"))),
+        }
+    }
+
+    /// The key as PKCS#8 PEM; encrypted (PBES2: PBKDF2-HMAC-SHA-256, AES-256-CBC) when a passphrase
+    /// is given.
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`] or [`CryptoError::PrivateKey`].
+    pub fn to_pem(&self, passphrase: Option<&[u8]>) -> Result<Zeroizing<String>, CryptoError> {
+        let Some(passphrase) = passphrase else {
+            let block = pem::Pem::new("PRIVATE KEY", self.pkcs8.to_vec());
+            return Ok(Zeroizing::new(encode_pem(&block)));
+        };
+        let failed = |e: &dyn fmt::Display| CryptoError::PrivateKey(e.to_string());
+        let (salt, iv) = (crate::random::<16>()?, crate::random::<16>()?);
+        let parameters =
+            pkcs8::pkcs5::pbes2::Parameters::pbkdf2_sha256_aes256cbc(PBKDF2_ROUNDS, &salt, &iv)
+                .map_err(|e| failed(&e))?;
+        let info =
+            pkcs8::PrivateKeyInfo::try_from(self.pkcs8.as_slice()).map_err(|e| failed(&e))?;
+        let sealed = info.encrypt_with_params(parameters, passphrase).map_err(|e| failed(&e))?;
+        let block = pem::Pem::new("ENCRYPTED PRIVATE KEY", sealed.as_bytes().to_vec());
+        Ok(Zeroizing::new(encode_pem(&block)))
+    }
+
+    /// The unencrypted PKCS#8 DER, for a TLS stack or an issuer.
+    pub fn pkcs8_der(&self) -> &Zeroizing<Vec<u8>> {
+        &self.pkcs8
+    }
+
+    /// The algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        match (&self.pair, self.algorithm) {
+            (Pair::Ecdsa { fixed, .. }, Algorithm::Es384) => {
+                PublicKey::P384(fixed.public_key().as_ref().to_vec())
+            }
+            (Pair::Ecdsa { fixed, .. }, _) => PublicKey::P256(fixed.public_key().as_ref().to_vec()),
+            (Pair::Ed25519(pair), _) => PublicKey::Ed25519(pair.public_key().as_ref().to_vec()),
+        }
+    }
+
+    /// Signs in the form COSE wants: `r || s` of fixed length (RFC 9053 §2.1), or Ed25519.
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`].
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        match &self.pair {
+            Pair::Ecdsa { fixed, .. } => fixed
+                .sign(&self.rng, message)
+                .map(|s| s.as_ref().to_vec())
+                .map_err(|_| CryptoError::Random),
+            Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+        }
+    }
+
+    /// Signs in the form X.509 and signed notes want: a DER ECDSA-Sig-Value, or Ed25519.
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`].
+    pub fn sign_der(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        match &self.pair {
+            Pair::Ecdsa { der, .. } => der
+                .sign(&self.rng, message)
+                .map(|s| s.as_ref().to_vec())
+                .map_err(|_| CryptoError::Random),
+            Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+        }
+    }
+}
+
+fn encode_pem(block: &pem::Pem) -> String {
+    pem::encode_config(block, pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF))
+}
+
+/// Refuses a key file whose key derivation asks for absurd work or memory.
+fn check_work(info: &pkcs8::EncryptedPrivateKeyInfo<'_>) -> Result<(), CryptoError> {
+    use pkcs8::pkcs5::{EncryptionScheme, pbes2::Kdf};
+    let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else {
+        return Err(CryptoError::PrivateKey("the encryption is not PBES2".into()));
+    };
+    let fits = match &parameters.kdf {
+        Kdf::Pbkdf2(p) => p.iteration_count <= 10_000_000,
+        Kdf::Scrypt(p) => {
+            p.cost_parameter <= 1 << 20 && p.block_size <= 16 && p.parallelization <= 16
+        }
+        _ => false,
+    };
+    if !fits {
+        return Err(CryptoError::PrivateKey("the key derivation asks for too much work".into()));
+    }
+    Ok(())
+}
+
+/// A public key that can verify signatures.
+#[derive(Clone, PartialEq, Eq)]
+pub enum PublicKey {
+    /// An uncompressed P-256 point.
+    P256(Vec<u8>),
+    /// An uncompressed P-384 point.
+    P384(Vec<u8>),
+    /// An Ed25519 key of 32 bytes.
+    Ed25519(Vec<u8>),
+    /// A PKCS#1 RSAPublicKey in DER; verifies certificates of others, never made here.
+    Rsa(Vec<u8>),
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.kind())
+    }
+}
+
+impl PublicKey {
+    /// The key's kind in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::P256(_) => "p256",
+            Self::P384(_) => "p384",
+            Self::Ed25519(_) => "ed25519",
+            Self::Rsa(_) => "rsa",
+        }
+    }
+
+    /// The algorithm that COSE signatures by this key use, if we make such signatures.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        match self {
+            Self::P256(_) => Some(Algorithm::Es256),
+            Self::P384(_) => Some(Algorithm::Es384),
+            Self::Ed25519(_) => Some(Algorithm::EdDsa),
+            Self::Rsa(_) => None,
+        }
+    }
+
+    /// The SubjectPublicKeyInfo DER (RFC 5280 §4.1.2.7), or `None` for RSA.
+    pub fn spki_der(&self) -> Option<Vec<u8>> {
+        let (prefix, key): (&[u8], _) = match self {
+            Self::P256(key) => (&SPKI_P256, key),
+            Self::P384(key) => (&SPKI_P384, key),
+            Self::Ed25519(key) => (&SPKI_ED25519, key),
+            Self::Rsa(_) => return None,
+        };
+        Some(prefix.iter().chain(key).copied().collect())
+    }
+
+    /// Verifies a signature in COSE form; see [`SigningKey::sign`].
+    ///
+    /// # Errors
+    /// [`CryptoError::BadSignature`], or [`CryptoError::AlgorithmMismatch`] when `algorithm` does
+    /// not fit this key.
+    pub fn verify(
+        &self,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
+        match (self, algorithm) {
+            (Self::P256(key), Algorithm::Es256) => {
+                check(&sig::ECDSA_P256_SHA256_FIXED, key, message, signature)
+            }
+            (Self::P384(key), Algorithm::Es384) => {
+                check(&sig::ECDSA_P384_SHA384_FIXED, key, message, signature)
+            }
+            (Self::Ed25519(key), Algorithm::EdDsa) => check(&sig::ED25519, key, message, signature),
+            _ => Err(CryptoError::AlgorithmMismatch(algorithm.name().into())),
+        }
+    }
+
+    /// Verifies a signature in X.509 form under a named scheme.
+    ///
+    /// # Errors
+    /// As [`PublicKey::verify`].
+    pub fn verify_der(
+        &self,
+        scheme: SignatureScheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
+        use SignatureScheme as S;
+        let algorithm: &'static dyn sig::VerificationAlgorithm = match (self, scheme) {
+            (Self::P256(_), S::EcdsaSha256) => &sig::ECDSA_P256_SHA256_ASN1,
+            (Self::P256(_), S::EcdsaSha384) => &sig::ECDSA_P256_SHA384_ASN1,
+            (Self::P384(_), S::EcdsaSha256) => &sig::ECDSA_P384_SHA256_ASN1,
+            (Self::P384(_), S::EcdsaSha384) => &sig::ECDSA_P384_SHA384_ASN1,
+            (Self::Ed25519(_), S::Ed25519) => &sig::ED25519,
+            (Self::Rsa(_), S::RsaPkcs1Sha256) => &sig::RSA_PKCS1_2048_8192_SHA256,
+            (Self::Rsa(_), S::RsaPkcs1Sha384) => &sig::RSA_PKCS1_2048_8192_SHA384,
+            (Self::Rsa(_), S::RsaPkcs1Sha512) => &sig::RSA_PKCS1_2048_8192_SHA512,
+            _ => return Err(CryptoError::AlgorithmMismatch(format!("{scheme:?}"))),
+        };
+        let (Self::P256(key) | Self::P384(key) | Self::Ed25519(key) | Self::Rsa(key)) = self;
+        check(algorithm, key, message, signature)
+    }
+
+    /// The X.509 scheme that [`SigningKey::sign_der`] uses for this kind of key.
+    pub fn own_scheme(&self) -> Option<SignatureScheme> {
+        match self {
+            Self::P256(_) => Some(SignatureScheme::EcdsaSha256),
+            Self::P384(_) => Some(SignatureScheme::EcdsaSha384),
+            Self::Ed25519(_) => Some(SignatureScheme::Ed25519),
+            Self::Rsa(_) => None,
+        }
+    }
+}
+
+fn check(
+    algorithm: &'static dyn sig::VerificationAlgorithm,
+    key: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), CryptoError> {
+    UnparsedPublicKey::new(algorithm, key)
+        .verify(message, signature)
+        .map_err(|_| CryptoError::BadSignature)
+}
+
+/// A signature scheme of X.509: key type and hash together (RFC 5758, RFC 8410, RFC 4055 §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum SignatureScheme {
+    EcdsaSha256,
+    EcdsaSha384,
+    Ed25519,
+    RsaPkcs1Sha256,
+    RsaPkcs1Sha384,
+    RsaPkcs1Sha512,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_algorithm_signs_and_a_changed_message_or_key_is_refused() {
+        for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa] {
+            let key = SigningKey::generate(algorithm).expect("random bytes");
+            let public = key.public_key();
+            let signature = key.sign(b"text").expect("signs");
+            public.verify(algorithm, b"text", &signature).expect("verifies");
+            assert_eq!(
+                public.verify(algorithm, b"Text", &signature),
+                Err(CryptoError::BadSignature)
+            );
+            let scheme = public.own_scheme().expect("ours");
+            let signature = key.sign_der(b"text").expect("signs");
+            public.verify_der(scheme, b"text", &signature).expect("verifies");
+            assert!(public.verify_der(scheme, b"Text", &signature).is_err());
+            let other = SigningKey::generate(algorithm).expect("random bytes").public_key();
+            assert!(other.verify_der(scheme, b"text", &signature).is_err());
+        }
+    }
+
+    #[test]
+    fn a_key_file_opens_with_its_passphrase_only() {
+        let key = SigningKey::generate(Algorithm::EdDsa).expect("random bytes");
+        let sealed = key.to_pem(Some(b"correct horse")).expect("encrypts");
+        assert!(sealed.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+        let back = SigningKey::from_pem(&sealed, Some(b"correct horse")).expect("opens");
+        assert_eq!(back.public_key(), key.public_key());
+        let open = |pass: Option<&[u8]>| SigningKey::from_pem(&sealed, pass).map(drop);
+        assert_eq!(open(Some(b"wrong")), Err(CryptoError::WrongPassphrase));
+        assert_eq!(open(None), Err(CryptoError::PassphraseNeeded));
+        let plain = key.to_pem(None).expect("encodes");
+        assert!(SigningKey::from_pem(&plain, None).is_ok());
+        assert!(matches!(SigningKey::from_pem("no key", None), Err(CryptoError::PrivateKey(_))));
+    }
+}

@@ -1,0 +1,45 @@
+//! Keys, digests, COSE signatures, HPKE key wrapping, the STREAM cipher and deterministic CBOR.
+//!
+//! This is the lowest room of Chancery: no I/O, no async, no clock. Every primitive comes from a
+//! library (`ring`, `hpke`); this crate only fixes which ones, how they are put together, and how
+//! their bytes look. Nothing here knows what a certificate or a document is.
+//!
+//! ```
+//! use chancery_crypto::{Algorithm, CoseSign, SigningKey};
+//! let key = SigningKey::generate(Algorithm::Es256)?;
+//! let signed = CoseSign::builder("text/plain", b"hello".to_vec())
+//!     .sign(&key, Default::default())?
+//!     .encode()?;
+//! let parsed = CoseSign::decode(&signed)?;
+//! assert!(parsed.verify(0, &key.public_key()).is_ok());
+//! # Ok::<(), chancery_crypto::CryptoError>(())
+//! ```
+
+pub mod cbor;
+mod cose;
+mod digest;
+mod error;
+mod key;
+mod recipient;
+mod stream;
+
+pub use cose::{Commitment, CoseBuilder, CoseSign, CoseSignature, ProtectedAttributes};
+pub use digest::{Digest, Hasher};
+pub use error::{CborError, CryptoError};
+pub use key::{Algorithm, PublicKey, SignatureScheme, SigningKey};
+pub use recipient::{Kem, KemPrivateKey, KemPublicKey, WrappedKey, unwrap_key, wrap_key};
+pub use stream::{
+    CHUNK_OVERHEAD, CHUNK_PLAINTEXT, CHUNK_SIZE, ContentKey, StreamOpener, StreamSealer,
+    ciphertext_len, plaintext_len,
+};
+
+/// Fills a fixed-size array from the operating system's random source.
+///
+/// # Errors
+/// [`CryptoError::Random`] when the operating system gives none.
+pub fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
+    let mut out = [0u8; N];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut out)
+        .map_err(|_| CryptoError::Random)?;
+    Ok(out)
+}
