@@ -71,6 +71,7 @@ impl Algorithm {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "a handful of keys live in a process")]
 enum Pair {
     /// The same key twice: `ring` ties the signature's encoding to the key object.
     Ecdsa {

@@ -1,0 +1,188 @@
+//! The decisions of delivery, apart from sockets, clocks and disks.
+//!
+//! The sender goes from `Waiting` through an attempt to `Delivered`, `Refused` or `Expired`; the
+//! receiver answers an offer from what it holds. Nothing is lost: only evidence, a final refusal or
+//! expiry ends the sender's trying. Nothing is doubled: an envelope that is held is never taken
+//! again, but answered with the evidence it already has.
+
+use crate::{PeerMessage, ProtocolError, Receipt, Refusal};
+
+/// The longest pause between two attempts, in milliseconds.
+const MAX_DELAY: u64 = 60_000;
+/// The pause after the first failure, in milliseconds.
+const FIRST_DELAY: u64 = 200;
+
+/// What the sender does after an answer to its offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutboundAction {
+    /// Send the ciphertext from this chunk on.
+    SendFrom(u64),
+    /// The receipt came: verify it, and if it holds this delivery is over.
+    Conclude(Receipt),
+    /// Try again after so many milliseconds.
+    RetryAfter(u64),
+    /// Give up: the peer will never take it.
+    GiveUp(Refusal),
+}
+
+/// Decides what to do with the receiver's answer. `sent` says whether the ciphertext was sent
+/// whole on this stream, `chunks` how many chunks it has.
+///
+/// # Errors
+/// [`ProtocolError::Message`] when the answer does not belong here.
+pub fn on_reply(
+    message: PeerMessage,
+    sent: bool,
+    chunks: u64,
+) -> Result<OutboundAction, ProtocolError> {
+    match message {
+        PeerMessage::Have { receipt } => Ok(OutboundAction::Conclude(receipt)),
+        PeerMessage::Evidence { receipt } if sent => Ok(OutboundAction::Conclude(receipt)),
+        PeerMessage::Want { from_chunk } if !sent && from_chunk <= chunks => {
+            Ok(OutboundAction::SendFrom(from_chunk))
+        }
+        PeerMessage::Refuse(refusal) => Ok(match refusal.retry_after {
+            Some(seconds) => {
+                OutboundAction::RetryAfter((u64::from(seconds) * 1000).min(MAX_DELAY * 60))
+            }
+            None => OutboundAction::GiveUp(refusal),
+        }),
+        _ => Err(ProtocolError::Message("the peer's answer does not fit the offer".into())),
+    }
+}
+
+/// The pause before attempt number `attempt` (from 1) in milliseconds: exponential, with full
+/// jitter in its upper half, drawn from `random`.
+pub fn retry_delay(attempt: u32, random: u64) -> u64 {
+    let doubled = FIRST_DELAY.saturating_mul(1 << attempt.saturating_sub(1).min(20));
+    let ceiling = doubled.min(MAX_DELAY);
+    ceiling / 2 + random % (ceiling / 2 + 1)
+}
+
+/// What a receiver holds of an offered envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalState {
+    /// Nothing.
+    Unknown,
+    /// The first chunks of it, whole ones.
+    Partial(u64),
+    /// All of it, with the receipt that was given.
+    Held(Receipt),
+}
+
+/// What a receiver does with an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InboundDecision {
+    /// Say this; nothing else happens.
+    Answer(PeerMessage),
+    /// The ciphertext came along: check it and commit.
+    Take,
+    /// Say this, and read the ciphertext from this chunk on.
+    Receive(PeerMessage, u64),
+}
+
+/// Decides on an offer. `inline` says whether the ciphertext came along.
+pub fn decide_offer(state: LocalState, inline: bool) -> InboundDecision {
+    match state {
+        LocalState::Held(receipt) => InboundDecision::Answer(PeerMessage::Have { receipt }),
+        LocalState::Unknown | LocalState::Partial(_) if inline => InboundDecision::Take,
+        LocalState::Unknown => InboundDecision::Receive(PeerMessage::Want { from_chunk: 0 }, 0),
+        LocalState::Partial(chunks) => {
+            InboundDecision::Receive(PeerMessage::Want { from_chunk: chunks }, chunks)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn receipt() -> Receipt {
+        Receipt { leaf: vec![1], index: 0, proof: Vec::new(), checkpoint: String::new() }
+    }
+
+    /// One attempt between a sender and a receiver over a link that cuts after `budget` steps.
+    /// Returns the receipt, if it got through. The receiver's `held` and `partial` outlive it.
+    fn attempt(
+        chunks: u64,
+        inline: bool,
+        partial: &mut u64,
+        held: &mut Option<Receipt>,
+        commits: &mut u32,
+        mut budget: u64,
+    ) -> Option<Receipt> {
+        let mut step = || {
+            budget = budget.checked_sub(1)?;
+            Some(())
+        };
+        step()?; // OFFER arrives.
+        let state = match (&held, *partial) {
+            (Some(receipt), _) => LocalState::Held(receipt.clone()),
+            (None, 0) => LocalState::Unknown,
+            (None, n) => LocalState::Partial(n),
+        };
+        let answer = match decide_offer(state, inline) {
+            InboundDecision::Answer(message) => message,
+            InboundDecision::Take => {
+                *commits += 1;
+                *held = Some(receipt());
+                PeerMessage::Evidence { receipt: receipt() }
+            }
+            InboundDecision::Receive(want, from) => {
+                step()?; // WANT arrives.
+                let action = on_reply(want, inline, chunks).expect("fits");
+                assert_eq!(action, OutboundAction::SendFrom(from));
+                for chunk in from..chunks {
+                    step()?;
+                    *partial = chunk + 1;
+                }
+                *commits += 1;
+                *held = Some(receipt());
+                PeerMessage::Evidence { receipt: receipt() }
+            }
+        };
+        step()?; // The answer arrives.
+        match on_reply(answer, true, chunks).expect("fits") {
+            OutboundAction::Conclude(receipt) => Some(receipt),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_sequence_of_cuts_loses_or_doubles_an_envelope(
+            chunks in 1u64..40, inline in any::<bool>(), cuts in prop::collection::vec(0u64..30, 0..30)
+        ) {
+            let (mut partial, mut held, mut commits) = (0, None, 0);
+            let mut done = None;
+            for budget in cuts.into_iter().chain([u64::MAX]) {
+                done = attempt(chunks, inline, &mut partial, &mut held, &mut commits, budget);
+                if done.is_some() { break }
+            }
+            prop_assert!(done.is_some(), "lost");
+            prop_assert_eq!(commits, 1, "doubled");
+        }
+
+        #[test]
+        fn pauses_grow_to_a_minute_and_no_further(attempt in 1u32..200, random: u64) {
+            let delay = retry_delay(attempt, random);
+            prop_assert!((FIRST_DELAY / 2..=MAX_DELAY).contains(&delay));
+            if attempt > 10 { prop_assert!(delay >= MAX_DELAY / 2); }
+        }
+    }
+
+    #[test]
+    fn answers_out_of_place_end_the_attempt() {
+        assert!(on_reply(PeerMessage::Want { from_chunk: 9 }, false, 8).is_err());
+        assert!(on_reply(PeerMessage::Want { from_chunk: 0 }, true, 8).is_err());
+        assert!(on_reply(PeerMessage::Evidence { receipt: receipt() }, false, 8).is_err());
+        let refusal = |retry_after| {
+            let refusal = Refusal { code: "CHY-1".into(), reason: String::new(), retry_after };
+            on_reply(PeerMessage::Refuse(refusal), false, 8).expect("fits")
+        };
+        assert_eq!(refusal(Some(7)), OutboundAction::RetryAfter(7000));
+        assert!(matches!(refusal(None), OutboundAction::GiveUp(_)));
+    }
+}

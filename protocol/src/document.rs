@@ -1,0 +1,363 @@
+use std::{collections::BTreeMap, collections::BTreeSet, fmt, str::FromStr};
+
+use chancery_certs::{AgencyName, Credential};
+use chancery_crypto::{Commitment, CoseSign, Digest, Hasher, cbor};
+use serde::{Deserialize, Serialize};
+
+use crate::ProtocolError;
+
+/// The media type of a signed document header.
+pub(crate) const DOCUMENT: &str = "application/vnd.chancery.document+cbor";
+
+/// The most parts in a document.
+const MAX_PARTS: usize = 1000;
+/// The most recipients of a document.
+const MAX_RECIPIENTS: usize = 4000;
+/// The longest text in a header field, in bytes.
+const MAX_TEXT: usize = 4096;
+
+/// The identity of a document: the SHA-256 of its deterministic header. Same id, same document.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DocumentId(Digest);
+
+impl DocumentId {
+    /// The digest.
+    pub fn digest(&self) -> &Digest {
+        &self.0
+    }
+}
+
+impl fmt::Display for DocumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for DocumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DocumentId({})", self.0)
+    }
+}
+
+impl FromStr for DocumentId {
+    type Err = ProtocolError;
+
+    fn from_str(text: &str) -> Result<Self, ProtocolError> {
+        let digest = Digest::from_hex(text);
+        digest.map(Self).ok_or_else(|| refuse(format!("{text:?} is no document id")))
+    }
+}
+
+/// How urgent a document is (紧急程度).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Urgency {
+    /// 平件.
+    #[default]
+    Routine,
+    /// 加急.
+    Urgent,
+    /// 特急.
+    Flash,
+}
+
+impl Urgency {
+    /// The priority of a stream that carries it; larger goes first.
+    pub fn priority(self) -> i32 {
+        match self {
+            Self::Routine => 0,
+            Self::Urgent => 1,
+            Self::Flash => 2,
+        }
+    }
+}
+
+/// A part of a document, covered by its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// A plain file name.
+    pub name: String,
+    /// The media type.
+    pub media_type: String,
+    /// The length in bytes.
+    pub size: u64,
+    /// The digest of the bytes.
+    #[serde(rename = "sha-256")]
+    pub digest: Digest,
+}
+
+/// What is signed. Unknown fields of a header from a newer version are ignored on reading, but the
+/// bytes that were signed are kept, so they stay part of what the signatures cover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentHeader {
+    /// The document type: 通知, 函, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The registry number: 浙司〔2026〕12号.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// The title.
+    pub title: String,
+    /// The sending agency.
+    pub from: AgencyName,
+    /// The main recipients (主送).
+    pub to: Vec<AgencyName>,
+    /// The copies (抄送).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cc: Vec<AgencyName>,
+    /// The classification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classification: Option<String>,
+    /// The urgency.
+    #[serde(default)]
+    pub urgency: Urgency,
+    /// When it was made, in seconds since 1970 UTC.
+    pub created: i64,
+    /// Until when it wants an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<i64>,
+    /// The document that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_reply_to: Option<DocumentId>,
+    /// The application module that its type belongs to.
+    pub module: String,
+    /// The form of the type.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// The parts, in order.
+    #[serde(default)]
+    pub parts: Vec<Part>,
+    /// Random bytes that keep two documents with the same words apart.
+    pub nonce: Digest,
+}
+
+fn refuse(what: impl Into<String>) -> ProtocolError {
+    ProtocolError::Header(what.into())
+}
+
+impl DocumentHeader {
+    /// All recipients, each once, `to` before `cc`.
+    pub fn recipients(&self) -> Vec<&AgencyName> {
+        let mut seen = BTreeSet::new();
+        self.to.iter().chain(&self.cc).filter(|name| seen.insert(*name)).collect()
+    }
+
+    /// The bytes of all parts together.
+    pub fn parts_size(&self) -> u64 {
+        self.parts.iter().map(|part| part.size).sum()
+    }
+
+    fn check(&self) -> Result<(), ProtocolError> {
+        if self.to.is_empty() {
+            return Err(refuse("it names no recipient"));
+        }
+        if self.to.len() + self.cc.len() > MAX_RECIPIENTS {
+            return Err(refuse(format!("it names more than {MAX_RECIPIENTS} recipients")));
+        }
+        if self.parts.len() > MAX_PARTS {
+            return Err(refuse(format!("it has more than {MAX_PARTS} parts")));
+        }
+        let optional = [&self.number, &self.classification].into_iter().flatten();
+        let fields = self.fields.iter().flat_map(|(name, value)| [name, value]);
+        let texts = [&self.kind, &self.title, &self.module].into_iter().chain(optional);
+        if texts.chain(fields).any(|text| text.len() > MAX_TEXT) {
+            return Err(refuse(format!("a text in it is longer than {MAX_TEXT} bytes")));
+        }
+        let mut names = BTreeSet::new();
+        for part in &self.parts {
+            check_part_name(&part.name)?;
+            if !names.insert(&part.name) {
+                return Err(refuse(format!("two parts are named {:?}", part.name)));
+            }
+        }
+        let total = self.parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size));
+        // Far above any content, far below where lengths in bytes overflow.
+        if total.is_none_or(|total| total > 1 << 56) {
+            return Err(refuse("its parts are larger than any content can be"));
+        }
+        Ok(())
+    }
+}
+
+/// A part is written to disk under its name, so the name must not lead elsewhere.
+fn check_part_name(name: &str) -> Result<(), ProtocolError> {
+    let separators = |c: char| c == '/' || c == '\\' || c.is_control();
+    if name.is_empty() || name.len() > 255 || name.starts_with('.') || name.contains(separators) {
+        return Err(refuse(format!("{name:?} is no plain file name")));
+    }
+    Ok(())
+}
+
+/// A document with its signatures: decoded and well-formed, not yet verified.
+#[derive(Debug, Clone)]
+pub struct SignedDocument {
+    bytes: Vec<u8>,
+    id: DocumentId,
+    header: DocumentHeader,
+    cose: CoseSign,
+}
+
+impl SignedDocument {
+    /// Decodes the COSE_Sign structure around a document header.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what is not acceptable.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
+        let cose = CoseSign::decode(bytes)?;
+        if cose.content_type() != DOCUMENT {
+            return Err(refuse(format!("it is {:?}, not a document", cose.content_type())));
+        }
+        let header: DocumentHeader = cbor::decode(cose.payload())?;
+        header.check()?;
+        let id = DocumentId(Digest::of(cose.payload()));
+        Ok(Self { bytes: bytes.to_vec(), id, header, cose })
+    }
+
+    /// The document's identity.
+    pub fn id(&self) -> DocumentId {
+        self.id
+    }
+
+    /// The header.
+    pub fn header(&self) -> &DocumentHeader {
+        &self.header
+    }
+
+    /// The COSE_Sign structure.
+    pub fn cose(&self) -> &CoseSign {
+        &self.cose
+    }
+
+    /// The encoded structure.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The same document with one more signature.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] when signing fails.
+    pub fn add_signature(
+        self,
+        by: &Credential,
+        commitment: Commitment,
+        now: i64,
+    ) -> Result<Self, ProtocolError> {
+        let bytes = by.sign(self.cose.into_builder(), commitment, now)?.encode()?;
+        Self::decode(&bytes)
+    }
+}
+
+/// Signs a new document.
+///
+/// # Errors
+/// [`ProtocolError::Header`] when the header is not acceptable, [`ProtocolError::Crypto`] when
+/// signing fails.
+pub fn sign_document(
+    header: &DocumentHeader,
+    by: &Credential,
+    commitment: Commitment,
+    now: i64,
+) -> Result<SignedDocument, ProtocolError> {
+    header.check()?;
+    let builder = CoseSign::builder(DOCUMENT, cbor::encode(header)?);
+    let bytes = by.sign(builder, commitment, now)?.encode()?;
+    SignedDocument::decode(&bytes)
+}
+
+/// The salted commitment to a document that ledgers and envelopes show in its place: SHA-256 of
+/// the salt and the document id. Without the salt it says nothing.
+pub fn commit_to_document(salt: &Digest, document: &DocumentId) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.update(salt.as_bytes());
+    hasher.update(document.digest().as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use chancery_certs::{Issuer, Profile, Subject, TrustStore};
+    use chancery_crypto::{Algorithm, SigningKey};
+
+    use super::*;
+
+    pub(crate) const NOW: i64 = 1_790_000_000;
+
+    /// A root and two signers of `a.gov.cn`: an officer and the seal.
+    pub(crate) struct World {
+        pub trust: TrustStore,
+        pub root: Issuer,
+        pub officer: Credential,
+        pub seal: Credential,
+    }
+
+    pub(crate) fn credential(root: &Issuer, subject: &Subject) -> Credential {
+        let key = SigningKey::generate(Algorithm::Es256).expect("random bytes");
+        let cert = root.issue(subject, &key.public_key(), NOW).expect("issues");
+        Credential::new(key, vec![cert, root.certificate().clone()]).expect("fits")
+    }
+
+    pub(crate) fn world() -> World {
+        let domain = "gov.cn".parse().expect("a name");
+        let root = Issuer::new_root("Root", &[domain], Algorithm::EdDsa, NOW).expect("a root");
+        let officer = Subject::officer("li@a.gov.cn".parse().expect("a name"), "李");
+        let officer = credential(&root, &officer);
+        let seal = Subject::agency(Profile::Seal, "a.gov.cn".parse().expect("a name"), "A");
+        let seal = credential(&root, &seal);
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        World { trust, root, officer, seal }
+    }
+
+    pub(crate) fn header(parts: &[(&str, &[u8])]) -> DocumentHeader {
+        let part = |(name, bytes): &(&str, &[u8])| Part {
+            name: (*name).to_owned(),
+            media_type: "text/plain".into(),
+            size: bytes.len() as u64,
+            digest: Digest::of(bytes),
+        };
+        DocumentHeader {
+            kind: "通知".into(),
+            number: None,
+            title: "A title".into(),
+            from: "a.gov.cn".parse().expect("a name"),
+            to: vec!["b.gov.cn".parse().expect("a name")],
+            cc: vec!["c.gov.cn".parse().expect("a name"), "b.gov.cn".parse().expect("a name")],
+            classification: None,
+            urgency: Urgency::Routine,
+            created: NOW,
+            deadline: None,
+            in_reply_to: None,
+            module: "official-documents".into(),
+            fields: BTreeMap::new(),
+            parts: parts.iter().map(part).collect(),
+            nonce: Digest::of(b"nonce"),
+        }
+    }
+
+    #[test]
+    fn a_second_signature_leaves_the_id_and_the_first_as_they_are() {
+        let world = world();
+        let first =
+            sign_document(&header(&[]), &world.officer, Commitment::Approval, NOW).expect("signs");
+        let id = first.id();
+        let both = first.add_signature(&world.seal, Commitment::Origin, NOW).expect("signs");
+        assert_eq!(both.id(), id);
+        assert_eq!(both.cose().signatures().len(), 2);
+        let recipients: Vec<_> = both.header().recipients().iter().map(|r| r.as_str()).collect();
+        assert_eq!(recipients, ["b.gov.cn", "c.gov.cn"]);
+    }
+
+    #[test]
+    fn part_names_that_lead_elsewhere_or_stand_twice_are_refused() {
+        let world = world();
+        let sign = |parts: &[(&str, &[u8])]| {
+            sign_document(&header(parts), &world.officer, Commitment::Approval, NOW)
+        };
+        for name in ["../x", "a/b", "a\\b", "", ".hidden", "a\0b", "a\nb"] {
+            assert!(matches!(sign(&[(name, b"")]), Err(ProtocolError::Header(_))), "{name:?}");
+        }
+        assert!(sign(&[("a", b""), ("a", b"")]).is_err());
+        assert!(sign(&[("决定.pdf", b""), ("附件 1.xlsx", b"")]).is_ok());
+    }
+}

@@ -1,0 +1,58 @@
+use chancery_certs::{CertError, PathError, SealError};
+use chancery_crypto::{CborError, CryptoError};
+use thiserror::Error;
+
+/// What is wrong with a document, envelope, receipt, checkpoint or message.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A document header says what it may not say.
+    #[error("the document header is not acceptable: {0}")]
+    Header(String),
+    /// The content stream is not as its header says.
+    #[error("the content is not as its header says: {0}")]
+    Content(String),
+    /// A part does not have the digest that was signed.
+    #[error("part {name:?} was altered: its SHA-256 is {found}, signed was {signed}")]
+    PartDigest {
+        /// The part.
+        name: String,
+        /// The digest in the signed header.
+        signed: String,
+        /// The digest of the bytes.
+        found: String,
+    },
+    /// An envelope header says what it may not say.
+    #[error("the envelope is not acceptable: {0}")]
+    Envelope(String),
+    /// A checkpoint note is malformed or not signed by the ledger's key.
+    #[error("the checkpoint is not acceptable: {0}")]
+    Checkpoint(String),
+    /// An inclusion or consistency proof does not hold.
+    #[error("the proof does not hold: {0}")]
+    Proof(String),
+    /// A receipt does not say what it should.
+    #[error("the receipt is not acceptable: {0}")]
+    Receipt(String),
+    /// A peer or client sent a message that does not belong here.
+    #[error("the message is not acceptable: {0}")]
+    Message(String),
+    /// A sealed statement is not accepted.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A certificate is not accepted.
+    #[error(transparent)]
+    Certificate(#[from] CertError),
+    /// A certificate path is not valid.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A cryptographic operation failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl From<CborError> for ProtocolError {
+    fn from(error: CborError) -> Self {
+        Self::Crypto(CryptoError::Cbor(error))
+    }
+}

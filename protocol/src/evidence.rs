@@ -1,0 +1,118 @@
+use chancery_certs::{AgencyName, Certificate, Purpose, TrustStore};
+use chancery_crypto::{Digest, cbor};
+use serde::{Deserialize, Serialize};
+
+use crate::{Event, Leaf, LogKey, ProtocolError, SignedCheckpoint, merkle};
+
+/// A ledger receipt: a leaf, and the proof that it stands in the ledger whose sealed checkpoint is
+/// beside it. One checkpoint signature covers every leaf of a group commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// The leaf's bytes.
+    #[serde(with = "serde_bytes")]
+    pub leaf: Vec<u8>,
+    /// The leaf's index.
+    pub index: u64,
+    /// The inclusion proof (RFC 6962 §2.1.1) in the tree of the checkpoint.
+    pub proof: Vec<Digest>,
+    /// The sealed checkpoint, a C2SP signed note.
+    pub checkpoint: String,
+}
+
+/// What a verified receipt says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedReceipt {
+    /// The leaf.
+    pub leaf: Leaf,
+    /// Its index.
+    pub index: u64,
+    /// The checkpoint that it was proved under.
+    pub checkpoint: SignedCheckpoint,
+}
+
+impl Receipt {
+    /// Verifies the inclusion proof and the checkpoint's signature by the ledger's key. Whether
+    /// that key is to be trusted is the caller's question; see [`Evidence::verify`].
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what does not hold.
+    pub fn verify(&self, key: &LogKey) -> Result<VerifiedReceipt, ProtocolError> {
+        if self.proof.len() > merkle::MAX_PROOF {
+            return Err(ProtocolError::Receipt("its proof is too long".into()));
+        }
+        let checkpoint = SignedCheckpoint::open(&self.checkpoint, key)?;
+        let state = &checkpoint.checkpoint;
+        let hash = merkle::leaf_hash(&self.leaf);
+        merkle::verify_inclusion(&hash, self.index, state.size, &self.proof, &state.root)?;
+        Ok(VerifiedReceipt { leaf: Leaf::decode(&self.leaf)?, index: self.index, checkpoint })
+    }
+}
+
+/// A receipt with what is needed to judge it years later, offline: the seal's chain and the salt
+/// that ties it to a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// The agency whose ledger it is.
+    pub agency: AgencyName,
+    /// The receipt.
+    pub receipt: Receipt,
+    /// The chain of the seal that signed the checkpoint, DER, own certificate first.
+    pub chain: Vec<serde_bytes::ByteBuf>,
+    /// The salt of the leaf's document commitment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<Digest>,
+}
+
+impl Evidence {
+    /// The evidence file's bytes.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] never in practice; the form is plain.
+    pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
+        Ok(cbor::encode(self)?)
+    }
+
+    /// Reads an evidence file. Nothing is verified yet.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] when the bytes are no evidence.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
+        Ok(cbor::decode(bytes)?)
+    }
+
+    /// Verifies the seal's path at `at`, the checkpoint and the inclusion proof. The leaf's time is
+    /// the seal holder's own word, so it does not stand in for a time-stamp: a seal that has expired
+    /// by `at` is not accepted for what it claims to have sealed earlier.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what does not hold.
+    pub fn verify(&self, trust: &TrustStore, at: i64) -> Result<VerifiedReceipt, ProtocolError> {
+        let chain = self
+            .chain
+            .iter()
+            .map(|der| Certificate::from_der(der))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (seal, above) = chain
+            .split_first()
+            .ok_or_else(|| ProtocolError::Receipt("it has no certificate".into()))?;
+        if seal.agency_name()? != self.agency {
+            let found = seal.subject();
+            let why = format!("it speaks for {} with the seal of {found:?}", self.agency);
+            return Err(ProtocolError::Receipt(why));
+        }
+        let verified = self.receipt.verify(&LogKey::of_seal(seal)?)?;
+        let time = verified.leaf.time;
+        if time > at {
+            return Err(ProtocolError::Receipt(format!("its time {time} lies in the future")));
+        }
+        trust.validate(seal, above, at, Purpose::Sign)?;
+        Ok(verified)
+    }
+
+    /// The file name under which an evidence is kept beside its document.
+    pub fn file_name(&self, event: Event) -> String {
+        format!("{}.{}.evidence", event.name(), self.agency)
+    }
+}

@@ -1,0 +1,74 @@
+use chancery_certs::AgencyName;
+use chancery_crypto::{Digest, cbor};
+use serde::{Deserialize, Serialize};
+
+use crate::{EnvelopeId, ProtocolError};
+
+/// What a leaf records: the events of ETSI EN 319 522-1 §6, and the evidence a node received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// This agency accepted a document from its own clerk for sending.
+    SubmissionAcceptance,
+    /// This agency took an envelope addressed to it into its keeping.
+    ContentConsignment,
+    /// An officer of this agency opened the document.
+    ContentHandover,
+    /// The recipient refused the envelope for good.
+    RelayRejection,
+    /// The envelope could not be delivered before it expired.
+    RelayFailure,
+    /// This agency received another's evidence, whose digest the leaf holds.
+    EvidenceReceived,
+}
+
+impl Event {
+    /// The event's name in the terms of the standard.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SubmissionAcceptance => "SubmissionAcceptance",
+            Self::ContentConsignment => "ContentConsignment",
+            Self::ContentHandover => "ContentHandover",
+            Self::RelayRejection => "RelayRejection",
+            Self::RelayFailure => "RelayFailure",
+            Self::EvidenceReceived => "EvidenceReceived",
+        }
+    }
+}
+
+/// One entry of a ledger. It holds digests only: content can be purged by law and every proof
+/// stays; the document shows only as a salted commitment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leaf {
+    /// What happened.
+    pub event: Event,
+    /// To which envelope.
+    pub envelope: EnvelopeId,
+    /// The salted commitment to the document inside; see [`crate::commit_to_document`].
+    pub commitment: Digest,
+    /// The other agency: the sender of what came in, the recipient of what went out.
+    pub counterpart: AgencyName,
+    /// When, in seconds since 1970 UTC, by this node's clock.
+    pub time: i64,
+    /// The digest of the evidence that came with it, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Digest>,
+}
+
+impl Leaf {
+    /// The leaf's deterministic CBOR, which is what the tree hashes.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] never in practice; the form is plain.
+    pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
+        Ok(cbor::encode(self)?)
+    }
+
+    /// Reads a leaf.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] when the bytes are no leaf.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
+        Ok(cbor::decode(bytes)?)
+    }
+}

@@ -1,0 +1,79 @@
+//! What two nodes say to each other on a stream: a frame is four bytes of length, big-endian, and
+//! a deterministic CBOR message.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use chancery_crypto::cbor;
+
+use crate::{ProtocolError, Receipt};
+
+/// The largest frame, in bytes without its length.
+pub const MAX_FRAME: usize = cbor::MAX_BYTES;
+
+/// Why a peer does not take an envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// A stable code (`CHY-nnnn`).
+    pub code: String,
+    /// One sentence.
+    pub reason: String,
+    /// Seconds after which to try again; none when trying again is of no use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+}
+
+/// A message between nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerMessage {
+    /// The sender has an envelope. Small ones bring their ciphertext along.
+    Offer {
+        /// The sealed outer header.
+        #[serde(with = "serde_bytes")]
+        envelope: Vec<u8>,
+        /// The whole ciphertext, when it is small.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<serde_bytes::ByteBuf>,
+    },
+    /// The receiver wants the ciphertext from this chunk on. It follows raw, to the stream's end.
+    Want {
+        /// The first chunk wanted.
+        from_chunk: u64,
+    },
+    /// The receiver had the envelope already: the same evidence again.
+    Have {
+        /// The receipt of consignment.
+        receipt: Receipt,
+    },
+    /// The receiver does not take it.
+    Refuse(Refusal),
+    /// The receiver has it durably.
+    Evidence {
+        /// The receipt of consignment.
+        receipt: Receipt,
+    },
+}
+
+/// Encodes a message as one frame.
+///
+/// # Errors
+/// [`ProtocolError::Message`] when it is larger than [`MAX_FRAME`].
+pub fn encode_frame<T: Serialize>(message: &T) -> Result<Vec<u8>, ProtocolError> {
+    let body = cbor::encode(message)?;
+    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_FRAME);
+    let length =
+        length.ok_or_else(|| ProtocolError::Message(format!("a frame of {} bytes", body.len())))?;
+    let mut frame = Vec::with_capacity(4 + body.len());
+    frame.extend(length.to_be_bytes());
+    frame.extend(body);
+    Ok(frame)
+}
+
+/// Decodes the body of a frame.
+///
+/// # Errors
+/// [`ProtocolError::Crypto`] when it is no such message.
+pub fn decode_frame<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProtocolError> {
+    Ok(cbor::decode(body)?)
+}
