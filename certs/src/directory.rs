@@ -69,14 +69,15 @@ impl AgencyCard {
         seal(CARD, self, by, now)
     }
 
-    /// Verifies a card: signed by the very agency that it speaks of.
+    /// Verifies a card: signed by the very agency that it speaks of. The chain that comes with it
+    /// is that of the agency's seal.
     ///
     /// # Errors
     /// [`SealError`], saying why it is not accepted.
-    pub fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Self, SealError> {
+    pub fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Opened<Self>, SealError> {
         let opened: Opened<Self> = open_sealed(CARD, bytes, trust, at)?;
         expect_signer(&opened.signer, &opened.value.agency)?;
-        Ok(opened.value)
+        Ok(opened)
     }
 }
 

@@ -1,1 +1,130 @@
-fn main() {}
+//! `chancery`: the one binary for operators, clerks and auditors.
+
+mod audit;
+mod bench;
+mod ca;
+mod cert;
+mod clerk;
+mod directory;
+mod failure;
+mod keys;
+mod ledger;
+mod node;
+mod output;
+mod trust;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::{
+    failure::Failure,
+    output::{Language, Output},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  chancery send notice.pdf --to justice.hz.gov.cn --type 通知 --title 关于做好换届工作的通知
+  chancery inbox
+  chancery open 3f2a91c0 --out received
+  chancery receive 3f2a91c0
+  chancery trace 3f2a91c0
+  chancery verify received --anchor root.pem
+
+Exit codes: 0 yes, 1 no (verification failed, not found), 2 usage or input, 3 environment (no node,
+no disk), 4 refused by a peer, 5 indeterminate.";
+
+/// Chancery (文驿): secure document exchange and e-signature for government
+#[derive(Debug, Parser)]
+#[command(name = "chancery", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Arguments {
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Language of the output (default: from LANG)
+    #[arg(long, global = true, value_enum)]
+    lang: Option<Language>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Send a document to other agencies
+    Send(clerk::Send),
+    /// List the documents that came in
+    Inbox(clerk::List),
+    /// List the documents that went out, and where their delivery stands
+    Outbox(clerk::List),
+    /// Open a document: write it, its parts and its evidence into a folder
+    Open(clerk::Open),
+    /// Receive and register a document (签收): sign for it, and tell its sender
+    Receive(clerk::Receive),
+    /// Show the journey of a document
+    Trace(clerk::Trace),
+    /// Verify documents and their evidence offline
+    Verify(verify::Verify),
+    /// Audit exported ledgers offline
+    Audit(audit::Audit),
+    /// Show, prove and export the ledger of the local node
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
+    /// Set up and run a node
+    #[command(subcommand)]
+    Node(node::Node),
+    /// Publish, show and install the directory of a trust domain
+    #[command(subcommand)]
+    Directory(directory::Directory),
+    /// Make certificate authorities and issue certificates
+    #[command(subcommand)]
+    Ca(ca::Ca),
+    /// Show and verify certificates
+    #[command(subcommand)]
+    Cert(cert::Cert),
+    /// Measure speed
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Send(send) => send.run(output),
+        Command::Inbox(list) => list.run(output, true),
+        Command::Outbox(list) => list.run(output, false),
+        Command::Open(open) => open.run(output),
+        Command::Receive(receive) => receive.run(output),
+        Command::Trace(trace) => trace.run(output),
+        Command::Verify(verify) => verify.run(output),
+        Command::Audit(audit) => audit.run(output),
+        Command::Ledger(ledger) => ledger.run(output),
+        Command::Node(node) => node.run(output),
+        Command::Directory(directory) => directory.run(output),
+        Command::Ca(ca) => ca.run(output),
+        Command::Cert(cert) => cert.run(output),
+        Command::Bench(bench) => bench.run(output),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "chancery", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    // clap itself exits with 2 on wrong usage.
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.json, arguments.lang);
+    match run(arguments.command, &output) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print(&output);
+            ExitCode::from(failure.exit)
+        }
+    }
+}

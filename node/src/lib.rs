@@ -1,1 +1,41 @@
-//! x
+//! The daemon: QUIC endpoint, RocksDB store and ledger, delivery workers and the local API.
+//!
+//! `protocol` decides, this crate does: it owns sockets, disk, clock and tasks. Start reading at
+//! [`Node::run`].
+
+mod config;
+mod content;
+mod directory;
+mod documents;
+mod endpoint;
+mod error;
+mod files;
+mod identity;
+mod inbound;
+mod ledger;
+mod local;
+mod outbound;
+mod records;
+mod runtime;
+mod server;
+mod store;
+
+pub use config::{FileSettings, LimitSettings, NodeConfig};
+pub use error::{
+    NodeError, cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,
+};
+pub use files::{read_file, write_new, write_private};
+pub use ledger::{Commit, Ledger, Outcome};
+pub use local::{
+    DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply, LocalRequest, OpenedView,
+    StatusView, TraceStep, TraceView,
+};
+pub use records::DeliveryState;
+pub use runtime::Node;
+pub use store::{Batch, RocksStore, Store, Table};
+
+/// Seconds since 1970 UTC, by this machine's clock.
+pub fn unix_now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+}

@@ -270,6 +270,11 @@ impl<'a> LedgerAudit<'a> {
         }
     }
 
+    /// Says that a stored tile is not the one that the entries give.
+    pub fn wrong_tile(&mut self, path: &str) {
+        self.fail(SubIndication::LedgerAltered, format!("{path} does not fit the entries"));
+    }
+
     /// Takes in an evidence file of this ledger, by its bytes.
     pub fn push_evidence(&mut self, name: &str, bytes: &[u8]) {
         let evidence = match Evidence::decode(bytes) {

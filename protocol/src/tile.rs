@@ -75,6 +75,43 @@ impl Tile {
     }
 }
 
+/// The growing edge of a tree in tiles: one tile per tile level.
+#[derive(Debug, Clone, Default)]
+pub struct TileEdge {
+    size: u64,
+    tiles: Vec<Tile>,
+}
+
+impl TileEdge {
+    /// Appends a leaf by its hash. Tiles that it fills are given to `full`, with level and index.
+    pub fn push(&mut self, leaf: Digest, mut full: impl FnMut(u32, u64, &Tile)) {
+        let (mut level, mut index, mut carry) = (0u32, self.size, Some(leaf));
+        while let Some(hash) = carry {
+            let at = level as usize;
+            if self.tiles.len() <= at {
+                self.tiles.push(Tile::default());
+            }
+            let Some(tile) = self.tiles.get_mut(at) else { break };
+            index /= TILE_WIDTH as u64;
+            carry = tile.push(hash);
+            if carry.is_some() {
+                full(level, index, tile);
+                *tile = Tile::default();
+            }
+            level += 1;
+        }
+        self.size += 1;
+    }
+
+    /// The tiles that are not full yet, with level and index.
+    pub fn partial(&self) -> impl Iterator<Item = (u32, u64, &Tile)> {
+        (0u32..).zip(&self.tiles).filter(|(_, tile)| tile.width() > 0).map(|(level, tile)| {
+            let below = self.size >> (TILE_HEIGHT * level).min(63);
+            (level, below / TILE_WIDTH as u64, tile)
+        })
+    }
+}
+
 /// The tile and the place inside it of tree node `(level, index)`: tile level, tile index, level
 /// within and index within the tile.
 pub fn locate(level: u32, index: u64) -> (u32, u64, u32, u64) {

@@ -2,7 +2,7 @@
 
 use chancery_certs::{Certificate, PathError, PathReason, Purpose, SignerName, TrustStore};
 use chancery_crypto::{CoseSignature, CryptoError, Digest};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     DocumentId, Evidence, Part, ProtocolError, SignedDocument, VerifiedReceipt, commit_to_document,
@@ -12,7 +12,7 @@ use crate::{
 const CLOCK_TOLERANCE: i64 = 300;
 
 /// The main status indication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Indication {
     /// Every check that the policy asks for succeeded.
     #[serde(rename = "TOTAL-PASSED")]

@@ -1,0 +1,662 @@
+//! The clerk's commands. Signing happens here, with the clerk's own key; the node never sees it.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use chancery_certs::{AgencyName, Credential};
+use chancery_crypto::{Commitment, Digest, Hasher};
+use chancery_node::{
+    DeliveryState, DocumentView, LocalClient, LocalReply, LocalRequest, NodeError, OpenedView,
+    TraceView, unix_now, write_new,
+};
+use chancery_protocol::{DocumentHeader, DocumentId, Part, SignedDocument, Urgency, sign_document};
+
+use crate::{
+    failure::{Failure, REFUSED},
+    keys::Signer,
+    output::{Output, parse_time, short, size, time},
+};
+
+/// Bytes read from a file at once.
+const READ: usize = 512 * 1024;
+
+/// Where the local node is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Local {
+    /// The Unix socket of the local node
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CHANCERY_SOCKET",
+        default_value = "/run/chancery/node.sock"
+    )]
+    socket: PathBuf,
+}
+
+impl Local {
+    /// Connects to the node.
+    pub fn connect(&self) -> Result<LocalClient, Failure> {
+        LocalClient::connect(&self.socket).map_err(|error| Failure {
+            remedy: "Start the node with `chancery node run`, or name its socket with --socket."
+                .into(),
+            ..error.into()
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum UrgencyArg {
+    /// 平件
+    #[value(alias = "平件")]
+    Routine,
+    /// 加急
+    #[value(alias = "加急")]
+    Urgent,
+    /// 特急
+    #[value(alias = "特急")]
+    Flash,
+}
+
+impl From<UrgencyArg> for Urgency {
+    fn from(urgency: UrgencyArg) -> Self {
+        match urgency {
+            UrgencyArg::Routine => Self::Routine,
+            UrgencyArg::Urgent => Self::Urgent,
+            UrgencyArg::Flash => Self::Flash,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  chancery send notice.pdf --to justice.hz.gov.cn --type 通知 --title 关于做好换届工作的通知
+  chancery send reply.pdf data.xlsx --to a.gov.cn b.gov.cn --cc c.gov.cn --type letter --title 复函 --urgency urgent
+Set CHANCERY_SOCKET, CHANCERY_KEY and CHANCERY_CERT once, and leave --socket, --key and --cert out.")]
+pub struct Send {
+    /// The files of the document, main text first
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Main recipients (主送)
+    #[arg(long, required = true, num_args = 1.., value_name = "AGENCY")]
+    to: Vec<AgencyName>,
+    /// Copies (抄送)
+    #[arg(long, num_args = 1.., value_name = "AGENCY")]
+    cc: Vec<AgencyName>,
+    /// The document type, such as 通知 or notice
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: String,
+    /// The title
+    #[arg(long)]
+    title: String,
+    /// The document number, such as 浙司〔2026〕12号
+    #[arg(long)]
+    number: Option<String>,
+    /// How urgent it is
+    #[arg(long, value_enum, default_value = "routine")]
+    urgency: UrgencyArg,
+    /// Until when an answer is wanted, RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    deadline: Option<i64>,
+    /// The document that this one answers
+    #[arg(long, value_name = "ID")]
+    reply_to: Option<DocumentId>,
+    /// Wait at most so many seconds until every recipient has confirmed
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+    #[command(flatten)]
+    signer: Signer,
+    #[command(flatten)]
+    local: Local,
+}
+
+/// The media type of a file, by its name's ending.
+fn media_type(path: &Path) -> &'static str {
+    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    match ending.to_ascii_lowercase().as_str() {
+        "pdf" => "application/pdf",
+        "ofd" => "application/ofd",
+        "txt" => "text/plain",
+        "md" => "text/markdown",
+        "html" => "text/html",
+        "xml" => "application/xml",
+        "json" => "application/json",
+        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "mp4" => "video/mp4",
+        "zip" => "application/zip",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Reads a file piece by piece.
+fn each_piece(
+    path: &Path,
+    mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let mut file = File::open(path).map_err(NodeError::file(path))?;
+    let mut buffer = vec![0; READ];
+    let mut total = 0;
+    loop {
+        let read = file.read(&mut buffer).map_err(NodeError::file(path))?;
+        match buffer.get(..read) {
+            Some(bytes) if !bytes.is_empty() => take(bytes)?,
+            _ => return Ok(total),
+        }
+        total += read as u64;
+    }
+}
+
+/// The digest of a file, read piece by piece.
+pub fn digest_file(
+    path: &Path,
+    progress: &indicatif::ProgressBar,
+) -> Result<(u64, Digest), Failure> {
+    let mut hasher = Hasher::new();
+    let size = each_piece(path, |bytes| {
+        hasher.update(bytes);
+        progress.inc(bytes.len() as u64);
+        Ok(())
+    })?;
+    Ok((size, hasher.finish()))
+}
+
+fn file_size(path: &Path) -> Result<u64, Failure> {
+    let metadata = std::fs::metadata(path).map_err(NodeError::file(path))?;
+    if !metadata.is_file() {
+        let error = std::io::Error::other("it is no file");
+        return Err(NodeError::file(path)(error).into());
+    }
+    Ok(metadata.len())
+}
+
+/// What the node said of a submission.
+struct Submitted {
+    document: DocumentId,
+    recipients: Vec<AgencyName>,
+}
+
+/// Hands a signed document and its parts to the node.
+fn submit(
+    client: &mut LocalClient,
+    document: &SignedDocument,
+    files: &[PathBuf],
+    progress: &indicatif::ProgressBar,
+) -> Result<Submitted, Failure> {
+    let request = LocalRequest::Submit { document: document.bytes().to_vec() };
+    match client.ask(&request)? {
+        LocalReply::Ready => {}
+        other => return Err(Failure::from_reply(other)),
+    }
+    for (path, part) in files.iter().zip(&document.header().parts) {
+        let sent = each_piece(path, |bytes| {
+            progress.inc(bytes.len() as u64);
+            if client.send_raw(bytes).is_err() {
+                // The node has hung up; it said why before.
+                return Err(client.reply().map_or_else(Failure::from, Failure::from_reply));
+            }
+            Ok(())
+        })?;
+        if sent != part.size {
+            let failure = Failure::usage(
+                "CHY-6006",
+                "the file changed while it was being sent",
+                "Nothing was sent. Send it again when nobody writes to it.",
+            );
+            return Err(failure.at(path));
+        }
+    }
+    match client.reply()? {
+        LocalReply::Submitted { document, recipients, .. } => {
+            Ok(Submitted { document, recipients })
+        }
+        other => Err(Failure::from_reply(other)),
+    }
+}
+
+impl Send {
+    fn header(&self, signer: &Credential, output: &Output) -> Result<DocumentHeader, Failure> {
+        let (module, kind) = chancery_apps::find_type(&self.kind)?;
+        let sizes = self.files.iter().map(|p| file_size(p)).collect::<Result<Vec<_>, _>>()?;
+        let progress = output.bytes_bar(sizes.iter().sum(), output.t("reading", "读取"));
+        let mut parts = Vec::new();
+        for path in &self.files {
+            let (size, digest) = digest_file(path, &progress)?;
+            let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+                let what = "its name is not UTF-8";
+                Failure::usage("CHY-6007", what, "Rename the file.").at(path)
+            })?;
+            let media_type = media_type(path).to_owned();
+            parts.push(Part { name: name.to_owned(), media_type, size, digest });
+        }
+        progress.finish_and_clear();
+        Ok(DocumentHeader {
+            kind: kind.zh,
+            number: self.number.clone(),
+            title: self.title.clone(),
+            from: signer.name().agency().clone(),
+            to: self.to.clone(),
+            cc: self.cc.clone(),
+            classification: None,
+            urgency: self.urgency.into(),
+            created: unix_now(),
+            deadline: self.deadline,
+            in_reply_to: self.reply_to,
+            module: module.name,
+            fields: BTreeMap::new(),
+            parts,
+            nonce: Digest::from_bytes(chancery_crypto::random()?),
+        })
+    }
+
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        let signer = self.signer.load()?;
+        let header = self.header(&signer, output)?;
+        let document = sign_document(&header, &signer, Commitment::Approval, unix_now())?;
+        let progress = output.bytes_bar(header.parts_size(), output.t("handing over", "提交"));
+        let submitted = submit(&mut client, &document, &self.files, &progress)?;
+        progress.finish_and_clear();
+        report_submitted(output, &submitted, &header.title);
+        match self.wait {
+            Some(seconds) => wait(&mut client, output, &submitted, seconds),
+            None => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+fn report_submitted(output: &Output, submitted: &Submitted, title: &str) {
+    if output.json {
+        output.print_json(&serde_json::json!({
+            "document": submitted.document, "recipients": submitted.recipients,
+        }));
+        return;
+    }
+    println!("{} {title}", output.t("accepted for sending:", "已受理发送："));
+    println!("  {} {}", output.t("document", "文件编号"), submitted.document);
+    for agency in &submitted.recipients {
+        println!("  → {agency}");
+    }
+}
+
+/// Waits until no delivery of a document is pending, or the time is over.
+fn wait(
+    client: &mut LocalClient,
+    output: &Output,
+    submitted: &Submitted,
+    seconds: u64,
+) -> Result<ExitCode, Failure> {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let id = submitted.document.to_string();
+    loop {
+        let reply = client.ask(&LocalRequest::Trace { id: id.clone() })?;
+        let LocalReply::Traced(trace) = reply else { return Err(Failure::from_reply(reply)) };
+        let deliveries = &trace.document.deliveries;
+        if let Some(refused) = deliveries.iter().find(|d| d.state == DeliveryState::Refused) {
+            let refusal = refused.refusal.as_ref();
+            return Err(Failure {
+                code: refusal.map_or_else(|| "CHY-5000".into(), |r| r.code.clone()),
+                message: format!(
+                    "{} refuses it: {}",
+                    refused.agency,
+                    refusal.map_or("", |r| r.reason.as_str())
+                ),
+                remedy: "Ask the operator of that agency's node.".into(),
+                exit: REFUSED,
+            });
+        }
+        if deliveries.iter().all(|d| d.state == DeliveryState::Delivered) {
+            if !output.json {
+                println!("{}", output.t("every recipient has confirmed", "全部收件机关已确认收到"));
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        if Instant::now() > end {
+            return Err(Failure {
+                code: "CHY-6008".into(),
+                message: format!("not every recipient has confirmed within {seconds} s"),
+                remedy: "Delivery goes on; look with `chancery trace`.".into(),
+                exit: crate::failure::ENVIRONMENT,
+            });
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// At most so many, newest first
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl List {
+    pub fn run(self, output: &Output, incoming: bool) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        let reply = client.ask(&LocalRequest::List { incoming, limit: self.limit })?;
+        let LocalReply::Documents(list) = reply else { return Err(Failure::from_reply(reply)) };
+        if output.json {
+            let list: Vec<_> = list.iter().map(document_json).collect();
+            output.print_json(&list.into());
+            return Ok(ExitCode::SUCCESS);
+        }
+        if list.is_empty() {
+            println!("{}", output.t("nothing here yet", "暂无文件"));
+        }
+        for view in &list {
+            print_line(output, view);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn document_json(view: &DocumentView) -> serde_json::Value {
+    // Every field is plain data; it always has a JSON form.
+    serde_json::to_value(view).unwrap_or_default()
+}
+
+fn print_line(output: &Output, view: &DocumentView) {
+    let Some(document) = &view.document else {
+        let error = view.error.as_deref().unwrap_or_default();
+        println!(
+            "{}  ✗ {}: {error}",
+            short(view.envelope),
+            output.t("cannot be opened", "无法打开")
+        );
+        return;
+    };
+    let agencies = match &view.from {
+        Some(from) if view.incoming => from.to_string(),
+        _ => view.to.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    println!("{}  {}  {}  {}", short(document), time(view.arrived), view.kind, view.title);
+    let arrow = if view.incoming { "←" } else { "→" };
+    println!("    {arrow} {agencies}   {}", view.indication);
+    for delivery in &view.deliveries {
+        println!("      {}: {}", delivery.agency, state_name(output, delivery.state));
+    }
+}
+
+fn state_name<'a>(output: &Output, state: DeliveryState) -> &'a str {
+    match state {
+        DeliveryState::Pending => output.t("on its way", "投递中"),
+        DeliveryState::Delivered => output.t("delivered", "已送达"),
+        DeliveryState::Refused => output.t("refused", "被拒收"),
+        DeliveryState::Expired => output.t("expired", "已过期"),
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  chancery open 3f2a91c0 --out received")]
+pub struct Open {
+    /// The first digits of the document's id
+    id: String,
+    /// A new folder to write it to (default: the first digits of its id)
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    local: Local,
+}
+
+/// Asks the node for a document, without its parts.
+fn look(client: &mut LocalClient, id: &str) -> Result<(OpenedView, SignedDocument), Failure> {
+    client.send(&LocalRequest::Open { id: id.to_owned(), parts: false })?;
+    let opened = opened(client.reply()?)?;
+    match client.reply()? {
+        LocalReply::Done => {}
+        other => return Err(Failure::from_reply(other)),
+    }
+    let document = SignedDocument::decode(&opened.document)?;
+    Ok((opened, document))
+}
+
+fn opened(reply: LocalReply) -> Result<OpenedView, Failure> {
+    match reply {
+        LocalReply::Opened(view) => Ok(*view),
+        other => Err(Failure::from_reply(other)),
+    }
+}
+
+/// A file that gets its name only once it is whole and has the digest that was signed.
+struct PartFile {
+    temporary: PathBuf,
+    file: File,
+    hasher: Hasher,
+    left: u64,
+}
+
+impl Open {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        client.send(&LocalRequest::Open { id: self.id.clone(), parts: true })?;
+        let view = opened(client.reply()?)?;
+        let document = SignedDocument::decode(&view.document)?;
+        let folder = self.out.unwrap_or_else(|| PathBuf::from(short(document.id())));
+        if folder.exists() {
+            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+            return Err(NodeError::file(&folder)(exists).into());
+        }
+        // Written beside its place and moved there whole: no half document is ever in sight.
+        let mut partial = folder.clone().into_os_string();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let written = write_folder(output, &mut client, &view, &document, &partial);
+        if let Err(failure) = written {
+            // What is left of it must not be mistaken for the document.
+            drop(std::fs::remove_dir_all(&partial));
+            return Err(failure);
+        }
+        std::fs::rename(&partial, &folder).map_err(NodeError::file(&folder))?;
+        let header = document.header();
+        if output.json {
+            output.print_json(&serde_json::json!({
+                "document": document.id(), "folder": folder, "title": header.title,
+                "parts": header.parts.iter().map(|p| &p.name).collect::<Vec<_>>(),
+            }));
+            return Ok(ExitCode::SUCCESS);
+        }
+        println!("{} {}", header.kind, header.title);
+        println!("  {} {}", output.t("from", "发文机关"), header.from);
+        for part in &header.parts {
+            println!("  {} ({})", folder.join("parts").join(&part.name).display(), size(part.size));
+        }
+        println!("  {} chancery verify {}", output.t("check it with:", "验证："), folder.display());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn write_folder(
+    output: &Output,
+    client: &mut LocalClient,
+    view: &OpenedView,
+    document: &SignedDocument,
+    folder: &Path,
+) -> Result<(), Failure> {
+    let parts_dir = folder.join("parts");
+    std::fs::create_dir_all(&parts_dir).map_err(NodeError::file(&parts_dir))?;
+    write_new(&folder.join("document.cose"), &view.document)?;
+    for (name, bytes) in &view.evidence {
+        write_new(&folder.join("evidence").join(name), bytes)?;
+    }
+    let header = document.header();
+    let progress = output.bytes_bar(header.parts_size(), output.t("opening", "打开"));
+    let mut pending: Vec<u8> = Vec::new();
+    for part in &header.parts {
+        let temporary = parts_dir.join(&part.name);
+        let file = File::create_new(&temporary).map_err(NodeError::file(&temporary))?;
+        let mut target = PartFile { temporary, file, hasher: Hasher::new(), left: part.size };
+        target.take(&mut pending)?;
+        while target.left > 0 {
+            match client.raw_or_reply()? {
+                Ok(bytes) => {
+                    progress.inc(bytes.len() as u64);
+                    pending = bytes;
+                    target.take(&mut pending)?;
+                }
+                Err(reply) => return Err(Failure::from_reply(reply)),
+            }
+        }
+        target.finish(part)?;
+    }
+    progress.finish_and_clear();
+    match client.reply()? {
+        LocalReply::Done => Ok(()),
+        other => Err(Failure::from_reply(other)),
+    }
+}
+
+impl PartFile {
+    /// Takes as much of `bytes` as belongs to this part, and leaves the rest.
+    fn take(&mut self, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        let rest = bytes.split_off(count);
+        self.hasher.update(bytes);
+        self.file.write_all(bytes).map_err(NodeError::file(&self.temporary))?;
+        self.left -= count as u64;
+        *bytes = rest;
+        Ok(())
+    }
+
+    fn finish(self, part: &Part) -> Result<(), Failure> {
+        self.file.sync_all().map_err(NodeError::file(&self.temporary))?;
+        let found = self.hasher.finish();
+        if found != part.digest {
+            let (signed, found) = (part.digest.to_string(), found.to_string());
+            let name = part.name.clone();
+            return Err(chancery_protocol::ProtocolError::PartDigest { name, signed, found }.into());
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  chancery receive 3f2a91c0 --note 已登记，收文第 12 号")]
+pub struct Receive {
+    /// The first digits of the document's id
+    id: String,
+    /// A remark for the sender
+    #[arg(long)]
+    note: Option<String>,
+    #[command(flatten)]
+    signer: Signer,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl Receive {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        let (view, document) = look(&mut client, &self.id)?;
+        let original = document.header();
+        if !view.incoming {
+            return Err(Failure::usage(
+                "CHY-6009",
+                format!(
+                    "{} went out from here; it is not for you to receive",
+                    short(document.id())
+                ),
+                "Choose a document from `chancery inbox`.",
+            ));
+        }
+        let signer = self.signer.load()?;
+        let now = unix_now();
+        let mut fields = BTreeMap::new();
+        if let Some(note) = self.note {
+            fields.insert("note".to_owned(), note);
+        }
+        let header = DocumentHeader {
+            kind: chancery_apps::RECEIPT.to_owned(),
+            number: None,
+            title: format!("{}：{}", chancery_apps::RECEIPT, original.title),
+            from: signer.name().agency().clone(),
+            to: vec![original.from.clone()],
+            cc: Vec::new(),
+            classification: original.classification.clone(),
+            urgency: original.urgency,
+            created: now,
+            deadline: None,
+            in_reply_to: Some(document.id()),
+            module: original.module.clone(),
+            fields,
+            parts: Vec::new(),
+            nonce: Digest::from_bytes(chancery_crypto::random()?),
+        };
+        let receipt = sign_document(&header, &signer, Commitment::Receipt, now)?;
+        let progress = indicatif::ProgressBar::hidden();
+        let submitted = submit(&mut client, &receipt, &[], &progress)?;
+        if output.json {
+            output.print_json(&serde_json::json!({
+                "received": document.id(), "document": submitted.document,
+            }));
+        } else {
+            println!("{} {}", output.t("received and registered:", "已签收："), original.title);
+            println!("  {} {}", output.t("signed by", "签收人"), signer.name());
+            println!("  → {}", original.from);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  chancery trace 3f2a91c0")]
+pub struct Trace {
+    /// The first digits of the document's id
+    id: String,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl Trace {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        let reply = client.ask(&LocalRequest::Trace { id: self.id })?;
+        let LocalReply::Traced(trace) = reply else { return Err(Failure::from_reply(reply)) };
+        if output.json {
+            output.print_json(&serde_json::to_value(&*trace).unwrap_or_default());
+        } else {
+            print_trace(output, &trace);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn print_trace(output: &Output, trace: &TraceView) {
+    let document = &trace.document;
+    println!("{} {}", document.kind, document.title);
+    if let Some(id) = &document.document {
+        println!("  {id}");
+    }
+    for step in &trace.steps {
+        let event = event_name(output, &step.event);
+        let entry = step.entry.map_or_else(String::new, |n| format!(" #{n}"));
+        let by = step.by.as_deref().map_or_else(String::new, |by| format!("  {by}"));
+        let verdict = step.indication.map_or_else(String::new, |i| format!("  {}", i.name()));
+        let note = step.note.as_deref().map_or_else(String::new, |note| format!("  ({note})"));
+        println!("  {}  {event}  {}{entry}{by}{verdict}{note}", time(step.time), step.agency);
+    }
+}
+
+fn event_name<'a>(output: &Output, event: &'a str) -> &'a str {
+    if !output.chinese {
+        return event;
+    }
+    match event {
+        "Created" => "拟制签发",
+        "SubmissionAcceptance" => "受理发送",
+        "ContentConsignment" => "送达入库",
+        "ContentHandover" => "交付经办",
+        "RelayRejection" => "对方拒收",
+        "RelayFailure" => "投递失败",
+        "Pending" => "投递中",
+        other => other,
+    }
+}

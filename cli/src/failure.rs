@@ -1,0 +1,125 @@
+//! How a command fails: a stable code, what and where, what to do, and the exit code.
+
+use std::path::Path;
+
+use chancery_certs::CertError;
+use chancery_crypto::CryptoError;
+use chancery_node::{LocalReply, NodeError};
+use chancery_protocol::ProtocolError;
+
+use crate::output::Output;
+
+/// A refusal or failure on its way to the user.
+#[derive(Debug)]
+pub struct Failure {
+    pub code: String,
+    pub message: String,
+    pub remedy: String,
+    pub exit: u8,
+}
+
+/// The answer is no.
+pub const NO: u8 = 1;
+/// The command or its input is wrong.
+pub const USAGE: u8 = 2;
+/// The environment is wrong: no node, no disk, no network.
+pub const ENVIRONMENT: u8 = 3;
+/// A peer refuses.
+pub const REFUSED: u8 = 4;
+
+impl Failure {
+    /// A mistake in what was given.
+    pub fn usage(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let (message, remedy) = (message.into(), remedy.into());
+        Self { code: code.to_owned(), message, remedy, exit: USAGE }
+    }
+
+    /// Says which file it is about.
+    pub fn at(mut self, path: &Path) -> Self {
+        self.message = format!("{}: {}", path.display(), self.message);
+        self
+    }
+
+    /// An answer of the node that does not belong to the request.
+    pub fn unexpected() -> Self {
+        Self {
+            code: "CHY-6001".into(),
+            message: "the node gave an answer that does not belong to the request".into(),
+            remedy: "Use a `chancery` of the same version as the node.".into(),
+            exit: ENVIRONMENT,
+        }
+    }
+
+    /// The node's own failure.
+    pub fn from_reply(reply: LocalReply) -> Self {
+        match reply {
+            LocalReply::Failed { code, message, remedy } => {
+                // 40xx come from the node's surroundings, but for what the clerk asked of it.
+                let clerk = ["CHY-4008", "CHY-4009", "CHY-4010", "CHY-4012"];
+                let exit = match code.as_str() {
+                    "CHY-4011" => NO,
+                    code if clerk.contains(&code) => USAGE,
+                    code if code.starts_with("CHY-4") => ENVIRONMENT,
+                    _ => USAGE,
+                };
+                Self { code, message, remedy, exit }
+            }
+            _ => Self::unexpected(),
+        }
+    }
+
+    /// Prints it to stderr.
+    pub fn print(&self, output: &Output) {
+        if output.json {
+            let error = serde_json::json!({ "error": {
+                "code": self.code, "message": self.message, "remedy": self.remedy,
+            }});
+            eprintln!("{error}");
+            return;
+        }
+        eprintln!("{}[{}]: {}", output.t("error", "错误"), self.code, self.message);
+        eprintln!("  {}: {}", output.t("what to do", "处理办法"), self.remedy);
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        let exit = match &error {
+            NodeError::File { .. }
+            | NodeError::Store(_)
+            | NodeError::Damaged(_)
+            | NodeError::Stopping
+            | NodeError::KeyExposed { .. }
+            | NodeError::Tls(_)
+            | NodeError::Network { .. } => ENVIRONMENT,
+            NodeError::NotFound(_) => NO,
+            _ => USAGE,
+        };
+        let (code, remedy) = (error.code().to_owned(), error.remedy().to_owned());
+        Self { code, message: error.to_string(), remedy, exit }
+    }
+}
+
+impl From<ProtocolError> for Failure {
+    fn from(error: ProtocolError) -> Self {
+        NodeError::from(error).into()
+    }
+}
+
+impl From<CertError> for Failure {
+    fn from(error: CertError) -> Self {
+        NodeError::from(error).into()
+    }
+}
+
+impl From<CryptoError> for Failure {
+    fn from(error: CryptoError) -> Self {
+        NodeError::from(error).into()
+    }
+}
+
+impl From<chancery_apps::AppError> for Failure {
+    fn from(error: chancery_apps::AppError) -> Self {
+        Self::usage("CHY-7001", error.to_string(), "Choose one of those with --type.")
+    }
+}

@@ -1,0 +1,133 @@
+//! Private keys and passphrases: from a file, the environment or a terminal, never from argv.
+
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
+
+use chancery_certs::{Certificate, Credential, decode_pem_chain};
+use chancery_crypto::{CryptoError, SigningKey};
+use chancery_node::read_file;
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// How to open a private key that is there.
+#[derive(Debug, Clone, clap::Args)]
+pub struct OpenKey {
+    /// File whose first line is the passphrase of the private key; else CHANCERY_PASSPHRASE, else
+    /// the terminal asks
+    #[arg(long, value_name = "FILE", env = "CHANCERY_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// How to protect a private key that is made.
+#[derive(Debug, Clone, clap::Args)]
+pub struct NewKey {
+    /// File whose first line is the passphrase for the new key; else CHANCERY_NEW_PASSPHRASE, else
+    /// the terminal asks
+    #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
+    new_passphrase_file: Option<PathBuf>,
+    /// Keep the new key unencrypted (mode 0600), as a daemon's key must be
+    #[arg(long)]
+    no_passphrase: bool,
+}
+
+/// A clerk's key and certificate.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Signer {
+    /// Your private key (PKCS#8 PEM, encrypted or not)
+    #[arg(long, value_name = "FILE", env = "CHANCERY_KEY")]
+    key: PathBuf,
+    /// Your certificate and its chain (PEM)
+    #[arg(long, value_name = "FILE", env = "CHANCERY_CERT")]
+    cert: PathBuf,
+    #[command(flatten)]
+    open: OpenKey,
+}
+
+type Passphrase = Zeroizing<Vec<u8>>;
+
+fn passphrase_in(path: &Path) -> Result<Passphrase, Failure> {
+    let bytes = Zeroizing::new(read_file(path)?);
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        let failure = Failure::usage("CHY-6002", "the passphrase file is empty", "Write it there.");
+        return Err(failure.at(path));
+    }
+    Ok(Zeroizing::new(line.to_vec()))
+}
+
+fn passphrase_from(
+    file: Option<&Path>,
+    variable: &str,
+    prompt: &str,
+) -> Result<Option<Passphrase>, Failure> {
+    if let Some(path) = file {
+        return passphrase_in(path).map(Some);
+    }
+    if let Ok(value) = std::env::var(variable) {
+        return Ok(Some(Zeroizing::new(value.into_bytes())));
+    }
+    if !std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let typed = rpassword::prompt_password(prompt)
+        .map_err(|e| Failure::usage("CHY-6003", e.to_string(), "Give --passphrase-file."))?;
+    Ok(Some(Zeroizing::new(typed.into_bytes())))
+}
+
+impl OpenKey {
+    /// Reads a private key, asking for its passphrase only if it has one.
+    pub fn load(&self, path: &Path) -> Result<SigningKey, Failure> {
+        let bytes = Zeroizing::new(read_file(path)?);
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| CryptoError::PrivateKey("it is no PEM text".into()))
+            .map_err(|e| Failure::from(e).at(path))?;
+        let opened = match SigningKey::from_pem(text, None) {
+            Err(CryptoError::PassphraseNeeded) => {
+                let prompt = format!("Passphrase of {}: ", path.display());
+                let file = self.passphrase_file.as_deref();
+                let passphrase = passphrase_from(file, "CHANCERY_PASSPHRASE", &prompt)?;
+                SigningKey::from_pem(text, passphrase.as_deref().map(Vec::as_slice))
+            }
+            other => other,
+        };
+        opened.map_err(|e| Failure::from(e).at(path))
+    }
+}
+
+impl NewKey {
+    /// The passphrase for a new key, or `None` when it is to stay unencrypted.
+    pub fn passphrase(&self) -> Result<Option<Passphrase>, Failure> {
+        if self.no_passphrase {
+            return Ok(None);
+        }
+        let file = self.new_passphrase_file.as_deref();
+        let found = passphrase_from(file, "CHANCERY_NEW_PASSPHRASE", "New passphrase: ")?;
+        match found {
+            Some(passphrase) if !passphrase.is_empty() => Ok(Some(passphrase)),
+            _ => Err(Failure::usage(
+                "CHY-6004",
+                "the new key needs a passphrase",
+                "Give --new-passphrase-file FILE or set CHANCERY_NEW_PASSPHRASE, or say \
+                 --no-passphrase to keep the key unencrypted.",
+            )),
+        }
+    }
+}
+
+impl Signer {
+    /// Opens key and certificate and checks that they fit.
+    pub fn load(&self) -> Result<Credential, Failure> {
+        let chain = read_chain(&self.cert)?;
+        let key = self.open.load(&self.key)?;
+        Credential::new(key, chain).map_err(|e| Failure::from(e).at(&self.key))
+    }
+}
+
+/// Reads the certificates of a file.
+pub fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
+    decode_pem_chain(&read_file(path)?).map_err(|e| Failure::from(e).at(path))
+}

@@ -1,0 +1,292 @@
+//! `chancery node`: setting up and running a node.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use chancery_certs::{AgencyCard, AgencyName, Credential, EncryptionKeyStatement};
+use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
+use chancery_node::{
+    FileSettings, LimitSettings, LocalReply, LocalRequest, Node as Daemon, NodeConfig, NodeError,
+    read_file, unix_now, write_new, write_private,
+};
+use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
+
+use crate::{
+    clerk::Local,
+    failure::{ENVIRONMENT, Failure},
+    keys::read_chain,
+    output::{Output, short, time},
+};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Node {
+    /// Make a node's folder: configuration, keys, and the card for the registrar
+    #[command(after_help = "Example:
+  chancery node init --dir node --agency justice.hz.gov.cn --display 杭州市司法局 --listen 10.1.2.3:7400 \\
+    --anchor root.pem --registrar registry.gov.cn --seal-cert seal.pem --seal-key seal.key \\
+    --node-cert node.pem --node-key node.key
+Then send node/agency.card to the registrar, put the directory that comes back at
+node/directory.cose, and start with `chancery node run --config node/node.toml`.")]
+    Init(Box<Init>),
+    /// Run the node in the foreground, until SIGINT or SIGTERM
+    Run(Run),
+    /// Show how the local node is
+    Status {
+        #[command(flatten)]
+        local: Local,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// The node's new folder
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// The agency's name
+    #[arg(long, value_name = "NAME")]
+    agency: AgencyName,
+    /// Its name for people
+    #[arg(long, value_name = "NAME")]
+    display: String,
+    /// Where to listen (UDP)
+    #[arg(long, value_name = "IP:PORT")]
+    listen: SocketAddr,
+    /// Where others reach it, when that is not --listen
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<String>,
+    /// The trust anchor
+    #[arg(long, value_name = "FILE", required = true)]
+    anchor: Vec<PathBuf>,
+    /// The registrar whose seal signs the directory
+    #[arg(long, value_name = "AGENCY")]
+    registrar: AgencyName,
+    /// The agency's seal: certificate chain
+    #[arg(long, value_name = "FILE")]
+    seal_cert: PathBuf,
+    /// The agency's seal: private key, unencrypted
+    #[arg(long, value_name = "FILE")]
+    seal_key: PathBuf,
+    /// The node's certificate chain
+    #[arg(long, value_name = "FILE")]
+    node_cert: PathBuf,
+    /// The node's private key, unencrypted
+    #[arg(long, value_name = "FILE")]
+    node_key: PathBuf,
+    /// For how many days the encryption key may be used
+    #[arg(long, value_name = "N", default_value_t = 365)]
+    key_days: u32,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  chancery node run --config node/node.toml --log-format json
+CHANCERY_LOG sets what is logged, such as `info` or `chancery_node=debug`.")]
+pub struct Run {
+    /// The node's configuration
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CHANCERY_CONFIG",
+        default_value = "/etc/chancery/node.toml"
+    )]
+    config: PathBuf,
+    /// How to log, on stderr
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+impl Node {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Init(init) => init.run(output),
+            Self::Run(run) => run.run(),
+            Self::Status { local } => status(output, &local),
+        }
+    }
+}
+
+fn daemon_key(path: &Path) -> Result<(Zeroizing<Vec<u8>>, SigningKey), Failure> {
+    let bytes = Zeroizing::new(read_file(path)?);
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    let key = SigningKey::from_pem(text, None).map_err(|error| {
+        let failure = Failure::from(error).at(path);
+        let remedy = "A daemon's key is unencrypted PKCS#8 PEM: issue it with --no-passphrase.";
+        Failure { remedy: remedy.into(), ..failure }
+    })?;
+    Ok((bytes, key))
+}
+
+impl Init {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let files = FileSettings::default();
+        let config_path = self.dir.join("node.toml");
+        if config_path.exists() {
+            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+            return Err(NodeError::file(&config_path)(exists).into());
+        }
+        // Everything is read and checked before anything is written.
+        let mut anchors = Vec::new();
+        for path in &self.anchor {
+            anchors.extend(read_chain(path)?);
+        }
+        let (seal_pem, seal_key) = daemon_key(&self.seal_key)?;
+        let seal_chain = read_chain(&self.seal_cert)?;
+        let (node_pem, node_key) = daemon_key(&self.node_key)?;
+        let node_chain = read_chain(&self.node_cert)?;
+        for (key, chain, path) in
+            [(&seal_key, &seal_chain, &self.seal_cert), (&node_key, &node_chain, &self.node_cert)]
+        {
+            let own = chain.first().filter(|c| c.public_key() == Some(&key.public_key()));
+            let own = own.map(|c| c.agency_name()).transpose()?;
+            if own.as_ref() != Some(&self.agency) {
+                let what = format!("it is not the certificate of {} for that key", self.agency);
+                let remedy = "Give key and certificate that were issued together, for this agency.";
+                return Err(Failure::usage("CHY-6011", what, remedy).at(path));
+            }
+        }
+        let seal = Credential::new(seal_key, seal_chain.clone())?;
+        let encryption = KemPrivateKey::generate(Kem::XWing);
+        let now = unix_now();
+        let statement = EncryptionKeyStatement {
+            agency: self.agency.clone(),
+            key: encryption.public_key()?,
+            not_before: now - 300,
+            not_after: now + i64::from(self.key_days) * 86_400,
+        };
+        let config = NodeConfig {
+            agency: self.agency.clone(),
+            display: self.display.clone(),
+            listen: self.listen,
+            advertise: self.advertise.clone(),
+            registrar: self.registrar.clone(),
+            files: files.clone(),
+            limits: LimitSettings::default(),
+        };
+        let card = AgencyCard {
+            agency: self.agency.clone(),
+            display: self.display,
+            address: config.advertised(),
+            encryption_key: statement.seal(&seal, now)?,
+        };
+        let at = |path: &Path| self.dir.join(path);
+        let seed = Zeroizing::new(hex_line(&encryption.to_bytes()));
+        write_private(&at(&files.encryption_key), seed.as_bytes())?;
+        write_private(&at(&files.seal_key), &seal_pem)?;
+        write_private(&at(&files.node_key), &node_pem)?;
+        let pem = |chain: &[_]| chancery_certs::encode_pem_chain(chain);
+        write_new(&at(&files.anchors), pem(&anchors).as_bytes())?;
+        write_new(&at(&files.seal_cert), pem(&seal_chain).as_bytes())?;
+        write_new(&at(&files.node_cert), pem(&node_chain).as_bytes())?;
+        let card_path = self.dir.join("agency.card");
+        write_new(&card_path, &card.seal(&seal, now)?)?;
+        write_new(&config_path, config.to_toml()?.as_bytes())?;
+        if output.json {
+            output.print_json(&serde_json::json!({
+                "agency": self.agency, "config": config_path, "card": card_path,
+            }));
+        } else {
+            println!("{} {}", output.t("node made:", "节点已创建："), self.agency);
+            println!("  {} {}", output.t("configuration", "配置"), config_path.display());
+            println!(
+                "  {} {}",
+                output.t("card for the registrar", "名片（交注册机关）"),
+                card_path.display()
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn hex_line(bytes: &[u8]) -> String {
+    let mut line = hex::encode(bytes);
+    line.push('\n');
+    line
+}
+
+impl Run {
+    fn run(self) -> Result<ExitCode, Failure> {
+        let config = NodeConfig::load(&self.config)?;
+        let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".into());
+        let filter = EnvFilter::try_new(&filter).map_err(|e| {
+            Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")
+        })?;
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Text => log.with_ansi(false).init(),
+            LogFormat::Json => log.json().init(),
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| Failure {
+            code: "CHY-6013".into(),
+            message: e.to_string(),
+            remedy: "The operating system gives no threads; see its limits.".into(),
+            exit: ENVIRONMENT,
+        })?;
+        runtime.block_on(async {
+            let node = Daemon::start(config).await?;
+            node.run(stop_signal()).await;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+/// Resolves on SIGINT or SIGTERM.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::error!("signals cannot be caught; stop the node with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
+    let mut client = local.connect()?;
+    let reply = client.ask(&LocalRequest::Status)?;
+    let LocalReply::Status(status) = reply else { return Err(Failure::from_reply(reply)) };
+    if output.json {
+        output.print_json(&serde_json::to_value(&*status).unwrap_or_default());
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} ({})  chancery {}", status.agency, status.display, status.version);
+    println!("  {}: {} UDP", output.t("listening", "监听"), status.listen);
+    let entries = output.t("entries", "条目");
+    println!(
+        "  {}: {} {entries}, {}",
+        output.t("ledger", "账本"),
+        status.entries,
+        short(status.root)
+    );
+    println!("  {}: {}", output.t("pending deliveries", "待投递"), status.pending);
+    for peer in &status.connected {
+        println!("  {}: {peer}", output.t("connected", "已连接"));
+    }
+    match status.directory_version.zip(status.directory_expires) {
+        Some((version, expires)) => {
+            let until = output.t("valid until", "有效期至");
+            println!("  {}: {version}, {until} {}", output.t("directory", "目录"), time(expires));
+        }
+        None => println!("  {}", output.t("no valid directory is held", "没有有效目录")),
+    }
+    for (agency, display) in &status.agencies {
+        println!("    {agency}  {display}");
+    }
+    let (node, seal) = (status.node_certificate_expires, status.seal_certificate_expires);
+    println!("  {}: {}", output.t("node certificate until", "节点证书有效期至"), time(node));
+    println!("  {}: {}", output.t("seal certificate until", "印章证书有效期至"), time(seal));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,152 @@
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use chancery_certs::AgencyName;
+use serde::{Deserialize, Serialize};
+
+use crate::{NodeError, read_file};
+
+/// The settings of a node, as in `node.toml`. Relative paths are relative to that file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The agency that runs the node.
+    pub agency: AgencyName,
+    /// Its name for people.
+    pub display: String,
+    /// Where the node listens for QUIC (UDP).
+    pub listen: SocketAddr,
+    /// Where others reach it, when that is not `listen`: `host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
+    /// The registrar whose seal signs the directory.
+    pub registrar: AgencyName,
+    /// The files it uses.
+    #[serde(default)]
+    pub files: FileSettings,
+    /// Its limits.
+    #[serde(default)]
+    pub limits: LimitSettings,
+}
+
+/// Where a node's files are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileSettings {
+    /// Trust anchors, PEM.
+    pub anchors: PathBuf,
+    /// The agency's seal: chain, PEM.
+    pub seal_cert: PathBuf,
+    /// The agency's seal: private key, PKCS#8 PEM.
+    pub seal_key: PathBuf,
+    /// The node's certificate chain, PEM.
+    pub node_cert: PathBuf,
+    /// The node's private key, PKCS#8 PEM.
+    pub node_key: PathBuf,
+    /// The agency's HPKE private key.
+    pub encryption_key: PathBuf,
+    /// The signed directory; read at start-up when it is there.
+    pub directory: PathBuf,
+    /// The data directory: store and large contents.
+    pub data: PathBuf,
+    /// The Unix socket for clerks and operators.
+    pub socket: PathBuf,
+}
+
+impl Default for FileSettings {
+    fn default() -> Self {
+        Self {
+            anchors: "anchors.pem".into(),
+            seal_cert: "seal.pem".into(),
+            seal_key: "seal.key".into(),
+            node_cert: "node.pem".into(),
+            node_key: "node.key".into(),
+            encryption_key: "encryption.key".into(),
+            directory: "directory.cose".into(),
+            data: "data".into(),
+            socket: "node.sock".into(),
+        }
+    }
+}
+
+/// What a node takes and for how long it tries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// The largest envelope that is taken, in bytes of ciphertext.
+    pub envelope_bytes: u64,
+    /// Envelopes up to this size travel with their offer and are kept in the store; larger ones
+    /// are files.
+    pub inline_bytes: u64,
+    /// For how long delivery is tried, in hours.
+    pub expiry_hours: u32,
+    /// Streams that one peer may have open at once.
+    pub peer_streams: u32,
+    /// Deliveries to one peer that are under way at once.
+    pub peer_deliveries: usize,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            envelope_bytes: 16 << 30,
+            inline_bytes: 256 << 10,
+            expiry_hours: 14 * 24,
+            peer_streams: 128,
+            peer_deliveries: 64,
+        }
+    }
+}
+
+impl NodeConfig {
+    /// Reads `node.toml` and makes its paths absolute.
+    ///
+    /// # Errors
+    /// [`NodeError::File`] or [`NodeError::Config`], naming the setting.
+    pub fn load(path: &Path) -> Result<Self, NodeError> {
+        let wrong = |why: String| NodeError::Config { path: path.to_owned(), why };
+        let bytes = read_file(path)?;
+        let text = String::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;
+        let mut config: Self = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        // An inline envelope must fit its frame, with room for the header.
+        if config.limits.inline_bytes > 2 << 20 {
+            return Err(wrong("limits.inline_bytes may be at most 2097152 (2 MiB)".into()));
+        }
+        if config.limits.peer_deliveries == 0 || config.limits.peer_streams == 0 {
+            return Err(wrong("limits.peer_deliveries and peer_streams must not be 0".into()));
+        }
+        let base = path.parent().unwrap_or(Path::new("."));
+        let base = std::path::absolute(base).map_err(NodeError::file(base))?;
+        let files = &mut config.files;
+        for file in [
+            &mut files.anchors,
+            &mut files.seal_cert,
+            &mut files.seal_key,
+            &mut files.node_cert,
+            &mut files.node_key,
+            &mut files.encryption_key,
+            &mut files.directory,
+            &mut files.data,
+            &mut files.socket,
+        ] {
+            *file = base.join(&*file);
+        }
+        Ok(config)
+    }
+
+    /// The settings as TOML.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] never in practice; the form is plain.
+    pub fn to_toml(&self) -> Result<String, NodeError> {
+        toml::to_string(self)
+            .map_err(|e| NodeError::Config { path: "node.toml".into(), why: e.to_string() })
+    }
+
+    /// The address that others are told.
+    pub fn advertised(&self) -> String {
+        self.advertise.clone().unwrap_or_else(|| self.listen.to_string())
+    }
+}

@@ -1,0 +1,302 @@
+//! Ciphertext at rest: small ones in the store, large ones as files that are synced before the
+//! batch that speaks of them is written.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use chancery_crypto::{CHUNK_SIZE, ContentKey, StreamOpener};
+use chancery_protocol::{EnvelopeHeader, EnvelopeId, merkle};
+
+use crate::{
+    NodeError,
+    files::sync_directory,
+    store::{Store, Table},
+};
+
+/// The directory of large ciphertexts: `<id>` whole, `<id>.part` arriving, `.tmp` being sealed.
+#[derive(Debug, Clone)]
+pub struct ContentFiles {
+    dir: PathBuf,
+}
+
+impl ContentFiles {
+    /// Opens the directory. What was being sealed when the node stopped was never acknowledged and
+    /// is removed; what was arriving stays, to be resumed.
+    pub fn open(dir: PathBuf) -> Result<Self, NodeError> {
+        std::fs::create_dir_all(&dir).map_err(NodeError::file(&dir))?;
+        for entry in std::fs::read_dir(&dir).map_err(NodeError::file(&dir))? {
+            let path = entry.map_err(NodeError::file(&dir))?.path();
+            if path.extension().is_some_and(|e| e == "tmp") {
+                tracing::info!(file = %path.display(), "removing an unfinished submission");
+                std::fs::remove_file(&path).map_err(NodeError::file(&path))?;
+            }
+        }
+        Ok(Self { dir })
+    }
+
+    fn whole(&self, id: &EnvelopeId) -> PathBuf {
+        self.dir.join(id.to_string())
+    }
+
+    fn part(&self, id: &EnvelopeId) -> PathBuf {
+        self.dir.join(format!("{id}.part"))
+    }
+
+    /// A place for ciphertext of which it is not known yet how large it gets.
+    pub fn spool(&self, inline: u64) -> Result<Spool, NodeError> {
+        let name = hex::encode(chancery_crypto::random::<16>()?);
+        let path = self.dir.join(format!("{name}.tmp"));
+        let inline = usize::try_from(inline).unwrap_or(usize::MAX);
+        Ok(Spool { inline, memory: Vec::new(), file: None, path, done: false })
+    }
+
+    /// Whether a whole ciphertext is there as a file.
+    pub fn has_whole(&self, id: &EnvelopeId) -> bool {
+        self.whole(id).exists()
+    }
+
+    /// Gives a spooled file its final name.
+    pub fn keep(&self, spooled: Spooled, id: &EnvelopeId) -> Result<Option<Vec<u8>>, NodeError> {
+        match spooled {
+            Spooled::Inline(bytes) => Ok(Some(bytes)),
+            Spooled::File(path) => {
+                let to = self.whole(id);
+                std::fs::rename(&path, &to).map_err(NodeError::file(&path))?;
+                sync_directory(&self.dir)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Opens or resumes an arriving ciphertext.
+    pub fn arrive(&self, id: &EnvelopeId, header: &EnvelopeHeader) -> Result<Arriving, NodeError> {
+        let path = self.part(id);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path);
+        let mut file = file.map_err(NodeError::file(&path))?;
+        let length = file.metadata().map_err(NodeError::file(&path))?.len();
+        let whole = length.min(header.size) / CHUNK_SIZE as u64;
+        // Read back what is there: a crash may have left a torn chunk, or one never synced.
+        let mut tree = merkle::CompactRange::default();
+        let mut chunk = vec![0; CHUNK_SIZE];
+        for _ in 0..whole {
+            file.read_exact(&mut chunk).map_err(NodeError::file(&path))?;
+            tree.push(merkle::leaf_hash(&chunk));
+        }
+        let at = whole * CHUNK_SIZE as u64;
+        file.set_len(at).map_err(NodeError::file(&path))?;
+        file.seek(SeekFrom::Start(at)).map_err(NodeError::file(&path))?;
+        Ok(Arriving { file, path, tree, at, size: header.size, pending: Vec::new() })
+    }
+
+    /// Checks a whole arrived ciphertext against its root, syncs it and gives it its final name.
+    /// One that does not match is removed.
+    pub fn settle(
+        &self,
+        arriving: Arriving,
+        id: &EnvelopeId,
+        header: &EnvelopeHeader,
+    ) -> Result<bool, NodeError> {
+        if arriving.tree.root() != header.root || arriving.at != header.size {
+            std::fs::remove_file(&arriving.path).map_err(NodeError::file(&arriving.path))?;
+            return Ok(false);
+        }
+        arriving.file.sync_all().map_err(NodeError::file(&arriving.path))?;
+        let to = self.whole(id);
+        std::fs::rename(&arriving.path, &to).map_err(NodeError::file(&arriving.path))?;
+        sync_directory(&self.dir)?;
+        Ok(true)
+    }
+
+    /// Opens a ciphertext at rest for reading.
+    pub fn read(
+        &self,
+        store: &dyn Store,
+        id: &EnvelopeId,
+        in_file: bool,
+    ) -> Result<Ciphertext, NodeError> {
+        if in_file {
+            let path = self.whole(id);
+            let file = File::open(&path).map_err(NodeError::file(&path))?;
+            return Ok(Ciphertext::File(file, path));
+        }
+        let bytes = store.get(Table::Content, id.digest().as_bytes())?;
+        let missing = || NodeError::Damaged(format!("the content of {id} is missing"));
+        Ok(Ciphertext::Inline(bytes.ok_or_else(missing)?))
+    }
+}
+
+/// Ciphertext being sealed: in memory while small, in a file beyond. Dropped unfinished, it leaves
+/// nothing behind.
+#[derive(Debug)]
+pub struct Spool {
+    inline: usize,
+    memory: Vec<u8>,
+    file: Option<File>,
+    path: PathBuf,
+    done: bool,
+}
+
+/// Ciphertext that was sealed whole.
+#[derive(Debug)]
+pub enum Spooled {
+    /// Small: its bytes.
+    Inline(Vec<u8>),
+    /// Large: a synced file.
+    File(PathBuf),
+}
+
+impl Spool {
+    /// Takes the bytes out of `bytes`.
+    pub fn write(&mut self, bytes: &mut Vec<u8>) -> Result<(), NodeError> {
+        if self.file.is_none() && self.memory.len() + bytes.len() > self.inline {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path);
+            let mut file = file.map_err(NodeError::file(&self.path))?;
+            file.write_all(&self.memory).map_err(NodeError::file(&self.path))?;
+            self.memory = Vec::new();
+            self.file = Some(file);
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(bytes).map_err(NodeError::file(&self.path))?,
+            None => self.memory.extend_from_slice(bytes),
+        }
+        bytes.clear();
+        Ok(())
+    }
+
+    /// Syncs what is in a file.
+    pub fn finish(mut self) -> Result<Spooled, NodeError> {
+        self.done = true;
+        match self.file.take() {
+            Some(file) => {
+                file.sync_all().map_err(NodeError::file(&self.path))?;
+                Ok(Spooled::File(self.path.clone()))
+            }
+            None => Ok(Spooled::Inline(std::mem::take(&mut self.memory))),
+        }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        if !self.done && self.file.is_some() {
+            remove_quietly(&self.path);
+        }
+    }
+}
+
+fn remove_quietly(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::warn!(file = %path.display(), %error, "a file could not be removed");
+    }
+}
+
+/// Ciphertext on its way in.
+#[derive(Debug)]
+pub struct Arriving {
+    file: File,
+    path: PathBuf,
+    tree: merkle::CompactRange,
+    at: u64,
+    size: u64,
+    pending: Vec<u8>,
+}
+
+impl Arriving {
+    /// The number of whole chunks that are here.
+    pub fn chunks(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Whether all bytes are here.
+    pub fn is_whole(&self) -> bool {
+        self.at == self.size
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), NodeError> {
+        if self.size.saturating_sub(self.at) < (self.pending.len() + bytes.len()) as u64 {
+            let why = "more ciphertext comes than its header says";
+            return Err(chancery_protocol::ProtocolError::Envelope(why.into()).into());
+        }
+        while !bytes.is_empty() {
+            let left = self.size - self.at;
+            let want = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_SIZE);
+            let (now, later) = bytes.split_at((want - self.pending.len()).min(bytes.len()));
+            self.pending.extend_from_slice(now);
+            bytes = later;
+            if self.pending.len() == want {
+                self.file.write_all(&self.pending).map_err(NodeError::file(&self.path))?;
+                self.tree.push(merkle::leaf_hash(&self.pending));
+                self.at += want as u64;
+                self.pending.clear();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A ciphertext at rest.
+#[derive(Debug)]
+pub enum Ciphertext {
+    /// From the store.
+    Inline(Vec<u8>),
+    /// A file.
+    File(File, PathBuf),
+}
+
+impl Ciphertext {
+    /// The chunk `index` of a ciphertext of `size` bytes.
+    fn chunk(&mut self, index: u64, size: u64) -> Result<Vec<u8>, NodeError> {
+        let short = || NodeError::Damaged("a content is shorter than its header says".into());
+        let start = index.checked_mul(CHUNK_SIZE as u64).ok_or_else(short)?;
+        let len = size.checked_sub(start).ok_or_else(short)?.min(CHUNK_SIZE as u64);
+        let len = usize::try_from(len).map_err(|_| short())?;
+        match self {
+            Self::Inline(bytes) => {
+                let start = usize::try_from(start).map_err(|_| short())?;
+                let chunk = bytes.get(start..).and_then(|rest| rest.get(..len));
+                chunk.map(<[u8]>::to_vec).ok_or_else(short)
+            }
+            Self::File(file, path) => {
+                let mut chunk = vec![0; len];
+                file.seek(SeekFrom::Start(start))
+                    .and_then(|_| file.read_exact(&mut chunk))
+                    .map_err(NodeError::file(path.clone()))?;
+                Ok(chunk)
+            }
+        }
+    }
+}
+
+/// Reads the plaintext of a ciphertext at rest, chunk by chunk.
+#[derive(Debug)]
+pub struct PlainReader {
+    cipher: Ciphertext,
+    opener: StreamOpener,
+    size: u64,
+    next: u64,
+}
+
+impl PlainReader {
+    /// A reader at the first chunk.
+    pub fn new(key: &ContentKey, cipher: Ciphertext, size: u64) -> Result<Self, NodeError> {
+        Ok(Self { cipher, opener: StreamOpener::new(key, size)?, size, next: 0 })
+    }
+
+    /// The next chunk's plaintext, or `None` after the last.
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>, NodeError> {
+        if self.next >= self.opener.chunks() {
+            return Ok(None);
+        }
+        let mut chunk = self.cipher.chunk(self.next, self.size)?;
+        self.opener.open(self.next, &mut chunk)?;
+        self.next += 1;
+        Ok(Some(chunk))
+    }
+}

@@ -1,0 +1,383 @@
+//! Documents inside envelopes: taking them in from clerks, and opening what is kept.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chancery_certs::AgencyName;
+use chancery_crypto::{Commitment, ContentKey, Digest, cbor, unwrap_key, wrap_key};
+use chancery_protocol::{
+    ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
+    Indication, Leaf, Opening, Receipt, Recipient, SignedDocument, VerificationReport,
+    commit_to_document, recipient_info, verify_document,
+};
+
+use crate::{
+    Commit, NodeError, Outcome,
+    content::{PlainReader, Spool},
+    ledger::receipt_key,
+    records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key, journal_envelope},
+    runtime::Shared,
+    store::{Batch, Table},
+    unix_now,
+};
+
+/// Opened heads that are remembered.
+const MAX_OPENED: usize = 20_000;
+
+/// The head of an opened envelope: everything but the parts' bytes.
+#[derive(Debug)]
+pub struct OpenedHead {
+    pub envelope: EnvelopeId,
+    pub incoming: bool,
+    /// When the envelope came, in seconds since 1970 UTC.
+    pub arrived: i64,
+    pub salt: Digest,
+    pub document: SignedDocument,
+    pub report: VerificationReport,
+}
+
+/// An envelope, and its head or why it cannot be opened.
+pub type Opened = (EnvelopeId, Result<Arc<OpenedHead>, NodeError>);
+
+/// Heads that were opened since the start. Only in memory: at rest all stays encrypted.
+#[derive(Debug, Default)]
+pub struct OpenedHeads(Mutex<HashMap<EnvelopeId, Arc<OpenedHead>>>);
+
+impl OpenedHeads {
+    fn get(&self, id: &EnvelopeId) -> Option<Arc<OpenedHead>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn put(&self, head: Arc<OpenedHead>) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= MAX_OPENED {
+            map.clear();
+        }
+        map.insert(head.envelope, head);
+    }
+}
+
+/// A document from a clerk, being sealed into an envelope.
+#[derive(Debug)]
+pub struct Submission {
+    key: ContentKey,
+    salt: Digest,
+    document: SignedDocument,
+    recipients: Vec<Recipient>,
+    sealer: ContentSealer,
+    spool: Spool,
+    buffer: Vec<u8>,
+}
+
+/// What a clerk is told of an accepted submission.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    pub envelope: EnvelopeId,
+    pub document: DocumentId,
+    pub recipients: Vec<AgencyName>,
+}
+
+fn refuse(why: impl Into<String>) -> NodeError {
+    NodeError::NotAccepted(why.into())
+}
+
+impl Submission {
+    /// Checks a signed document from a clerk and adds the agency's seal. Its parts must follow
+    /// through [`Submission::push`].
+    pub fn begin(shared: &Shared, document: &[u8]) -> Result<Self, NodeError> {
+        let identity = &shared.identity;
+        let now = unix_now();
+        let document = SignedDocument::decode(document)?;
+        let header = document.header();
+        if header.from != identity.agency {
+            return Err(refuse(format!(
+                "it is from {}, and this is the node of {}",
+                header.from, identity.agency
+            )));
+        }
+        let report = verify_document(&document, &identity.trust, now);
+        if report.indication != Indication::TotalPassed {
+            let bad = report.signatures.iter().map(|s| &s.finding).chain(&report.findings);
+            let bad = bad.filter(|f| f.indication != Indication::TotalPassed);
+            let why: Vec<_> = bad.map(|f| f.sentence.as_str()).collect();
+            return Err(refuse(why.join("; ")));
+        }
+        let directory = shared.directory()?;
+        let key = ContentKey::generate()?;
+        let mut recipients = Vec::new();
+        for agency in header.recipients() {
+            if *agency == identity.agency {
+                return Err(refuse(format!("{agency} cannot send to itself")));
+            }
+            let peer = directory.peer(agency)?;
+            let info = recipient_info(&identity.agency, agency);
+            let wrapped = wrap_key(&peer.encryption, &key, &info)?;
+            recipients.push(Recipient { agency: agency.clone(), key: wrapped });
+        }
+        let document = document.add_signature(&identity.seal, Commitment::Origin, now)?;
+        let salt = Digest::from_bytes(chancery_crypto::random()?);
+        let mut buffer = Vec::new();
+        let sealer = ContentSealer::new(&key, &salt, &document, &mut buffer)?;
+        let spool = shared.content.spool(shared.config.limits.inline_bytes)?;
+        Ok(Self { key, salt, document, recipients, sealer, spool, buffer })
+    }
+
+    /// The bytes of parts that must follow.
+    pub fn parts_size(&self) -> u64 {
+        self.document.header().parts_size()
+    }
+
+    /// Takes the next bytes of the parts.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+        self.sealer.push(bytes, &mut self.buffer)?;
+        self.spool.write(&mut self.buffer)
+    }
+
+    /// Seals the envelope and syncs a large ciphertext. Nothing is visible yet.
+    pub fn seal(mut self, shared: &Shared) -> Result<SealedSubmission, NodeError> {
+        let identity = &shared.identity;
+        let now = unix_now();
+        let sealed = self.sealer.finish(&mut self.buffer)?;
+        self.spool.write(&mut self.buffer)?;
+        let limits = &shared.config.limits;
+        if sealed.size > limits.envelope_bytes {
+            return Err(refuse(format!(
+                "sealed it has {} bytes; the limit here is {}",
+                sealed.size, limits.envelope_bytes
+            )));
+        }
+        let header = EnvelopeHeader {
+            sender: identity.agency.clone(),
+            recipients: self.recipients,
+            size: sealed.size,
+            root: sealed.root,
+            commitment: commit_to_document(&self.salt, &self.document.id()),
+            urgency: self.document.header().urgency,
+            created: now,
+            expires: now + i64::from(limits.expiry_hours) * 3600,
+        };
+        let id = header.id()?;
+        let envelope = header.seal(&identity.seal, now)?;
+        let info = recipient_info(&identity.agency, &identity.agency);
+        let own_key = wrap_key(&identity.encryption_public, &self.key, &info)?;
+        let inline = shared.content.keep(self.spool.finish()?, &id)?;
+        let record = EnvelopeRecord {
+            sealed: envelope,
+            incoming: false,
+            time: shared.micros(),
+            in_file: inline.is_none(),
+            own_key: Some(own_key),
+        };
+        let mut commit = Commit::default();
+        record.put(&id, &mut commit.batch)?;
+        if let Some(inline) = inline {
+            commit.batch.put(Table::Content, *id.digest().as_bytes(), inline);
+        }
+        let pending = DeliveryRecord {
+            state: DeliveryState::Pending,
+            since: now,
+            refusal: None,
+            evidence: None,
+        };
+        for recipient in &header.recipients {
+            commit.leaves.push(Leaf {
+                event: Event::SubmissionAcceptance,
+                envelope: id,
+                commitment: header.commitment,
+                counterpart: recipient.agency.clone(),
+                time: now,
+                evidence: None,
+            });
+            let key = delivery_key(&id, &recipient.agency);
+            commit.batch.put(Table::Deliveries, key.clone(), cbor::encode(&pending)?);
+            commit.batch.put(Table::Pending, key, []);
+        }
+        Ok(SealedSubmission { id, document: self.document.id(), header, commit })
+    }
+}
+
+/// A submission that only waits for its commit.
+#[derive(Debug)]
+pub struct SealedSubmission {
+    id: EnvelopeId,
+    document: DocumentId,
+    header: EnvelopeHeader,
+    commit: Commit,
+}
+
+impl SealedSubmission {
+    /// Makes the submission durable and starts its delivery.
+    pub async fn commit(self, shared: &Shared) -> Result<Accepted, NodeError> {
+        match shared.ledger.commit(self.commit).await? {
+            Outcome::Committed(_) => {}
+            Outcome::Exists => {
+                return Err(NodeError::Damaged("an envelope id stands twice".into()));
+            }
+        }
+        let recipients: Vec<_> = self.header.recipients.iter().map(|r| r.agency.clone()).collect();
+        for agency in &recipients {
+            shared.outbound.enqueue(self.id, agency.clone(), self.header.urgency);
+        }
+        Ok(Accepted { envelope: self.id, document: self.document, recipients })
+    }
+}
+
+/// Starts reading the plaintext of a kept envelope.
+pub fn read_plain(
+    shared: &Shared,
+    id: &EnvelopeId,
+    record: &EnvelopeRecord,
+) -> Result<PlainReader, NodeError> {
+    let identity = &shared.identity;
+    let (_, header) = record.header()?;
+    let info = recipient_info(&header.sender, &identity.agency);
+    let wrapped = match &record.own_key {
+        Some(own) => own,
+        None => header
+            .key_for(&identity.agency)
+            .ok_or_else(|| NodeError::Damaged(format!("envelope {id} is not for this agency")))?,
+    };
+    let key = unwrap_key(&identity.encryption, wrapped, &info)?;
+    let cipher = shared.content.read(&*shared.store, id, record.in_file)?;
+    PlainReader::new(&key, cipher, header.size)
+}
+
+/// Opens an envelope as far as its document, and checks that.
+pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, NodeError> {
+    if let Some(head) = shared.heads.get(id) {
+        return Ok(head);
+    }
+    let record = EnvelopeRecord::get(&*shared.store, id)?
+        .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
+    let (_, header) = record.header()?;
+    let mut plain = read_plain(shared, id, &record)?;
+    let mut opener = ContentOpener::default();
+    let mut document = None;
+    while document.is_none() {
+        let Some(bytes) = plain.next()? else { break };
+        opener.push(&bytes, |event| {
+            if let Opening::Document(found) = event {
+                document = Some(found.clone());
+            }
+            Ok::<(), NodeError>(())
+        })?;
+    }
+    let cut = || NodeError::Damaged(format!("the content of {id} ends before its document"));
+    let (document, salt) = document.zip(opener.salt().copied()).ok_or_else(cut)?;
+    // The sender vouched for the commitment in the sealed header and in our ledger: a document
+    // that does not fit it would make every receipt worthless.
+    if commit_to_document(&salt, &document.id()) != header.commitment {
+        let why = "the document inside is not the one that the envelope commits to";
+        return Err(chancery_protocol::ProtocolError::Envelope(why.into()).into());
+    }
+    let report = verify_document(&document, &shared.identity.trust, unix_now());
+    let head = Arc::new(OpenedHead {
+        envelope: *id,
+        incoming: record.incoming,
+        arrived: record.time / 1_000_000,
+        salt,
+        document,
+        report,
+    });
+    shared.heads.put(head.clone());
+    Ok(head)
+}
+
+/// The heads of the newest envelopes of a direction, newest first. One that cannot be opened is
+/// given with its error.
+pub fn newest(shared: &Shared, incoming: bool, limit: usize) -> Result<Vec<Opened>, NodeError> {
+    let prefix = [if incoming { b'i' } else { b'o' }];
+    let entries = shared.store.scan_back(Table::Journal, &prefix, limit)?;
+    let ids = entries.iter().filter_map(|(key, _)| journal_envelope(key));
+    Ok(ids.map(|id| (id, open_head(shared, &id))).collect())
+}
+
+/// Finds the one kept envelope whose document id or envelope id starts with `prefix`.
+pub fn find(shared: &Shared, prefix: &str) -> Result<Arc<OpenedHead>, NodeError> {
+    let prefix = prefix.to_ascii_lowercase();
+    if prefix.len() < 4 || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(NodeError::NotFound(prefix));
+    }
+    let mut found: Option<Arc<OpenedHead>> = None;
+    for incoming in [true, false] {
+        for (id, head) in newest(shared, incoming, usize::MAX)? {
+            let by_envelope = id.to_string().starts_with(&prefix);
+            let head = match head {
+                Ok(head) => head,
+                // The very envelope that is asked for: say what is wrong with it.
+                Err(error) if by_envelope => return Err(error),
+                Err(_) => continue,
+            };
+            if !by_envelope && !head.document.id().to_string().starts_with(&prefix) {
+                continue;
+            }
+            if found.as_ref().is_some_and(|other| other.document.id() != head.document.id()) {
+                return Err(NodeError::Ambiguous(prefix));
+            }
+            found.get_or_insert(head);
+        }
+    }
+    found.ok_or(NodeError::NotFound(prefix))
+}
+
+/// Records, once, that a document was handed over to an officer.
+pub async fn hand_over(shared: &Shared, head: &OpenedHead) -> Result<(), NodeError> {
+    let leaf = Leaf {
+        event: Event::ContentHandover,
+        envelope: head.envelope,
+        commitment: commit_to_document(&head.salt, &head.document.id()),
+        counterpart: head.document.header().from.clone(),
+        time: unix_now(),
+        evidence: None,
+    };
+    let absent = Some((Table::Receipts, receipt_key(&leaf)));
+    let commit = Commit { leaves: vec![leaf], batch: Batch::default(), absent };
+    shared.ledger.commit(commit).await.map(drop)
+}
+
+/// All evidence that this node holds about an envelope: its own receipts and those of others.
+pub fn evidence(shared: &Shared, head: &OpenedHead) -> Result<Vec<Evidence>, NodeError> {
+    let own_chain = shared.identity.seal.chain();
+    let make = |agency: &AgencyName, receipt, chain: &[chancery_certs::Certificate]| Evidence {
+        agency: agency.clone(),
+        receipt,
+        chain: chain.iter().map(|c| c.der().to_vec().into()).collect(),
+        salt: Some(head.salt),
+    };
+    let prefix = head.envelope.digest().as_bytes();
+    let mut out = Vec::new();
+    for (_, bytes) in shared.store.scan(Table::Receipts, prefix, prefix, usize::MAX)? {
+        let receipt: Receipt = cbor::decode(&bytes)?;
+        out.push(make(&shared.identity.agency, receipt, own_chain));
+    }
+    for (key, bytes) in shared.store.scan(Table::Deliveries, prefix, prefix, usize::MAX)? {
+        let record: DeliveryRecord = cbor::decode(&bytes)?;
+        let agency = crate::records::delivery_of(&key).map(|(_, agency)| agency);
+        if let Some((digest, agency)) = record.evidence.zip(agency) {
+            out.push(received(shared, &digest, &agency, Some(head.salt))?);
+        }
+    }
+    Ok(out)
+}
+
+/// The evidence that was received from a peer, with the chain under which it was accepted.
+pub fn received(
+    shared: &Shared,
+    digest: &Digest,
+    agency: &AgencyName,
+    salt: Option<Digest>,
+) -> Result<Evidence, NodeError> {
+    let missing = || NodeError::Damaged(format!("the evidence {digest} is missing"));
+    let bytes = shared.store.get(Table::Evidence, digest.as_bytes())?.ok_or_else(missing)?;
+    let stored: ReceivedEvidence = cbor::decode(&bytes)?;
+    Ok(Evidence { agency: agency.clone(), receipt: stored.receipt, chain: stored.chain, salt })
+}
+
+/// A peer's receipt as it is kept.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct ReceivedEvidence {
+    pub receipt: Receipt,
+    pub chain: Vec<serde_bytes::ByteBuf>,
+}

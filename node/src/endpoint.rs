@@ -1,0 +1,202 @@
+//! The QUIC endpoint: TLS 1.3 with node certificates on both sides, one connection per pair of
+//! nodes, whoever opened it.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chancery_certs::{AgencyName, Certificate};
+use quinn::{
+    ClientConfig, Connection, Endpoint, MtuDiscoveryConfig, RecvStream, SendStream, ServerConfig,
+    TransportConfig, VarInt,
+    crypto::rustls::{QuicClientConfig, QuicServerConfig},
+};
+use rustls::{
+    RootCertStore,
+    client::WebPkiServerVerifier,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::WebPkiClientVerifier,
+    version::TLS13,
+};
+
+use crate::{NodeConfig, NodeError, identity::Identity};
+
+/// The application protocol (ALPN).
+const ALPN: &[u8] = b"chancery/1";
+/// How long a connection may be silent.
+const IDLE: Duration = Duration::from_secs(20);
+/// How often a silent connection is kept alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How long reaching a peer may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Opens the endpoint: a server and a client on one UDP socket.
+pub fn open(config: &NodeConfig, identity: &Identity) -> Result<Endpoint, NodeError> {
+    let tls = |e: &dyn std::fmt::Display| NodeError::Tls(e.to_string());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    for anchor in identity.trust.anchors() {
+        roots.add(CertificateDer::from(anchor.der().to_vec())).map_err(|e| tls(&e))?;
+    }
+    let roots = Arc::new(roots);
+    let chain: Vec<_> = identity
+        .node_chain
+        .iter()
+        .filter(|c| !c.is_self_issued())
+        .map(|c| CertificateDer::from(c.der().to_vec()))
+        .collect();
+    let key =
+        || PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.node_key.pkcs8_der().to_vec()));
+
+    let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
+        .build()
+        .map_err(|e| tls(&e))?;
+    let mut server = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|e| tls(&e))?
+        .with_client_cert_verifier(clients)
+        .with_single_cert(chain.clone(), key())
+        .map_err(|e| tls(&e))?;
+    server.alpn_protocols = vec![ALPN.to_vec()];
+    // 0-RTT data could be replayed by anyone who recorded it.
+    server.max_early_data_size = 0;
+
+    let servers = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+        .build()
+        .map_err(|e| tls(&e))?;
+    let mut client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|e| tls(&e))?
+        .with_webpki_verifier(servers)
+        .with_client_auth_cert(chain, key())
+        .map_err(|e| tls(&e))?;
+    client.alpn_protocols = vec![ALPN.to_vec()];
+
+    let transport = Arc::new(transport(config));
+    let server = QuicServerConfig::try_from(server).map_err(|e| tls(&e))?;
+    let mut server = ServerConfig::with_crypto(Arc::new(server));
+    server.transport_config(transport.clone());
+    let client = QuicClientConfig::try_from(client).map_err(|e| tls(&e))?;
+    let mut client = ClientConfig::new(Arc::new(client));
+    client.transport_config(transport);
+
+    let failed = |why: std::io::Error| NodeError::Network {
+        peer: config.listen.to_string(),
+        why: why.to_string(),
+    };
+    let mut endpoint = Endpoint::server(server, config.listen).map_err(failed)?;
+    endpoint.set_default_client_config(client);
+    Ok(endpoint)
+}
+
+fn transport(config: &NodeConfig) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport.max_concurrent_bidi_streams(VarInt::from_u32(config.limits.peer_streams));
+    transport.max_concurrent_uni_streams(VarInt::from_u32(0));
+    transport.datagram_receive_buffer_size(None);
+    transport.keep_alive_interval(Some(KEEP_ALIVE));
+    // IDLE is far below what a QUIC time-out can say.
+    transport.max_idle_timeout(IDLE.try_into().ok());
+    // Constant memory: what one peer may have under way, however large its envelopes.
+    transport.stream_receive_window(VarInt::from_u32(4 << 20));
+    transport.receive_window(VarInt::from_u32(16 << 20));
+    transport.send_window(16 << 20);
+    let mut mtu = MtuDiscoveryConfig::default();
+    // Ethernet first, jumbo frames and loopback where the path allows it.
+    mtu.upper_bound(16_384);
+    transport.mtu_discovery_config(Some(mtu));
+    transport
+}
+
+/// The agency at the other end, by the node certificate that TLS has verified.
+pub fn peer_agency(connection: &Connection) -> Result<AgencyName, NodeError> {
+    let unknown = || NodeError::Tls("the peer shows no certificate".into());
+    let identity = connection.peer_identity().ok_or_else(unknown)?;
+    let chain = identity.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| unknown())?;
+    let leaf = Certificate::from_der(chain.first().ok_or_else(unknown)?)?;
+    Ok(leaf.agency_name()?)
+}
+
+/// The live connections, one per peer.
+#[derive(Debug, Default)]
+pub struct Connections(Mutex<HashMap<AgencyName, Connection>>);
+
+impl Connections {
+    /// A live connection to a peer, if there is one.
+    pub fn get(&self, agency: &AgencyName) -> Option<Connection> {
+        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.get(agency).filter(|c| c.close_reason().is_none()).cloned()
+    }
+
+    /// Remembers a connection. An older one stays in use for what is under way on it.
+    pub fn put(&self, agency: AgencyName, connection: Connection) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(agency, connection);
+    }
+
+    /// Forgets a connection that has ended, unless a newer one took its place.
+    pub fn remove(&self, agency: &AgencyName, connection: &Connection) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.get(agency).is_some_and(|c| c.stable_id() == connection.stable_id()) {
+            map.remove(agency);
+        }
+    }
+
+    /// The peers that are connected.
+    pub fn peers(&self) -> Vec<AgencyName> {
+        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.iter().filter(|(_, c)| c.close_reason().is_none()).map(|(a, _)| a.clone()).collect()
+    }
+}
+
+/// Connects to a peer at its address, by name.
+pub async fn dial(
+    endpoint: &Endpoint,
+    agency: &AgencyName,
+    address: &str,
+) -> Result<Connection, NodeError> {
+    let failed = |why: String| NodeError::Network { peer: format!("{agency} ({address})"), why };
+    let address: SocketAddr = tokio::net::lookup_host(address)
+        .await
+        .map_err(|e| failed(e.to_string()))?
+        .next()
+        .ok_or_else(|| failed("the address names no host".into()))?;
+    let connecting =
+        endpoint.connect(address, agency.as_str()).map_err(|e| failed(e.to_string()))?;
+    tokio::time::timeout(CONNECT, connecting)
+        .await
+        .map_err(|_| failed("no answer in time".into()))?
+        .map_err(|e| failed(e.to_string()))
+}
+
+/// Reads one frame's body from a stream.
+pub async fn read_frame(stream: &mut RecvStream, peer: &AgencyName) -> Result<Vec<u8>, NodeError> {
+    let failed = |why: String| NodeError::Network { peer: peer.to_string(), why };
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).await.map_err(|e| failed(e.to_string()))?;
+    let length = u32::from_be_bytes(length) as usize;
+    if length > chancery_protocol::MAX_FRAME {
+        return Err(failed(format!("a frame claims {length} bytes")));
+    }
+    // Memory grows with what has arrived, not with what is claimed.
+    let mut body = Vec::new();
+    while body.len() < length {
+        let chunk = stream.read_chunk(length - body.len(), true).await;
+        let chunk = chunk.map_err(|e| failed(e.to_string()))?;
+        let chunk = chunk.ok_or_else(|| failed("a frame is cut off".into()))?;
+        body.extend_from_slice(&chunk.bytes);
+    }
+    Ok(body)
+}
+
+/// Writes bytes to a stream.
+pub async fn write(
+    stream: &mut SendStream,
+    bytes: &[u8],
+    peer: &AgencyName,
+) -> Result<(), NodeError> {
+    let failed = |why: String| NodeError::Network { peer: peer.to_string(), why };
+    stream.write_all(bytes).await.map_err(|e| failed(e.to_string()))
+}

@@ -1,0 +1,270 @@
+use std::path::PathBuf;
+
+use chancery_certs::{CertError, SealError};
+use chancery_crypto::{CborError, CryptoError};
+use chancery_protocol::ProtocolError;
+use thiserror::Error;
+
+/// What can go wrong in a node. Each variant has a stable code and a remedy.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// A file cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The configuration says what it may not say.
+    #[error("{path}: {why}", path = path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A key file can be read by others.
+    #[error("{path} holds a private key and may be read by others (mode {mode:o})", path = path.display())]
+    KeyExposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// What is stored cannot be what was stored.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// The node is shutting down.
+    #[error("the node is shutting down")]
+    Stopping,
+    /// The network failed.
+    #[error("the connection to {peer} failed: {why}")]
+    Network {
+        /// The peer, or its address.
+        peer: String,
+        /// Why.
+        why: String,
+    },
+    /// No directory is known, or it does not list an agency.
+    #[error("{0} is not in the directory")]
+    UnknownAgency(String),
+    /// The directory is older than the one that is held.
+    #[error("the directory has version {offered}, but version {held} is held already")]
+    OldDirectory {
+        /// The version that was offered.
+        offered: u64,
+        /// The version that is held.
+        held: u64,
+    },
+    /// A document from a clerk is not accepted.
+    #[error("the document is not accepted: {0}")]
+    NotAccepted(String),
+    /// No document or envelope has the id.
+    #[error("no document or envelope here has an id that starts with {0:?}")]
+    NotFound(String),
+    /// More than one document or envelope has the id.
+    #[error("more than one document or envelope here has an id that starts with {0:?}")]
+    Ambiguous(String),
+    /// The TLS stack refused its configuration.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+    /// A document, envelope or message is not acceptable.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+}
+
+impl NodeError {
+    /// An I/O error at a path.
+    pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        |source| Self::File { path, source }
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "CHY-4001",
+            Self::Config { .. } => "CHY-4002",
+            Self::KeyExposed { .. } => "CHY-4003",
+            Self::Store(_) => "CHY-4004",
+            Self::Damaged(_) => "CHY-4005",
+            Self::Stopping => "CHY-4006",
+            Self::Network { .. } => "CHY-4007",
+            Self::UnknownAgency(_) => "CHY-4008",
+            Self::OldDirectory { .. } => "CHY-4009",
+            Self::NotAccepted(_) => "CHY-4010",
+            Self::NotFound(_) => "CHY-4011",
+            Self::Ambiguous(_) => "CHY-4012",
+            Self::Tls(_) => "CHY-4013",
+            Self::Protocol(error) => protocol_code(error),
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "Check that the path exists and that you may use it.",
+            Self::Config { .. } => {
+                "Correct the file; `chancery node init --help` lists all settings."
+            }
+            Self::KeyExposed { .. } => "Run `chmod 600` on it.",
+            Self::Store(_) => {
+                "Check the disk (space, permissions); nothing unacknowledged was kept."
+            }
+            Self::Damaged(_) => "Stop the node, keep the data as it is, and restore from a backup.",
+            Self::Stopping => "Try again once the node is up.",
+            Self::Network { .. } => {
+                "Check the address and the network; delivery goes on by itself."
+            }
+            Self::UnknownAgency(_) => {
+                "Check the name with `chancery status`, or ask the registrar for a newer directory."
+            }
+            Self::OldDirectory { .. } => "Ask the registrar for the newest directory.",
+            Self::NotAccepted(_) => "Correct the document or the signer and send it again.",
+            Self::NotFound(_) => "Look the id up with `chancery inbox` or `chancery outbox`.",
+            Self::Ambiguous(_) => "Give more digits of the id.",
+            Self::Tls(_) => "Check the node's certificate and key.",
+            Self::Protocol(error) => protocol_remedy(error),
+        }
+    }
+}
+
+impl From<CryptoError> for NodeError {
+    fn from(error: CryptoError) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
+impl From<CborError> for NodeError {
+    fn from(error: CborError) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
+impl From<CertError> for NodeError {
+    fn from(error: CertError) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
+impl From<SealError> for NodeError {
+    fn from(error: SealError) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
+/// The stable code of a protocol error: 1xxx cryptography, 2xxx certificates, 3xxx documents.
+pub fn protocol_code(error: &ProtocolError) -> &'static str {
+    match error {
+        ProtocolError::Crypto(e) => crypto_code(e),
+        ProtocolError::Certificate(e) => cert_code(e),
+        ProtocolError::Path(_) => "CHY-2010",
+        ProtocolError::Seal(e) => match e {
+            SealError::Crypto(e) => crypto_code(e),
+            SealError::Certificate(e) => cert_code(e),
+            SealError::Path(_) => "CHY-2010",
+            SealError::ContentType { .. } => "CHY-2011",
+            SealError::Signer { .. } => "CHY-2012",
+            _ => "CHY-2013",
+        },
+        ProtocolError::Header(_) => "CHY-3001",
+        ProtocolError::Content(_) => "CHY-3002",
+        ProtocolError::PartDigest { .. } => "CHY-3003",
+        ProtocolError::Envelope(_) => "CHY-3004",
+        ProtocolError::Checkpoint(_) => "CHY-3005",
+        ProtocolError::Proof(_) => "CHY-3006",
+        ProtocolError::Receipt(_) => "CHY-3007",
+        _ => "CHY-3008",
+    }
+}
+
+/// The stable code of a certificate error.
+pub fn cert_code(error: &CertError) -> &'static str {
+    match error {
+        CertError::Name { .. } => "CHY-2001",
+        CertError::Malformed(_) => "CHY-2002",
+        CertError::NoCertificate => "CHY-2003",
+        CertError::Refused(_) => "CHY-2004",
+        CertError::Unverifiable(_) => "CHY-2005",
+        CertError::Crypto(e) => crypto_code(e),
+        _ => "CHY-2006",
+    }
+}
+
+/// The stable code of a cryptographic error.
+pub fn crypto_code(error: &CryptoError) -> &'static str {
+    match error {
+        CryptoError::Random => "CHY-1001",
+        CryptoError::PrivateKey(_) => "CHY-1002",
+        CryptoError::PassphraseNeeded => "CHY-1003",
+        CryptoError::WrongPassphrase => "CHY-1004",
+        CryptoError::PublicKey(_) => "CHY-1005",
+        CryptoError::BadSignature => "CHY-1006",
+        CryptoError::AlgorithmMismatch(_) => "CHY-1007",
+        CryptoError::Cose(_) => "CHY-1008",
+        CryptoError::Cbor(_) => "CHY-1009",
+        CryptoError::Hpke(_) => "CHY-1010",
+        CryptoError::Chunk(_) => "CHY-1011",
+        _ => "CHY-1012",
+    }
+}
+
+/// What to do about a protocol error.
+pub fn protocol_remedy(error: &ProtocolError) -> &'static str {
+    match error {
+        ProtocolError::Crypto(e) | ProtocolError::Seal(SealError::Crypto(e)) => crypto_remedy(e),
+        ProtocolError::Certificate(e) | ProtocolError::Seal(SealError::Certificate(e)) => {
+            cert_remedy(e)
+        }
+        ProtocolError::Path(_) | ProtocolError::Seal(_) => {
+            "Check the certificates and the trust anchor; ask the signer's CA if they are right."
+        }
+        ProtocolError::Header(_) => "Correct the document's header.",
+        ProtocolError::Content(_) | ProtocolError::PartDigest { .. } => {
+            "Do not rely on the content; ask the sender for it again."
+        }
+        ProtocolError::Envelope(_) | ProtocolError::Message(_) => {
+            "Report it to the operator of the sending node."
+        }
+        _ => "Keep it as proof and report it to the agency whose ledger it is.",
+    }
+}
+
+/// What to do about a certificate error.
+pub fn cert_remedy(error: &CertError) -> &'static str {
+    match error {
+        CertError::Name { .. } => {
+            "Write agencies as justice.gov.cn, officers as li@justice.gov.cn."
+        }
+        CertError::Malformed(_) | CertError::NoCertificate => {
+            "Give an X.509 certificate in PEM or DER."
+        }
+        CertError::Refused(_) | CertError::Unverifiable(_) => {
+            "Ask for a name, depth and validity that lie within the CA's own."
+        }
+        CertError::Crypto(e) => crypto_remedy(e),
+        _ => "Check the display name and the other values that were given.",
+    }
+}
+
+/// What to do about a cryptographic error.
+pub fn crypto_remedy(error: &CryptoError) -> &'static str {
+    match error {
+        CryptoError::Random => "The operating system is not sound; try again later.",
+        CryptoError::PrivateKey(_) => "Give a PKCS#8 PEM file with a P-256, P-384 or Ed25519 key.",
+        CryptoError::PassphraseNeeded => {
+            "Give --passphrase-file FILE, or set CHANCERY_PASSPHRASE, or use a terminal."
+        }
+        CryptoError::WrongPassphrase => "Check the passphrase.",
+        CryptoError::Hpke(_) => "It is not for this recipient, or was altered on the way.",
+        CryptoError::Cose(_) | CryptoError::Cbor(_) => {
+            "Check that this is the right file; if it is, ask for it again."
+        }
+        _ => "Do not rely on it; ask the sender for it again.",
+    }
+}

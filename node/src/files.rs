@@ -1,0 +1,65 @@
+//! Files that must not be half-written, overwritten by mistake, or readable by others.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+};
+
+use crate::NodeError;
+
+/// The largest file that is read whole: keys, certificates, directories.
+const MAX_FILE: u64 = 64 << 20;
+
+/// Reads a small file whole.
+///
+/// # Errors
+/// [`NodeError::File`], also when it is larger than 64 MiB.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, NodeError> {
+    let size = std::fs::metadata(path).map_err(NodeError::file(path))?.len();
+    if size > MAX_FILE {
+        let error = std::io::Error::other(format!("{size} bytes are too large for such a file"));
+        return Err(NodeError::file(path)(error));
+    }
+    std::fs::read(path).map_err(NodeError::file(path))
+}
+
+/// Writes a file that must not exist yet, with mode 0644.
+///
+/// # Errors
+/// [`NodeError::File`]; an existing file stays as it is.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+    create(path, bytes, 0o644)
+}
+
+/// Writes a private file that must not exist yet, with mode 0600.
+///
+/// # Errors
+/// [`NodeError::File`]; an existing file stays as it is.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+    create(path, bytes, 0o600)
+}
+
+fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), NodeError> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(NodeError::file(parent))?;
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let mut file = file.map_err(NodeError::file(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(NodeError::file(path))
+}
+
+/// Refuses a private file that others may read.
+pub(crate) fn check_private(path: &Path) -> Result<(), NodeError> {
+    let mode = std::fs::metadata(path).map_err(NodeError::file(path))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(NodeError::KeyExposed { path: path.to_owned(), mode: mode & 0o777 });
+    }
+    Ok(())
+}
+
+/// Makes a rename in a directory survive a power cut.
+pub(crate) fn sync_directory(path: &Path) -> Result<(), NodeError> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(NodeError::file(path))
+}

@@ -1,0 +1,464 @@
+//! The ledger's one writer. Whatever waits is one batch: the entries, the records that belong to
+//! them, the tree and one sealed checkpoint, written and synced together (group commit). A lone
+//! caller waits for nobody.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use chancery_certs::Credential;
+use chancery_crypto::{Digest, cbor};
+use chancery_protocol::{
+    Checkpoint, Leaf, LogKey, Receipt, SignedCheckpoint, merkle,
+    tile::{TILE_WIDTH, Tile, locate},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    NodeError,
+    store::{Batch, Store, Table},
+};
+
+/// Commits that may wait before callers do.
+const QUEUE: usize = 1024;
+/// The most commits in one batch.
+const MAX_GROUP: usize = 256;
+/// The most bytes in one batch, beyond its first commit.
+const MAX_GROUP_BYTES: usize = 16 << 20;
+/// Tiles kept in memory for proofs.
+const CACHED_TILES: usize = 64;
+
+/// The key of the newest checkpoint in [`Table::Meta`].
+const NEWEST: &[u8] = b"checkpoint";
+
+/// What is to become durable together.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// The entries; each gets a receipt.
+    pub leaves: Vec<Leaf>,
+    /// The records that go with them.
+    pub batch: Batch,
+    /// A key that must not exist yet; if it does, the commit is [`Outcome::Exists`].
+    pub absent: Option<(Table, Vec<u8>)>,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is durable; the receipts of its entries, in order.
+    Committed(Vec<Receipt>),
+    /// Nothing was written: the key that should be absent is there.
+    Exists,
+}
+
+type Reply = oneshot::Sender<Result<Outcome, NodeError>>;
+
+/// The key under which a receipt of this ledger is kept.
+pub fn receipt_key(leaf: &Leaf) -> Vec<u8> {
+    let mut key = leaf.envelope.digest().as_bytes().to_vec();
+    key.extend(leaf.event.name().as_bytes());
+    key.push(0);
+    key.extend(leaf.counterpart.as_str().as_bytes());
+    key
+}
+
+/// The tree over the store: reads nodes through cached tiles.
+struct Tree {
+    store: Arc<dyn Store>,
+    size: u64,
+    tiles: HashMap<(u32, u64), Tile>,
+}
+
+fn tile_key(level: u32, index: u64) -> Vec<u8> {
+    let mut key = level.to_be_bytes().to_vec();
+    key.extend(index.to_be_bytes());
+    key
+}
+
+impl Tree {
+    fn load(&mut self, level: u32, index: u64) -> Result<&mut Tile, NodeError> {
+        if self.tiles.len() > CACHED_TILES {
+            // The growing edge stays; older tiles can be read again.
+            let size = self.size;
+            self.tiles.retain(|(level, index), _| {
+                let edge = size.checked_shr(8 * (level + 1)).unwrap_or(0);
+                index + 1 >= edge
+            });
+        }
+        match self.tiles.entry((level, index)) {
+            std::collections::hash_map::Entry::Occupied(tile) => Ok(tile.into_mut()),
+            std::collections::hash_map::Entry::Vacant(slot) => {
+                let stored = self.store.get(Table::Tiles, &tile_key(level, index))?;
+                let tile = stored.map(|bytes| Tile::decode(&bytes)).transpose()?;
+                Ok(slot.insert(tile.unwrap_or_default()))
+            }
+        }
+    }
+
+    fn node(&mut self, level: u32, index: u64) -> Result<Digest, NodeError> {
+        let (tile_level, tile, inner, at) = locate(level, index);
+        let node = self.load(tile_level, tile)?.node(inner, at);
+        node.ok_or_else(|| NodeError::Damaged(format!("tree node {level}/{index} is missing")))
+    }
+
+    /// Appends a leaf; returns the tiles that grew.
+    fn push(&mut self, hash: Digest, grown: &mut HashSet<(u32, u64)>) -> Result<(), NodeError> {
+        let (mut level, mut index, mut carry) = (0, self.size, Some(hash));
+        while let Some(hash) = carry {
+            let tile = index / TILE_WIDTH as u64;
+            let place = index % TILE_WIDTH as u64;
+            let edge = self.load(level, tile)?;
+            if edge.width() as u64 != place {
+                return Err(NodeError::Damaged(format!("tile {level}/{tile} has a wrong width")));
+            }
+            carry = edge.push(hash);
+            grown.insert((level, tile));
+            (level, index) = (level + 1, tile);
+        }
+        self.size += 1;
+        Ok(())
+    }
+
+    /// Forgets what a failed write would have added.
+    fn reset(&mut self, size: u64) {
+        self.size = size;
+        self.tiles.clear();
+    }
+}
+
+/// The ledger as the rest of the node sees it.
+pub struct Ledger {
+    queue: Mutex<Option<mpsc::Sender<(Commit, Reply)>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    reader: Mutex<Tree>,
+    newest: Arc<Mutex<SignedCheckpoint>>,
+    store: Arc<dyn Store>,
+    seal: Arc<Credential>,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ledger({})", self.checkpoint().checkpoint.size)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What the locks guard is replaced whole, so it is sound even after a panic elsewhere.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ledger {
+    /// Opens the ledger: checks that the stored tree gives the root of the newest sealed
+    /// checkpoint, and starts the writer.
+    ///
+    /// # Errors
+    /// [`NodeError::Damaged`] when the tree and the checkpoint do not agree.
+    pub fn open(store: Arc<dyn Store>, seal: Arc<Credential>) -> Result<Self, NodeError> {
+        let origin = Checkpoint::origin_of(seal.name().agency());
+        let mut tree = Tree { store: store.clone(), size: 0, tiles: HashMap::new() };
+        let newest = match store.get(Table::Meta, NEWEST)? {
+            None => {
+                let empty = Checkpoint { origin, size: 0, root: merkle::empty_root() };
+                let note = empty.sign(&seal)?;
+                SignedCheckpoint { checkpoint: empty, note }
+            }
+            Some(bytes) => {
+                let stored: StoredCheckpoint = cbor::decode(&bytes)?;
+                tree.size = stored.size;
+                let root = merkle::root(stored.size, |level, index| tree.node(level, index))?;
+                if root != stored.root || stored.origin != origin {
+                    return Err(NodeError::Damaged(format!(
+                        "the tree of {} entries does not give the root of its checkpoint",
+                        stored.size
+                    )));
+                }
+                // The seal may have been renewed since; a checkpoint by the key in use is what is
+                // shown from now on. History keeps the old one.
+                let note = match SignedCheckpoint::open(&stored.note, &log_key(&seal)?) {
+                    Ok(signed) => signed.note,
+                    Err(_) => stored.checkpoint().sign(&seal)?,
+                };
+                SignedCheckpoint { checkpoint: stored.checkpoint(), note }
+            }
+        };
+        let reader = Tree { store: store.clone(), size: tree.size, tiles: HashMap::new() };
+        let newest = Arc::new(Mutex::new(newest));
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let writer =
+            Writer { tree, seal: seal.clone(), newest: newest.clone(), store: store.clone() };
+        let writer = std::thread::Builder::new()
+            .name("ledger".into())
+            .spawn(move || writer.run(receiver))
+            .map_err(|e| NodeError::Store(e.to_string()))?;
+        Ok(Self {
+            queue: Mutex::new(Some(sender)),
+            writer: Mutex::new(Some(writer)),
+            reader: Mutex::new(reader),
+            newest,
+            store,
+            seal,
+        })
+    }
+
+    /// Makes a commit durable. Returns when it is.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] when it could not be written (nothing of it is visible then), or
+    /// [`NodeError::Stopping`].
+    pub async fn commit(&self, commit: Commit) -> Result<Outcome, NodeError> {
+        let queue = lock(&self.queue).clone().ok_or(NodeError::Stopping)?;
+        let (reply, answer) = oneshot::channel();
+        queue.send((commit, reply)).await.map_err(|_| NodeError::Stopping)?;
+        answer.await.map_err(|_| NodeError::Stopping)?
+    }
+
+    /// Lets the writer finish what waits, and joins it.
+    pub fn close(&self) {
+        drop(lock(&self.queue).take());
+        if let Some(writer) = lock(&self.writer).take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the ledger's writer ended in a panic");
+        }
+    }
+
+    /// The newest sealed checkpoint.
+    pub fn checkpoint(&self) -> SignedCheckpoint {
+        lock(&self.newest).clone()
+    }
+
+    /// The seal's credential.
+    pub fn seal(&self) -> &Credential {
+        &self.seal
+    }
+
+    /// An entry's bytes.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn leaf(&self, index: u64) -> Result<Option<Vec<u8>>, NodeError> {
+        self.store.get(Table::Leaves, &index.to_be_bytes())
+    }
+
+    /// The receipt of an entry under the newest checkpoint, if there is such an entry.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] or [`NodeError::Damaged`].
+    pub fn prove(&self, index: u64) -> Result<Option<Receipt>, NodeError> {
+        let signed = self.checkpoint();
+        let size = signed.checkpoint.size;
+        let proof = self.read(size, |tree| {
+            merkle::inclusion_proof(index, size, |level, at| tree.node(level, at))
+        })?;
+        let Some((proof, leaf)) = proof.zip(self.leaf(index)?) else { return Ok(None) };
+        Ok(Some(Receipt { leaf, index, proof, checkpoint: signed.note }))
+    }
+
+    /// The consistency proof from a smaller tree to the newest checkpoint's, and the smaller
+    /// tree's root; none when that tree is larger.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] or [`NodeError::Damaged`].
+    pub fn prove_consistency(
+        &self,
+        old: u64,
+    ) -> Result<Option<(Digest, Vec<Digest>, SignedCheckpoint)>, NodeError> {
+        let signed = self.checkpoint();
+        let size = signed.checkpoint.size;
+        if old > size {
+            return Ok(None);
+        }
+        let (root, proof) = self.read(size, |tree| {
+            let root = merkle::root(old, |level, at| tree.node(level, at))?;
+            Ok((root, merkle::consistency_proof(old, size, |level, at| tree.node(level, at))?))
+        })?;
+        Ok(proof.map(|proof| (root, proof, signed)))
+    }
+
+    /// A tile's hashes, cut to the tree of `size` entries.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, NodeError> {
+        self.store.get(Table::Tiles, &tile_key(level, index))
+    }
+
+    fn read<T>(
+        &self,
+        size: u64,
+        work: impl FnOnce(&mut Tree) -> Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
+        let mut tree = lock(&self.reader);
+        // Tiles at the edge have grown since they were read.
+        if tree.size != size {
+            tree.reset(size);
+        }
+        work(&mut tree)
+    }
+}
+
+fn log_key(seal: &Credential) -> Result<LogKey, NodeError> {
+    let origin = Checkpoint::origin_of(seal.name().agency());
+    Ok(LogKey::new(&origin, &seal.key().public_key())?)
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct StoredCheckpoint {
+    origin: String,
+    size: u64,
+    root: Digest,
+    note: String,
+}
+
+impl StoredCheckpoint {
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { origin: self.origin.clone(), size: self.size, root: self.root }
+    }
+}
+
+struct Writer {
+    tree: Tree,
+    seal: Arc<Credential>,
+    newest: Arc<Mutex<SignedCheckpoint>>,
+    store: Arc<dyn Store>,
+}
+
+/// A commit on its way into the batch: its reply and the places of its entries.
+struct Placed {
+    reply: Reply,
+    leaves: Vec<(u64, Leaf, Vec<u8>)>,
+}
+
+impl Writer {
+    fn run(mut self, mut queue: mpsc::Receiver<(Commit, Reply)>) {
+        while let Some(first) = queue.blocking_recv() {
+            let mut bytes = first.0.batch.size();
+            let mut group = vec![first];
+            while group.len() < MAX_GROUP
+                && bytes < MAX_GROUP_BYTES
+                && let Ok(next) = queue.try_recv()
+            {
+                bytes += next.0.batch.size();
+                group.push(next);
+            }
+            self.write(group);
+        }
+    }
+
+    fn write(&mut self, group: Vec<(Commit, Reply)>) {
+        let before = self.tree.size;
+        let mut batch = Batch::default();
+        let mut placed = Vec::with_capacity(group.len());
+        let mut claimed = HashSet::new();
+        let mut grown = HashSet::new();
+        let mut exists = Vec::new();
+        for (mut commit, reply) in group {
+            match self.place(&mut commit, &mut claimed, &mut grown) {
+                Ok(Some(leaves)) => {
+                    batch.append(std::mem::take(&mut commit.batch));
+                    placed.push(Placed { reply, leaves });
+                }
+                Ok(None) => exists.push(reply),
+                Err(error) => {
+                    // The tree in memory may be half grown: nothing of this group is written.
+                    tracing::error!(%error, "a commit could not be placed in the tree");
+                    self.tree.reset(before);
+                    drop(reply.send(Err(error)));
+                    return fail_all(placed, "another commit of the group failed");
+                }
+            }
+        }
+        if placed.is_empty() {
+            return answer_exists(exists);
+        }
+        match self.seal_and_write(batch, &placed, &grown) {
+            Ok((signed, receipts)) => {
+                *lock(&self.newest) = signed;
+                for (placed, receipts) in placed.into_iter().zip(receipts) {
+                    drop(placed.reply.send(Ok(Outcome::Committed(receipts))));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a group of commits could not be written");
+                self.tree.reset(before);
+                fail_all(placed, &error.to_string());
+            }
+        }
+        // Only now: the key may be one that this very group has made durable.
+        answer_exists(exists);
+    }
+
+    /// Gives a commit's entries their places, or `None` when its key is there already.
+    #[expect(clippy::type_complexity, reason = "it is local to the writer")]
+    fn place(
+        &mut self,
+        commit: &mut Commit,
+        claimed: &mut HashSet<(Table, Vec<u8>)>,
+        grown: &mut HashSet<(u32, u64)>,
+    ) -> Result<Option<Vec<(u64, Leaf, Vec<u8>)>>, NodeError> {
+        if let Some((table, key)) = commit.absent.take()
+            && (self.store.get(table, &key)?.is_some() || !claimed.insert((table, key)))
+        {
+            return Ok(None);
+        }
+        let mut leaves = Vec::with_capacity(commit.leaves.len());
+        for leaf in commit.leaves.drain(..) {
+            let bytes = leaf.encode()?;
+            let index = self.tree.size;
+            self.tree.push(merkle::leaf_hash(&bytes), grown)?;
+            leaves.push((index, leaf, bytes));
+        }
+        Ok(Some(leaves))
+    }
+
+    fn seal_and_write(
+        &mut self,
+        mut batch: Batch,
+        placed: &[Placed],
+        grown: &HashSet<(u32, u64)>,
+    ) -> Result<(SignedCheckpoint, Vec<Vec<Receipt>>), NodeError> {
+        let tree = &mut self.tree;
+        let size = tree.size;
+        let root = merkle::root(size, |level, index| tree.node(level, index))?;
+        let origin = Checkpoint::origin_of(self.seal.name().agency());
+        let checkpoint = Checkpoint { origin: origin.clone(), size, root };
+        let note = checkpoint.sign(&self.seal)?;
+        let mut receipts = Vec::with_capacity(placed.len());
+        for commit in placed {
+            let mut own = Vec::with_capacity(commit.leaves.len());
+            for (index, leaf, bytes) in &commit.leaves {
+                let proof = merkle::inclusion_proof(*index, size, |l, i| tree.node(l, i))?;
+                let proof = proof.ok_or_else(|| NodeError::Damaged("a leaf is lost".into()))?;
+                let receipt =
+                    Receipt { leaf: bytes.clone(), index: *index, proof, checkpoint: note.clone() };
+                batch.put(Table::Leaves, index.to_be_bytes(), bytes.as_slice());
+                batch.put(Table::Receipts, receipt_key(leaf), cbor::encode(&receipt)?);
+                own.push(receipt);
+            }
+            receipts.push(own);
+        }
+        for (level, index) in grown {
+            let bytes = tree.load(*level, *index)?.encode();
+            batch.put(Table::Tiles, tile_key(*level, *index), bytes);
+        }
+        let stored = StoredCheckpoint { origin, size, root, note: note.clone() };
+        batch.put(Table::Meta, NEWEST, cbor::encode(&stored)?);
+        batch.put(Table::Checkpoints, size.to_be_bytes(), note.as_bytes());
+        self.store.write(batch)?;
+        Ok((SignedCheckpoint { checkpoint, note }, receipts))
+    }
+}
+
+fn fail_all(placed: Vec<Placed>, why: &str) {
+    for placed in placed {
+        drop(placed.reply.send(Err(NodeError::Store(why.to_owned()))));
+    }
+}
+
+fn answer_exists(replies: Vec<Reply>) {
+    for reply in replies {
+        drop(reply.send(Ok(Outcome::Exists)));
+    }
+}

@@ -1,0 +1,341 @@
+//! What the command line and the local node say to each other over the Unix socket: the frames of
+//! [`chancery_protocol::encode_frame`], and raw data frames, whose length has its top bit set.
+
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+    path::Path,
+};
+
+use chancery_certs::AgencyName;
+use chancery_protocol::{
+    DocumentId, EnvelopeId, Indication, MAX_FRAME, Receipt, Refusal, Urgency, decode_frame,
+    encode_frame,
+};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::{NodeError, records::DeliveryState};
+
+/// Marks a raw data frame.
+pub(crate) const RAW: u32 = 1 << 31;
+/// The largest raw data frame.
+pub(crate) const MAX_RAW: usize = 1 << 20;
+
+/// What a clerk or operator asks the node.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LocalRequest {
+    /// How is the node?
+    Status,
+    /// Take this signed document; its parts follow as raw frames once the node is ready.
+    Submit {
+        /// The COSE_Sign structure.
+        #[serde(with = "serde_bytes")]
+        document: Vec<u8>,
+    },
+    /// The newest documents that came in or went out, newest first.
+    List {
+        /// In, or out.
+        incoming: bool,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Open a document by the first digits of its id; its parts follow as raw frames if wanted.
+    Open {
+        /// The first digits of a document or envelope id.
+        id: String,
+        /// Whether the parts are wanted too, which hands the document over.
+        parts: bool,
+    },
+    /// The journey of a document.
+    Trace {
+        /// The first digits of a document or envelope id.
+        id: String,
+    },
+    /// Use this directory from now on.
+    InstallDirectory {
+        /// The signed directory.
+        #[serde(with = "serde_bytes")]
+        directory: Vec<u8>,
+    },
+    /// The ledger's newest checkpoint and the chain of its seal.
+    Checkpoint,
+    /// The receipt of an entry under the newest checkpoint.
+    Prove {
+        /// The entry.
+        index: u64,
+    },
+    /// The consistency proof from an older size to the newest checkpoint.
+    ProveConsistency {
+        /// The older size.
+        size: u64,
+    },
+    /// The whole ledger as a static log, file by file.
+    Export,
+}
+
+/// What the node answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each field is what its request speaks of")]
+pub enum LocalReply {
+    Status(Box<StatusView>),
+    /// The document is in order: send its parts.
+    Ready,
+    Submitted {
+        document: DocumentId,
+        envelope: EnvelopeId,
+        recipients: Vec<AgencyName>,
+    },
+    Documents(Vec<DocumentView>),
+    Opened(Box<OpenedView>),
+    Traced(Box<TraceView>),
+    DirectoryInstalled {
+        version: u64,
+        agencies: u32,
+    },
+    Checkpoint {
+        note: String,
+        chain: Vec<ByteBuf>,
+    },
+    Proof(Receipt),
+    Consistency {
+        old_size: u64,
+        old_root: chancery_crypto::Digest,
+        proof: Vec<chancery_crypto::Digest>,
+        note: String,
+    },
+    File(ExportedFile),
+    /// The end of a sequence.
+    Done,
+    /// It cannot be done.
+    Failed {
+        code: String,
+        message: String,
+        remedy: String,
+    },
+}
+
+/// How a node is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct StatusView {
+    pub agency: AgencyName,
+    pub display: String,
+    pub version: String,
+    pub listen: String,
+    pub entries: u64,
+    pub root: chancery_crypto::Digest,
+    pub pending: u64,
+    pub connected: Vec<AgencyName>,
+    #[serde(default)]
+    pub directory_version: Option<u64>,
+    #[serde(default)]
+    pub directory_expires: Option<i64>,
+    pub agencies: Vec<(AgencyName, String)>,
+    pub node_certificate_expires: i64,
+    pub seal_certificate_expires: i64,
+}
+
+/// A document in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct DocumentView {
+    pub envelope: EnvelopeId,
+    #[serde(default)]
+    pub document: Option<DocumentId>,
+    pub incoming: bool,
+    /// When it came to this node, in seconds since 1970 UTC.
+    pub arrived: i64,
+    pub kind: String,
+    #[serde(default)]
+    pub number: Option<String>,
+    pub title: String,
+    #[serde(default)]
+    pub from: Option<AgencyName>,
+    pub to: Vec<AgencyName>,
+    pub cc: Vec<AgencyName>,
+    pub urgency: Urgency,
+    pub parts: Vec<(String, u64)>,
+    pub signers: Vec<String>,
+    #[serde(default)]
+    pub in_reply_to: Option<DocumentId>,
+    /// The node's own verdict on the signatures, in the words of EN 319 102-1.
+    pub indication: String,
+    pub deliveries: Vec<DeliveryView>,
+    /// Why it cannot be opened.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// A document's delivery to one recipient.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct DeliveryView {
+    pub agency: AgencyName,
+    pub state: DeliveryState,
+    pub since: i64,
+    #[serde(default)]
+    pub refusal: Option<Refusal>,
+}
+
+/// An opened document, before its parts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct OpenedView {
+    pub envelope: EnvelopeId,
+    pub incoming: bool,
+    #[serde(with = "serde_bytes")]
+    pub document: Vec<u8>,
+    /// Evidence files: names and bytes.
+    pub evidence: Vec<(String, ByteBuf)>,
+}
+
+/// The journey of a document.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct TraceView {
+    pub document: DocumentView,
+    pub steps: Vec<TraceStep>,
+}
+
+/// A step of that journey.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct TraceStep {
+    pub time: i64,
+    /// The event, by its name in EN 319 522, or the type of the answering document.
+    pub event: String,
+    /// Where it happened.
+    pub agency: AgencyName,
+    #[serde(default)]
+    pub entry: Option<u64>,
+    #[serde(default)]
+    pub by: Option<String>,
+    #[serde(default)]
+    pub indication: Option<Indication>,
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// A file of an exported ledger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExportedFile {
+    /// A relative path.
+    pub path: String,
+    /// Its bytes.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// A frame, as it was read.
+#[derive(Debug)]
+pub(crate) enum Frame {
+    Message(Vec<u8>),
+    Raw(Vec<u8>),
+}
+
+/// Reads a length: how many bytes follow, and whether they are raw data.
+pub(crate) fn read_length(bytes: [u8; 4]) -> Result<(usize, bool), NodeError> {
+    let length = u32::from_be_bytes(bytes);
+    let (raw, length) = (length & RAW != 0, (length & !RAW) as usize);
+    if length > if raw { MAX_RAW } else { MAX_FRAME } {
+        let why = format!("a frame claims {length} bytes");
+        return Err(chancery_protocol::ProtocolError::Message(why).into());
+    }
+    Ok((length, raw))
+}
+
+/// A connection to the local node, blocking, for the command line.
+#[derive(Debug)]
+pub struct LocalClient {
+    stream: UnixStream,
+    path: std::path::PathBuf,
+}
+
+impl LocalClient {
+    /// Connects to the node behind a Unix socket.
+    ///
+    /// # Errors
+    /// [`NodeError::File`] when no node listens there.
+    pub fn connect(path: &Path) -> Result<Self, NodeError> {
+        let stream = UnixStream::connect(path).map_err(NodeError::file(path))?;
+        Ok(Self { stream, path: path.to_owned() })
+    }
+
+    fn failed(&self) -> impl FnOnce(std::io::Error) -> NodeError + use<> {
+        NodeError::file(self.path.clone())
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// [`NodeError::File`] when the node is gone.
+    pub fn send(&mut self, request: &LocalRequest) -> Result<(), NodeError> {
+        let frame = encode_frame(request)?;
+        let failed = self.failed();
+        self.stream.write_all(&frame).map_err(failed)
+    }
+
+    /// Sends raw data.
+    ///
+    /// # Errors
+    /// [`NodeError::File`] when the node is gone.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+        for piece in bytes.chunks(MAX_RAW) {
+            // A piece has at most MAX_RAW bytes, which fit.
+            let length = u32::try_from(piece.len()).unwrap_or(u32::MAX) | RAW;
+            let failed = self.failed();
+            let sent = self.stream.write_all(&length.to_be_bytes());
+            sent.and_then(|()| self.stream.write_all(piece)).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<Frame, NodeError> {
+        let mut length = [0; 4];
+        let failed = self.failed();
+        self.stream.read_exact(&mut length).map_err(failed)?;
+        let (length, raw) = read_length(length)?;
+        let mut body = vec![0; length];
+        let failed = self.failed();
+        self.stream.read_exact(&mut body).map_err(failed)?;
+        Ok(if raw { Frame::Raw(body) } else { Frame::Message(body) })
+    }
+
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the node is gone or says what does not belong here.
+    pub fn reply(&mut self) -> Result<LocalReply, NodeError> {
+        match self.read()? {
+            Frame::Message(body) => Ok(decode_frame(&body)?),
+            Frame::Raw(_) => Err(unexpected()),
+        }
+    }
+
+    /// Reads raw data, or the answer that ends it.
+    ///
+    /// # Errors
+    /// As [`LocalClient::reply`].
+    pub fn raw_or_reply(&mut self) -> Result<Result<Vec<u8>, LocalReply>, NodeError> {
+        match self.read()? {
+            Frame::Message(body) => Ok(Err(decode_frame(&body)?)),
+            Frame::Raw(bytes) => Ok(Ok(bytes)),
+        }
+    }
+
+    /// Sends a request and reads its one answer.
+    ///
+    /// # Errors
+    /// As [`LocalClient::reply`].
+    pub fn ask(&mut self, request: &LocalRequest) -> Result<LocalReply, NodeError> {
+        self.send(request)?;
+        self.reply()
+    }
+}
+
+pub(crate) fn unexpected() -> NodeError {
+    chancery_protocol::ProtocolError::Message("a frame does not belong here".into()).into()
+}

@@ -1,0 +1,496 @@
+//! The sending side: one courier per peer, who carries what is pending until evidence, a final
+//! refusal or expiry. What is pending is durable in the store; the queues here are only its order.
+
+use std::{
+    collections::{BinaryHeap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chancery_certs::AgencyName;
+use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
+use chancery_protocol::{
+    EnvelopeHeader, EnvelopeId, Event, Leaf, LogKey, OutboundAction, PeerMessage, Receipt, Refusal,
+    SignedCheckpoint, Urgency, VerifiedReceipt, decode_frame, encode_frame, on_reply, retry_delay,
+};
+use quinn::Connection;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
+    sync::Notify,
+    task::JoinSet,
+    time::Instant,
+};
+
+use crate::{
+    Commit, NodeError,
+    content::Ciphertext,
+    documents::ReceivedEvidence,
+    endpoint,
+    inbound::blocking,
+    records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key, delivery_of},
+    runtime::Shared,
+    store::Table,
+    unix_now,
+};
+
+/// How long a peer may take to answer an offer, or to commit what it has received whole.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes read from a file at once.
+const READ: usize = 4 * CHUNK_SIZE;
+
+/// One delivery in a queue. Urgent ones first, then in order of submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Item {
+    urgency: Urgency,
+    order: u64,
+    envelope: EnvelopeId,
+    attempt: u32,
+}
+
+impl Ord for Item {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |item: &Self| (item.urgency.priority(), std::cmp::Reverse(item.order));
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Item {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    ready: Mutex<BinaryHeap<Item>>,
+    more: Notify,
+}
+
+impl Queue {
+    fn push(&self, item: Item) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+        self.more.notify_one();
+    }
+
+    fn pop(&self) -> Option<Item> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+/// The queues of all peers.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    queues: Mutex<HashMap<AgencyName, Arc<Queue>>>,
+    order: std::sync::atomic::AtomicU64,
+    new_peer: Notify,
+}
+
+impl Outbound {
+    /// Queues a delivery whose pending record is durable.
+    pub fn enqueue(&self, envelope: EnvelopeId, agency: AgencyName, urgency: Urgency) {
+        let order = self.order.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues.entry(agency).or_insert_with(|| {
+            self.new_peer.notify_one();
+            Arc::default()
+        });
+        queue.push(Item { urgency, order, envelope, attempt: 0 });
+    }
+
+    fn queues(&self) -> Vec<(AgencyName, Arc<Queue>)> {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.iter().map(|(agency, queue)| (agency.clone(), queue.clone())).collect()
+    }
+}
+
+/// Takes up everything that is pending in the store.
+pub fn recover(shared: &Shared) -> Result<usize, NodeError> {
+    let pending = shared.store.scan(Table::Pending, &[], &[], usize::MAX)?;
+    let count = pending.len();
+    for (key, _) in pending {
+        let (id, agency) = delivery_of(&key)
+            .ok_or_else(|| NodeError::Damaged("a pending delivery has a wrong key".into()))?;
+        let record = EnvelopeRecord::get(&*shared.store, &id)?
+            .ok_or_else(|| NodeError::Damaged(format!("envelope {id} is missing")))?;
+        shared.outbound.enqueue(id, agency, record.header()?.1.urgency);
+    }
+    Ok(count)
+}
+
+/// Keeps one courier per peer until the node stops.
+pub async fn supervise(shared: Arc<Shared>) {
+    let mut couriers = JoinSet::new();
+    let mut known = std::collections::HashSet::new();
+    let mut stop = shared.stop.subscribe();
+    loop {
+        for (agency, queue) in shared.outbound.queues() {
+            if known.insert(agency.clone()) {
+                couriers.spawn(courier(shared.clone(), agency, queue));
+            }
+        }
+        tokio::select! {
+            () = shared.outbound.new_peer.notified() => {}
+            Some(Err(error)) = couriers.join_next(), if !couriers.is_empty() => {
+                tracing::error!(%error, "a courier ended badly");
+            }
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    while couriers.join_next().await.is_some() {}
+}
+
+/// What became of one attempt.
+enum End {
+    Concluded,
+    Retry { item: Item, after: u64 },
+}
+
+async fn courier(shared: Arc<Shared>, peer: AgencyName, queue: Arc<Queue>) {
+    let most = shared.config.limits.peer_deliveries;
+    let mut stop = shared.stop.subscribe();
+    let mut flights: JoinSet<End> = JoinSet::new();
+    let mut delayed: Vec<(Instant, Item)> = Vec::new();
+    let mut failures = 0;
+    let mut pause: Option<Instant> = None;
+    loop {
+        let now = Instant::now();
+        delayed.retain(|(due, item)| {
+            let keep = *due > now;
+            if !keep {
+                queue.push(item.clone());
+            }
+            keep
+        });
+        if pause.is_some_and(|until| until <= now) {
+            pause = None;
+        }
+        while pause.is_none()
+            && flights.len() < most
+            && let Some(item) = queue.pop()
+        {
+            let connected = tokio::select! {
+                connected = connect(&shared, &peer) => connected,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            match connected {
+                Ok(connection) => {
+                    failures = 0;
+                    flights.spawn(fly(shared.clone(), peer.clone(), connection, item));
+                }
+                Err(error) => {
+                    failures += 1;
+                    let delay = retry_delay(failures, random());
+                    tracing::info!(%peer, %error, attempt = failures, delay_ms = delay, "peer not reached");
+                    pause = Some(Instant::now() + Duration::from_millis(delay));
+                    // Also what cannot be carried expires.
+                    match expire(&shared, &peer, &item).await {
+                        Ok(true) => {}
+                        Ok(false) => queue.push(item),
+                        Err(error) => {
+                            tracing::error!(%peer, %error, "an expiry could not be recorded");
+                            queue.push(item);
+                        }
+                    }
+                }
+            }
+        }
+        let due = delayed.iter().map(|(due, _)| *due).chain(pause).min();
+        let room = flights.len() < most && pause.is_none();
+        tokio::select! {
+            Some(end) = flights.join_next(), if !flights.is_empty() => match end {
+                Ok(End::Concluded) => {}
+                Ok(End::Retry { item, after }) => {
+                    delayed.push((Instant::now() + Duration::from_millis(after), item));
+                }
+                Err(error) => tracing::error!(%peer, %error, "a delivery's task ended badly"),
+            },
+            () = queue.more.notified(), if room && queue.is_empty() => {}
+            () = tokio::time::sleep_until(due.unwrap_or(now)), if due.is_some() => {}
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    // Unfinished deliveries are pending in the store and go on after the next start.
+    flights.shutdown().await;
+}
+
+fn random() -> u64 {
+    chancery_crypto::random::<8>().map_or(0, u64::from_be_bytes)
+}
+
+/// The connection to a peer: the one that is there, or a new one.
+async fn connect(shared: &Arc<Shared>, peer: &AgencyName) -> Result<Connection, NodeError> {
+    if let Some(connection) = shared.connections.get(peer) {
+        return Ok(connection);
+    }
+    let entry = shared.directory()?.peer(peer)?;
+    let connection = endpoint::dial(&shared.endpoint, peer, &entry.address).await?;
+    tracing::info!(%peer, address = entry.address, "connected");
+    shared.adopt(peer.clone(), connection.clone());
+    Ok(connection)
+}
+
+async fn fly(shared: Arc<Shared>, peer: AgencyName, connection: Connection, mut item: Item) -> End {
+    item.attempt = item.attempt.saturating_add(1);
+    match deliver(&shared, &peer, &connection, &item).await {
+        Ok(None) => End::Concluded,
+        Ok(Some(after)) => End::Retry { item, after },
+        Err(error) => {
+            let after = retry_delay(item.attempt, random());
+            tracing::warn!(
+                envelope = %item.envelope, %peer, %error, attempt = item.attempt, retry_ms = after,
+                "delivery failed; it goes on"
+            );
+            match expire(&shared, &peer, &item).await {
+                Ok(true) => End::Concluded,
+                Ok(false) => End::Retry { item, after },
+                Err(error) => {
+                    tracing::error!(%peer, %error, "an expiry could not be recorded");
+                    End::Retry { item, after }
+                }
+            }
+        }
+    }
+}
+
+fn load(shared: &Shared, id: &EnvelopeId) -> Result<(EnvelopeRecord, EnvelopeHeader), NodeError> {
+    let record = EnvelopeRecord::get(&*shared.store, id)?
+        .ok_or_else(|| NodeError::Damaged(format!("envelope {id} is missing")))?;
+    let (_, header) = record.header()?;
+    Ok((record, header))
+}
+
+/// Concludes a delivery whose time is over.
+async fn expire(shared: &Shared, peer: &AgencyName, item: &Item) -> Result<bool, NodeError> {
+    let (_, header) = load(shared, &item.envelope)?;
+    if unix_now() <= header.expires {
+        return Ok(false);
+    }
+    let conclusion = Conclusion {
+        event: Event::RelayFailure,
+        state: DeliveryState::Expired,
+        refusal: None,
+        evidence: None,
+    };
+    conclude(shared, peer, &item.envelope, &header, conclusion).await?;
+    tracing::warn!(envelope = %item.envelope, %peer, "delivery expired");
+    Ok(true)
+}
+
+/// One attempt. Returns `None` when the delivery is over, or a pause in milliseconds.
+async fn deliver(
+    shared: &Arc<Shared>,
+    peer: &AgencyName,
+    connection: &Connection,
+    item: &Item,
+) -> Result<Option<u64>, NodeError> {
+    let id = item.envelope;
+    let (record, header) = load(shared, &id)?;
+    let mut cipher = shared.content.read(&*shared.store, &id, record.in_file)?;
+    let content = match &mut cipher {
+        Ciphertext::Inline(bytes) => Some(std::mem::take(bytes).into()),
+        Ciphertext::File(..) => None,
+    };
+    let inline = content.is_some();
+    let lost = |e: quinn::ConnectionError| NodeError::Network {
+        peer: peer.to_string(),
+        why: e.to_string(),
+    };
+    let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
+    // A stream that has ended has no priority to set, and the write below says so.
+    drop(send.set_priority(header.urgency.priority()));
+    let offer = PeerMessage::Offer { envelope: record.sealed, content };
+    endpoint::write(&mut send, &encode_frame(&offer)?, peer).await?;
+    if inline {
+        drop(send.finish());
+    }
+    let mut sent = inline;
+    loop {
+        match on_reply(read_reply(&mut recv, peer).await?, sent, header.chunks())? {
+            OutboundAction::SendFrom(chunk) => {
+                let Ciphertext::File(file, path) = cipher else {
+                    return Err(NodeError::Damaged(format!("the content of {id} is no file")));
+                };
+                tracing::info!(envelope = %id, %peer, from_chunk = chunk, "sending content");
+                send_file(&mut send, file, &path, chunk, peer).await?;
+                drop(send.finish());
+                sent = true;
+                // Moved above: a second WANT would be refused by `on_reply`.
+                cipher = Ciphertext::Inline(Vec::new());
+            }
+            OutboundAction::Conclude(receipt) => {
+                accept(shared, peer, &id, &header, receipt).await?;
+                return Ok(None);
+            }
+            OutboundAction::RetryAfter(pause) => return Ok(Some(pause)),
+            OutboundAction::GiveUp(refusal) => {
+                tracing::warn!(
+                    envelope = %id, %peer, code = refusal.code, reason = refusal.reason,
+                    "the peer refuses the envelope"
+                );
+                let conclusion = Conclusion {
+                    event: Event::RelayRejection,
+                    state: DeliveryState::Refused,
+                    refusal: Some(refusal),
+                    evidence: None,
+                };
+                conclude(shared, peer, &id, &header, conclusion).await?;
+                return Ok(None);
+            }
+        }
+    }
+}
+
+async fn read_reply(
+    recv: &mut quinn::RecvStream,
+    peer: &AgencyName,
+) -> Result<PeerMessage, NodeError> {
+    let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
+    let read = endpoint::read_frame(recv, peer);
+    let body = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
+    Ok(decode_frame(&body)?)
+}
+
+async fn send_file(
+    send: &mut quinn::SendStream,
+    file: std::fs::File,
+    path: &std::path::Path,
+    chunk: u64,
+    peer: &AgencyName,
+) -> Result<(), NodeError> {
+    let mut file = tokio::fs::File::from_std(file);
+    file.set_max_buf_size(READ);
+    let start = chunk.saturating_mul(CHUNK_SIZE as u64);
+    file.seek(std::io::SeekFrom::Start(start)).await.map_err(NodeError::file(path))?;
+    let mut buffer = vec![0; READ];
+    loop {
+        let read = file.read(&mut buffer).await.map_err(NodeError::file(path))?;
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(());
+        };
+        endpoint::write(send, bytes, peer).await?;
+    }
+}
+
+/// Checks a peer's receipt and, if it is for this envelope, concludes the delivery.
+async fn accept(
+    shared: &Arc<Shared>,
+    peer: &AgencyName,
+    id: &EnvelopeId,
+    header: &EnvelopeHeader,
+    receipt: Receipt,
+) -> Result<(), NodeError> {
+    let entry = shared.directory()?.peer(peer)?;
+    let verified = receipt.verify(&entry.log_key)?;
+    let leaf = &verified.leaf;
+    let fits = leaf.event == Event::ContentConsignment
+        && leaf.envelope == *id
+        && leaf.commitment == header.commitment
+        && leaf.counterpart == shared.identity.agency;
+    if !fits {
+        let why = "it is for something else".to_owned();
+        return Err(chancery_protocol::ProtocolError::Receipt(why).into());
+    }
+    let newest = remember_checkpoint(shared, peer, &entry.log_key, &verified)?;
+    let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
+    let conclusion = Conclusion {
+        event: Event::EvidenceReceived,
+        state: DeliveryState::Delivered,
+        refusal: None,
+        evidence: Some((ReceivedEvidence { receipt, chain }, newest)),
+    };
+    conclude(shared, peer, id, header, conclusion).await?;
+    tracing::info!(envelope = %id, %peer, "delivered");
+    Ok(())
+}
+
+/// Compares a peer's checkpoint with the newest that was seen of it: two roots of one size are a
+/// fork. Receipts arrive out of order, so a smaller size alone says nothing. Returns whether the
+/// checkpoint is the newest now.
+fn remember_checkpoint(
+    shared: &Shared,
+    peer: &AgencyName,
+    key: &LogKey,
+    verified: &VerifiedReceipt,
+) -> Result<bool, NodeError> {
+    let new = &verified.checkpoint.checkpoint;
+    let mut seen = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    if !seen.contains_key(peer)
+        && let Some(kept) = shared.store.get(Table::Peers, peer.as_str().as_bytes())?
+        && let Ok(kept) = SignedCheckpoint::open(&String::from_utf8_lossy(&kept), key)
+    {
+        seen.insert(peer.clone(), kept);
+    }
+    match seen.get(peer) {
+        Some(old) if old.checkpoint.size == new.size && old.checkpoint.root != new.root => {
+            tracing::error!(
+                %peer, size = new.size,
+                "the peer has sealed two different ledgers of one size: keep both checkpoints"
+            );
+            let why = format!("the ledger of {peer} is forked at {} entries", new.size);
+            Err(chancery_protocol::ProtocolError::Checkpoint(why).into())
+        }
+        Some(old) if old.checkpoint.size >= new.size => Ok(false),
+        _ => {
+            seen.insert(peer.clone(), verified.checkpoint.clone());
+            Ok(true)
+        }
+    }
+}
+
+struct Conclusion {
+    event: Event,
+    state: DeliveryState,
+    refusal: Option<Refusal>,
+    /// The receipt, and whether its checkpoint is the newest seen of the peer.
+    evidence: Option<(ReceivedEvidence, bool)>,
+}
+
+/// Records the end of a delivery in the ledger.
+async fn conclude(
+    shared: &Shared,
+    peer: &AgencyName,
+    id: &EnvelopeId,
+    header: &EnvelopeHeader,
+    conclusion: Conclusion,
+) -> Result<(), NodeError> {
+    let mut commit = Commit::default();
+    let mut evidence = None;
+    if let Some((received, newest)) = conclusion.evidence {
+        let digest = Digest::of(&cbor::encode(&received.receipt)?);
+        commit.batch.put(Table::Evidence, *digest.as_bytes(), cbor::encode(&received)?);
+        if newest {
+            let note = received.receipt.checkpoint.into_bytes();
+            commit.batch.put(Table::Peers, peer.as_str().as_bytes(), note);
+        }
+        evidence = Some(digest);
+    }
+    let now = unix_now();
+    let record = DeliveryRecord {
+        state: conclusion.state,
+        since: now,
+        refusal: conclusion.refusal,
+        evidence,
+    };
+    let key = delivery_key(id, peer);
+    commit.batch.put(Table::Deliveries, key.clone(), cbor::encode(&record)?);
+    commit.batch.delete(Table::Pending, key);
+    commit.leaves.push(Leaf {
+        event: conclusion.event,
+        envelope: *id,
+        commitment: header.commitment,
+        counterpart: peer.clone(),
+        time: now,
+        evidence,
+    });
+    shared.ledger.commit(commit).await.map(drop)
+}
+
+/// The number of deliveries that are not over.
+pub async fn pending(shared: &Arc<Shared>) -> Result<usize, NodeError> {
+    let shared = shared.clone();
+    blocking(move || Ok(shared.store.scan(Table::Pending, &[], &[], usize::MAX)?.len())).await
+}

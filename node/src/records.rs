@@ -1,0 +1,104 @@
+//! What the store keeps about envelopes and deliveries, and under which keys.
+
+use chancery_certs::AgencyName;
+use chancery_crypto::{Digest, WrappedKey, cbor};
+use chancery_protocol::{EnvelopeHeader, EnvelopeId, Refusal};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    NodeError,
+    store::{Batch, Store, Table},
+};
+
+/// An envelope in the node's keeping.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnvelopeRecord {
+    /// The sealed outer header.
+    #[serde(with = "serde_bytes")]
+    pub sealed: Vec<u8>,
+    /// Whether it came from a peer (else from our own clerk).
+    pub incoming: bool,
+    /// When it came, in microseconds since 1970 UTC.
+    pub time: i64,
+    /// Whether its ciphertext is a file (else it is in the store).
+    pub in_file: bool,
+    /// For what our clerk sent: the content key under our own key, so that we can read it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_key: Option<WrappedKey>,
+}
+
+impl EnvelopeRecord {
+    /// The outer header, which was verified before it was stored.
+    pub fn header(&self) -> Result<(EnvelopeId, EnvelopeHeader), NodeError> {
+        Ok(EnvelopeHeader::reopen(&self.sealed)?)
+    }
+
+    /// Puts the record and its place in the journal.
+    pub fn put(&self, id: &EnvelopeId, batch: &mut Batch) -> Result<(), NodeError> {
+        batch.put(Table::Envelopes, *id.digest().as_bytes(), cbor::encode(self)?);
+        batch.put(Table::Journal, journal_key(self.incoming, self.time, id), []);
+        Ok(())
+    }
+
+    /// Reads the record of an envelope.
+    pub fn get(store: &dyn Store, id: &EnvelopeId) -> Result<Option<Self>, NodeError> {
+        let found = store.get(Table::Envelopes, id.digest().as_bytes())?;
+        Ok(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
+    }
+}
+
+/// The journal's key: direction, time, id. Its prefix of one byte is the direction.
+pub fn journal_key(incoming: bool, time: i64, id: &EnvelopeId) -> Vec<u8> {
+    let mut key = vec![if incoming { b'i' } else { b'o' }];
+    key.extend(time.to_be_bytes());
+    key.extend(id.digest().as_bytes());
+    key
+}
+
+/// The envelope that a journal key speaks of.
+pub fn journal_envelope(key: &[u8]) -> Option<EnvelopeId> {
+    key.get(9..).and_then(EnvelopeId::from_slice)
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeliveryState {
+    /// It is being tried.
+    Pending,
+    /// The recipient's evidence is here.
+    Delivered,
+    /// The recipient refused it for good.
+    Refused,
+    /// It could not be delivered in time.
+    Expired,
+}
+
+/// One envelope's way to one recipient.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Since when, in seconds since 1970 UTC.
+    pub since: i64,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    /// The digest of the recipient's receipt, in [`Table::Evidence`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Digest>,
+}
+
+/// The key of a delivery: envelope, recipient.
+pub fn delivery_key(id: &EnvelopeId, agency: &AgencyName) -> Vec<u8> {
+    let mut key = id.digest().as_bytes().to_vec();
+    key.extend(agency.as_str().as_bytes());
+    key
+}
+
+/// The envelope and recipient that a delivery key speaks of.
+pub fn delivery_of(key: &[u8]) -> Option<(EnvelopeId, AgencyName)> {
+    let (id, agency) = key.split_at_checked(Digest::LEN)?;
+    let agency = std::str::from_utf8(agency).ok()?.parse().ok()?;
+    Some((EnvelopeId::from_slice(id)?, agency))
+}

@@ -1,0 +1,272 @@
+//! The store: a narrow trait over ordered tables, and RocksDB behind it. Nothing else in Chancery
+//! names RocksDB.
+
+use std::path::Path;
+
+use rocksdb::{
+    ColumnFamilyDescriptor, DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch,
+    WriteOptions,
+};
+
+use crate::NodeError;
+
+/// The version of what the tables hold. A store of a newer version is refused.
+const SCHEMA: u64 = 1;
+
+/// The tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Schema version, ledger size, directory.
+    Meta,
+    /// Ledger entries by index.
+    Leaves,
+    /// Ledger tiles by tile level and index.
+    Tiles,
+    /// Sealed checkpoints by size.
+    Checkpoints,
+    /// Envelope records by id.
+    Envelopes,
+    /// Ciphertext of small envelopes by id.
+    Content,
+    /// Receipts of this ledger by event, envelope and counterpart.
+    Receipts,
+    /// Deliveries by envelope and recipient.
+    Deliveries,
+    /// Deliveries that are not over, same keys.
+    Pending,
+    /// Envelope ids in order of their first entry: `i` in, `o` out.
+    Journal,
+    /// Receipts of others by digest.
+    Evidence,
+    /// The newest checkpoint seen of each peer.
+    Peers,
+}
+
+impl Table {
+    const ALL: [Self; 12] = [
+        Self::Meta,
+        Self::Leaves,
+        Self::Tiles,
+        Self::Checkpoints,
+        Self::Envelopes,
+        Self::Content,
+        Self::Receipts,
+        Self::Deliveries,
+        Self::Pending,
+        Self::Journal,
+        Self::Evidence,
+        Self::Peers,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Leaves => "leaves",
+            Self::Tiles => "tiles",
+            Self::Checkpoints => "checkpoints",
+            Self::Envelopes => "envelopes",
+            Self::Content => "content",
+            Self::Receipts => "receipts",
+            Self::Deliveries => "deliveries",
+            Self::Pending => "pending",
+            Self::Journal => "journal",
+            Self::Evidence => "evidence",
+            Self::Peers => "peers",
+        }
+    }
+}
+
+/// Changes that become visible, and durable, all or none.
+#[derive(Debug, Default)]
+pub struct Batch {
+    changes: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Batch {
+    /// Sets a key.
+    pub fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.changes.push((table, key.into(), Some(value.into())));
+    }
+
+    /// Removes a key.
+    pub fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
+        self.changes.push((table, key.into(), None));
+    }
+
+    /// Takes over another batch's changes.
+    pub fn append(&mut self, mut other: Self) {
+        self.changes.append(&mut other.changes);
+    }
+
+    /// The bytes of all keys and values.
+    pub fn size(&self) -> usize {
+        self.changes.iter().map(|(_, k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum()
+    }
+}
+
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
+/// What a node needs of its store.
+pub trait Store: Send + Sync + 'static {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, NodeError>;
+
+    /// Up to `limit` entries from `from` on, ascending, as long as keys start with `prefix`.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, NodeError>;
+
+    /// Up to `limit` entries with a prefix, descending from the last.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    fn scan_back(&self, table: Table, prefix: &[u8], limit: usize)
+    -> Result<Vec<Entry>, NodeError>;
+
+    /// Writes a batch; when this returns, it survives a power cut.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`]; nothing of the batch is visible then.
+    fn write(&self, batch: Batch) -> Result<(), NodeError>;
+}
+
+/// RocksDB, one column family per table, with a synced write-ahead log.
+pub struct RocksStore {
+    db: DB,
+}
+
+impl std::fmt::Debug for RocksStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RocksStore({})", self.db.path().display())
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> NodeError {
+    NodeError::Store(error.to_string())
+}
+
+impl RocksStore {
+    /// Opens the store in a directory, or makes a new one there.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], also when another process has it open;
+    /// [`NodeError::Damaged`] when it was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self, NodeError> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_max_background_jobs(2);
+        options.set_keep_log_file_num(4);
+        options.set_max_total_wal_size(64 << 20);
+        options.set_paranoid_checks(true);
+        let families = Table::ALL.map(|table| {
+            let mut options = Options::default();
+            options.set_compression_type(match table {
+                // Hashes and ciphertext do not compress.
+                Table::Tiles | Table::Content => DBCompressionType::None,
+                _ => DBCompressionType::Lz4,
+            });
+            if table == Table::Content {
+                // Values go to blob files, so that compaction does not copy them again and again.
+                options.set_enable_blob_files(true);
+                options.set_min_blob_size(4096);
+                options.set_enable_blob_gc(true);
+                options.set_write_buffer_size(16 << 20);
+            } else {
+                options.set_write_buffer_size(8 << 20);
+            }
+            ColumnFamilyDescriptor::new(table.name(), options)
+        });
+        let db = DB::open_cf_descriptors(&options, path, families).map_err(failed)?;
+        let store = Self { db };
+        match store.get(Table::Meta, b"schema")? {
+            None => {
+                let mut batch = Batch::default();
+                batch.put(Table::Meta, *b"schema", SCHEMA.to_be_bytes());
+                store.write(batch)?;
+            }
+            Some(found) if found == SCHEMA.to_be_bytes() => {}
+            Some(found) => {
+                let found = found.iter().fold(0u64, |n, b| (n << 8) | u64::from(*b));
+                return Err(NodeError::Damaged(format!(
+                    "it has schema version {found}; this program knows version {SCHEMA}"
+                )));
+            }
+        }
+        Ok(store)
+    }
+
+    fn family(&self, table: Table) -> Result<&rocksdb::ColumnFamily, NodeError> {
+        let name = table.name();
+        self.db.cf_handle(name).ok_or_else(|| failed(format!("there is no table {name}")))
+    }
+}
+
+impl Store for RocksStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, NodeError> {
+        self.db.get_cf(self.family(table)?, key).map_err(failed)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, NodeError> {
+        let mode = IteratorMode::From(from, Direction::Forward);
+        let mut out = Vec::new();
+        for entry in self.db.iterator_cf(self.family(table)?, mode).take(limit) {
+            let (key, value) = entry.map_err(failed)?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            out.push((key.into_vec(), value.into_vec()));
+        }
+        Ok(out)
+    }
+
+    fn scan_back(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, NodeError> {
+        // Every key with the prefix is below the prefix followed by 0xff bytes.
+        let end: Vec<u8> = prefix.iter().copied().chain([0xff; 64]).collect();
+        let mode = IteratorMode::From(&end, Direction::Reverse);
+        let mut out = Vec::new();
+        for entry in self.db.iterator_cf(self.family(table)?, mode).take(limit) {
+            let (key, value) = entry.map_err(failed)?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            out.push((key.into_vec(), value.into_vec()));
+        }
+        Ok(out)
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), NodeError> {
+        let mut write = WriteBatch::default();
+        for (table, key, value) in batch.changes {
+            match value {
+                Some(value) => write.put_cf(self.family(table)?, key, value),
+                None => write.delete_cf(self.family(table)?, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(write, &options).map_err(failed)
+    }
+}
