@@ -30,6 +30,6 @@ pub use directory::{AgencyCard, Directory, EncryptionKeyStatement};
 pub use error::CertError;
 pub use issuer::{Issuer, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};
-pub use path::{PathError, PathReason, Purpose, TrustStore, ValidPath};
+pub use path::{PathError, PathReason, Purpose, TrustStore, ValidPath, rfc3339};
 pub use profile::Profile;
 pub use sealed::{Credential, Opened, SealError, open_sealed, seal};

@@ -359,8 +359,8 @@ fn explain(error: &certval::Error, at_fault: &Certificate, at: i64) -> PathError
     PathError { reason, sentence }
 }
 
-/// A time for people: RFC 3339, or the number where that cannot say it.
-fn rfc3339(at: i64) -> String {
+/// A time in seconds since 1970 UTC for people: RFC 3339, or the number where that cannot say it.
+pub fn rfc3339(at: i64) -> String {
     let time = time::OffsetDateTime::from_unix_timestamp(at).ok();
     let text = time.and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok());
     text.unwrap_or_else(|| at.to_string())

@@ -79,9 +79,23 @@ impl From<UrgencyArg> for Urgency {
   chancery send reply.pdf data.xlsx --to a.gov.cn b.gov.cn --cc c.gov.cn --type letter --title 复函 --urgency urgent
 Set CHANCERY_SOCKET, CHANCERY_KEY and CHANCERY_CERT once, and leave --socket, --key and --cert out.")]
 pub struct Send {
+    #[command(flatten)]
+    draft: Draft,
+    /// Wait at most so many seconds until every recipient has confirmed
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+    #[command(flatten)]
+    signer: Signer,
+    #[command(flatten)]
+    local: Local,
+}
+
+/// What a document is made of.
+#[derive(Debug, clap::Args)]
+pub struct Draft {
     /// The files of the document, main text first
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// Main recipients (主送)
     #[arg(long, required = true, num_args = 1.., value_name = "AGENCY")]
     to: Vec<AgencyName>,
@@ -106,13 +120,6 @@ pub struct Send {
     /// The document that this one answers
     #[arg(long, value_name = "ID")]
     reply_to: Option<DocumentId>,
-    /// Wait at most so many seconds until every recipient has confirmed
-    #[arg(long, value_name = "SECONDS")]
-    wait: Option<u64>,
-    #[command(flatten)]
-    signer: Signer,
-    #[command(flatten)]
-    local: Local,
 }
 
 /// The media type of a file, by its name's ending.
@@ -221,8 +228,9 @@ fn submit(
     }
 }
 
-impl Send {
-    fn header(&self, signer: &Credential, output: &Output) -> Result<DocumentHeader, Failure> {
+impl Draft {
+    /// Reads the files and makes the header that is to be signed.
+    pub fn header(&self, signer: &Credential, output: &Output) -> Result<DocumentHeader, Failure> {
         let (module, kind) = chancery_apps::find_type(&self.kind)?;
         let sizes = self.files.iter().map(|p| file_size(p)).collect::<Result<Vec<_>, _>>()?;
         let progress = output.bytes_bar(sizes.iter().sum(), output.t("reading", "读取"));
@@ -255,14 +263,16 @@ impl Send {
             nonce: Digest::from_bytes(chancery_crypto::random()?),
         })
     }
+}
 
+impl Send {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         let signer = self.signer.load()?;
-        let header = self.header(&signer, output)?;
+        let header = self.draft.header(&signer, output)?;
         let document = sign_document(&header, &signer, Commitment::Approval, unix_now())?;
         let progress = output.bytes_bar(header.parts_size(), output.t("handing over", "提交"));
-        let submitted = submit(&mut client, &document, &self.files, &progress)?;
+        let submitted = submit(&mut client, &document, &self.draft.files, &progress)?;
         progress.finish_and_clear();
         report_submitted(output, &submitted, &header.title);
         match self.wait {

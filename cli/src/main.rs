@@ -6,6 +6,7 @@ mod ca;
 mod cert;
 mod clerk;
 mod directory;
+mod doc;
 mod failure;
 mod keys;
 mod ledger;
@@ -63,6 +64,9 @@ enum Command {
     Receive(clerk::Receive),
     /// Show the journey of a document
     Trace(clerk::Trace),
+    /// Make signed documents without a node
+    #[command(subcommand)]
+    Doc(doc::Doc),
     /// Verify documents and their evidence offline
     Verify(verify::Verify),
     /// Audit exported ledgers offline
@@ -100,6 +104,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Open(open) => open.run(output),
         Command::Receive(receive) => receive.run(output),
         Command::Trace(trace) => trace.run(output),
+        Command::Doc(doc) => doc.run(output),
         Command::Verify(verify) => verify.run(output),
         Command::Audit(audit) => audit.run(output),
         Command::Ledger(ledger) => ledger.run(output),

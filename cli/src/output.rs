@@ -2,6 +2,9 @@
 
 use std::io::IsTerminal as _;
 
+use ::time::{OffsetDateTime, format_description::well_known::Rfc3339};
+/// A time for people: RFC 3339, UTC.
+pub use chancery_certs::rfc3339 as time;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How a command speaks.
@@ -67,17 +70,10 @@ impl Output {
     }
 }
 
-/// A time for people: RFC 3339, UTC.
-pub fn time(at: i64) -> String {
-    let time = time::OffsetDateTime::from_unix_timestamp(at).ok();
-    let text = time.and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok());
-    text.unwrap_or_else(|| at.to_string())
-}
-
 /// Reads a time in RFC 3339.
 pub fn parse_time(text: &str) -> Result<i64, String> {
-    time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
-        .map(time::OffsetDateTime::unix_timestamp)
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map(OffsetDateTime::unix_timestamp)
         .map_err(|_| "write it as 2026-03-31T08:00:00Z".to_owned())
 }
 

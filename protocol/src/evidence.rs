@@ -1,4 +1,4 @@
-use chancery_certs::{AgencyName, Certificate, Purpose, TrustStore};
+use chancery_certs::{AgencyName, Certificate, Purpose, TrustStore, rfc3339};
 use chancery_crypto::{Digest, cbor};
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +105,10 @@ impl Evidence {
         let verified = self.receipt.verify(&LogKey::of_seal(seal)?)?;
         let time = verified.leaf.time;
         if time > at {
-            return Err(ProtocolError::Receipt(format!("its time {time} lies in the future")));
+            return Err(ProtocolError::Receipt(format!(
+                "its time {} lies in the future",
+                rfc3339(time)
+            )));
         }
         trust.validate(seal, above, at, Purpose::Sign)?;
         Ok(verified)

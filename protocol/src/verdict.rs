@@ -1,6 +1,8 @@
 //! Validation of a signed document, in the words of ETSI EN 319 102-1 §5.1.
 
-use chancery_certs::{Certificate, PathError, PathReason, Purpose, SignerName, TrustStore};
+use chancery_certs::{
+    Certificate, PathError, PathReason, Purpose, SignerName, TrustStore, rfc3339,
+};
 use chancery_crypto::{CoseSignature, CryptoError, Digest};
 use serde::{Deserialize, Serialize};
 
@@ -283,7 +285,7 @@ impl VerificationReport {
                     let sentence = format!(
                         "{agency} recorded {} at {} as entry {} of its ledger",
                         receipt.leaf.event.name(),
-                        receipt.leaf.time,
+                        rfc3339(receipt.leaf.time),
                         receipt.index
                     );
                     (Finding::passed(sentence), Some(receipt))

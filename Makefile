@@ -1,0 +1,47 @@
+# Two commands matter: `make demo` and `make test`. Each does its own set-up.
+#
+#   make demo [DOCS="file …"]   the whole story with real processes, in under a minute once built
+#   make test                   all tests
+#   make check                  format, lints, docs, licences
+#   make bench                  how fast, and where the time goes
+#   make install [PREFIX=…]     the binary, the systemd unit, bash completions
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+# One profile for everything, so that RocksDB's C++ is compiled once.
+PROFILE = --release --workspace --locked
+BIN = $(or $(CARGO_TARGET_DIR),target)/release/chancery
+
+.PHONY: setup build demo test check bench install clean
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	$(CARGO) build $(PROFILE)
+
+demo: build
+	demo/story.sh "$(BIN)" $(DOCS)
+
+test: build
+	$(CARGO) test $(PROFILE)
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(PROFILE) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --no-deps
+	scripts/layers.sh
+	@if command -v cargo-deny >/dev/null; then scripts/deny.sh; \
+	else echo 'check: cargo-deny is not installed (cargo install cargo-deny --locked); licences not checked'; fi
+
+bench: build
+	$(BIN) bench exchange
+
+install: build
+	install -D -m 755 "$(BIN)" "$(DESTDIR)$(PREFIX)/bin/chancery"
+	install -D -m 644 packaging/chancery.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/chancery.service"
+	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions"
+	"$(BIN)" completions bash > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/chancery"
+
+clean:
+	$(CARGO) clean
