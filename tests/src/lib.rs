@@ -1,1 +1,331 @@
-//! x
+//! What the end-to-end tests share: a trust domain with agencies, real node processes, and the
+//! `chancery` binary run as its users run it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use std::{
+    collections::BTreeMap,
+    net::UdpSocket,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The binary under test: the one that the same build made.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let bin = test.ancestors().nth(2).expect("target/profile/deps/test").join("chancery");
+    assert!(bin.exists(), "{} is missing: run the tests with `make test`", bin.display());
+    bin
+}
+
+/// What a command answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Answer {
+    /// The answer, which must be exit 0.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    /// Asserts a refusal: exit code and stable error code.
+    #[track_caller]
+    pub fn refused(&self, exit: i32, code: &str) {
+        assert_eq!(self.code, exit, "{self:?}");
+        assert!(self.stderr.contains(&format!("[{code}]")), "want {code}: {self:?}");
+        assert!(self.stderr.contains("what to do: "), "no remedy: {self:?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+    }
+}
+
+/// A trust domain `gov.cn` in a folder of its own: a root, a province `zj.gov.cn`, a registrar, and
+/// the agencies `a.zj.gov.cn` and `b.zj.gov.cn` with a node and a clerk each. What belongs to `a`
+/// uses P-256, what belongs to `b` Ed25519.
+pub struct World {
+    /// The folder; every command runs in it.
+    pub dir: TempDir,
+    nodes: BTreeMap<String, Child>,
+    /// Environment of the node processes.
+    pub node_env: Vec<(String, String)>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for child in self.nodes.values_mut() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+        if std::thread::panicking() {
+            for agency in ["a", "b"] {
+                let log = std::fs::read_to_string(self.path(&format!("{agency}.log")));
+                let log = log.unwrap_or_default();
+                let tail: Vec<_> = log.lines().rev().take(40).collect();
+                eprintln!("-- the log of {agency}, newest first:\n{}", tail.join("\n"));
+            }
+        }
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// Makes the trust domain; no node runs yet.
+    pub fn new() -> Self {
+        let dir = TempDir::new().expect("a temporary folder");
+        let world = Self { dir, nodes: BTreeMap::new(), node_env: Vec::new() };
+        world.run("ca init --dir root --display Root --permit gov.cn --no-passphrase").ok();
+        world
+            .run(
+                "ca issue --ca root --profile intermediate --display Zhejiang --permit zj.gov.cn \
+                 --path-len 0 --out zj --no-passphrase",
+            )
+            .ok();
+        world.issue("seal", "registry.zj.gov.cn", "registry", "p256");
+        for (agency, algorithm) in [("a", "p256"), ("b", "ed25519")] {
+            world.add_agency(agency, algorithm);
+        }
+        world.publish(1, &["a", "b"]);
+        world
+    }
+
+    /// Issues a certificate under the province.
+    pub fn issue(&self, profile: &str, name: &str, out: &str, algorithm: &str) {
+        self.run(&format!(
+            "ca issue --ca zj --profile {profile} --name {name} --display {name} --out {out} \
+             --algorithm {algorithm} --no-passphrase"
+        ))
+        .ok();
+    }
+
+    /// Makes certificates, a node's folder and a clerk for an agency `NAME.zj.gov.cn`.
+    pub fn add_agency(&self, agency: &str, algorithm: &str) {
+        let name = format!("{agency}.zj.gov.cn");
+        let certs = format!("certs-{agency}");
+        self.issue("seal", &name, &certs, algorithm);
+        self.issue("node", &name, &certs, algorithm);
+        self.issue("officer", &format!("clerk@{name}"), &certs, algorithm);
+        self.run(&format!(
+            "node init --dir {agency} --agency {name} --display {agency} \
+             --listen 127.0.0.1:{} --anchor root/ca.pem --registrar registry.zj.gov.cn \
+             --seal-cert {certs}/seal.pem --seal-key {certs}/seal.key \
+             --node-cert {certs}/node.pem --node-key {certs}/node.key",
+            free_port()
+        ))
+        .ok();
+    }
+
+    /// Publishes a directory of agencies and gives it to their nodes as a file.
+    pub fn publish(&self, version: u64, agencies: &[&str]) {
+        let cards: Vec<_> = agencies.iter().map(|a| format!("{a}/agency.card")).collect();
+        self.run(&format!(
+            "directory publish --key registry/seal.key --cert registry/seal.pem --version-number \
+             {version} --out directory-{version}.cose --anchor root/ca.pem {}",
+            cards.join(" ")
+        ))
+        .ok();
+        for agency in agencies {
+            let from = self.path(&format!("directory-{version}.cose"));
+            std::fs::copy(from, self.path(&format!("{agency}/directory.cose"))).expect("copies");
+        }
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file into the folder.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).expect("writes");
+        path
+    }
+
+    /// Runs `chancery` with the words of a line, in the folder, with English output.
+    pub fn run(&self, line: &str) -> Answer {
+        self.run_with(&line.split_whitespace().collect::<Vec<_>>(), &[])
+    }
+
+    /// Runs `chancery` as the clerk of an agency.
+    pub fn clerk(&self, agency: &str, line: &str) -> Answer {
+        self.clerk_words(agency, &line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Runs `chancery` as the clerk of an agency, with words that may hold spaces.
+    pub fn clerk_words(&self, agency: &str, words: &[&str]) -> Answer {
+        let env = [
+            ("CHANCERY_SOCKET", format!("{agency}/node.sock")),
+            ("CHANCERY_KEY", format!("certs-{agency}/clerk.key")),
+            ("CHANCERY_CERT", format!("certs-{agency}/clerk.pem")),
+        ];
+        self.run_with(words, &env)
+    }
+
+    fn run_with(&self, words: &[&str], env: &[(&str, String)]) -> Answer {
+        let mut command = Command::new(binary());
+        command.current_dir(self.dir.path()).args(words).stdin(Stdio::null());
+        for name in ["CHANCERY_PASSPHRASE", "CHANCERY_NEW_PASSPHRASE", "CHANCERY_ANCHOR"] {
+            command.env_remove(name);
+        }
+        command.env("LANG", "C.UTF-8").env_remove("LC_ALL");
+        command.envs(env.iter().map(|(name, value)| (name, value)));
+        let output = command.output().expect("the binary runs");
+        Answer {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Starts an agency's node and waits until it answers.
+    #[track_caller]
+    pub fn start(&mut self, agency: &str) {
+        self.spawn(agency);
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.clerk(agency, "node status").code != 0 {
+            let child = self.nodes.get_mut(agency).expect("just started");
+            let ended = child.try_wait().expect("a child");
+            assert!(ended.is_none(), "the node of {agency} ended at once: {ended:?}");
+            assert!(Instant::now() < end, "the node of {agency} does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Starts an agency's node without waiting for it.
+    pub fn spawn(&mut self, agency: &str) {
+        let log = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(self.path(&format!("{agency}.log")))
+            .expect("a log file");
+        let child = Command::new(binary())
+            .current_dir(self.dir.path())
+            .args(["node", "run", "--config", &format!("{agency}/node.toml")])
+            .envs(self.node_env.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the binary runs");
+        self.nodes.insert(agency.to_owned(), child);
+    }
+
+    /// Kills an agency's node with SIGKILL.
+    pub fn kill(&mut self, agency: &str) {
+        let mut child = self.nodes.remove(agency).expect("a running node");
+        child.kill().expect("kills");
+        child.wait().expect("ends");
+    }
+
+    /// Ends an agency's node with SIGTERM. Returns its exit code.
+    pub fn stop(&mut self, agency: &str) -> i32 {
+        let mut child = self.nodes.remove(agency).expect("a running node");
+        let status = Command::new("kill").arg(child.id().to_string()).status().expect("kill");
+        assert!(status.success());
+        child.wait().expect("ends").code().unwrap_or(-1)
+    }
+
+    /// What an agency's node has logged.
+    pub fn log(&self, agency: &str) -> String {
+        std::fs::read_to_string(self.path(&format!("{agency}.log"))).unwrap_or_default()
+    }
+
+    /// Sends a file as the clerk of an agency and returns the document's id.
+    #[track_caller]
+    pub fn send(&self, from: &str, to: &str, file: &str, title: &str, more: &[&str]) -> String {
+        let to = format!("{to}.zj.gov.cn");
+        let mut words =
+            vec!["--json", "send", file, "--to", &to, "--type", "通知", "--title", title];
+        words.extend(more);
+        let answer = self.clerk_words(from, &words).ok();
+        answer.json()["document"].as_str().expect("an id").to_owned()
+    }
+
+    /// Waits until a condition holds.
+    #[track_caller]
+    pub fn wait(&self, what: &str, seconds: u64, mut condition: impl FnMut(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while !condition(self) {
+            assert!(Instant::now() < end, "{what}: not within {seconds} s");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The documents that came in at, or went out from, an agency.
+    #[track_caller]
+    pub fn list(&self, agency: &str, which: &str) -> Vec<Value> {
+        let answer = self.clerk(agency, &format!("--json {which} --limit 100000")).ok();
+        answer.json().as_array().expect("a list").clone()
+    }
+
+    /// The number of deliveries of an agency that are not over.
+    #[track_caller]
+    pub fn pending(&self, agency: &str) -> u64 {
+        self.clerk(agency, "--json node status").ok().json()["pending"].as_u64().expect("a number")
+    }
+
+    /// Exports an agency's ledger into a folder.
+    #[track_caller]
+    pub fn export(&self, agency: &str, out: &str) {
+        self.clerk(agency, &format!("ledger export --out {out}")).ok();
+    }
+}
+
+/// A UDP port that nobody uses at the moment.
+pub fn free_port() -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    socket.local_addr().expect("an address").port()
+}
+
+/// Copies a folder.
+pub fn copy_dir(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-r").arg(from).arg(to).status().expect("cp");
+    assert!(status.success());
+}
+
+/// Flips a bit in a file.
+pub fn flip(path: &Path, at: u64) {
+    let mut bytes = std::fs::read(path).expect("reads");
+    let at = usize::try_from(at).expect("small") % bytes.len();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).expect("writes");
+}
+
+/// Bytes that look random but are the same each time.
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut out = Vec::with_capacity(len + 8);
+    while out.len() < len {
+        out.extend(next().to_le_bytes());
+    }
+    out.truncate(len);
+    out
+}
