@@ -215,7 +215,7 @@ fn hex_line(bytes: &[u8]) -> String {
 impl Run {
     fn run(self) -> Result<ExitCode, Failure> {
         let config = NodeConfig::load(&self.config)?;
-        let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".into());
+        let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info,certval=warn".into());
         let filter = EnvFilter::try_new(&filter).map_err(|e| {
             Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")
         })?;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use chancery_certs::{AgencyName, Certificate};
+use chancery_certs::{AgencyName, Certificate, Purpose};
 use chancery_crypto::Hasher;
 use quinn::{
     ClientConfig, Connection, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig,
@@ -23,7 +23,7 @@ use rustls::{
     version::TLS13,
 };
 
-use crate::{NodeConfig, NodeError, identity::Identity};
+use crate::{NodeConfig, NodeError, identity::Identity, unix_now};
 
 /// The application protocol (ALPN).
 const ALPN: &[u8] = b"chancery/1";
@@ -31,6 +31,8 @@ const ALPN: &[u8] = b"chancery/1";
 const IDLE: Duration = Duration::from_secs(20);
 /// How often a silent connection is kept alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// The application error code of a connection whose peer is not accepted.
+pub const NOT_ACCEPTED: VarInt = VarInt::from_u32(2);
 /// How long reaching a peer may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -148,12 +150,18 @@ fn transport(config: &NodeConfig) -> TransportConfig {
     transport
 }
 
-/// The agency at the other end, by the node certificate that TLS has verified.
-pub fn peer_agency(connection: &Connection) -> Result<AgencyName, NodeError> {
+/// The agency at the other end. TLS has verified its certificate's path; what webpki does not look
+/// at is whether an absent extended key usage or a key usage for signing documents will do (a seal
+/// is no node), so the path is validated again as that of a node.
+pub fn peer_agency(connection: &Connection, identity: &Identity) -> Result<AgencyName, NodeError> {
     let unknown = || NodeError::Tls("the peer shows no certificate".into());
-    let identity = connection.peer_identity().ok_or_else(unknown)?;
-    let chain = identity.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| unknown())?;
-    let leaf = Certificate::from_der(chain.first().ok_or_else(unknown)?)?;
+    let shown = connection.peer_identity().ok_or_else(unknown)?;
+    let chain = shown.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| unknown())?;
+    let chain =
+        chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+    let (leaf, above) = chain.split_first().ok_or_else(unknown)?;
+    let valid = identity.trust.validate(leaf, above, unix_now(), Purpose::Node);
+    valid.map_err(chancery_protocol::ProtocolError::from)?;
     Ok(leaf.agency_name()?)
 }
 
@@ -193,6 +201,7 @@ pub async fn dial(
     endpoint: &Endpoint,
     agency: &AgencyName,
     address: &str,
+    identity: &Identity,
 ) -> Result<Connection, NodeError> {
     let failed = |why: String| NodeError::Network { peer: format!("{agency} ({address})"), why };
     let address: SocketAddr = tokio::net::lookup_host(address)
@@ -202,10 +211,16 @@ pub async fn dial(
         .ok_or_else(|| failed("the address names no host".into()))?;
     let connecting =
         endpoint.connect(address, agency.as_str()).map_err(|e| failed(e.to_string()))?;
-    tokio::time::timeout(CONNECT, connecting)
+    let connection = tokio::time::timeout(CONNECT, connecting)
         .await
         .map_err(|_| failed("no answer in time".into()))?
-        .map_err(|e| failed(e.to_string()))
+        .map_err(|e| failed(e.to_string()))?;
+    let found = peer_agency(&connection, identity);
+    if !matches!(&found, Ok(found) if found == agency) {
+        connection.close(NOT_ACCEPTED, b"not accepted");
+        return Err(failed(found.map_or_else(|e| e.to_string(), |found| format!("it is {found}"))));
+    }
+    Ok(connection)
 }
 
 /// Reads one frame's body from a stream.

@@ -227,7 +227,8 @@ async fn connect(shared: &Arc<Shared>, peer: &AgencyName) -> Result<Connection, 
         return Ok(connection);
     }
     let entry = shared.directory()?.peer(peer)?;
-    let connection = endpoint::dial(&shared.endpoint, peer, &entry.address).await?;
+    let connection =
+        endpoint::dial(&shared.endpoint, peer, &entry.address, &shared.identity).await?;
     tracing::info!(%peer, address = entry.address, "connected");
     shared.adopt(peer.clone(), connection.clone());
     Ok(connection)

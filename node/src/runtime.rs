@@ -257,14 +257,14 @@ async fn accept(shared: Arc<Shared>) {
         handshakes.spawn(async move {
             let address = incoming.remote_address();
             match incoming.await {
-                Ok(connection) => match endpoint::peer_agency(&connection) {
+                Ok(connection) => match endpoint::peer_agency(&connection, &shared.identity) {
                     Ok(peer) => {
                         tracing::info!(%peer, %address, "peer connected");
                         shared.adopt(peer, connection);
                     }
                     Err(error) => {
                         tracing::warn!(%address, %error, "peer not accepted");
-                        connection.close(VarInt::from_u32(2), b"no agency");
+                        connection.close(endpoint::NOT_ACCEPTED, b"not accepted");
                     }
                 },
                 Err(error) => tracing::warn!(%address, %error, "handshake failed"),

@@ -1,0 +1,255 @@
+//! Peers that do not behave: a certified one that lies, and ones that are not certified at all.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use chancery_certs::{
+    AgencyCard, Credential, EncryptionKeyStatement, TrustStore, decode_pem_chain,
+};
+use chancery_crypto::{CHUNK_SIZE, ContentKey, Digest, SigningKey, wrap_key};
+use chancery_node::{NodeConfig, unix_now};
+use chancery_protocol::{
+    EnvelopeHeader, PeerMessage, Recipient, Urgency, decode_frame, encode_frame, merkle,
+    recipient_info,
+};
+use chancery_tests::World;
+use quinn::{ClientConfig, Connection, Endpoint, crypto::rustls::QuicClientConfig};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+
+/// A client with the node certificate in a folder, or without any.
+fn client(world: &World, identity: Option<&str>, root: &str) -> Endpoint {
+    let mut roots = RootCertStore::empty();
+    let anchor = CertificateDer::from_pem_file(world.path(root)).unwrap();
+    roots.add(anchor).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut tls = match identity {
+        None => builder.with_no_client_auth(),
+        Some(dir) => {
+            let chain = CertificateDer::pem_file_iter(world.path(&format!("{dir}/node.pem")));
+            let chain: Vec<_> = chain.unwrap().map(Result::unwrap).take(2).collect();
+            let key = PrivateKeyDer::from_pem_file(world.path(&format!("{dir}/node.key")));
+            builder.with_client_auth_cert(chain, key.unwrap()).unwrap()
+        }
+    };
+    tls.alpn_protocols = vec![b"chancery/1".to_vec()];
+    let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let config = QuicClientConfig::try_from(tls).unwrap();
+    endpoint.set_default_client_config(ClientConfig::new(Arc::new(config)));
+    endpoint
+}
+
+fn address(world: &World, agency: &str) -> SocketAddr {
+    NodeConfig::load(&world.path(&format!("{agency}/node.toml"))).unwrap().listen
+}
+
+fn credential(world: &World, cert: &str, key: &str) -> Credential {
+    let chain = decode_pem_chain(&std::fs::read(world.path(cert)).unwrap()).unwrap();
+    let key = std::fs::read_to_string(world.path(key)).unwrap();
+    Credential::new(SigningKey::from_pem(&key, None).unwrap(), chain).unwrap()
+}
+
+/// Sends raw bytes on a stream and reads what comes back.
+async fn exchange(connection: &Connection, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let (mut send, mut recv) = connection.open_bi().await.map_err(|e| e.to_string())?;
+    send.write_all(bytes).await.map_err(|e| e.to_string())?;
+    send.finish().map_err(|e| e.to_string())?;
+    let read = tokio::time::timeout(Duration::from_secs(10), recv.read_to_end(1 << 20));
+    read.await.map_err(|_| "silent".to_owned())?.map_err(|e| e.to_string())
+}
+
+async fn offer(connection: &Connection, envelope: Vec<u8>, content: &[u8]) -> PeerMessage {
+    let content = Some(content.to_vec().into());
+    let frame = encode_frame(&PeerMessage::Offer { envelope, content }).unwrap();
+    let answer = exchange(connection, &frame).await.expect("an answer");
+    decode_frame(&answer[4..]).unwrap()
+}
+
+#[track_caller]
+fn refused(message: &PeerMessage, code: &str) {
+    match message {
+        PeerMessage::Refuse(refusal) => assert_eq!(refusal.code, code, "{refusal:?}"),
+        other => panic!("want a refusal with {code}, got {other:?}"),
+    }
+}
+
+/// What a lying peer starts from: a good envelope header from `c` to `b` with junk content.
+fn header(world: &World, content: &[u8]) -> EnvelopeHeader {
+    let anchors = decode_pem_chain(&std::fs::read(world.path("root/ca.pem")).unwrap()).unwrap();
+    let trust = TrustStore::new(anchors).unwrap();
+    let now = unix_now();
+    let card = std::fs::read(world.path("b/agency.card")).unwrap();
+    let card = AgencyCard::open(&card, &trust, now).unwrap().value;
+    let key = EncryptionKeyStatement::open(&card.encryption_key, &trust, now).unwrap().key;
+    let (sender, agency) = ("c.zj.gov.cn".parse().unwrap(), "b.zj.gov.cn".parse().unwrap());
+    let info = recipient_info(&sender, &agency);
+    let wrapped = wrap_key(&key, &ContentKey::generate().unwrap(), &info).unwrap();
+    let mut tree = merkle::CompactRange::default();
+    content.chunks(CHUNK_SIZE).for_each(|c| tree.push(merkle::leaf_hash(c)));
+    EnvelopeHeader {
+        sender,
+        recipients: vec![Recipient { agency, key: wrapped }],
+        size: content.len() as u64,
+        root: tree.root(),
+        commitment: Digest::of(b"anything"),
+        urgency: Urgency::Routine,
+        created: now,
+        expires: now + 3600,
+    }
+}
+
+#[test]
+fn a_certified_peer_that_lies_is_refused_with_a_code_and_harms_nobody() {
+    let mut world = World::new();
+    world.add_agency("c", "p256");
+    world.publish(2, &["a", "b", "c"]);
+    world.start("a");
+    world.start("b");
+    let seal = credential(&world, "certs-c/seal.pem", "certs-c/seal.key");
+    let officer = credential(&world, "certs-c/clerk.pem", "certs-c/clerk.key");
+    let foreign = credential(&world, "certs-a/seal.pem", "certs-a/seal.key");
+    let now = unix_now();
+    let content = vec![9u8; 1000];
+    let good = header(&world, &content);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
+        let connection =
+            endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap().await.unwrap();
+
+        // Junk in place of a frame, a frame that claims too much, and one that never comes whole.
+        for junk in [&b"\xff\xff\xff\xff junk"[..], b"\x00\x00\x00\x05 junk", b"\x00\x00\x10\x00x"]
+        {
+            assert!(exchange(&connection, junk).await.is_err(), "{junk:?}");
+        }
+        let send = |header: &EnvelopeHeader, by: &Credential| header.seal(by, now).unwrap();
+
+        // Another agency's envelope, replayed; and one that is sealed by somebody else.
+        let mut theirs = good.clone();
+        theirs.sender = "a.zj.gov.cn".parse().unwrap();
+        refused(&offer(&connection, send(&theirs, &foreign), &content).await, "CHY-5001");
+        refused(&offer(&connection, send(&theirs, &seal), &content).await, "CHY-2012");
+        refused(&offer(&connection, send(&good, &officer), &content).await, "CHY-2012");
+        // Not for this agency, expired, too large, of a size that nothing has.
+        let mut other = good.clone();
+        other.recipients[0].agency = "a.zj.gov.cn".parse().unwrap();
+        refused(&offer(&connection, send(&other, &seal), &content).await, "CHY-5002");
+        let mut late = good.clone();
+        late.expires = now - 10;
+        refused(&offer(&connection, send(&late, &seal), &content).await, "CHY-5003");
+        let mut large = good.clone();
+        large.size = chancery_crypto::ciphertext_len(1 << 50).unwrap();
+        refused(&offer(&connection, send(&large, &seal), &content).await, "CHY-5004");
+        let mut odd = good.clone();
+        odd.size = CHUNK_SIZE as u64 + 3;
+        refused(&offer(&connection, send(&odd, &seal), &content).await, "CHY-3004");
+        // Other content than the header seals, and a header altered after sealing.
+        refused(&offer(&connection, send(&good, &seal), &[8u8; 1000]).await, "CHY-5006");
+        let mut altered = send(&good, &seal);
+        let last = altered.len() - 1;
+        altered[last] ^= 1;
+        refused(&offer(&connection, altered, &content).await, "CHY-1006");
+
+        // In order at last: it is taken once, and the second time gives the same evidence.
+        let envelope = send(&good, &seal);
+        let first = offer(&connection, envelope.clone(), &content).await;
+        let PeerMessage::Evidence { receipt } = first else { panic!("{first:?}") };
+        let again = offer(&connection, envelope, &content).await;
+        assert_eq!(again, PeerMessage::Have { receipt });
+
+        // More streams than a peer may have at once: the rest waits, nothing breaks.
+        let mut idle = Vec::new();
+        for _ in 0..200 {
+            let open = tokio::time::timeout(Duration::from_millis(200), connection.open_bi());
+            match open.await {
+                Ok(stream) => idle.push(stream.unwrap()),
+                Err(_) => break,
+            }
+        }
+        assert!((1..200).contains(&idle.len()), "{} streams were allowed", idle.len());
+    });
+    // What does not decrypt is listed with its error and does not hide the rest.
+    world.write("n.txt", b"text");
+    world.send("a", "b", "n.txt", "Honest", &["--wait", "30"]);
+    let inbox = world.list("b", "inbox");
+    assert_eq!(inbox.len(), 2, "{inbox:#?}");
+    assert_eq!(inbox[0]["title"], "Honest");
+    assert!(inbox[1]["error"].as_str().unwrap().contains("CHY-1011"), "{inbox:#?}");
+}
+
+#[test]
+fn peers_without_a_certificate_of_the_trust_domain_do_not_get_in() {
+    let mut world = World::new();
+    world.start("b");
+    world.run("ca init --dir evil --display Evil --no-passphrase").ok();
+    for profile in ["node", "seal"] {
+        world
+            .run(&format!(
+                "ca issue --ca evil --profile {profile} --name a.zj.gov.cn --display a \
+                 --out certs-evil --no-passphrase"
+            ))
+            .ok();
+    }
+    // A seal is genuine, but not for TLS.
+    std::fs::create_dir(world.path("certs-seal")).unwrap();
+    for ending in ["pem", "key"] {
+        let from = world.path(&format!("certs-a/seal.{ending}"));
+        std::fs::copy(from, world.path(&format!("certs-seal/node.{ending}"))).unwrap();
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        for identity in [None, Some("certs-evil"), Some("certs-seal")] {
+            let endpoint = client(&world, identity, "root/ca.pem");
+            let connecting = endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap();
+            // TLS 1.3: the client may believe it is in until the server has seen its certificate.
+            let got_in = match connecting.await {
+                Err(_) => false,
+                Ok(connection) => {
+                    tokio::time::timeout(Duration::from_secs(5), connection.closed()).await.is_err()
+                }
+            };
+            assert!(!got_in, "{identity:?} got in");
+        }
+        // And a node that is not who the directory says is not talked to.
+        let endpoint = client(&world, Some("certs-a"), "root/ca.pem");
+        let connecting = endpoint.connect(address(&world, "b"), "a.zj.gov.cn").unwrap();
+        assert!(connecting.await.is_err(), "the name in the certificate was not checked");
+    });
+    assert!(world.log("b").contains("handshake failed"));
+}
+
+#[test]
+fn an_agency_that_is_cut_off_catches_up_and_an_older_directory_is_refused() {
+    let mut world = World::new();
+    world.start("a");
+    world.write("n.txt", b"text");
+    // The recipient is down: the submission is accepted all the same, and survives our restart.
+    let id = world.send("a", "b", "n.txt", "Late", &[]);
+    assert_eq!(world.pending("a"), 1);
+    world.kill("a");
+    world.start("a");
+    assert_eq!(world.pending("a"), 1);
+    world.start("b");
+    world.wait("delivery", 60, |w| w.pending("a") == 0);
+    assert_eq!(world.list("b", "inbox")[0]["document"], id.as_str());
+
+    world.publish(7, &["a", "b"]);
+    world.clerk("a", "directory install directory-7.cose").ok();
+    world.clerk("a", "directory install directory-1.cose").refused(2, "CHY-4009");
+    world.run("ca issue --ca zj --profile seal --name c.zj.gov.cn --display c --out c --no-passphrase").ok();
+    world
+        .run(
+            "directory publish --key c/seal.key --cert c/seal.pem --version-number 9 --out forged.cose \
+             --anchor root/ca.pem b/agency.card",
+        )
+        .ok();
+    world.clerk("a", "directory install forged.cose").refused(2, "CHY-2012");
+    let status = world.clerk("a", "--json node status").ok().json();
+    assert_eq!(status["directory_version"], 7);
+}
