@@ -127,8 +127,7 @@ impl Ca {
 /// Refuses, before any work, to write over what is there.
 fn must_be_new(path: &Path) -> Result<(), Failure> {
     if path.exists() {
-        let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-        return Err(NodeError::file(path)(exists).into());
+        return Err(Failure::exists(path));
     }
     Ok(())
 }

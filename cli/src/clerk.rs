@@ -18,7 +18,7 @@ use chancery_node::{
 use chancery_protocol::{DocumentHeader, DocumentId, Part, SignedDocument, Urgency, sign_document};
 
 use crate::{
-    failure::{Failure, REFUSED},
+    failure::{ENVIRONMENT, Failure, REFUSED},
     keys::Signer,
     output::{Output, parse_time, short, size, time},
 };
@@ -45,6 +45,7 @@ impl Local {
         LocalClient::connect(&self.socket).map_err(|error| Failure {
             remedy: "Start the node with `chancery node run`, or name its socket with --socket."
                 .into(),
+            exit: ENVIRONMENT,
             ..error.into()
         })
     }
@@ -333,7 +334,7 @@ fn wait(
                 code: "CHY-6008".into(),
                 message: format!("not every recipient has confirmed within {seconds} s"),
                 remedy: "Delivery goes on; look with `chancery trace`.".into(),
-                exit: crate::failure::ENVIRONMENT,
+                exit: ENVIRONMENT,
             });
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -452,8 +453,7 @@ impl Open {
         let document = SignedDocument::decode(&view.document)?;
         let folder = self.out.unwrap_or_else(|| PathBuf::from(short(document.id())));
         if folder.exists() {
-            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-            return Err(NodeError::file(&folder)(exists).into());
+            return Err(Failure::exists(&folder));
         }
         // Written beside its place and moved there whole: no half document is ever in sight.
         let mut partial = folder.clone().into_os_string();

@@ -38,8 +38,7 @@ impl Sign {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let out = &self.out;
         if out.exists() {
-            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-            return Err(NodeError::file(out)(exists).into());
+            return Err(Failure::exists(out));
         }
         let signer = self.signer.load()?;
         let header = self.draft.header(&signer, output)?;

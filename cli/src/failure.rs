@@ -1,6 +1,6 @@
 //! How a command fails: a stable code, what and where, what to do, and the exit code.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use chancery_certs::CertError;
 use chancery_crypto::CryptoError;
@@ -38,6 +38,12 @@ impl Failure {
     pub fn at(mut self, path: &Path) -> Self {
         self.message = format!("{}: {}", path.display(), self.message);
         self
+    }
+
+    /// A file or folder that would be overwritten.
+    pub fn exists(path: &Path) -> Self {
+        let remedy = "Choose another place, or move it away; nothing was overwritten.";
+        Self::usage("CHY-6015", "it exists already", remedy).at(path)
     }
 
     /// An answer of the node that does not belong to the request.
@@ -85,6 +91,16 @@ impl Failure {
 impl From<NodeError> for Failure {
     fn from(error: NodeError) -> Self {
         let exit = match &error {
+            // A file that was named wrongly is a mistake in the command; anything else about a file
+            // is the environment's.
+            NodeError::File { source, .. }
+                if matches!(
+                    source.kind(),
+                    ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::IsADirectory
+                ) =>
+            {
+                USAGE
+            }
             NodeError::File { .. }
             | NodeError::Store(_)
             | NodeError::Damaged(_)

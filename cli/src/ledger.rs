@@ -152,8 +152,7 @@ fn is_inside(path: &Path) -> bool {
 
 fn export(output: &Output, out: &Path, local: &Local) -> Result<ExitCode, Failure> {
     if out.exists() {
-        let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-        return Err(NodeError::file(out)(exists).into());
+        return Err(Failure::exists(out));
     }
     let mut client = local.connect()?;
     client.send(&LocalRequest::Export)?;

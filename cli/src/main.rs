@@ -121,9 +121,25 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Prints what clap has to say: help and version as they are, mistakes with their code.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.exit_code() == 0 {
+        // Nothing can be done about a closed standard output.
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    eprint!("error[CHY-6000]: {text}");
+    eprintln!("  what to do: correct the command; `chancery help` shows examples");
+    ExitCode::from(failure::USAGE)
+}
+
 fn main() -> ExitCode {
-    // clap itself exits with 2 on wrong usage.
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     let output = Output::new(arguments.json, arguments.lang);
     match run(arguments.command, &output) {
         Ok(code) => code,

@@ -9,8 +9,8 @@ use std::{
 use chancery_certs::{AgencyCard, AgencyName, Credential, EncryptionKeyStatement};
 use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
-    FileSettings, LimitSettings, LocalReply, LocalRequest, Node as Daemon, NodeConfig, NodeError,
-    read_file, unix_now, write_new, write_private,
+    FileSettings, LimitSettings, LocalReply, LocalRequest, Node as Daemon, NodeConfig, read_file,
+    unix_now, write_new, write_private,
 };
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
@@ -130,8 +130,7 @@ impl Init {
         let files = FileSettings::default();
         let config_path = self.dir.join("node.toml");
         if config_path.exists() {
-            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-            return Err(NodeError::file(&config_path)(exists).into());
+            return Err(Failure::exists(&config_path));
         }
         // Everything is read and checked before anything is written.
         let mut anchors = Vec::new();
