@@ -39,7 +39,8 @@ bench: build
 
 install: build
 	install -D -m 755 "$(BIN)" "$(DESTDIR)$(PREFIX)/bin/chancery"
-	install -D -m 644 packaging/chancery.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/chancery.service"
+	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
+	sed 's|/usr/local|$(PREFIX)|' packaging/chancery.service > "$(DESTDIR)$(PREFIX)/lib/systemd/system/chancery.service"
 	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions"
 	"$(BIN)" completions bash > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/chancery"
 

@@ -1,5 +1,5 @@
 use chancery_crypto::{
-    Commitment, CoseBuilder, CoseSign, CryptoError, ProtectedAttributes, SigningKey, cbor,
+    Commitment, CoseBuilder, CoseSign, CryptoError, Digest, ProtectedAttributes, SigningKey, cbor,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
@@ -114,6 +114,8 @@ pub struct Opened<T> {
     pub signer: SignerName,
     /// The signer's chain, own certificate first.
     pub chain: Vec<Certificate>,
+    /// The digest of the very bytes that were signed.
+    pub digest: Digest,
 }
 
 /// Signs a statement: COSE_Sign with one signature over its deterministic CBOR.
@@ -164,5 +166,5 @@ pub fn open_sealed<T: DeserializeOwned>(
     trust.validate(leaf, above, at, Purpose::Sign)?;
     let signer = leaf.signer_name()?;
     let value = cbor::decode(cose.payload()).map_err(CryptoError::Cbor)?;
-    Ok(Opened { value, signer, chain })
+    Ok(Opened { value, signer, chain, digest: Digest::of(cose.payload()) })
 }

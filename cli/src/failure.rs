@@ -7,7 +7,10 @@ use chancery_crypto::CryptoError;
 use chancery_node::{LocalReply, NodeError};
 use chancery_protocol::ProtocolError;
 
-use crate::output::Output;
+use crate::{
+    codes::{self, Code},
+    output::Output,
+};
 
 /// A refusal or failure on its way to the user.
 #[derive(Debug)]
@@ -83,8 +86,17 @@ impl Failure {
             eprintln!("{error}");
             return;
         }
-        eprintln!("{}[{}]: {}", output.t("error", "错误"), self.code, self.message);
-        eprintln!("  {}: {}", output.t("what to do", "处理办法"), self.remedy);
+        match codes::find(&self.code).filter(|_| output.chinese) {
+            Some(Code { means: [_, means], remedy: [_, remedy], .. }) => {
+                eprintln!("错误[{}]: {means}", self.code);
+                eprintln!("  详情: {}", self.message);
+                eprintln!("  处理办法: {remedy}");
+            }
+            None => {
+                eprintln!("error[{}]: {}", self.code, self.message);
+                eprintln!("  what to do: {}", self.remedy);
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod ca;
 mod cert;
 mod clerk;
+mod codes;
 mod directory;
 mod doc;
 mod failure;
@@ -89,6 +90,8 @@ enum Command {
     /// Measure speed
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Explain an error code
+    Explain(codes::Explain),
     /// Print shell completions
     Completions {
         /// The shell
@@ -113,6 +116,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Ca(ca) => ca.run(output),
         Command::Cert(cert) => cert.run(output),
         Command::Bench(bench) => bench.run(output),
+        Command::Explain(explain) => explain.run(output),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "chancery", &mut std::io::stdout());
@@ -130,8 +134,13 @@ fn misused(error: &clap::Error) -> ExitCode {
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    eprint!("error[CHY-6000]: {text}");
-    eprintln!("  what to do: correct the command; `chancery help` shows examples");
+    let output = Output::new(false, None);
+    eprint!("{}[CHY-6000]: {text}", output.t("error", "错误"));
+    let remedy = output.t(
+        "what to do: correct the command; `chancery help` shows examples",
+        "处理办法: 请更正命令；chancery help 有示例",
+    );
+    eprintln!("  {remedy}");
     ExitCode::from(failure::USAGE)
 }
 

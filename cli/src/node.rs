@@ -9,8 +9,8 @@ use std::{
 use chancery_certs::{AgencyCard, AgencyName, Credential, EncryptionKeyStatement};
 use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
-    FileSettings, LimitSettings, LocalReply, LocalRequest, Node as Daemon, NodeConfig, read_file,
-    unix_now, write_new, write_private,
+    FileSettings, Identity, LimitSettings, LocalReply, LocalRequest, Node as Daemon, NodeConfig,
+    NodeError, read_file, unix_now, write_new, write_private,
 };
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
@@ -22,6 +22,10 @@ use crate::{
     output::{Output, short, time},
 };
 
+/// How far the clocks of agencies may differ, in seconds: a key may be used so long before it was
+/// made.
+const CLOCK_DIFFERENCE: i64 = 300;
+
 #[derive(Debug, clap::Subcommand)]
 pub enum Node {
     /// Make a node's folder: configuration, keys, and the card for the registrar
@@ -29,11 +33,19 @@ pub enum Node {
   chancery node init --dir node --agency justice.hz.gov.cn --display 杭州市司法局 --listen 10.1.2.3:7400 \\
     --anchor root.pem --registrar registry.gov.cn --seal-cert seal.pem --seal-key seal.key \\
     --node-cert node.pem --node-key node.key
+As a system service, with the paths that packaging/chancery.service expects:
+  chancery node init --dir /etc/chancery --data /var/lib/chancery --socket /run/chancery/node.sock …
 Then send node/agency.card to the registrar, put the directory that comes back at
 node/directory.cose, and start with `chancery node run --config node/node.toml`.")]
     Init(Box<Init>),
     /// Run the node in the foreground, until SIGINT or SIGTERM
     Run(Run),
+    /// Make the node's card for the registrar again: with a new validity of its encryption key, or
+    /// with a new address
+    #[command(after_help = "Example:
+  chancery node card --config /etc/chancery/node.toml --out agency.card
+Send it to the registrar before the old one's key runs out (`chancery node status` says when).")]
+    Card(Card),
     /// Show how the local node is
     Status {
         #[command(flatten)]
@@ -76,6 +88,30 @@ pub struct Init {
     /// The node's private key, unencrypted
     #[arg(long, value_name = "FILE")]
     node_key: PathBuf,
+    /// Where the store and large contents are kept (default: `data` in the node's folder)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The Unix socket for clerks and operators (default: `node.sock` in the node's folder)
+    #[arg(long, value_name = "FILE")]
+    socket: Option<PathBuf>,
+    /// For how many days the encryption key may be used
+    #[arg(long, value_name = "N", default_value_t = 365)]
+    key_days: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Card {
+    /// The node's configuration
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CHANCERY_CONFIG",
+        default_value = "/etc/chancery/node.toml"
+    )]
+    config: PathBuf,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
     /// For how many days the encryption key may be used
     #[arg(long, value_name = "N", default_value_t = 365)]
     key_days: u32,
@@ -109,6 +145,7 @@ impl Node {
         match self {
             Self::Init(init) => init.run(output),
             Self::Run(run) => run.run(),
+            Self::Card(card) => card.run(output),
             Self::Status { local } => status(output, &local),
         }
     }
@@ -127,7 +164,13 @@ fn daemon_key(path: &Path) -> Result<(Zeroizing<Vec<u8>>, SigningKey), Failure> 
 
 impl Init {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let files = FileSettings::default();
+        let mut files = FileSettings::default();
+        for (setting, given) in [(&mut files.data, &self.data), (&mut files.socket, &self.socket)] {
+            if let Some(path) = given {
+                // What is named in the command is relative to where the command is typed.
+                *setting = std::path::absolute(path).map_err(NodeError::file(path))?;
+            }
+        }
         let config_path = self.dir.join("node.toml");
         if config_path.exists() {
             return Err(Failure::exists(&config_path));
@@ -154,13 +197,6 @@ impl Init {
         }
         let seal = Credential::new(seal_key, seal_chain.clone())?;
         let encryption = KemPrivateKey::generate(Kem::XWing);
-        let now = unix_now();
-        let statement = EncryptionKeyStatement {
-            agency: self.agency.clone(),
-            key: encryption.public_key()?,
-            not_before: now - 300,
-            not_after: now + i64::from(self.key_days) * 86_400,
-        };
         let config = NodeConfig {
             agency: self.agency.clone(),
             display: self.display.clone(),
@@ -170,12 +206,7 @@ impl Init {
             files: files.clone(),
             limits: LimitSettings::default(),
         };
-        let card = AgencyCard {
-            agency: self.agency.clone(),
-            display: self.display,
-            address: config.advertised(),
-            encryption_key: statement.seal(&seal, now)?,
-        };
+        let card = seal_card(&config, &encryption, &seal, self.key_days)?;
         let at = |path: &Path| self.dir.join(path);
         let seed = Zeroizing::new(hex_line(&encryption.to_bytes()));
         write_private(&at(&files.encryption_key), seed.as_bytes())?;
@@ -186,7 +217,7 @@ impl Init {
         write_new(&at(&files.seal_cert), pem(&seal_chain).as_bytes())?;
         write_new(&at(&files.node_cert), pem(&node_chain).as_bytes())?;
         let card_path = self.dir.join("agency.card");
-        write_new(&card_path, &card.seal(&seal, now)?)?;
+        write_new(&card_path, &card)?;
         write_new(&config_path, config.to_toml()?.as_bytes())?;
         if output.json {
             output.print_json(&serde_json::json!({
@@ -200,6 +231,45 @@ impl Init {
                 output.t("card for the registrar", "名片（交注册机关）"),
                 card_path.display()
             );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What an agency says of itself, under its seal.
+fn seal_card(
+    config: &NodeConfig,
+    encryption: &KemPrivateKey,
+    seal: &Credential,
+    key_days: u32,
+) -> Result<Vec<u8>, Failure> {
+    let now = unix_now();
+    let statement = EncryptionKeyStatement {
+        agency: config.agency.clone(),
+        key: encryption.public_key()?,
+        not_before: now - CLOCK_DIFFERENCE,
+        not_after: now + i64::from(key_days) * 86_400,
+    };
+    let card = AgencyCard {
+        agency: config.agency.clone(),
+        display: config.display.clone(),
+        address: config.advertised(),
+        encryption_key: statement.seal(seal, now)?,
+    };
+    Ok(card.seal(seal, now)?)
+}
+
+impl Card {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let config = NodeConfig::load(&self.config)?;
+        let identity = Identity::load(&config)?;
+        let card = seal_card(&config, &identity.encryption, &identity.seal, self.key_days)?;
+        write_new(&self.out, &card)?;
+        if output.json {
+            output.print_json(&serde_json::json!({ "agency": config.agency, "card": self.out }));
+        } else {
+            let what = output.t("card for the registrar", "名片（交注册机关）");
+            println!("{what} {}", self.out.display());
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -287,5 +357,8 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
     let (node, seal) = (status.node_certificate_expires, status.seal_certificate_expires);
     println!("  {}: {}", output.t("node certificate until", "节点证书有效期至"), time(node));
     println!("  {}: {}", output.t("seal certificate until", "印章证书有效期至"), time(seal));
+    if let Some(expires) = status.encryption_key_expires {
+        println!("  {}: {}", output.t("encryption key until", "加密密钥有效期至"), time(expires));
+    }
     Ok(ExitCode::SUCCESS)
 }

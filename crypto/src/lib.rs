@@ -21,6 +21,7 @@ mod digest;
 mod error;
 mod key;
 mod recipient;
+mod storage;
 mod stream;
 
 pub use cose::{Commitment, CoseBuilder, CoseSign, CoseSignature, ProtectedAttributes};
@@ -28,6 +29,7 @@ pub use digest::{Digest, Hasher};
 pub use error::{CborError, CryptoError};
 pub use key::{Algorithm, PublicKey, SignatureScheme, SigningKey};
 pub use recipient::{Kem, KemPrivateKey, KemPublicKey, WrappedKey, unwrap_key, wrap_key};
+pub use storage::StorageKey;
 pub use stream::{
     CHUNK_OVERHEAD, CHUNK_PLAINTEXT, CHUNK_SIZE, ContentKey, StreamOpener, StreamSealer,
     ciphertext_len, plaintext_len,

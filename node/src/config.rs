@@ -53,6 +53,9 @@ pub struct FileSettings {
     pub data: PathBuf,
     /// The Unix socket for clerks and operators.
     pub socket: PathBuf,
+    /// Whether the socket is open to the group of the node's process (mode 0660), and not only to
+    /// its user (mode 0600). Whoever can open it can read what came in.
+    pub socket_group: bool,
 }
 
 impl Default for FileSettings {
@@ -67,6 +70,7 @@ impl Default for FileSettings {
             directory: "directory.cose".into(),
             data: "data".into(),
             socket: "node.sock".into(),
+            socket_group: false,
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Peer {
     pub display: String,
     pub address: String,
     pub encryption: KemPublicKey,
+    /// The last second in which that key may be used.
+    pub encryption_expires: i64,
     pub seal_chain: Vec<Certificate>,
     pub log_key: LogKey,
 }
@@ -82,6 +84,7 @@ fn open_card(card: &[u8], identity: &Identity, now: i64) -> Result<(AgencyName, 
         display: card.display,
         address: card.address,
         encryption: statement.key,
+        encryption_expires: statement.not_after,
         log_key,
         seal_chain,
     };

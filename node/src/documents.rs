@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{Commitment, ContentKey, Digest, cbor, unwrap_key, wrap_key};
 use chancery_protocol::{
     ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
@@ -17,14 +17,21 @@ use crate::{
     Commit, NodeError, Outcome,
     content::{PlainReader, Spool},
     ledger::receipt_key,
-    records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key, journal_envelope},
+    records::{
+        DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key, index, indexed_envelope,
+        journal_envelope,
+    },
     runtime::Shared,
     store::{Batch, Table},
     unix_now,
 };
 
 /// Opened heads that are remembered.
-const MAX_OPENED: usize = 20_000;
+const MAX_OPENED: usize = 2_000;
+/// Envelopes that are put into the index at once.
+const INDEX_BATCH: usize = 256;
+/// The most index entries that one look-up reads.
+const MAX_FOUND: usize = 10_000;
 
 /// The head of an opened envelope: everything but the parts' bytes.
 #[derive(Debug)]
@@ -112,6 +119,14 @@ impl Submission {
                 return Err(refuse(format!("{agency} cannot send to itself")));
             }
             let peer = directory.peer(agency)?;
+            // The directory was verified when it came; it may have been long ago.
+            if peer.encryption_expires < now {
+                return Err(refuse(format!(
+                    "the encryption key of {agency} was for use until {}; a newer directory is \
+                     needed",
+                    rfc3339(peer.encryption_expires)
+                )));
+            }
             let info = recipient_info(&identity.agency, agency);
             let wrapped = wrap_key(&peer.encryption, &key, &info)?;
             recipients.push(Recipient { agency: agency.clone(), key: wrapped });
@@ -160,18 +175,18 @@ impl Submission {
         };
         let id = header.id()?;
         let envelope = header.seal(&identity.seal, now)?;
-        let info = recipient_info(&identity.agency, &identity.agency);
-        let own_key = wrap_key(&identity.encryption_public, &self.key, &info)?;
+        let own_key = identity.storage.seal(&self.key, header.commitment.as_bytes())?;
         let inline = shared.content.keep(self.spool.finish()?, &id)?;
         let record = EnvelopeRecord {
             sealed: envelope,
             incoming: false,
             time: shared.micros(),
             in_file: inline.is_none(),
-            own_key: Some(own_key),
+            own_key: Some(own_key.into()),
         };
         let mut commit = Commit::default();
         record.put(&id, &mut commit.batch)?;
+        index(&mut commit.batch, &id, self.document.header(), &self.document.id());
         if let Some(inline) = inline {
             commit.batch.put(Table::Content, *id.digest().as_bytes(), inline);
         }
@@ -232,23 +247,26 @@ pub fn read_plain(
 ) -> Result<PlainReader, NodeError> {
     let identity = &shared.identity;
     let (_, header) = record.header()?;
-    let info = recipient_info(&header.sender, &identity.agency);
-    let wrapped = match &record.own_key {
-        Some(own) => own,
-        None => header
-            .key_for(&identity.agency)
-            .ok_or_else(|| NodeError::Damaged(format!("envelope {id} is not for this agency")))?,
+    let key = match &record.own_key {
+        Some(own) => identity.storage.open(own, header.commitment.as_bytes())?,
+        None => {
+            let wrapped = header.key_for(&identity.agency).ok_or_else(|| {
+                NodeError::Damaged(format!("envelope {id} is not for this agency"))
+            })?;
+            let info = recipient_info(&header.sender, &identity.agency);
+            unwrap_key(&identity.encryption, wrapped, &info)?
+        }
     };
-    let key = unwrap_key(&identity.encryption, wrapped, &info)?;
     let cipher = shared.content.read(&*shared.store, id, record.in_file)?;
     PlainReader::new(&key, cipher, header.size)
 }
 
-/// Opens an envelope as far as its document, and checks that.
-pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, NodeError> {
-    if let Some(head) = shared.heads.get(id) {
-        return Ok(head);
-    }
+/// Opens an envelope as far as its document, and checks that this is the one that the envelope
+/// commits to. The document's own signatures are not verified here.
+fn peek(
+    shared: &Shared,
+    id: &EnvelopeId,
+) -> Result<(EnvelopeRecord, Digest, SignedDocument), NodeError> {
     let record = EnvelopeRecord::get(&*shared.store, id)?
         .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
     let (_, header) = record.header()?;
@@ -272,6 +290,15 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
         let why = "the document inside is not the one that the envelope commits to";
         return Err(chancery_protocol::ProtocolError::Envelope(why.into()).into());
     }
+    Ok((record, salt, document))
+}
+
+/// Opens an envelope as far as its document, and verifies that.
+pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, NodeError> {
+    if let Some(head) = shared.heads.get(id) {
+        return Ok(head);
+    }
+    let (record, salt, document) = peek(shared, id)?;
     let report = verify_document(&document, &shared.identity.trust, unix_now());
     let head = Arc::new(OpenedHead {
         envelope: *id,
@@ -285,6 +312,34 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
     Ok(head)
 }
 
+/// Puts up to `limit` envelopes that came in into the index. Returns how many it looked at.
+pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError> {
+    let waiting = shared.store.scan(Table::Unindexed, &[], &[], limit)?;
+    let count = waiting.len();
+    if count == 0 {
+        return Ok(0);
+    }
+    let mut batch = Batch::default();
+    for (key, _) in waiting {
+        if let Some(id) = EnvelopeId::from_slice(&key) {
+            match peek(shared, &id) {
+                Ok((_, _, document)) => index(&mut batch, &id, document.header(), &document.id()),
+                // It stays in the inbox, where it is shown with its error.
+                Err(error) => tracing::warn!(envelope = %id, %error, "envelope cannot be opened"),
+            }
+        }
+        batch.delete(Table::Unindexed, key);
+    }
+    shared.store.write(batch)?;
+    Ok(count)
+}
+
+/// Brings the index up to date.
+fn index_all(shared: &Shared) -> Result<(), NodeError> {
+    while index_arrivals(shared, INDEX_BATCH)? > 0 {}
+    Ok(())
+}
+
 /// The heads of the newest envelopes of a direction, newest first. One that cannot be opened is
 /// given with its error.
 pub fn newest(shared: &Shared, incoming: bool, limit: usize) -> Result<Vec<Opened>, NodeError> {
@@ -294,32 +349,50 @@ pub fn newest(shared: &Shared, incoming: bool, limit: usize) -> Result<Vec<Opene
     Ok(ids.map(|id| (id, open_head(shared, &id))).collect())
 }
 
-/// Finds the one kept envelope whose document id or envelope id starts with `prefix`.
-pub fn find(shared: &Shared, prefix: &str) -> Result<Arc<OpenedHead>, NodeError> {
-    let prefix = prefix.to_ascii_lowercase();
-    if prefix.len() < 4 || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(NodeError::NotFound(prefix));
+/// The envelopes in keys of a table that start with hexadecimal digits.
+fn with_prefix(
+    shared: &Shared,
+    table: Table,
+    digits: &str,
+    envelope: impl Fn(&[u8]) -> Option<EnvelopeId>,
+) -> Result<Vec<EnvelopeId>, NodeError> {
+    // Whole bytes narrow the search; an odd digit at the end is compared one by one.
+    let whole = hex::decode(digits.get(..digits.len() & !1).unwrap_or_default());
+    let whole = whole.map_err(|_| NodeError::NotFound(digits.to_owned()))?;
+    let found = shared.store.scan(table, &whole, &whole, MAX_FOUND)?;
+    let fits = found.iter().filter(|(key, _)| hex::encode(key).starts_with(digits));
+    Ok(fits.filter_map(|(key, _)| envelope(key)).collect())
+}
+
+/// Finds the one kept document whose id, or whose envelope's id, starts with `digits`.
+pub fn find(shared: &Shared, digits: &str) -> Result<Arc<OpenedHead>, NodeError> {
+    let digits = digits.to_ascii_lowercase();
+    let not_found = || NodeError::NotFound(digits.clone());
+    if digits.len() < 4 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(not_found());
     }
-    let mut found: Option<Arc<OpenedHead>> = None;
-    for incoming in [true, false] {
-        for (id, head) in newest(shared, incoming, usize::MAX)? {
-            let by_envelope = id.to_string().starts_with(&prefix);
-            let head = match head {
-                Ok(head) => head,
-                // The very envelope that is asked for: say what is wrong with it.
-                Err(error) if by_envelope => return Err(error),
-                Err(_) => continue,
-            };
-            if !by_envelope && !head.document.id().to_string().starts_with(&prefix) {
-                continue;
-            }
-            if found.as_ref().is_some_and(|other| other.document.id() != head.document.id()) {
-                return Err(NodeError::Ambiguous(prefix));
-            }
-            found.get_or_insert(head);
+    index_all(shared)?;
+    let mut found = with_prefix(shared, Table::Documents, &digits, indexed_envelope)?;
+    found.extend(with_prefix(shared, Table::Envelopes, &digits, EnvelopeId::from_slice)?);
+    let mut heads = found.iter().map(|id| open_head(shared, id));
+    let first = heads.next().ok_or_else(not_found)??;
+    for head in heads {
+        // The same document may have come twice; another one makes the digits ambiguous.
+        if head?.document.id() != first.document.id() {
+            return Err(NodeError::Ambiguous(digits));
         }
     }
-    found.ok_or(NodeError::NotFound(prefix))
+    Ok(first)
+}
+
+/// The documents that answer a document, from either side.
+pub fn answers(shared: &Shared, document: &DocumentId) -> Result<Vec<Arc<OpenedHead>>, NodeError> {
+    index_all(shared)?;
+    let prefix = document.digest().as_bytes();
+    let found = shared.store.scan(Table::Answers, prefix, prefix, MAX_FOUND)?;
+    let ids = found.iter().filter_map(|(key, _)| indexed_envelope(key));
+    // What cannot be opened answers nothing.
+    Ok(ids.filter_map(|id| open_head(shared, &id).ok()).collect())
 }
 
 /// Records, once, that a document was handed over to an officer.

@@ -141,8 +141,8 @@ fn transport(config: &NodeConfig) -> TransportConfig {
     transport.max_idle_timeout(IDLE.try_into().ok());
     // Constant memory: what one peer may have under way, however large its envelopes.
     transport.stream_receive_window(VarInt::from_u32(4 << 20));
-    transport.receive_window(VarInt::from_u32(16 << 20));
-    transport.send_window(16 << 20);
+    transport.receive_window(VarInt::from_u32(8 << 20));
+    transport.send_window(8 << 20);
     let mut mtu = MtuDiscoveryConfig::default();
     // Ethernet first, jumbo frames and loopback where the path allows it.
     mtu.upper_bound(16_384);

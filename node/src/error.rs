@@ -109,9 +109,7 @@ impl NodeError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::File { .. } => "Check that the path exists and that you may use it.",
-            Self::Config { .. } => {
-                "Correct the file; `chancery node init --help` lists all settings."
-            }
+            Self::Config { .. } => "Correct the file; docs/operators.md lists all settings.",
             Self::KeyExposed { .. } => "Run `chmod 600` on it.",
             Self::Store(_) => {
                 "Check the disk (space, permissions); nothing unacknowledged was kept."
@@ -122,7 +120,7 @@ impl NodeError {
                 "Check the address and the network; delivery goes on by itself."
             }
             Self::UnknownAgency(_) => {
-                "Check the name with `chancery status`, or ask the registrar for a newer directory."
+                "Check the name with `chancery node status`, or ask the registrar for a newer directory."
             }
             Self::OldDirectory { .. } => "Ask the registrar for the newest directory.",
             Self::NotAccepted(_) => "Correct the document or the signer and send it again.",

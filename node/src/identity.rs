@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use chancery_certs::decode_pem_chain;
 use chancery_certs::{AgencyName, Certificate, Credential, SignerName, TrustStore};
-use chancery_crypto::{Kem, KemPrivateKey, KemPublicKey, SigningKey};
+use chancery_crypto::{Kem, KemPrivateKey, SigningKey, StorageKey};
 use zeroize::Zeroizing;
 
 use crate::{NodeConfig, NodeError, files::check_private, read_file};
@@ -12,12 +12,19 @@ use crate::{NodeConfig, NodeError, files::check_private, read_file};
 /// The keys and certificates of a running node.
 #[derive(Debug)]
 pub struct Identity {
+    /// The agency.
     pub agency: AgencyName,
+    /// Its seal.
     pub seal: Arc<Credential>,
+    /// The chain of its node certificate, own certificate first.
     pub node_chain: Vec<Certificate>,
+    /// The key of that certificate.
     pub node_key: SigningKey,
+    /// Opens what is encrypted to the agency.
     pub encryption: KemPrivateKey,
-    pub encryption_public: KemPublicKey,
+    /// Seals the content keys of what we sent, so that we can read it again.
+    pub storage: StorageKey,
+    /// The trust anchors.
     pub trust: TrustStore,
 }
 
@@ -49,14 +56,14 @@ impl Identity {
                 wrong(&files.encryption_key, "it is no key in hexadecimal".into())
             })?);
         let encryption = KemPrivateKey::from_bytes(Kem::XWing, &seed)?;
-        let encryption_public = encryption.public_key()?;
+        let storage = StorageKey::derive(&encryption);
         Ok(Self {
             agency: config.agency.clone(),
             seal: Arc::new(seal),
             node_chain,
             node_key,
             encryption,
-            encryption_public,
+            storage,
             trust,
         })
     }

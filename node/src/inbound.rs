@@ -220,7 +220,10 @@ impl Offered<'_> {
         let header = self.opened.header.clone();
         let files = self.shared.content.clone();
         if !blocking(move || files.settle(arriving, &id, &header)).await? {
-            return Ok(mismatch());
+            // What was resumed may have been torn here, by a power cut: start afresh before the
+            // sender is blamed.
+            let torn = from > 0;
+            return Ok(mismatch(torn.then_some(1)));
         }
         self.commit(None).await
     }
@@ -230,7 +233,7 @@ impl Offered<'_> {
         let mut tree = merkle::CompactRange::default();
         content.chunks(CHUNK_SIZE).for_each(|chunk| tree.push(merkle::leaf_hash(chunk)));
         if content.len() as u64 != header.size || tree.root() != header.root {
-            return Ok(mismatch());
+            return Ok(mismatch(None));
         }
         self.commit(Some(content)).await
     }
@@ -252,6 +255,7 @@ impl Offered<'_> {
             ..Commit::default()
         };
         record.put(&id, &mut commit.batch)?;
+        commit.batch.put(Table::Unindexed, *id.digest().as_bytes(), []);
         if let Some(content) = inline {
             commit.batch.put(Table::Content, *id.digest().as_bytes(), content);
         }
@@ -271,9 +275,9 @@ impl Offered<'_> {
     }
 }
 
-fn mismatch() -> PeerMessage {
+fn mismatch(retry_after: Option<u32>) -> PeerMessage {
     let why = "the ciphertext does not have the root that its header seals";
-    PeerMessage::Refuse(refusal("CHY-5006", why, None))
+    PeerMessage::Refuse(refusal("CHY-5006", why, retry_after))
 }
 
 /// Moves ciphertext from the network to the disk, which has a thread of its own.

@@ -25,6 +25,7 @@ pub use error::{
     NodeError, cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,
 };
 pub use files::{read_file, write_new, write_private};
+pub use identity::Identity;
 pub use ledger::{Commit, Ledger, Outcome};
 pub use local::{
     DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply, LocalRequest, OpenedView,

@@ -136,6 +136,8 @@ pub struct StatusView {
     pub agencies: Vec<(AgencyName, String)>,
     pub node_certificate_expires: i64,
     pub seal_certificate_expires: i64,
+    /// When the use of the node's encryption key ends, by the directory.
+    pub encryption_key_expires: Option<i64>,
 }
 
 /// A document in a list.

@@ -236,23 +236,25 @@ async fn connect(shared: &Arc<Shared>, peer: &AgencyName) -> Result<Connection, 
 
 async fn fly(shared: Arc<Shared>, peer: AgencyName, connection: Connection, mut item: Item) -> End {
     item.attempt = item.attempt.saturating_add(1);
-    match deliver(&shared, &peer, &connection, &item).await {
-        Ok(None) => End::Concluded,
-        Ok(Some(after)) => End::Retry { item, after },
+    let after = match deliver(&shared, &peer, &connection, &item).await {
+        Ok(None) => return End::Concluded,
+        Ok(Some(after)) => after,
         Err(error) => {
             let after = retry_delay(item.attempt, random());
             tracing::warn!(
                 envelope = %item.envelope, %peer, %error, attempt = item.attempt, retry_ms = after,
                 "delivery failed; it goes on"
             );
-            match expire(&shared, &peer, &item).await {
-                Ok(true) => End::Concluded,
-                Ok(false) => End::Retry { item, after },
-                Err(error) => {
-                    tracing::error!(%peer, %error, "an expiry could not be recorded");
-                    End::Retry { item, after }
-                }
-            }
+            after
+        }
+    };
+    // Also what a peer puts off again and again expires.
+    match expire(&shared, &peer, &item).await {
+        Ok(true) => End::Concluded,
+        Ok(false) => End::Retry { item, after },
+        Err(error) => {
+            tracing::error!(%peer, %error, "an expiry could not be recorded");
+            End::Retry { item, after }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What the store keeps about envelopes and deliveries, and under which keys.
 
 use chancery_certs::AgencyName;
-use chancery_crypto::{Digest, WrappedKey, cbor};
-use chancery_protocol::{EnvelopeHeader, EnvelopeId, Refusal};
+use chancery_crypto::{Digest, cbor};
+use chancery_protocol::{DocumentHeader, DocumentId, EnvelopeHeader, EnvelopeId, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,9 +22,9 @@ pub struct EnvelopeRecord {
     pub time: i64,
     /// Whether its ciphertext is a file (else it is in the store).
     pub in_file: bool,
-    /// For what our clerk sent: the content key under our own key, so that we can read it again.
+    /// For what our clerk sent: the content key under our storage key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub own_key: Option<WrappedKey>,
+    pub own_key: Option<serde_bytes::ByteBuf>,
 }
 
 impl EnvelopeRecord {
@@ -58,6 +58,24 @@ pub fn journal_key(incoming: bool, time: i64, id: &EnvelopeId) -> Vec<u8> {
 /// The envelope that a journal key speaks of.
 pub fn journal_envelope(key: &[u8]) -> Option<EnvelopeId> {
     key.get(9..).and_then(EnvelopeId::from_slice)
+}
+
+/// Notes which document an envelope holds, and which it answers. Document ids are digests: the
+/// index says nothing of the content.
+pub fn index(batch: &mut Batch, id: &EnvelopeId, header: &DocumentHeader, document: &DocumentId) {
+    batch.put(Table::Documents, pair(document, id), []);
+    if let Some(answered) = &header.in_reply_to {
+        batch.put(Table::Answers, pair(answered, id), []);
+    }
+}
+
+fn pair(document: &DocumentId, id: &EnvelopeId) -> Vec<u8> {
+    [document.digest().as_bytes().as_slice(), id.digest().as_bytes()].concat()
+}
+
+/// The envelope in a key of [`Table::Documents`] or [`Table::Answers`].
+pub fn indexed_envelope(key: &[u8]) -> Option<EnvelopeId> {
+    key.get(Digest::LEN..).and_then(EnvelopeId::from_slice)
 }
 
 /// Where a delivery stands.

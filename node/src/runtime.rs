@@ -17,7 +17,7 @@ use crate::{
     NodeConfig, NodeError,
     content::ContentFiles,
     directory::DirectoryView,
-    documents::OpenedHeads,
+    documents::{self, OpenedHeads},
     endpoint::{self, Connections},
     identity::Identity,
     inbound,
@@ -30,6 +30,10 @@ use crate::{
 
 /// How long shutting down may take.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long the ledger must be quiet before arrivals are indexed.
+const INDEX_PAUSE: Duration = Duration::from_millis(250);
+/// Arrivals that are indexed before it is looked again whether the node is quiet.
+const INDEX_STEP: usize = 64;
 
 /// What all tasks of a node share.
 #[derive(Debug)]
@@ -172,6 +176,7 @@ impl Node {
         let mut tasks = JoinSet::new();
         tasks.spawn(outbound::supervise(shared.clone()));
         tasks.spawn(accept(shared.clone()));
+        tasks.spawn(index(shared.clone()));
         tasks.spawn(server::serve(shared.clone(), socket));
         Ok(Self { shared, tasks })
     }
@@ -209,6 +214,29 @@ impl Node {
     }
 }
 
+/// Opens what has come in as far as its document and puts it into the index, when nothing more
+/// urgent is going on. Whoever looks something up before that waits for the rest of it.
+async fn index(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    let mut seen = 0;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(INDEX_PAUSE) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let size = shared.ledger.checkpoint().checkpoint.size;
+        if std::mem::replace(&mut seen, size) != size {
+            continue;
+        }
+        let work = shared.clone();
+        if let Err(error) =
+            inbound::blocking(move || documents::index_arrivals(&work, INDEX_STEP)).await
+        {
+            tracing::error!(%error, "the index could not be brought up to date");
+        }
+    }
+}
+
 /// Takes the newest directory there is: the one kept in the store, or the file.
 fn load_directory(shared: &Shared) -> Result<(), NodeError> {
     if let Some(kept) = shared.store.get(Table::Meta, b"directory")?
@@ -226,7 +254,7 @@ fn load_directory(shared: &Shared) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// Opens the Unix socket, for its owner only. A socket of a node that has died is replaced.
+/// Opens the Unix socket, for its owner and, if so configured, its group. A socket of a node that has died is replaced.
 fn listen(config: &NodeConfig) -> Result<UnixListener, NodeError> {
     let path = &config.files.socket;
     if path.exists() {
@@ -237,8 +265,9 @@ fn listen(config: &NodeConfig) -> Result<UnixListener, NodeError> {
         std::fs::remove_file(path).map_err(NodeError::file(path))?;
     }
     let listener = UnixListener::bind(path).map_err(NodeError::file(path))?;
-    let owner = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(path, owner).map_err(NodeError::file(path))?;
+    let mode = if config.files.socket_group { 0o660 } else { 0o600 };
+    let mode = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(path, mode).map_err(NodeError::file(path))?;
     Ok(listener)
 }
 

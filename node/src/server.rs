@@ -164,6 +164,7 @@ async fn status(shared: &Arc<Shared>) -> Result<StatusView, NodeError> {
     let checkpoint = shared.ledger.checkpoint().checkpoint;
     let directory = shared.directory().ok();
     let peers = directory.iter().flat_map(|d| d.peers());
+    let own = directory.as_ref().and_then(|d| d.peer(&identity.agency).ok());
     let expires =
         |chain: &[chancery_certs::Certificate]| chain.first().map_or(0, |c| c.not_after());
     Ok(StatusView {
@@ -180,6 +181,7 @@ async fn status(shared: &Arc<Shared>) -> Result<StatusView, NodeError> {
         agencies: peers.map(|(name, peer)| (name.clone(), peer.display.clone())).collect(),
         node_certificate_expires: expires(&identity.node_chain),
         seal_certificate_expires: expires(identity.seal.chain()),
+        encryption_key_expires: own.map(|peer| peer.encryption_expires),
     })
 }
 
@@ -402,24 +404,18 @@ fn answers(
     document: &DocumentId,
     steps: &mut Vec<TraceStep>,
 ) -> Result<(), NodeError> {
-    for incoming in [true, false] {
-        for (_, head) in documents::newest(shared, incoming, usize::MAX)? {
-            let Ok(head) = head else { continue };
-            let header = head.document.header();
-            if header.in_reply_to != Some(*document) {
-                continue;
-            }
-            let signature = head.report.signatures.first();
-            steps.push(TraceStep {
-                time: signature.and_then(|s| s.signing_time).unwrap_or(header.created),
-                event: header.kind.clone(),
-                agency: header.from.clone(),
-                entry: None,
-                by: signature.and_then(|s| s.signer.as_ref()).map(ToString::to_string),
-                indication: Some(head.report.indication),
-                note: Some(header.title.clone()),
-            });
-        }
+    for head in documents::answers(shared, document)? {
+        let header = head.document.header();
+        let signature = head.report.signatures.first();
+        steps.push(TraceStep {
+            time: signature.and_then(|s| s.signing_time).unwrap_or(header.created),
+            event: header.kind.clone(),
+            agency: header.from.clone(),
+            entry: None,
+            by: signature.and_then(|s| s.signer.as_ref()).map(ToString::to_string),
+            indication: Some(head.report.indication),
+            note: Some(header.title.clone()),
+        });
     }
     Ok(())
 }

@@ -4,14 +4,19 @@
 use std::path::Path;
 
 use rocksdb::{
-    ColumnFamilyDescriptor, DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch,
-    WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction,
+    IteratorMode, Options, WriteBatch, WriteOptions,
 };
 
 use crate::NodeError;
 
 /// The version of what the tables hold. A store of a newer version is refused.
 const SCHEMA: u64 = 1;
+
+/// Bytes that all tables together may hold in memory before they are flushed.
+const WRITE_BUFFERS: usize = 24 << 20;
+/// Bytes of blocks that all tables together keep in memory.
+const BLOCK_CACHE: usize = 16 << 20;
 
 /// The tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +41,12 @@ pub enum Table {
     Pending,
     /// Envelope ids in order of their first entry: `i` in, `o` out.
     Journal,
+    /// Envelopes by the document in them.
+    Documents,
+    /// Envelopes by the document that they answer.
+    Answers,
+    /// Envelopes that came in and are not in those two yet.
+    Unindexed,
     /// Receipts of others by digest.
     Evidence,
     /// The newest checkpoint seen of each peer.
@@ -43,7 +54,7 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::Meta,
         Self::Leaves,
         Self::Tiles,
@@ -54,6 +65,9 @@ impl Table {
         Self::Deliveries,
         Self::Pending,
         Self::Journal,
+        Self::Documents,
+        Self::Answers,
+        Self::Unindexed,
         Self::Evidence,
         Self::Peers,
     ];
@@ -70,6 +84,9 @@ impl Table {
             Self::Deliveries => "deliveries",
             Self::Pending => "pending",
             Self::Journal => "journal",
+            Self::Documents => "documents",
+            Self::Answers => "answers",
+            Self::Unindexed => "unindexed",
             Self::Evidence => "evidence",
             Self::Peers => "peers",
         }
@@ -170,8 +187,17 @@ impl RocksStore {
         options.set_keep_log_file_num(4);
         options.set_max_total_wal_size(64 << 20);
         options.set_paranoid_checks(true);
+        // Memory stays bounded however many tables there are: one cache, one budget for what is
+        // not flushed yet.
+        options.set_db_write_buffer_size(WRITE_BUFFERS);
+        let cache = Cache::new_lru_cache(BLOCK_CACHE);
         let families = Table::ALL.map(|table| {
             let mut options = Options::default();
+            let mut blocks = BlockBasedOptions::default();
+            blocks.set_block_cache(&cache);
+            blocks.set_cache_index_and_filter_blocks(true);
+            blocks.set_bloom_filter(10.0, false);
+            options.set_block_based_table_factory(&blocks);
             options.set_compression_type(match table {
                 // Hashes and ciphertext do not compress.
                 Table::Tiles | Table::Content => DBCompressionType::None,
@@ -182,10 +208,8 @@ impl RocksStore {
                 options.set_enable_blob_files(true);
                 options.set_min_blob_size(4096);
                 options.set_enable_blob_gc(true);
-                options.set_write_buffer_size(16 << 20);
-            } else {
-                options.set_write_buffer_size(8 << 20);
             }
+            options.set_write_buffer_size(8 << 20);
             ColumnFamilyDescriptor::new(table.name(), options)
         });
         let db = DB::open_cf_descriptors(&options, path, families).map_err(failed)?;

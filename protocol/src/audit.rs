@@ -211,8 +211,9 @@ impl<'a> LedgerAudit<'a> {
                 );
             }
         }
+        let Some(claims) = self.claims.remove(&self.range.size()) else { return };
         let root = self.range.root();
-        for claim in self.claims.remove(&self.range.size()).unwrap_or_default() {
+        for claim in claims {
             if claim.checkpoint.root != root {
                 self.fail(
                     SubIndication::LedgerForked,

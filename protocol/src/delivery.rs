@@ -42,9 +42,10 @@ pub fn on_reply(
             Ok(OutboundAction::SendFrom(from_chunk))
         }
         PeerMessage::Refuse(refusal) => Ok(match refusal.retry_after {
-            Some(seconds) => {
-                OutboundAction::RetryAfter((u64::from(seconds) * 1000).min(MAX_DELAY * 60))
-            }
+            Some(seconds) => OutboundAction::RetryAfter(
+                // At least a second: a peer must not make us spin.
+                (u64::from(seconds) * 1000).clamp(1000, MAX_DELAY * 60),
+            ),
             None => OutboundAction::GiveUp(refusal),
         }),
         _ => Err(ProtocolError::Message("the peer's answer does not fit the offer".into())),
@@ -183,6 +184,8 @@ mod tests {
             on_reply(PeerMessage::Refuse(refusal), false, 8).expect("fits")
         };
         assert_eq!(refusal(Some(7)), OutboundAction::RetryAfter(7000));
+        assert_eq!(refusal(Some(0)), OutboundAction::RetryAfter(1000), "no spinning");
+        assert_eq!(refusal(Some(u32::MAX)), OutboundAction::RetryAfter(3_600_000));
         assert!(matches!(refusal(None), OutboundAction::GiveUp(_)));
     }
 }

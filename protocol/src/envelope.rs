@@ -150,7 +150,8 @@ impl EnvelopeHeader {
         if header.size == 0 || plaintext_len(header.size).is_none() {
             return Err(bad(format!("no content has a ciphertext of {} bytes", header.size)));
         }
-        let id = header.id()?;
+        // Of the bytes that were signed, not of how we would write them.
+        let id = EnvelopeId(opened.digest);
         Ok(OpenedEnvelope { id, header, chain: opened.chain })
     }
 

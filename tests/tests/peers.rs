@@ -1,5 +1,5 @@
 //! Peers that do not behave: a certified one that lies, and ones that are not certified at all.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,0 +1,303 @@
+//! All stable error codes, in both languages: for `chancery explain`, for messages in Chinese, and
+//! for the table in the documentation.
+
+use std::process::ExitCode;
+
+use crate::{
+    failure::{Failure, NO},
+    output::Output,
+};
+
+/// A stable error code.
+#[derive(Debug)]
+pub struct Code {
+    pub code: &'static str,
+    /// What it means, in English and Chinese.
+    pub means: [&'static str; 2],
+    /// What to do, in English and Chinese.
+    pub remedy: [&'static str; 2],
+}
+
+const fn code(code: &'static str, means: [&'static str; 2], remedy: [&'static str; 2]) -> Code {
+    Code { code, means, remedy }
+}
+
+/// What the first digit of a code says.
+#[cfg(test)]
+const GROUPS: [(&str, &str, &str); 7] = [
+    ("1", "Cryptography", "密码"),
+    ("2", "Names and certificates", "名称与证书"),
+    ("3", "Documents, envelopes, ledgers", "公文、信封与账本"),
+    ("4", "The node and its surroundings", "节点与运行环境"),
+    ("5", "Refusals by a peer", "对方节点的拒收"),
+    ("6", "The command line", "命令行"),
+    ("7", "Application modules", "应用模块"),
+];
+
+/// Every code there is.
+#[rustfmt::skip]
+pub const CODES: &[Code] = &[
+    code("CHY-1001", ["the operating system gives no random bytes", "操作系统无法提供随机数"],
+        ["The operating system is not sound; try again later.", "操作系统异常，请稍后重试。"]),
+    code("CHY-1002", ["a private key cannot be read", "私钥无法读取"],
+        ["Give a PKCS#8 PEM file with a P-256, P-384 or Ed25519 key.", "请提供 PKCS#8 PEM 格式的 P-256、P-384 或 Ed25519 私钥文件。"]),
+    code("CHY-1003", ["a private key is encrypted, and no passphrase was given", "私钥已加密，但未提供口令"],
+        ["Give --passphrase-file FILE, or set CHANCERY_PASSPHRASE, or use a terminal.", "用 --passphrase-file 指定口令文件，或设置 CHANCERY_PASSPHRASE，或在终端中输入。"]),
+    code("CHY-1004", ["the passphrase is wrong", "口令错误"],
+        ["Check the passphrase.", "请核对口令。"]),
+    code("CHY-1005", ["a public key cannot be used", "公钥不可用"],
+        ["Use a P-256, P-384 or Ed25519 key.", "请使用 P-256、P-384 或 Ed25519 公钥。"]),
+    code("CHY-1006", ["a signature is wrong", "签名无效"],
+        ["Do not rely on it; ask the sender for it again.", "不可采信，请向发送方重新索取。"]),
+    code("CHY-1007", ["a signature names an algorithm that does not fit the key", "签名算法与密钥不符"],
+        ["Do not rely on it; ask the sender for it again.", "不可采信，请向发送方重新索取。"]),
+    code("CHY-1008", ["a COSE structure is malformed", "COSE 结构有误"],
+        ["Check that this is the right file; if it is, ask for it again.", "请确认文件无误；若无误，请重新索取。"]),
+    code("CHY-1009", ["the bytes are no deterministic CBOR", "数据不是确定性 CBOR 编码"],
+        ["Check that this is the right file; if it is, ask for it again.", "请确认文件无误；若无误，请重新索取。"]),
+    code("CHY-1010", ["a content key cannot be opened", "内容密钥无法解开"],
+        ["It is not for this recipient, or was altered on the way.", "收件机关不符，或内容在途中被改动。"]),
+    code("CHY-1011", ["a chunk of the ciphertext is altered, missing or out of place", "密文分块被改动、缺失或错位"],
+        ["Do not rely on it; ask the sender for it again.", "不可采信，请向发送方重新索取。"]),
+    code("CHY-1012", ["a cryptographic operation failed", "密码运算失败"],
+        ["Do not rely on it; ask the sender for it again.", "不可采信，请向发送方重新索取。"]),
+
+    code("CHY-2001", ["a name is not well-formed", "名称格式有误"],
+        ["Write agencies as justice.gov.cn, officers as li@justice.gov.cn.", "机关写作 justice.gov.cn，人员写作 li@justice.gov.cn。"]),
+    code("CHY-2002", ["a certificate is malformed", "证书格式有误"],
+        ["Give an X.509 certificate in PEM or DER.", "请提供 PEM 或 DER 格式的 X.509 证书。"]),
+    code("CHY-2003", ["there is no certificate in it", "其中没有证书"],
+        ["Give an X.509 certificate in PEM or DER.", "请提供 PEM 或 DER 格式的 X.509 证书。"]),
+    code("CHY-2004", ["the authority may not issue this", "该签发机构无权签发此证书"],
+        ["Ask for a name, depth and validity that lie within the CA's own.", "名称、层级与有效期须在签发机构自身范围之内。"]),
+    code("CHY-2005", ["what would be issued would not verify", "拟签发的证书无法通过验证"],
+        ["Ask for a name, depth and validity that lie within the CA's own.", "名称、层级与有效期须在签发机构自身范围之内。"]),
+    code("CHY-2006", ["a value in a certificate is not possible", "证书中的值不合规定"],
+        ["Check the display name and the other values that were given.", "请核对显示名称及其他参数。"]),
+    code("CHY-2010", ["a certificate chain does not verify", "证书链验证不通过"],
+        ["Check the certificates and the trust anchor; ask the signer's CA if they are right.", "请核对证书与信任锚；若无误，请联系签发机构。"]),
+    code("CHY-2011", ["a sealed object is of another kind", "签章对象类型不符"],
+        ["Check the certificates and the trust anchor; ask the signer's CA if they are right.", "请核对文件是否正确，再核对证书与信任锚。"]),
+    code("CHY-2012", ["a sealed object has another signer than it must have", "签章人与规定不符"],
+        ["Check the certificates and the trust anchor; ask the signer's CA if they are right.", "请核对证书与信任锚；若无误，请联系签发机构。"]),
+    code("CHY-2013", ["what is sealed is not acceptable", "签章内容不可接受"],
+        ["Check the certificates and the trust anchor; ask the signer's CA if they are right.", "请核对证书与信任锚；若无误，请联系签发机构。"]),
+
+    code("CHY-3001", ["a document's header is not acceptable", "公文版头不合规定"],
+        ["Correct the document's header.", "请更正公文版头。"]),
+    code("CHY-3002", ["a document's content is not well-formed", "公文内容格式有误"],
+        ["Do not rely on the content; ask the sender for it again.", "内容不可采信，请向发送方重新索取。"]),
+    code("CHY-3003", ["a part does not have the digest that was signed", "附件摘要与签名时不符"],
+        ["Do not rely on the content; ask the sender for it again.", "内容不可采信，请向发送方重新索取。"]),
+    code("CHY-3004", ["an envelope is not acceptable", "信封不可接受"],
+        ["Report it to the operator of the sending node.", "请告知发送方节点的运维人员。"]),
+    code("CHY-3005", ["a checkpoint is not acceptable", "账本检查点不可接受"],
+        ["Keep it as proof and report it to the agency whose ledger it is.", "请留存作为证据，并告知账本所属机关。"]),
+    code("CHY-3006", ["a ledger proof does not hold", "账本证明不成立"],
+        ["Keep it as proof and report it to the agency whose ledger it is.", "请留存作为证据，并告知账本所属机关。"]),
+    code("CHY-3007", ["a receipt does not hold", "回执不成立"],
+        ["Keep it as proof and report it to the agency whose ledger it is.", "请留存作为证据，并告知账本所属机关。"]),
+    code("CHY-3008", ["a message does not belong here", "消息不合协议"],
+        ["Report it to the operator of the sending node.", "请告知发送方节点的运维人员。"]),
+
+    code("CHY-4001", ["a file or socket cannot be used", "文件或套接字无法使用"],
+        ["Check that the path exists and that you may use it.", "请确认路径存在且有权限；若是套接字，请确认节点已启动。"]),
+    code("CHY-4002", ["the configuration is not right", "配置有误"],
+        ["Correct the file; docs/operators.md lists all settings.", "请更正配置文件；全部设置见 docs/operators.md。"]),
+    code("CHY-4003", ["a private key may be read by others", "私钥文件可被他人读取"],
+        ["Run `chmod 600` on it.", "请对其执行 chmod 600。"]),
+    code("CHY-4004", ["the store failed", "存储失败"],
+        ["Check the disk (space, permissions); nothing unacknowledged was kept.", "请检查磁盘空间与权限；未确认的内容均未写入。"]),
+    code("CHY-4005", ["the store is damaged", "存储已损坏"],
+        ["Stop the node, keep the data as it is, and restore from a backup.", "请停止节点，保留现场，并从备份恢复。"]),
+    code("CHY-4006", ["the node is shutting down", "节点正在停止"],
+        ["Try again once the node is up.", "请待节点启动后重试。"]),
+    code("CHY-4007", ["a connection to a peer failed", "与对方节点的连接失败"],
+        ["Check the address and the network; delivery goes on by itself.", "请检查地址与网络；投递会自动继续。"]),
+    code("CHY-4008", ["an agency is not in the directory", "目录中没有该机关"],
+        ["Check the name with `chancery node status`, or ask the registrar for a newer directory.", "请用 chancery node status 核对名称，或向注册机关索取新目录。"]),
+    code("CHY-4009", ["a directory is older than the one that is held", "目录版本低于现有版本"],
+        ["Ask the registrar for the newest directory.", "请向注册机关索取最新目录。"]),
+    code("CHY-4010", ["a clerk's document is not accepted", "提交的公文未被受理"],
+        ["Correct the document or the signer and send it again.", "请更正公文或签名人后重新发送。"]),
+    code("CHY-4011", ["nothing here has an id that starts so", "没有以此编号开头的公文"],
+        ["Look the id up with `chancery inbox` or `chancery outbox`.", "请用 chancery inbox 或 chancery outbox 查询编号。"]),
+    code("CHY-4012", ["more than one document has an id that starts so", "有多份公文的编号以此开头"],
+        ["Give more digits of the id.", "请输入更多位编号。"]),
+    code("CHY-4013", ["TLS cannot be set up", "TLS 无法建立"],
+        ["Check the node's certificate and key.", "请检查节点证书与私钥。"]),
+
+    code("CHY-5000", ["a peer refuses and gives no code", "对方拒收，未说明代码"],
+        ["Ask the operator of that agency's node.", "请联系对方节点的运维人员。"]),
+    code("CHY-5001", ["the envelope is offered by another agency than its sender", "递送机关不是信封的发件机关"],
+        ["Only the sender's own node may offer it.", "只有发件机关自己的节点可以递送。"]),
+    code("CHY-5002", ["the envelope is not for that agency", "信封不是发给该机关的"],
+        ["Check the directory's addresses.", "请核对目录中的地址。"]),
+    code("CHY-5003", ["the envelope has expired", "信封已过期"],
+        ["Send the document again.", "请重新发送公文。"]),
+    code("CHY-5004", ["the envelope is larger than that node takes", "信封超过对方节点的上限"],
+        ["Send less, or ask that node's operator to raise limits.envelope_bytes.", "请减少内容，或请对方运维人员调高 limits.envelope_bytes。"]),
+    code("CHY-5005", ["the envelope is arriving on another stream", "信封正由另一条流接收"],
+        ["None: the sending node tries again by itself.", "无需处理，发送节点会自动重试。"]),
+    code("CHY-5006", ["the ciphertext does not have the root that its header seals", "密文与信封所载根摘要不符"],
+        ["Check the sending node's disk and send the document again.", "请检查发送节点的磁盘，并重新发送公文。"]),
+
+    code("CHY-6000", ["the command is not right", "命令有误"],
+        ["Correct the command; `chancery help` shows examples.", "请更正命令；chancery help 有示例。"]),
+    code("CHY-6001", ["the node gave an answer that does not belong to the request", "节点的应答与请求不符"],
+        ["Use a `chancery` of the same version as the node.", "请使用与节点版本相同的 chancery。"]),
+    code("CHY-6002", ["the passphrase file is empty", "口令文件为空"],
+        ["Write the passphrase into it.", "请将口令写入该文件。"]),
+    code("CHY-6003", ["the passphrase cannot be read", "口令无法读取"],
+        ["Give --passphrase-file.", "请用 --passphrase-file 指定口令文件。"]),
+    code("CHY-6004", ["the new key needs a passphrase", "新私钥需要口令"],
+        ["Give --new-passphrase-file FILE, or set CHANCERY_NEW_PASSPHRASE, or say --no-passphrase.", "用 --new-passphrase-file 指定，或设置 CHANCERY_NEW_PASSPHRASE，或明确使用 --no-passphrase。"]),
+    code("CHY-6005", ["the profile needs a name", "该类证书需要名称"],
+        ["Give --name, such as justice.zj.gov.cn or li@justice.zj.gov.cn.", "请用 --name 给出，如 justice.zj.gov.cn 或 li@justice.zj.gov.cn。"]),
+    code("CHY-6006", ["a file changed while it was being sent", "文件在发送过程中被改动"],
+        ["Nothing was sent. Send it again when nobody writes to it.", "未发送任何内容。请在无人写入时重新发送。"]),
+    code("CHY-6007", ["a file's name is not UTF-8", "文件名不是 UTF-8 编码"],
+        ["Rename the file.", "请更改文件名。"]),
+    code("CHY-6008", ["not every recipient has confirmed in time", "部分收件机关未在限时内确认"],
+        ["Delivery goes on; look with `chancery trace`.", "投递会继续；可用 chancery trace 查看。"]),
+    code("CHY-6009", ["a document that went out from here cannot be received here", "本机关发出的公文不能由本机关签收"],
+        ["Choose a document from `chancery inbox`.", "请从 chancery inbox 中选择公文。"]),
+    code("CHY-6010", ["a directory must be signed by a seal, not by an officer", "目录须由机关印章签署，不能由个人签署"],
+        ["Give the registrar's seal with --key and --cert.", "请用 --key 与 --cert 给出注册机关的印章。"]),
+    code("CHY-6011", ["key and certificate do not belong together, or to another agency", "私钥与证书不匹配，或不属于该机关"],
+        ["Give key and certificate that were issued together, for this agency.", "请提供同时签发、且属于该机关的私钥与证书。"]),
+    code("CHY-6012", ["CHANCERY_LOG is not right", "CHANCERY_LOG 设置有误"],
+        ["Set CHANCERY_LOG to `info`, say.", "例如设为 info。"]),
+    code("CHY-6013", ["the operating system gives no threads", "操作系统无法创建线程"],
+        ["See the limits of the service (`systemctl show -p TasksMax`, `ulimit -u`).", "请检查服务的资源限制（systemctl show -p TasksMax、ulimit -u）。"]),
+    code("CHY-6014", ["a checkpoint file is no text", "检查点文件不是文本"],
+        ["Export the ledger again.", "请重新导出账本。"]),
+    code("CHY-6015", ["a file or folder exists already", "文件或文件夹已存在"],
+        ["Choose another place, or move it away; nothing was overwritten.", "请另选位置或先移走；未覆盖任何内容。"]),
+    code("CHY-6016", ["there is no such error code", "没有这个错误代码"],
+        ["Run `chancery explain` for all of them.", "运行 chancery explain 可列出全部代码。"]),
+    code("CHY-6020", ["the benchmark failed", "性能测试失败"],
+        ["See the message; the nodes' logs say more.", "请看错误信息；节点日志有详情。"]),
+    code("CHY-6021", ["the benchmark needs a clerk", "性能测试至少需要一个提交者"],
+        ["Give --clerks 1.", "请用 --clerks 1。"]),
+
+    code("CHY-7001", ["no module has this document type", "没有模块提供此公文类型"],
+        ["Choose one of those with --type.", "请用 --type 选择所列类型之一。"]),
+];
+
+/// The entry of a code.
+pub fn find(code: &str) -> Option<&'static Code> {
+    CODES.iter().find(|entry| entry.code == code)
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  chancery explain CHY-4011")]
+pub struct Explain {
+    /// The code (default: all)
+    code: Option<String>,
+}
+
+impl Explain {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let all: Vec<&Code> = match &self.code {
+            None => CODES.iter().collect(),
+            Some(code) => vec![find(&code.to_ascii_uppercase()).ok_or_else(|| {
+                let what = format!("there is no error code {code:?}");
+                let remedy = "Run `chancery explain` for all of them.";
+                Failure { exit: NO, ..Failure::usage("CHY-6016", what, remedy) }
+            })?],
+        };
+        let language = usize::from(output.chinese);
+        if output.json {
+            let all: Vec<_> = all
+                .iter()
+                .map(|c| {
+                    let [en, zh] = c.means;
+                    let [fix_en, fix_zh] = c.remedy;
+                    serde_json::json!({
+                        "code": c.code,
+                        "means": { "en": en, "zh": zh },
+                        "remedy": { "en": fix_en, "zh": fix_zh },
+                    })
+                })
+                .collect();
+            output.print_json(&all.into());
+            return Ok(ExitCode::SUCCESS);
+        }
+        for entry in all {
+            let means = entry.means.get(language).copied().unwrap_or_default();
+            let remedy = entry.remedy.get(language).copied().unwrap_or_default();
+            println!("{}  {means}", entry.code);
+            println!("          {remedy}");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The table for the documentation.
+#[cfg(test)]
+fn markdown() -> String {
+    let mut out = String::from(
+        "# Error codes 错误代码\n\n\
+         Every refusal has a stable code. `chancery explain CODE` shows one of these entries. A\n\
+         test writes this file: `UPDATE_DOCS=1 make test`.\n",
+    );
+    for (digit, en, zh) in GROUPS {
+        out += &format!(
+            "\n## {digit}xxx {en} {zh}\n\n| code | meaning | what to do |\n| --- | --- | --- |\n"
+        );
+        let start = format!("CHY-{digit}");
+        for c in CODES.iter().filter(|c| c.code.starts_with(&start)) {
+            let row = |[en, zh]: [&str; 2]| format!("{en}<br>{zh}");
+            out += &format!("| {} | {} | {} |\n", c.code, row(c.means), row(c.remedy));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, path::Path};
+
+    use super::*;
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
+    }
+
+    #[test]
+    fn the_documented_table_is_this_one() {
+        let path = root().join("docs/errors.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, markdown()).expect("writes");
+        }
+        let kept = std::fs::read_to_string(&path).expect("docs/errors.md");
+        assert!(kept == markdown(), "docs/errors.md is out of date: run with UPDATE_DOCS=1");
+    }
+
+    #[test]
+    fn every_code_in_the_sources_is_listed_and_every_listed_one_is_used() {
+        let mut used = BTreeSet::new();
+        for room in ["crypto", "certs", "protocol", "node", "apps", "cli"] {
+            let sources = std::fs::read_dir(root().join(room).join("src")).expect("sources");
+            for file in sources.map(|entry| entry.expect("an entry").path()) {
+                if file.ends_with("codes.rs") {
+                    continue;
+                }
+                let text = std::fs::read_to_string(&file).unwrap_or_default();
+                let codes = text.split("\"CHY-").skip(1).filter_map(|rest| rest.get(..4));
+                let numbers = codes.filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
+                used.extend(numbers.map(|code| format!("CHY-{code}")));
+            }
+        }
+        // Those that stand in this file or inside a longer text.
+        used.extend(["CHY-6000", "CHY-6016"].map(str::to_owned));
+        let listed: BTreeSet<_> = CODES.iter().map(|c| c.code.to_owned()).collect();
+        assert_eq!(listed.len(), CODES.len(), "a code stands twice");
+        let sorted = CODES.windows(2).all(|pair| pair[0].code < pair[1].code);
+        assert!(sorted, "the codes are not in order");
+        let unlisted: Vec<_> = used.difference(&listed).collect();
+        let unused: Vec<_> = listed.difference(&used).collect();
+        assert!(unlisted.is_empty() && unused.is_empty(), "{unlisted:?} {unused:?}");
+    }
+}
