@@ -166,6 +166,8 @@ fn start(dir: PathBuf) -> Result<Process, Failure> {
         .args(["node", "run", "--config"])
         .arg(dir.join("node.toml"))
         .env("CHANCERY_LOG", "error")
+        // As the systemd unit sets it.
+        .env("MALLOC_ARENA_MAX", "2")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()

@@ -154,3 +154,49 @@ impl NodeConfig {
         self.advertise.clone().unwrap_or_else(|| self.listen.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "agency = 'a.gov.cn'\ndisplay = 'A'\nlisten = '127.0.0.1:7400'\n\
+                         registrar = 'r.gov.cn'\n";
+
+    fn load(text: &str) -> Result<NodeConfig, String> {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let path = dir.path().join("node.toml");
+        std::fs::write(&path, text).expect("writes");
+        let config = NodeConfig::load(&path).map_err(|e| {
+            assert_eq!(e.code(), "CHY-4002");
+            e.to_string()
+        })?;
+        assert!(config.files.socket.is_absolute(), "relative to the file, not to where it runs");
+        Ok(config)
+    }
+
+    #[test]
+    fn settings_have_defaults_and_what_is_not_known_or_not_possible_is_named() {
+        let config = load(PLAIN).expect("enough");
+        assert_eq!(config.limits, LimitSettings::default());
+        assert_eq!(config.advertised(), "127.0.0.1:7400");
+        for (more, named) in [
+            ("colour = 'red'", "colour"),
+            ("[files]\nsockets = 'x'", "sockets"),
+            ("[limits]\ninline_bytes = 99999999", "inline_bytes"),
+            ("[limits]\npeer_streams = 0", "peer_streams"),
+            ("[limits]\nexpiry_hours = -1", "expiry_hours"),
+        ] {
+            let refused = load(&format!("{PLAIN}{more}\n")).expect_err(more);
+            assert!(refused.contains(named), "{refused}");
+        }
+        assert!(load(&PLAIN.replace("a.gov.cn", "A gov")).expect_err("a name").contains("A gov"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut config = load(PLAIN).expect("enough");
+        config.limits.expiry_hours = 1;
+        config.advertise = Some("node.a.gov.cn:7400".into());
+        assert_eq!(load(&config.to_toml().expect("plain")).expect("reads"), config);
+    }
+}

@@ -300,3 +300,138 @@ impl PlainReader {
         Ok(Some(chunk))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_crypto::{ContentKey, Digest, StreamSealer};
+    use chancery_protocol::Urgency;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    fn sealed(plain: &[u8], key: &ContentKey) -> (Vec<u8>, EnvelopeHeader) {
+        let mut sealer = StreamSealer::new(key);
+        let (mut cipher, mut tree) = (Vec::new(), merkle::CompactRange::default());
+        let mut pieces = plain.chunks(chancery_crypto::CHUNK_PLAINTEXT).peekable();
+        while let Some(piece) = pieces.next() {
+            let mut chunk = piece.to_vec();
+            sealer.seal(&mut chunk, pieces.peek().is_none()).expect("seals");
+            tree.push(merkle::leaf_hash(&chunk));
+            cipher.extend(chunk);
+        }
+        let header = EnvelopeHeader {
+            sender: "a.gov.cn".parse().expect("a name"),
+            recipients: Vec::new(),
+            size: cipher.len() as u64,
+            root: tree.root(),
+            commitment: Digest::of(b""),
+            urgency: Urgency::Routine,
+            created: 0,
+            expires: 0,
+        };
+        (cipher, header)
+    }
+
+    fn plain_of(
+        files: &ContentFiles,
+        id: &EnvelopeId,
+        header: &EnvelopeHeader,
+        key: &ContentKey,
+    ) -> Vec<u8> {
+        let cipher = files.read(&MemoryStore::default(), id, true).expect("a file");
+        let mut reader = PlainReader::new(key, cipher, header.size).expect("a size");
+        let mut plain = Vec::new();
+        while let Some(piece) = reader.next().expect("opens") {
+            plain.extend(piece);
+        }
+        plain
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        /// However a transfer is cut into pieces and broken off, it resumes at a whole chunk and
+        /// ends with the same bytes.
+        #[test]
+        fn a_transfer_that_is_broken_off_resumes(
+            size in 1usize..300_000,
+            pieces in prop::collection::vec(1usize..90_000, 1..12),
+            breaks in prop::collection::vec(any::<bool>(), 12),
+        ) {
+            let dir = tempfile::TempDir::new().expect("a folder");
+            let files = ContentFiles::open(dir.path().join("content")).expect("opens");
+            let key = ContentKey::generate().expect("random bytes");
+            let plain: Vec<u8> = (0u32..).map(|n| n.to_le_bytes()[0]).take(size).collect();
+            let (cipher, header) = sealed(&plain, &key);
+            let id = header.id().expect("plain");
+            let mut arriving = files.arrive(&id, &header).expect("opens");
+            let mut at = 0;
+            for (piece, broken) in pieces.iter().cycle().zip(breaks.iter().cycle().take(40).chain([&false].into_iter().cycle())) {
+                let end = (at + piece).min(cipher.len());
+                arriving.push(&cipher[at..end]).expect("takes");
+                at = end;
+                if arriving.is_whole() { break }
+                if *broken {
+                    drop(arriving);
+                    arriving = files.arrive(&id, &header).expect("opens again");
+                    at = usize::try_from(arriving.chunks()).expect("small") * CHUNK_SIZE;
+                }
+            }
+            prop_assert!(files.settle(arriving, &id, &header).expect("settles"));
+            prop_assert!(files.has_whole(&id));
+            prop_assert_eq!(plain_of(&files, &id, &header, &key), plain);
+        }
+    }
+
+    #[test]
+    fn what_does_not_have_the_root_is_removed_and_more_than_the_size_is_refused() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let files = ContentFiles::open(dir.path().to_owned()).expect("opens");
+        let key = ContentKey::generate().expect("random bytes");
+        let (mut cipher, header) = sealed(&[7; 200_000], &key);
+        let id = header.id().expect("plain");
+        let mut arriving = files.arrive(&id, &header).expect("opens");
+        let mut more = cipher.clone();
+        more.push(0);
+        assert!(arriving.push(&more).is_err(), "one byte more than the header says");
+        drop(arriving);
+
+        cipher[100_000] ^= 1;
+        let mut arriving = files.arrive(&id, &header).expect("opens");
+        let at = usize::try_from(arriving.chunks()).expect("small") * CHUNK_SIZE;
+        arriving.push(&cipher[at..]).expect("takes");
+        assert!(!files.settle(arriving, &id, &header).expect("answers"), "another root");
+        assert!(!files.has_whole(&id));
+        assert_eq!(files.arrive(&id, &header).expect("opens").chunks(), 0, "it starts afresh");
+    }
+
+    #[test]
+    fn an_unfinished_submission_leaves_nothing_and_a_finished_one_is_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let files = ContentFiles::open(dir.path().to_owned()).expect("opens");
+        let count = || std::fs::read_dir(dir.path()).expect("reads").count();
+        let mut spool = files.spool(10).expect("random bytes");
+        spool.write(&mut vec![1; 8]).expect("memory");
+        assert_eq!(count(), 0, "small ones stay in memory");
+        spool.write(&mut vec![2; 8]).expect("a file");
+        assert_eq!(count(), 1);
+        drop(spool);
+        assert_eq!(count(), 0);
+
+        let mut spool = files.spool(10).expect("random bytes");
+        spool.write(&mut vec![3; 20]).expect("a file");
+        // A node that dies here: the next one tidies up.
+        std::mem::forget(spool);
+        ContentFiles::open(dir.path().to_owned()).expect("opens");
+        assert_eq!(count(), 0);
+
+        let mut spool = files.spool(10).expect("random bytes");
+        spool.write(&mut vec![4; 20]).expect("a file");
+        let id = EnvelopeId::from_slice(&[5; 32]).expect("32 bytes");
+        assert_eq!(files.keep(spool.finish().expect("syncs"), &id).expect("renames"), None);
+        let mode = std::fs::metadata(files.whole(&id)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

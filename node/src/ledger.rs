@@ -25,6 +25,8 @@ use crate::{
 const QUEUE: usize = 1024;
 /// The most commits in one batch.
 const MAX_GROUP: usize = 256;
+/// The most entries in one batch, beyond its first commit.
+const MAX_GROUP_LEAVES: usize = 4096;
 /// The most bytes in one batch, beyond its first commit.
 const MAX_GROUP_BYTES: usize = 16 << 20;
 /// Tiles kept in memory for proofs.
@@ -69,6 +71,8 @@ struct Tree {
     store: Arc<dyn Store>,
     size: u64,
     tiles: HashMap<(u32, u64), Tile>,
+    /// Tiles that have grown and are not written yet. They must stay in memory.
+    grown: HashSet<(u32, u64)>,
 }
 
 fn tile_key(level: u32, index: u64) -> Vec<u8> {
@@ -78,13 +82,18 @@ fn tile_key(level: u32, index: u64) -> Vec<u8> {
 }
 
 impl Tree {
+    fn new(store: Arc<dyn Store>, size: u64) -> Self {
+        Self { store, size, tiles: HashMap::new(), grown: HashSet::new() }
+    }
+
     fn load(&mut self, level: u32, index: u64) -> Result<&mut Tile, NodeError> {
-        if self.tiles.len() > CACHED_TILES {
+        if self.tiles.len() > CACHED_TILES + self.grown.len() {
             // The growing edge stays; older tiles can be read again.
-            let size = self.size;
-            self.tiles.retain(|(level, index), _| {
+            let (size, grown) = (self.size, &self.grown);
+            self.tiles.retain(|key, _| {
+                let (level, index) = key;
                 let edge = size.checked_shr(8 * (level + 1)).unwrap_or(0);
-                index + 1 >= edge
+                index + 1 >= edge || grown.contains(key)
             });
         }
         match self.tiles.entry((level, index)) {
@@ -103,8 +112,8 @@ impl Tree {
         node.ok_or_else(|| NodeError::Damaged(format!("tree node {level}/{index} is missing")))
     }
 
-    /// Appends a leaf; returns the tiles that grew.
-    fn push(&mut self, hash: Digest, grown: &mut HashSet<(u32, u64)>) -> Result<(), NodeError> {
+    /// Appends a leaf.
+    fn push(&mut self, hash: Digest) -> Result<(), NodeError> {
         let (mut level, mut index, mut carry) = (0, self.size, Some(hash));
         while let Some(hash) = carry {
             let tile = index / TILE_WIDTH as u64;
@@ -114,7 +123,7 @@ impl Tree {
                 return Err(NodeError::Damaged(format!("tile {level}/{tile} has a wrong width")));
             }
             carry = edge.push(hash);
-            grown.insert((level, tile));
+            self.grown.insert((level, tile));
             (level, index) = (level + 1, tile);
         }
         self.size += 1;
@@ -125,6 +134,7 @@ impl Tree {
     fn reset(&mut self, size: u64) {
         self.size = size;
         self.tiles.clear();
+        self.grown.clear();
     }
 }
 
@@ -157,7 +167,7 @@ impl Ledger {
     /// [`NodeError::Damaged`] when the tree and the checkpoint do not agree.
     pub fn open(store: Arc<dyn Store>, seal: Arc<Credential>) -> Result<Self, NodeError> {
         let origin = Checkpoint::origin_of(seal.name().agency());
-        let mut tree = Tree { store: store.clone(), size: 0, tiles: HashMap::new() };
+        let mut tree = Tree::new(store.clone(), 0);
         let newest = match store.get(Table::Meta, NEWEST)? {
             None => {
                 let empty = Checkpoint { origin, size: 0, root: merkle::empty_root() };
@@ -183,7 +193,7 @@ impl Ledger {
                 SignedCheckpoint { checkpoint: stored.checkpoint(), note }
             }
         };
-        let reader = Tree { store: store.clone(), size: tree.size, tiles: HashMap::new() };
+        let reader = Tree::new(store.clone(), tree.size);
         let newest = Arc::new(Mutex::new(newest));
         let (sender, receiver) = mpsc::channel(QUEUE);
         let writer =
@@ -335,12 +345,15 @@ impl Writer {
     fn run(mut self, mut queue: mpsc::Receiver<(Commit, Reply)>) {
         while let Some(first) = queue.blocking_recv() {
             let mut bytes = first.0.batch.size();
+            let mut leaves = first.0.leaves.len();
             let mut group = vec![first];
             while group.len() < MAX_GROUP
+                && leaves < MAX_GROUP_LEAVES
                 && bytes < MAX_GROUP_BYTES
                 && let Ok(next) = queue.try_recv()
             {
                 bytes += next.0.batch.size();
+                leaves += next.0.leaves.len();
                 group.push(next);
             }
             self.write(group);
@@ -352,10 +365,9 @@ impl Writer {
         let mut batch = Batch::default();
         let mut placed = Vec::with_capacity(group.len());
         let mut claimed = HashSet::new();
-        let mut grown = HashSet::new();
         let mut exists = Vec::new();
         for (mut commit, reply) in group {
-            match self.place(&mut commit, &mut claimed, &mut grown) {
+            match self.place(&mut commit, &mut claimed) {
                 Ok(Some(leaves)) => {
                     batch.append(std::mem::take(&mut commit.batch));
                     placed.push(Placed { reply, leaves });
@@ -373,7 +385,7 @@ impl Writer {
         if placed.is_empty() {
             return answer_exists(exists);
         }
-        match self.seal_and_write(batch, &placed, &grown) {
+        match self.seal_and_write(batch, &placed) {
             Ok((signed, receipts)) => {
                 *lock(&self.newest) = signed;
                 for (placed, receipts) in placed.into_iter().zip(receipts) {
@@ -396,7 +408,6 @@ impl Writer {
         &mut self,
         commit: &mut Commit,
         claimed: &mut HashSet<(Table, Vec<u8>)>,
-        grown: &mut HashSet<(u32, u64)>,
     ) -> Result<Option<Vec<(u64, Leaf, Vec<u8>)>>, NodeError> {
         if let Some((table, key)) = commit.absent.take()
             && (self.store.get(table, &key)?.is_some() || !claimed.insert((table, key)))
@@ -407,7 +418,7 @@ impl Writer {
         for leaf in commit.leaves.drain(..) {
             let bytes = leaf.encode()?;
             let index = self.tree.size;
-            self.tree.push(merkle::leaf_hash(&bytes), grown)?;
+            self.tree.push(merkle::leaf_hash(&bytes))?;
             leaves.push((index, leaf, bytes));
         }
         Ok(Some(leaves))
@@ -417,7 +428,6 @@ impl Writer {
         &mut self,
         mut batch: Batch,
         placed: &[Placed],
-        grown: &HashSet<(u32, u64)>,
     ) -> Result<(SignedCheckpoint, Vec<Vec<Receipt>>), NodeError> {
         let tree = &mut self.tree;
         let size = tree.size;
@@ -439,14 +449,15 @@ impl Writer {
             }
             receipts.push(own);
         }
-        for (level, index) in grown {
-            let bytes = tree.load(*level, *index)?.encode();
-            batch.put(Table::Tiles, tile_key(*level, *index), bytes);
+        for (level, index) in tree.grown.clone() {
+            let bytes = tree.load(level, index)?.encode();
+            batch.put(Table::Tiles, tile_key(level, index), bytes);
         }
         let stored = StoredCheckpoint { origin, size, root, note: note.clone() };
         batch.put(Table::Meta, NEWEST, cbor::encode(&stored)?);
         batch.put(Table::Checkpoints, size.to_be_bytes(), note.as_bytes());
         self.store.write(batch)?;
+        tree.grown.clear();
         Ok((SignedCheckpoint { checkpoint, note }, receipts))
     }
 }
@@ -460,5 +471,159 @@ fn fail_all(placed: Vec<Placed>, why: &str) {
 fn answer_exists(replies: Vec<Reply>) {
     for reply in replies {
         drop(reply.send(Ok(Outcome::Exists)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use chancery_certs::{AgencyName, Issuer, Profile, Subject};
+    use chancery_crypto::{Algorithm, SigningKey};
+    use chancery_protocol::{EnvelopeId, Event};
+
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    const NOW: i64 = 1_790_000_000;
+
+    fn seal() -> Arc<Credential> {
+        let agency: AgencyName = "a.gov.cn".parse().expect("a name");
+        let root = Issuer::new_root("Root", &[], Algorithm::EdDsa, NOW).expect("a root");
+        let key = SigningKey::generate(Algorithm::EdDsa).expect("random bytes");
+        let subject = Subject::agency(Profile::Seal, agency, "A");
+        let cert = root.issue(&subject, &key.public_key(), NOW).expect("a seal");
+        Arc::new(Credential::new(key, vec![cert]).expect("a credential"))
+    }
+
+    fn leaf(n: u64) -> Leaf {
+        let digest = Digest::of(&n.to_be_bytes());
+        Leaf {
+            event: Event::SubmissionAcceptance,
+            envelope: EnvelopeId::from_slice(digest.as_bytes()).expect("32 bytes"),
+            commitment: digest,
+            counterpart: "b.gov.cn".parse().expect("a name"),
+            time: NOW,
+            evidence: None,
+        }
+    }
+
+    fn commit(leaves: std::ops::Range<u64>) -> Commit {
+        Commit { leaves: leaves.map(leaf).collect(), ..Commit::default() }
+    }
+
+    /// The root by the definition of RFC 6962 §2.1.
+    fn naive_root(hashes: &[Digest]) -> Digest {
+        match hashes {
+            [] => merkle::empty_root(),
+            [one] => *one,
+            _ => {
+                let (left, right) = hashes.split_at(hashes.len().next_power_of_two() / 2);
+                merkle::node_hash(&naive_root(left), &naive_root(right))
+            }
+        }
+    }
+
+    fn leaf_hashes(size: u64) -> Vec<Digest> {
+        (0..size).map(|n| merkle::leaf_hash(&leaf(n).encode().expect("plain"))).collect()
+    }
+
+    async fn receipts(ledger: &Ledger, commit: Commit) -> Vec<Receipt> {
+        match ledger.commit(commit).await.expect("commits") {
+            Outcome::Committed(receipts) => receipts,
+            Outcome::Exists => panic!("it exists"),
+        }
+    }
+
+    #[tokio::test]
+    async fn commits_large_and_small_give_the_rfc_6962_root_and_true_receipts() {
+        let store = Arc::new(MemoryStore::default());
+        let seal = seal();
+        let key = log_key(&seal).expect("a log key");
+        let ledger = Ledger::open(store.clone(), seal.clone()).expect("opens");
+        // More new tiles in one batch than are cached: none may be forgotten before it is written.
+        let sizes = [1, 1, 254, 1, 30_000, 3, 255];
+        let mut size = 0;
+        for more in sizes {
+            let given = receipts(&ledger, commit(size..size + more)).await;
+            size += more;
+            for receipt in given.iter().step_by(997) {
+                let verified = receipt.verify(&key).expect("a true receipt");
+                assert_eq!(verified.checkpoint.checkpoint.size, size);
+            }
+        }
+        let hashes = leaf_hashes(size);
+        assert_eq!(ledger.checkpoint().checkpoint.root, naive_root(&hashes));
+        ledger.close();
+
+        // Started again, from what is stored alone.
+        let ledger = Ledger::open(store, seal).expect("opens again");
+        assert_eq!(ledger.checkpoint().checkpoint.size, size);
+        for index in (0..size).step_by(611).chain([size - 1]) {
+            let receipt = ledger.prove(index).expect("reads").expect("there is such an entry");
+            assert_eq!(receipt.verify(&key).expect("holds").index, index);
+        }
+        assert_eq!(ledger.prove(size).expect("reads"), None);
+        for old in [1, 256, 257, 30_000, size] {
+            let (root, proof, new) =
+                ledger.prove_consistency(old).expect("reads").expect("it was that small");
+            let old_hashes = hashes.get(..usize::try_from(old).expect("small")).expect("smaller");
+            assert_eq!(root, naive_root(old_hashes));
+            let new = new.checkpoint;
+            merkle::verify_consistency((old, &root), (new.size, &new.root), &proof).expect("holds");
+        }
+        assert_eq!(ledger.prove_consistency(size + 1).expect("reads"), None);
+        ledger.close();
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_leaves_no_trace_and_what_exists_is_not_doubled() {
+        let store = Arc::new(MemoryStore::default());
+        let ledger = Ledger::open(store.clone(), seal()).expect("opens");
+        receipts(&ledger, commit(0..3)).await;
+        let before = ledger.checkpoint();
+
+        store.full.store(true, Ordering::Relaxed);
+        let failed = ledger.commit(commit(3..5)).await.expect_err("the disk is full");
+        assert_eq!(failed.code(), "CHY-4004");
+        assert_eq!(ledger.checkpoint(), before);
+        store.full.store(false, Ordering::Relaxed);
+        // Room again: it goes on as if nothing had been.
+        receipts(&ledger, commit(3..5)).await;
+        assert_eq!(ledger.checkpoint().checkpoint.root, naive_root(&leaf_hashes(5)));
+
+        let once = || {
+            let mut commit = commit(5..6);
+            commit.batch.put(Table::Envelopes, *b"id", *b"record");
+            commit.absent = Some((Table::Envelopes, b"id".to_vec()));
+            commit
+        };
+        // Both wait at the same time: in one group or in two, one of them wins.
+        let (one, two) = tokio::join!(ledger.commit(once()), ledger.commit(once()));
+        let exists = [one, two].into_iter().filter(|r| matches!(r, Ok(Outcome::Exists))).count();
+        assert_eq!(exists, 1);
+        assert_eq!(ledger.checkpoint().checkpoint.size, 6);
+
+        ledger.close();
+        let stopped = ledger.commit(commit(6..7)).await.expect_err("closed");
+        assert_eq!(stopped.code(), "CHY-4006");
+    }
+
+    #[tokio::test]
+    async fn a_tree_that_does_not_fit_its_checkpoint_is_refused() {
+        let store = Arc::new(MemoryStore::default());
+        let seal = seal();
+        let ledger = Ledger::open(store.clone(), seal.clone()).expect("opens");
+        receipts(&ledger, commit(0..300)).await;
+        ledger.close();
+        let mut tile = store.get(Table::Tiles, &tile_key(0, 1)).expect("reads").expect("a tile");
+        if let Some(byte) = tile.first_mut() {
+            *byte ^= 1;
+        }
+        let mut batch = Batch::default();
+        batch.put(Table::Tiles, tile_key(0, 1), tile);
+        store.write(batch).expect("writes");
+        let refused = Ledger::open(store, seal).expect_err("damaged");
+        assert_eq!(refused.code(), "CHY-4005");
     }
 }

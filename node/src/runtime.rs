@@ -35,6 +35,10 @@ const INDEX_PAUSE: Duration = Duration::from_millis(250);
 /// Arrivals that are indexed before it is looked again whether the node is quiet.
 const INDEX_STEP: usize = 64;
 
+/// The key of the directory in use, in [`Table::Meta`], and that of its version.
+const DIRECTORY: &[u8] = b"directory";
+const DIRECTORY_VERSION: &[u8] = b"directory version";
+
 /// What all tasks of a node share.
 #[derive(Debug)]
 pub struct Shared {
@@ -77,17 +81,20 @@ impl Shared {
         let now = unix_now();
         let new = DirectoryView::open(bytes, &self.config.registrar, &self.identity, now)?;
         let mut held = self.directory.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(old) = &*held {
-            if old.version > new.version {
-                return Err(NodeError::OldDirectory { offered: new.version, held: old.version });
-            }
-            if old.version == new.version && old.bytes != new.bytes {
-                let why = format!("two different directories have version {}", new.version);
-                return Err(chancery_certs::SealError::Content(why).into());
-            }
+        // The newest version that was ever in use counts, not only the one that is valid now: an
+        // older directory may outlive a newer one.
+        let newest = self.store.get(Table::Meta, DIRECTORY_VERSION)?;
+        let newest = newest.and_then(|v| Some(u64::from_be_bytes(v.try_into().ok()?)));
+        if let Some(newest) = newest.filter(|newest| *newest > new.version) {
+            return Err(NodeError::OldDirectory { offered: new.version, held: newest });
+        }
+        if held.as_ref().is_some_and(|old| old.version == new.version && old.bytes != new.bytes) {
+            let why = format!("two different directories have version {}", new.version);
+            return Err(chancery_certs::SealError::Content(why).into());
         }
         let mut batch = Batch::default();
-        batch.put(Table::Meta, *b"directory", new.bytes.as_slice());
+        batch.put(Table::Meta, DIRECTORY, new.bytes.as_slice());
+        batch.put(Table::Meta, DIRECTORY_VERSION, new.version.to_be_bytes());
         self.store.write(batch)?;
         let new = Arc::new(new);
         *held = Some(new.clone());
@@ -239,7 +246,7 @@ async fn index(shared: Arc<Shared>) {
 
 /// Takes the newest directory there is: the one kept in the store, or the file.
 fn load_directory(shared: &Shared) -> Result<(), NodeError> {
-    if let Some(kept) = shared.store.get(Table::Meta, b"directory")?
+    if let Some(kept) = shared.store.get(Table::Meta, DIRECTORY)?
         && let Err(error) = shared.install_directory(&kept)
     {
         tracing::warn!(%error, "the directory that was kept is not usable any more");

@@ -294,3 +294,149 @@ impl Store for RocksStore {
         self.db.write_opt(write, &options).map_err(failed)
     }
 }
+
+/// A store in memory that can be told to fail, for the tests of what stands on it.
+#[cfg(test)]
+pub mod memory {
+    use std::{
+        collections::BTreeMap,
+        sync::{
+            Mutex,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use super::{Batch, Entry, NodeError, Store, Table};
+
+    type Tables = BTreeMap<(&'static str, Vec<u8>), Vec<u8>>;
+
+    #[derive(Debug, Default)]
+    pub struct MemoryStore {
+        tables: Mutex<Tables>,
+        pub full: AtomicBool,
+    }
+
+    impl Store for MemoryStore {
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, NodeError> {
+            let tables = self.tables.lock().expect("not poisoned");
+            Ok(tables.get(&(table.name(), key.to_vec())).cloned())
+        }
+
+        fn scan(
+            &self,
+            table: Table,
+            from: &[u8],
+            prefix: &[u8],
+            limit: usize,
+        ) -> Result<Vec<Entry>, NodeError> {
+            let tables = self.tables.lock().expect("not poisoned");
+            let from = (table.name(), from.to_vec());
+            let own = tables
+                .range(from..)
+                .take_while(|((name, key), _)| *name == table.name() && key.starts_with(prefix));
+            Ok(own.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+        }
+
+        fn scan_back(
+            &self,
+            table: Table,
+            prefix: &[u8],
+            limit: usize,
+        ) -> Result<Vec<Entry>, NodeError> {
+            let mut all = self.scan(table, prefix, prefix, usize::MAX)?;
+            all.reverse();
+            all.truncate(limit);
+            Ok(all)
+        }
+
+        fn write(&self, batch: Batch) -> Result<(), NodeError> {
+            if self.full.load(Ordering::Relaxed) {
+                return Err(NodeError::Store("no space left on device".into()));
+            }
+            let mut tables = self.tables.lock().expect("not poisoned");
+            for (table, key, value) in batch.changes {
+                match value {
+                    Some(value) => drop(tables.insert((table.name(), key), value)),
+                    None => drop(tables.remove(&(table.name(), key))),
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::{memory::MemoryStore, *};
+
+    fn bytes(longest: usize) -> impl Strategy<Value = Vec<u8>> {
+        // Few values, so that keys share prefixes and meet again; 0xff is the edge of a prefix.
+        prop::collection::vec(prop::sample::select(vec![0, 1, 0xfe, 0xff]), 0..longest)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// RocksDB behind the trait does what a sorted map does.
+        #[test]
+        fn rocksdb_is_an_ordered_map(
+            writes in prop::collection::vec((bytes(4), prop::option::of(bytes(6))), 1..40),
+            questions in prop::collection::vec((bytes(4), bytes(3), 0usize..6), 1..20),
+        ) {
+            let dir = tempfile::TempDir::new().expect("a folder");
+            let rocks = RocksStore::open(dir.path()).expect("opens");
+            let model = MemoryStore::default();
+            let mut last = BTreeMap::new();
+            for half in writes.chunks(20) {
+                for store in [&rocks as &dyn Store, &model] {
+                    let mut batch = Batch::default();
+                    for (key, value) in half {
+                        match value {
+                            Some(value) => batch.put(Table::Leaves, key.clone(), value.clone()),
+                            None => batch.delete(Table::Leaves, key.clone()),
+                        }
+                    }
+                    // Another table's keys must not show.
+                    batch.put(Table::Tiles, *b"x", *b"y");
+                    store.write(batch).expect("writes");
+                }
+                last.extend(half.iter().cloned());
+            }
+            for (key, value) in &last {
+                prop_assert_eq!(&rocks.get(Table::Leaves, key).expect("reads"), value);
+            }
+            for (from, prefix, limit) in &questions {
+                let from: Vec<u8> = prefix.iter().chain(from).copied().collect();
+                for limit in [*limit, usize::MAX] {
+                    prop_assert_eq!(
+                        rocks.scan(Table::Leaves, &from, prefix, limit).expect("scans"),
+                        model.scan(Table::Leaves, &from, prefix, limit).expect("scans")
+                    );
+                    prop_assert_eq!(
+                        rocks.scan_back(Table::Leaves, prefix, limit).expect("scans"),
+                        model.scan_back(Table::Leaves, prefix, limit).expect("scans")
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_of_a_newer_schema_is_refused_and_left_alone() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let store = RocksStore::open(dir.path()).expect("opens");
+        let mut batch = Batch::default();
+        batch.put(Table::Meta, *b"schema", (SCHEMA + 1).to_be_bytes());
+        store.write(batch).expect("writes");
+        drop(store);
+        let refused = RocksStore::open(dir.path()).expect_err("newer");
+        assert!(
+            matches!(&refused, NodeError::Damaged(why) if why.contains("version 2")),
+            "{refused}"
+        );
+    }
+}

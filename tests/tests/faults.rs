@@ -82,6 +82,34 @@ fn sigkill_of_either_node_under_load_loses_and_doubles_nothing() {
     world.run("audit ledger-a ledger-b --anchor root/ca.pem").ok();
 }
 
+#[test]
+fn a_transfer_torn_by_a_power_cut_starts_afresh_and_is_not_refused() {
+    let mut world = World::new();
+    world.start("a");
+    world.start("b");
+    world.write("large.bin", &noise(100_000_000, 5));
+    let id = world.send("a", "b", "large.bin", "Large", &[]);
+    let part = |world: &World| {
+        let entries = std::fs::read_dir(world.path("b/data/content")).unwrap();
+        let mut parts = entries.map(|e| e.unwrap().path());
+        parts.find(|p| p.extension().is_some_and(|e| e == "part"))
+    };
+    let long = |p: std::path::PathBuf| p.metadata().is_ok_and(|m| m.len() > 5_000_000);
+    world.wait("the transfer to be under way", 30, |w| part(w).is_some_and(long));
+    world.kill("b");
+    // What was written and never synced may come back as anything.
+    flip(&part(&world).expect("the transfer was over before the kill"), 1_000_000);
+    world.start("b");
+    world.wait("the delivery", 60, |w| w.pending("a") == 0);
+    let sent = &world.list("a", "outbox")[0];
+    assert_eq!(sent["deliveries"][0]["state"], "delivered", "{sent:#}");
+    assert!(world.log("b").contains("resuming an envelope"));
+    world.clerk("b", &format!("open {id} --out got")).ok();
+    let same = std::fs::read(world.path("got/parts/large.bin")).unwrap()
+        == std::fs::read(world.path("large.bin")).unwrap();
+    assert!(same, "the attachment arrived altered");
+}
+
 /// The process that listens on an agency's socket, by its command line.
 fn pid_of(world: &World, agency: &str) -> String {
     let pattern = format!("node run --config {agency}/node.toml");
