@@ -101,6 +101,18 @@ pub struct Init {
 
 #[derive(Debug, clap::Args)]
 pub struct Card {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// For how many days the encryption key may be used
+    #[arg(long, value_name = "N", default_value_t = 365)]
+    key_days: u32,
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
     /// The node's configuration
     #[arg(
         long,
@@ -109,12 +121,12 @@ pub struct Card {
         default_value = "/etc/chancery/node.toml"
     )]
     config: PathBuf,
-    /// The new file
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// For how many days the encryption key may be used
-    #[arg(long, value_name = "N", default_value_t = 365)]
-    key_days: u32,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<NodeConfig, Failure> {
+        Ok(NodeConfig::load(&self.config)?)
+    }
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -127,14 +139,8 @@ enum LogFormat {
 #[command(after_help = "Example:\n  chancery node run --config node/node.toml --log-format json
 CHANCERY_LOG sets what is logged, such as `info` or `chancery_node=debug`.")]
 pub struct Run {
-    /// The node's configuration
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "CHANCERY_CONFIG",
-        default_value = "/etc/chancery/node.toml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How to log, on stderr
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -261,7 +267,7 @@ fn seal_card(
 
 impl Card {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let config = NodeConfig::load(&self.config)?;
+        let config = self.config.load()?;
         let identity = Identity::load(&config)?;
         let card = seal_card(&config, &identity.encryption, &identity.seal, self.key_days)?;
         write_new(&self.out, &card)?;
@@ -283,7 +289,7 @@ fn hex_line(bytes: &[u8]) -> String {
 
 impl Run {
     fn run(self) -> Result<ExitCode, Failure> {
-        let config = NodeConfig::load(&self.config)?;
+        let config = self.config.load()?;
         let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info,certval=warn".into());
         let filter = EnvFilter::try_new(&filter).map_err(|e| {
             Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")

@@ -4,6 +4,7 @@ use std::{
 };
 
 use chancery_certs::AgencyName;
+use chancery_protocol::MAX_INLINE;
 use serde::{Deserialize, Serialize};
 
 use crate::{NodeError, read_file};
@@ -114,9 +115,8 @@ impl NodeConfig {
         let bytes = read_file(path)?;
         let text = String::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;
         let mut config: Self = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-        // An inline envelope must fit its frame, with room for the header.
-        if config.limits.inline_bytes > 2 << 20 {
-            return Err(wrong("limits.inline_bytes may be at most 2097152 (2 MiB)".into()));
+        if config.limits.inline_bytes > MAX_INLINE as u64 {
+            return Err(wrong(format!("limits.inline_bytes may be at most {MAX_INLINE}")));
         }
         if config.limits.peer_deliveries == 0 || config.limits.peer_streams == 0 {
             return Err(wrong("limits.peer_deliveries and peer_streams must not be 0".into()));

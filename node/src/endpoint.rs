@@ -23,6 +23,8 @@ use rustls::{
     version::TLS13,
 };
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use crate::{NodeConfig, NodeError, identity::Identity, unix_now};
 
 /// The application protocol (ALPN).
@@ -33,6 +35,10 @@ const IDLE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The application error code of a connection whose peer is not accepted.
 pub const NOT_ACCEPTED: VarInt = VarInt::from_u32(2);
+/// The application error code of a connection that gave way to newer ones of the same peer.
+const REPLACED: VarInt = VarInt::from_u32(3);
+/// Connections that one peer may have.
+const PEER_CONNECTIONS: usize = 4;
 /// How long reaching a peer may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -165,34 +171,50 @@ pub fn peer_agency(connection: &Connection, identity: &Identity) -> Result<Agenc
     Ok(leaf.agency_name()?)
 }
 
-/// The live connections, one per peer.
+/// The live connections by peer, the newest last. One is enough; a peer that dials while it is
+/// dialled makes two.
 #[derive(Debug, Default)]
-pub struct Connections(Mutex<HashMap<AgencyName, Connection>>);
+pub struct Connections(Mutex<HashMap<AgencyName, Vec<Connection>>>);
 
 impl Connections {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AgencyName, Vec<Connection>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A live connection to a peer, if there is one.
     pub fn get(&self, agency: &AgencyName) -> Option<Connection> {
-        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.get(agency).filter(|c| c.close_reason().is_none()).cloned()
+        let live = |c: &&Connection| c.close_reason().is_none();
+        self.lock().get(agency)?.iter().rev().find(live).cloned()
     }
 
-    /// Remembers a connection. An older one stays in use for what is under way on it.
+    /// Remembers a connection. Older ones stay in use for what is under way on them, up to a limit:
+    /// beyond it the oldest is closed, and what was under way on it goes on by itself.
     pub fn put(&self, agency: AgencyName, connection: Connection) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(agency, connection);
+        let mut map = self.lock();
+        let own = map.entry(agency).or_default();
+        own.retain(|c| c.close_reason().is_none());
+        own.push(connection);
+        if own.len() > PEER_CONNECTIONS {
+            own.remove(0).close(REPLACED, b"replaced by a newer connection");
+        }
     }
 
-    /// Forgets a connection that has ended, unless a newer one took its place.
+    /// Forgets a connection that has ended.
     pub fn remove(&self, agency: &AgencyName, connection: &Connection) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if map.get(agency).is_some_and(|c| c.stable_id() == connection.stable_id()) {
-            map.remove(agency);
+        let mut map = self.lock();
+        if let Some(own) = map.get_mut(agency) {
+            own.retain(|c| c.stable_id() != connection.stable_id());
+            if own.is_empty() {
+                map.remove(agency);
+            }
         }
     }
 
     /// The peers that are connected.
     pub fn peers(&self) -> Vec<AgencyName> {
-        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.iter().filter(|(_, c)| c.close_reason().is_none()).map(|(a, _)| a.clone()).collect()
+        let map = self.lock();
+        let live = |list: &Vec<Connection>| list.iter().any(|c| c.close_reason().is_none());
+        map.iter().filter(|(_, list)| live(list)).map(|(agency, _)| agency.clone()).collect()
     }
 }
 
@@ -223,15 +245,29 @@ pub async fn dial(
     Ok(connection)
 }
 
-/// Reads one frame's body from a stream.
-pub async fn read_frame(stream: &mut RecvStream, peer: &AgencyName) -> Result<Vec<u8>, NodeError> {
+/// Bytes of frames that may be in memory for one connection.
+pub const FRAME_BUDGET: u32 = 16 << 20;
+
+/// Reads one frame's body from a stream. Its bytes are taken out of `budget`, when there is one, for
+/// as long as the permit lives.
+pub async fn read_frame<'a>(
+    stream: &mut RecvStream,
+    peer: &AgencyName,
+    budget: Option<&'a Semaphore>,
+) -> Result<(Vec<u8>, Option<SemaphorePermit<'a>>), NodeError> {
     let failed = |why: String| NodeError::Network { peer: peer.to_string(), why };
     let mut length = [0; 4];
     stream.read_exact(&mut length).await.map_err(|e| failed(e.to_string()))?;
-    let length = u32::from_be_bytes(length) as usize;
-    if length > chancery_protocol::MAX_FRAME {
+    let length = u32::from_be_bytes(length);
+    if length as usize > chancery_protocol::MAX_FRAME {
         return Err(failed(format!("a frame claims {length} bytes")));
     }
+    let permit = match budget {
+        // It is never closed.
+        Some(budget) => budget.acquire_many(length).await.ok(),
+        None => None,
+    };
+    let length = length as usize;
     // Memory grows with what has arrived, not with what is claimed.
     let mut body = Vec::new();
     while body.len() < length {
@@ -240,7 +276,7 @@ pub async fn read_frame(stream: &mut RecvStream, peer: &AgencyName) -> Result<Ve
         let chunk = chunk.ok_or_else(|| failed("a frame is cut off".into()))?;
         body.extend_from_slice(&chunk.bytes);
     }
-    Ok(body)
+    Ok((body, permit))
 }
 
 /// Writes bytes to a stream.

@@ -9,12 +9,15 @@ use chancery_protocol::{
     PeerMessage, Receipt, Refusal, decide_offer, decode_frame, encode_frame, merkle,
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 
 use crate::{
     Commit, NodeError, Outcome,
     content::Arriving,
-    endpoint::{read_frame, write},
+    endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
     ledger::receipt_key,
     records::EnvelopeRecord,
@@ -35,13 +38,16 @@ const GIVEN_UP: VarInt = VarInt::from_u32(1);
 /// Serves the streams that a peer opens, until the connection ends.
 pub async fn serve(shared: Arc<Shared>, connection: Connection, peer: AgencyName) {
     let mut streams = JoinSet::new();
+    let budget = Arc::new(Semaphore::new(FRAME_BUDGET as usize));
     let mut stop = shared.stop.subscribe();
     loop {
         tokio::select! {
             accepted = connection.accept_bi() => match accepted {
                 Ok((send, recv)) => {
-                    let (shared, peer) = (shared.clone(), peer.clone());
-                    streams.spawn(async move { serve_stream(&shared, &peer, send, recv).await });
+                    let (shared, peer, budget) = (shared.clone(), peer.clone(), budget.clone());
+                    streams.spawn(async move {
+                        serve_stream(&shared, &peer, &budget, send, recv).await;
+                    });
                 }
                 Err(reason) => {
                     tracing::info!(%peer, %reason, "connection ended");
@@ -64,10 +70,11 @@ pub async fn serve(shared: Arc<Shared>, connection: Connection, peer: AgencyName
 async fn serve_stream(
     shared: &Arc<Shared>,
     peer: &AgencyName,
+    budget: &Semaphore,
     mut send: SendStream,
     mut recv: RecvStream,
 ) {
-    if let Err(error) = answer(shared, peer, &mut send, &mut recv).await {
+    if let Err(error) = answer(shared, peer, budget, &mut send, &mut recv).await {
         tracing::warn!(%peer, %error, code = error.code(), "an offer was not completed");
         // Either half may have ended by itself already; then there is nothing to give up.
         drop(send.reset(GIVEN_UP));
@@ -78,16 +85,20 @@ async fn serve_stream(
 async fn answer(
     shared: &Arc<Shared>,
     peer: &AgencyName,
+    budget: &Semaphore,
     send: &mut SendStream,
     recv: &mut RecvStream,
 ) -> Result<(), NodeError> {
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
-    let body = tokio::time::timeout(PATIENCE, read_frame(recv, peer)).await.map_err(silent)??;
+    let read = read_frame(recv, peer, Some(budget));
+    let (body, permit) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
     let PeerMessage::Offer { envelope, content } = decode_frame(&body)? else {
         let why = "a stream starts with an offer".to_owned();
         return Err(chancery_protocol::ProtocolError::Message(why).into());
     };
     drop(body);
+    // What came along stays in memory until it is committed; without it, little does.
+    let _permit = permit.filter(|_| content.is_some());
     let message = match admit(shared, peer, &envelope) {
         Err(refusal) => {
             tracing::warn!(%peer, code = refusal.code, reason = refusal.reason, "offer refused");

@@ -352,8 +352,9 @@ async fn read_reply(
     peer: &AgencyName,
 ) -> Result<PeerMessage, NodeError> {
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
-    let read = endpoint::read_frame(recv, peer);
-    let body = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
+    // A receipt is small, and there are no more of these than deliveries under way.
+    let read = endpoint::read_frame(recv, peer, None);
+    let (body, _) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
     Ok(decode_frame(&body)?)
 }
 

@@ -30,6 +30,8 @@ use crate::{
 
 /// How long shutting down may take.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Handshakes that may be under way at once.
+const MAX_HANDSHAKES: usize = 256;
 /// How long the ledger must be quiet before arrivals are indexed.
 const INDEX_PAUSE: Duration = Duration::from_millis(250);
 /// Arrivals that are indexed before it is looked again whether the node is quiet.
@@ -289,6 +291,17 @@ async fn accept(shared: Arc<Shared>) {
             _ = stop.wait_for(|stop| *stop) => return,
         };
         let Some(incoming) = incoming else { return };
+        // Handshakes cost signatures. Under load a peer must first show that its address is its own
+        // (RFC 9000 §8.1.2), and there are never more than so many at once.
+        if handshakes.len() >= MAX_HANDSHAKES {
+            incoming.refuse();
+            continue;
+        }
+        if handshakes.len() >= MAX_HANDSHAKES / 4 && incoming.may_retry() {
+            // It fails only where no retry is possible, which was just asked.
+            drop(incoming.retry());
+            continue;
+        }
         let shared = shared.clone();
         handshakes.spawn(async move {
             let address = incoming.remote_address();

@@ -235,6 +235,25 @@ impl RocksStore {
         let name = table.name();
         self.db.cf_handle(name).ok_or_else(|| failed(format!("there is no table {name}")))
     }
+
+    /// Up to `limit` entries in the order of `mode`, as long as keys start with `prefix`.
+    fn collect(
+        &self,
+        table: Table,
+        mode: IteratorMode<'_>,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, NodeError> {
+        let mut out = Vec::new();
+        for entry in self.db.iterator_cf(self.family(table)?, mode).take(limit) {
+            let (key, value) = entry.map_err(failed)?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            out.push((key.into_vec(), value.into_vec()));
+        }
+        Ok(out)
+    }
 }
 
 impl Store for RocksStore {
@@ -249,16 +268,7 @@ impl Store for RocksStore {
         prefix: &[u8],
         limit: usize,
     ) -> Result<Vec<Entry>, NodeError> {
-        let mode = IteratorMode::From(from, Direction::Forward);
-        let mut out = Vec::new();
-        for entry in self.db.iterator_cf(self.family(table)?, mode).take(limit) {
-            let (key, value) = entry.map_err(failed)?;
-            if !key.starts_with(prefix) {
-                break;
-            }
-            out.push((key.into_vec(), value.into_vec()));
-        }
-        Ok(out)
+        self.collect(table, IteratorMode::From(from, Direction::Forward), prefix, limit)
     }
 
     fn scan_back(
@@ -269,16 +279,7 @@ impl Store for RocksStore {
     ) -> Result<Vec<Entry>, NodeError> {
         // Every key with the prefix is below the prefix followed by 0xff bytes.
         let end: Vec<u8> = prefix.iter().copied().chain([0xff; 64]).collect();
-        let mode = IteratorMode::From(&end, Direction::Reverse);
-        let mut out = Vec::new();
-        for entry in self.db.iterator_cf(self.family(table)?, mode).take(limit) {
-            let (key, value) = entry.map_err(failed)?;
-            if !key.starts_with(prefix) {
-                break;
-            }
-            out.push((key.into_vec(), value.into_vec()));
-        }
-        Ok(out)
+        self.collect(table, IteratorMode::From(&end, Direction::Reverse), prefix, limit)
     }
 
     fn write(&self, batch: Batch) -> Result<(), NodeError> {

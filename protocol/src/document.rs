@@ -11,8 +11,9 @@ pub(crate) const DOCUMENT: &str = "application/vnd.chancery.document+cbor";
 
 /// The most parts in a document.
 const MAX_PARTS: usize = 1000;
-/// The most recipients of a document.
-const MAX_RECIPIENTS: usize = 4000;
+/// The most recipients of a document: an envelope's header with a wrapped key for each must fit a
+/// frame between nodes.
+pub(crate) const MAX_RECIPIENTS: usize = 2000;
 /// The longest text in a header field, in bytes.
 const MAX_TEXT: usize = 4096;
 

@@ -45,4 +45,4 @@ pub use leaf::{Event, Leaf};
 pub use verdict::{
     Finding, Indication, SignatureReport, SubIndication, VerificationReport, verify_document,
 };
-pub use wire::{MAX_FRAME, PeerMessage, Refusal, decode_frame, encode_frame};
+pub use wire::{MAX_FRAME, MAX_INLINE, PeerMessage, Refusal, decode_frame, encode_frame};

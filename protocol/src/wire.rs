@@ -10,6 +10,10 @@ use crate::{ProtocolError, Receipt};
 /// The largest frame, in bytes without its length.
 pub const MAX_FRAME: usize = cbor::MAX_BYTES;
 
+/// The most ciphertext that an offer may bring along, in bytes: with the largest header it still
+/// fits a frame.
+pub const MAX_INLINE: usize = 512 * 1024;
+
 /// Why a peer does not take an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,4 +80,44 @@ pub fn encode_frame<T: Serialize>(message: &T) -> Result<Vec<u8>, ProtocolError>
 /// [`ProtocolError::Crypto`] when it is no such message.
 pub fn decode_frame<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProtocolError> {
     Ok(cbor::decode(body)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_crypto::{Digest, Kem, WrappedKey};
+
+    use super::*;
+    use crate::{EnvelopeHeader, Recipient, Urgency, document::MAX_RECIPIENTS};
+
+    #[test]
+    fn the_largest_offer_fits_a_frame() {
+        // Names of 253 characters, the longest there are.
+        let label = "a".repeat(60);
+        let name =
+            |n: usize| format!("{n:04}{label}.{label}.{label}.{label}.cn").parse().expect("a name");
+        let key = WrappedKey { kem: Kem::XWing, enc: vec![0; 1120], ct: vec![0; 48] };
+        let header = EnvelopeHeader {
+            sender: name(0),
+            recipients: (0..MAX_RECIPIENTS)
+                .map(|n| Recipient { agency: name(n), key: key.clone() })
+                .collect(),
+            size: u64::MAX,
+            root: Digest::of(b""),
+            commitment: Digest::of(b""),
+            urgency: Urgency::Routine,
+            created: i64::MAX,
+            expires: i64::MAX,
+        };
+        // The seal adds a signature and a chain of at most 8 certificates.
+        let envelope = [cbor::encode(&header).expect("encodes"), vec![0; 64 * 1024]].concat();
+        let content = Some(vec![0; MAX_INLINE].into());
+        let frame = encode_frame(&PeerMessage::Offer { envelope, content }).expect("fits");
+        assert!(frame.len() > MAX_FRAME / 2, "the limits are lower than they need to be");
+    }
+
+    #[test]
+    fn a_frame_that_is_too_large_is_not_made() {
+        let content = Some(vec![0; MAX_FRAME].into());
+        assert!(encode_frame(&PeerMessage::Offer { envelope: Vec::new(), content }).is_err());
+    }
 }

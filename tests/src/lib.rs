@@ -232,6 +232,19 @@ impl World {
         self.nodes.insert(agency.to_owned(), child);
     }
 
+    /// The process of an agency's node.
+    pub fn pid(&self, agency: &str) -> u32 {
+        self.nodes.get(agency).expect("a running node").id()
+    }
+
+    /// The most memory that an agency's node has had, in MiB.
+    pub fn peak_mib(&self, agency: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid(agency)));
+        let status = status.expect("a running process");
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+    }
+
     /// Kills an agency's node with SIGKILL.
     pub fn kill(&mut self, agency: &str) {
         let mut child = self.nodes.remove(agency).expect("a running node");

@@ -54,7 +54,7 @@ fn sigkill_of_either_node_under_load_loses_and_doubles_nothing() {
             stop.store(true, Ordering::Relaxed);
             if victim == "b" {
                 // In the thick of it: the clerk is still sending.
-                let pid = pid_of(&world, "b");
+                let pid = world.pid("b").to_string();
                 Command::new("kill").args(["-9", &pid]).status().unwrap();
             }
             sender.join().unwrap()
@@ -108,18 +108,6 @@ fn a_transfer_torn_by_a_power_cut_starts_afresh_and_is_not_refused() {
     let same = std::fs::read(world.path("got/parts/large.bin")).unwrap()
         == std::fs::read(world.path("large.bin")).unwrap();
     assert!(same, "the attachment arrived altered");
-}
-
-/// The process that listens on an agency's socket, by its command line.
-fn pid_of(world: &World, agency: &str) -> String {
-    let pattern = format!("node run --config {agency}/node.toml");
-    let found = Command::new("pgrep").args(["-f", &pattern]).output().unwrap();
-    let found = String::from_utf8(found.stdout).unwrap();
-    let here = world.dir.path().canonicalize().unwrap();
-    let own = found
-        .lines()
-        .find(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == here));
-    own.expect("the node runs").to_owned()
 }
 
 /// A library that writes the name of every file that is synced to a log, before the sync returns.

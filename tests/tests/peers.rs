@@ -184,6 +184,46 @@ fn a_certified_peer_that_lies_is_refused_with_a_code_and_harms_nobody() {
 }
 
 #[test]
+fn a_certified_peer_that_floods_costs_little_memory_and_harms_nobody() {
+    let mut world = World::new();
+    world.add_agency("c", "p256");
+    world.publish(2, &["a", "b", "c"]);
+    world.start("a");
+    world.start("b");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let endpoint = runtime.block_on(async {
+        let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
+        let mut flood = Vec::new();
+        for _ in 0..6 {
+            let connection =
+                endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap().await.unwrap();
+            // Each stream claims 4 MiB, the most there may be, and sends half of it.
+            for _ in 0..100 {
+                let connection = connection.clone();
+                tokio::spawn(async move {
+                    let (mut send, _recv) = connection.open_bi().await.unwrap();
+                    let claim = (4u32 << 20).to_be_bytes();
+                    // Cut off, or waiting for room: either is as it should be.
+                    drop(send.write_all(&claim).await);
+                    drop(send.write_all(&vec![0; 2 << 20]).await);
+                    std::future::pending::<()>().await;
+                });
+            }
+            flood.push(connection);
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let replaced = flood.iter().filter(|c| c.close_reason().is_some()).count();
+        assert_eq!(replaced, 2, "four connections are enough for one peer");
+        endpoint
+    });
+    world.write("n.txt", b"text");
+    world.send("a", "b", "n.txt", "Honest", &["--wait", "30"]);
+    let peak = world.peak_mib("b");
+    assert!(peak < 200, "the flood took {peak} MiB");
+    drop(endpoint);
+}
+
+#[test]
 fn peers_without_a_certificate_of_the_trust_domain_do_not_get_in() {
     let mut world = World::new();
     world.start("b");
