@@ -168,3 +168,57 @@ pub fn open_sealed<T: DeserializeOwned>(
     let value = cbor::decode(cose.payload()).map_err(CryptoError::Cbor)?;
     Ok(Opened { value, signer, chain, digest: Digest::of(cose.payload()) })
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_crypto::Algorithm;
+
+    use super::*;
+    use crate::{AgencyName, Issuer, PathReason, Profile, Subject};
+
+    const NOW: i64 = 1_790_000_000;
+    const KIND: &str = "application/vnd.chancery.test+cbor";
+
+    fn root() -> Issuer {
+        Issuer::new_root("Root", &[], Algorithm::EdDsa, NOW).expect("a root")
+    }
+
+    fn seal_of(root: &Issuer) -> Credential {
+        let key = SigningKey::generate(Algorithm::EdDsa).expect("random bytes");
+        let agency: AgencyName = "a.gov.cn".parse().expect("a name");
+        let subject = Subject::agency(Profile::Seal, agency, "A");
+        let certificate = root.issue(&subject, &key.public_key(), NOW).expect("a seal");
+        Credential::new(key, vec![certificate]).expect("fits")
+    }
+
+    fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Opened<String>, SealError> {
+        open_sealed(KIND, bytes, trust, at)
+    }
+
+    #[test]
+    fn only_one_signature_by_a_valid_seal_over_the_right_kind_opens_a_statement() {
+        let root = root();
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        let good = seal_of(&root);
+        let bytes = seal(KIND, &"what it says", &good, NOW).expect("seals");
+        let opened = open(&bytes, &trust, NOW).expect("opens");
+        assert_eq!((opened.value.as_str(), &opened.signer), ("what it says", good.name()));
+
+        // Genuine in every byte, but under a root that is not ours.
+        let foreign = seal(KIND, &"what it says", &seal_of(&self::root()), NOW).expect("seals");
+        let path = |result: Result<_, SealError>| match result {
+            Err(SealError::Path(error)) => Some(error.reason),
+            _ => None,
+        };
+        assert_eq!(path(open(&foreign, &trust, NOW)), Some(PathReason::UnknownAuthority));
+        // Out of the seal's time.
+        let late = NOW + Profile::Seal.default_validity() + 1;
+        assert_eq!(path(open(&bytes, &trust, late)), Some(PathReason::Expired));
+        // Another kind of statement, and two signatures where one must stand.
+        let other = seal("text/plain", &"what it says", &good, NOW).expect("seals");
+        assert!(matches!(open(&other, &trust, NOW), Err(SealError::ContentType { .. })));
+        let twice = CoseSign::decode(&bytes).expect("decodes").into_builder();
+        let twice = good.sign(twice, Commitment::Origin, NOW).and_then(CoseBuilder::encode);
+        assert!(matches!(open(&twice.expect("signs"), &trust, NOW), Err(SealError::Crypto(_))));
+    }
+}

@@ -8,6 +8,7 @@ mod clerk;
 mod codes;
 mod directory;
 mod doc;
+mod explain;
 mod failure;
 mod keys;
 mod ledger;
@@ -91,7 +92,7 @@ enum Command {
     #[command(subcommand)]
     Bench(bench::Bench),
     /// Explain an error code
-    Explain(codes::Explain),
+    Explain(explain::Explain),
     /// Print shell completions
     Completions {
         /// The shell

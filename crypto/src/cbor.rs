@@ -146,6 +146,34 @@ mod tests {
         hex::decode(text).expect("test vectors are hexadecimal")
     }
 
+    use coset::cbor::{de, ser, value::Value};
+    use proptest::prelude::*;
+
+    /// Bytes that are often nearly CBOR.
+    fn nearly() -> impl Strategy<Value = Vec<u8>> {
+        let heads = vec![0, 1, 0x17, 0x18, 0x19, 0x20, 0x40, 0x41, 0x60, 0x61, 0x80, 0x81, 0x82]
+            .into_iter()
+            .chain([0xa0, 0xa1, 0xa2, 0xc0, 0xf4, 0xf6, 0xf7, 0xf9, 0x9f, 0xff])
+            .collect::<Vec<u8>>();
+        let byte = prop_oneof![4 => prop::sample::select(heads), 1 => any::<u8>()];
+        prop::collection::vec(byte, 1..24)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        /// Another encoder, which writes shortest heads, writes the same bytes again.
+        #[test]
+        fn what_is_accepted_has_one_encoding(bytes in nearly()) {
+            if check(&bytes).is_ok() {
+                let value: Value = de::from_reader(&bytes[..]).expect("well-formed");
+                let mut again = Vec::new();
+                ser::into_writer(&value, &mut again).expect("writes");
+                prop_assert_eq!(again, bytes);
+            }
+        }
+    }
+
     #[test]
     fn map_keys_are_written_in_bytewise_order() {
         #[derive(Serialize)]

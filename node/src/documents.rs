@@ -1,70 +1,33 @@
 //! Documents inside envelopes: taking them in from clerks, and opening what is kept.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{Commitment, ContentKey, Digest, cbor, unwrap_key, wrap_key};
 use chancery_protocol::{
     ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
-    Indication, Leaf, Opening, Receipt, Recipient, SignedDocument, VerificationReport,
-    commit_to_document, recipient_info, verify_document,
+    Indication, Leaf, Opening, Receipt, Recipient, SignedDocument, commit_to_document,
+    recipient_info, verify_document,
 };
 
 use crate::{
     Commit, NodeError, Outcome,
     content::{PlainReader, Spool},
+    heads::{Opened, OpenedHead},
     ledger::receipt_key,
     records::{
-        DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key, index, indexed_envelope,
-        journal_envelope,
+        DeliveryRecord, DeliveryState, EnvelopeRecord, ReceivedEvidence, delivery_key, index,
+        indexed_envelope, journal_envelope,
     },
-    runtime::Shared,
+    shared::Shared,
     store::{Batch, Table},
     unix_now,
 };
 
-/// Opened heads that are remembered.
-const MAX_OPENED: usize = 2_000;
 /// Envelopes that are put into the index at once.
 const INDEX_BATCH: usize = 256;
 /// The most index entries that one look-up reads.
 const MAX_FOUND: usize = 10_000;
-
-/// The head of an opened envelope: everything but the parts' bytes.
-#[derive(Debug)]
-pub struct OpenedHead {
-    pub envelope: EnvelopeId,
-    pub incoming: bool,
-    /// When the envelope came, in seconds since 1970 UTC.
-    pub arrived: i64,
-    pub salt: Digest,
-    pub document: SignedDocument,
-    pub report: VerificationReport,
-}
-
-/// An envelope, and its head or why it cannot be opened.
-pub type Opened = (EnvelopeId, Result<Arc<OpenedHead>, NodeError>);
-
-/// Heads that were opened since the start. Only in memory: at rest all stays encrypted.
-#[derive(Debug, Default)]
-pub struct OpenedHeads(Mutex<HashMap<EnvelopeId, Arc<OpenedHead>>>);
-
-impl OpenedHeads {
-    fn get(&self, id: &EnvelopeId) -> Option<Arc<OpenedHead>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    fn put(&self, head: Arc<OpenedHead>) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if map.len() >= MAX_OPENED {
-            map.clear();
-        }
-        map.insert(head.envelope, head);
-    }
-}
 
 /// A document from a clerk, being sealed into an envelope.
 #[derive(Debug)]
@@ -446,11 +409,4 @@ pub fn received(
     let bytes = shared.store.get(Table::Evidence, digest.as_bytes())?.ok_or_else(missing)?;
     let stored: ReceivedEvidence = cbor::decode(&bytes)?;
     Ok(Evidence { agency: agency.clone(), receipt: stored.receipt, chain: stored.chain, salt })
-}
-
-/// A peer's receipt as it is kept.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct ReceivedEvidence {
-    pub receipt: Receipt,
-    pub chain: Vec<serde_bytes::ByteBuf>,
 }

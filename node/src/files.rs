@@ -63,3 +63,10 @@ pub(crate) fn check_private(path: &Path) -> Result<(), NodeError> {
 pub(crate) fn sync_directory(path: &Path) -> Result<(), NodeError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(NodeError::file(path))
 }
+
+/// Runs what waits for the disk away from the async workers.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
+) -> Result<T, NodeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| NodeError::Store(e.to_string()))?
+}

@@ -1,6 +1,9 @@
 //! The receiving side: one stream, one envelope.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use chancery_certs::AgencyName;
 use chancery_crypto::{CHUNK_SIZE, cbor};
@@ -19,9 +22,10 @@ use crate::{
     content::Arriving,
     endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
+    files::blocking,
     ledger::receipt_key,
     records::EnvelopeRecord,
-    runtime::Shared,
+    shared::Shared,
     store::Table,
     unix_now,
 };
@@ -35,8 +39,16 @@ const PIECE: usize = 256 * 1024;
 /// The QUIC application error code of a stream that was given up.
 const GIVEN_UP: VarInt = VarInt::from_u32(1);
 
+/// Uses a connection for both directions, whoever opened it.
+pub fn adopt(shared: &Arc<Shared>, peer: AgencyName, connection: Connection) {
+    shared.connections.put(peer.clone(), connection.clone());
+    let mut serving = shared.serving.lock().unwrap_or_else(PoisonError::into_inner);
+    while serving.try_join_next().is_some() {}
+    serving.spawn(serve(shared.clone(), connection, peer));
+}
+
 /// Serves the streams that a peer opens, until the connection ends.
-pub async fn serve(shared: Arc<Shared>, connection: Connection, peer: AgencyName) {
+async fn serve(shared: Arc<Shared>, connection: Connection, peer: AgencyName) {
     let mut streams = JoinSet::new();
     let budget = Arc::new(Semaphore::new(FRAME_BUDGET as usize));
     let mut stop = shared.stop.subscribe();
@@ -320,11 +332,4 @@ async fn receive(
     drop(pieces);
     let arriving = disk.await.map_err(|e| NodeError::Store(e.to_string()))??;
     network.map(|()| arriving)
-}
-
-/// Runs what waits for the disk away from the async workers.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
-) -> Result<T, NodeError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| NodeError::Store(e.to_string()))?
 }

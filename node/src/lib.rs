@@ -10,14 +10,17 @@ mod documents;
 mod endpoint;
 mod error;
 mod files;
+mod heads;
 mod identity;
 mod inbound;
 mod ledger;
 mod local;
 mod outbound;
+mod queue;
 mod records;
 mod runtime;
 mod server;
+mod shared;
 mod store;
 
 pub use config::{FileSettings, LimitSettings, NodeConfig};

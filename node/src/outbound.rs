@@ -1,9 +1,8 @@
 //! The sending side: one courier per peer, who carries what is pending until evidence, a final
-//! refusal or expiry. What is pending is durable in the store; the queues here are only its order.
+//! refusal or expiry.
 
 use std::{
-    collections::{BinaryHeap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -11,12 +10,11 @@ use chancery_certs::AgencyName;
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
     EnvelopeHeader, EnvelopeId, Event, Leaf, LogKey, OutboundAction, PeerMessage, Receipt, Refusal,
-    SignedCheckpoint, Urgency, VerifiedReceipt, decode_frame, encode_frame, on_reply, retry_delay,
+    SignedCheckpoint, VerifiedReceipt, decode_frame, encode_frame, on_reply, retry_delay,
 };
 use quinn::Connection;
 use tokio::{
     io::{AsyncReadExt as _, AsyncSeekExt as _},
-    sync::Notify,
     task::JoinSet,
     time::Instant,
 };
@@ -24,11 +22,14 @@ use tokio::{
 use crate::{
     Commit, NodeError,
     content::Ciphertext,
-    documents::ReceivedEvidence,
     endpoint,
-    inbound::blocking,
-    records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key, delivery_of},
-    runtime::Shared,
+    files::blocking,
+    inbound,
+    queue::{Item, Queue},
+    records::{
+        DeliveryRecord, DeliveryState, EnvelopeRecord, ReceivedEvidence, delivery_key, delivery_of,
+    },
+    shared::Shared,
     store::Table,
     unix_now,
 };
@@ -37,75 +38,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes read from a file at once.
 const READ: usize = 4 * CHUNK_SIZE;
-
-/// One delivery in a queue. Urgent ones first, then in order of submission.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Item {
-    urgency: Urgency,
-    order: u64,
-    envelope: EnvelopeId,
-    attempt: u32,
-}
-
-impl Ord for Item {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let key = |item: &Self| (item.urgency.priority(), std::cmp::Reverse(item.order));
-        key(self).cmp(&key(other))
-    }
-}
-
-impl PartialOrd for Item {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    ready: Mutex<BinaryHeap<Item>>,
-    more: Notify,
-}
-
-impl Queue {
-    fn push(&self, item: Item) {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(item);
-        self.more.notify_one();
-    }
-
-    fn pop(&self) -> Option<Item> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-}
-
-/// The queues of all peers.
-#[derive(Debug, Default)]
-pub struct Outbound {
-    queues: Mutex<HashMap<AgencyName, Arc<Queue>>>,
-    order: std::sync::atomic::AtomicU64,
-    new_peer: Notify,
-}
-
-impl Outbound {
-    /// Queues a delivery whose pending record is durable.
-    pub fn enqueue(&self, envelope: EnvelopeId, agency: AgencyName, urgency: Urgency) {
-        let order = self.order.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let queue = queues.entry(agency).or_insert_with(|| {
-            self.new_peer.notify_one();
-            Arc::default()
-        });
-        queue.push(Item { urgency, order, envelope, attempt: 0 });
-    }
-
-    fn queues(&self) -> Vec<(AgencyName, Arc<Queue>)> {
-        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        queues.iter().map(|(agency, queue)| (agency.clone(), queue.clone())).collect()
-    }
-}
 
 /// Takes up everything that is pending in the store.
 pub fn recover(shared: &Shared) -> Result<usize, NodeError> {
@@ -230,7 +162,7 @@ async fn connect(shared: &Arc<Shared>, peer: &AgencyName) -> Result<Connection, 
     let connection =
         endpoint::dial(&shared.endpoint, peer, &entry.address, &shared.identity).await?;
     tracing::info!(%peer, address = entry.address, "connected");
-    shared.adopt(peer.clone(), connection.clone());
+    inbound::adopt(shared, peer.clone(), connection.clone());
     Ok(connection)
 }
 

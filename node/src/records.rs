@@ -2,7 +2,7 @@
 
 use chancery_certs::AgencyName;
 use chancery_crypto::{Digest, cbor};
-use chancery_protocol::{DocumentHeader, DocumentId, EnvelopeHeader, EnvelopeId, Refusal};
+use chancery_protocol::{DocumentHeader, DocumentId, EnvelopeHeader, EnvelopeId, Receipt, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -119,4 +119,13 @@ pub fn delivery_of(key: &[u8]) -> Option<(EnvelopeId, AgencyName)> {
     let (id, agency) = key.split_at_checked(Digest::LEN)?;
     let agency = std::str::from_utf8(agency).ok()?.parse().ok()?;
     Some((EnvelopeId::from_slice(id)?, agency))
+}
+
+/// A peer's receipt as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReceivedEvidence {
+    /// The receipt.
+    pub receipt: Receipt,
+    /// The chain of the seal under which it was accepted, DER.
+    pub chain: Vec<serde_bytes::ByteBuf>,
 }

@@ -1,31 +1,25 @@
+//! Starting and stopping a node.
+
 use std::{
-    collections::{HashMap, HashSet},
     os::unix::fs::PermissionsExt as _,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, PoisonError},
+    time::Duration,
 };
 
-use chancery_certs::AgencyName;
-use chancery_protocol::{EnvelopeId, SignedCheckpoint};
-use quinn::{Connection, Endpoint, VarInt};
-use tokio::{net::UnixListener, sync::watch, task::JoinSet};
+use quinn::VarInt;
+use tokio::{net::UnixListener, task::JoinSet};
 
 use crate::{
     NodeConfig, NodeError,
     content::ContentFiles,
-    directory::DirectoryView,
-    documents::{self, OpenedHeads},
-    endpoint::{self, Connections},
+    documents, endpoint,
+    files::blocking,
     identity::Identity,
     inbound,
     ledger::Ledger,
-    outbound::{self, Outbound},
-    read_file, server,
-    store::{Batch, RocksStore, Store, Table},
-    unix_now,
+    outbound, read_file, server,
+    shared::{DIRECTORY, Shared},
+    store::{RocksStore, Store, Table},
 };
 
 /// How long shutting down may take.
@@ -36,102 +30,6 @@ const MAX_HANDSHAKES: usize = 256;
 const INDEX_PAUSE: Duration = Duration::from_millis(250);
 /// Arrivals that are indexed before it is looked again whether the node is quiet.
 const INDEX_STEP: usize = 64;
-
-/// The key of the directory in use, in [`Table::Meta`], and that of its version.
-const DIRECTORY: &[u8] = b"directory";
-const DIRECTORY_VERSION: &[u8] = b"directory version";
-
-/// What all tasks of a node share.
-#[derive(Debug)]
-pub struct Shared {
-    pub config: NodeConfig,
-    pub identity: Identity,
-    pub store: Arc<dyn Store>,
-    pub ledger: Ledger,
-    pub content: ContentFiles,
-    pub endpoint: Endpoint,
-    pub connections: Connections,
-    pub outbound: Outbound,
-    pub heads: OpenedHeads,
-    /// The newest checkpoint seen of each peer.
-    pub seen: Mutex<HashMap<AgencyName, SignedCheckpoint>>,
-    /// Turns true when the node is to stop.
-    pub stop: watch::Sender<bool>,
-    directory: RwLock<Option<Arc<DirectoryView>>>,
-    arriving: Mutex<HashSet<EnvelopeId>>,
-    last_micros: AtomicI64,
-    serving: Mutex<JoinSet<()>>,
-}
-
-impl std::fmt::Debug for dyn Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Store")
-    }
-}
-
-impl Shared {
-    /// The directory in use.
-    pub fn directory(&self) -> Result<Arc<DirectoryView>, NodeError> {
-        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
-        held.filter(|d| unix_now() <= d.expires).ok_or_else(|| {
-            NodeError::UnknownAgency("any agency (no valid directory is held)".into())
-        })
-    }
-
-    /// Verifies a directory and uses it from now on, unless a newer one is held.
-    pub fn install_directory(&self, bytes: &[u8]) -> Result<Arc<DirectoryView>, NodeError> {
-        let now = unix_now();
-        let new = DirectoryView::open(bytes, &self.config.registrar, &self.identity, now)?;
-        let mut held = self.directory.write().unwrap_or_else(PoisonError::into_inner);
-        // The newest version that was ever in use counts, not only the one that is valid now: an
-        // older directory may outlive a newer one.
-        let newest = self.store.get(Table::Meta, DIRECTORY_VERSION)?;
-        let newest = newest.and_then(|v| Some(u64::from_be_bytes(v.try_into().ok()?)));
-        if let Some(newest) = newest.filter(|newest| *newest > new.version) {
-            return Err(NodeError::OldDirectory { offered: new.version, held: newest });
-        }
-        if held.as_ref().is_some_and(|old| old.version == new.version && old.bytes != new.bytes) {
-            let why = format!("two different directories have version {}", new.version);
-            return Err(chancery_certs::SealError::Content(why).into());
-        }
-        let mut batch = Batch::default();
-        batch.put(Table::Meta, DIRECTORY, new.bytes.as_slice());
-        batch.put(Table::Meta, DIRECTORY_VERSION, new.version.to_be_bytes());
-        self.store.write(batch)?;
-        let new = Arc::new(new);
-        *held = Some(new.clone());
-        tracing::info!(version = new.version, agencies = new.peers().count(), "directory in use");
-        Ok(new)
-    }
-
-    /// Claims an arriving envelope for one stream.
-    pub fn claim(&self, id: &EnvelopeId) -> bool {
-        self.arriving.lock().unwrap_or_else(PoisonError::into_inner).insert(*id)
-    }
-
-    /// Gives up a claim.
-    pub fn release(&self, id: &EnvelopeId) {
-        self.arriving.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-    }
-
-    /// Microseconds since 1970 UTC, never the same twice, so that the journal has an order.
-    pub fn micros(&self) -> i64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX));
-        let next = |last: i64| Some(now.max(last.saturating_add(1)));
-        let update = self.last_micros.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        // The closure never declines, so this is the value before; ours is the one after.
-        next(update.unwrap_or_else(|last| last)).unwrap_or(now)
-    }
-
-    /// Uses a connection for both directions.
-    pub fn adopt(self: &Arc<Self>, peer: AgencyName, connection: Connection) {
-        self.connections.put(peer.clone(), connection.clone());
-        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        while serving.try_join_next().is_some() {}
-        serving.spawn(inbound::serve(self.clone(), connection, peer));
-    }
-}
 
 /// A running node.
 #[derive(Debug)]
@@ -155,23 +53,8 @@ impl Node {
         let ledger = Ledger::open(store.clone(), identity.seal.clone())?;
         let content = ContentFiles::open(data.join("content"))?;
         let endpoint = endpoint::open(&config, &identity)?;
-        let shared = Arc::new(Shared {
-            config,
-            identity,
-            store,
-            ledger,
-            content,
-            endpoint,
-            connections: Connections::default(),
-            outbound: Outbound::default(),
-            heads: OpenedHeads::default(),
-            seen: Mutex::default(),
-            stop: watch::Sender::new(false),
-            directory: RwLock::default(),
-            arriving: Mutex::default(),
-            last_micros: AtomicI64::new(0),
-            serving: Mutex::default(),
-        });
+        let shared = Shared::new(config, identity, store, ledger, content, endpoint);
+        let shared = Arc::new(shared);
         load_directory(&shared)?;
         let socket = listen(&shared.config)?;
         let pending = outbound::recover(&shared)?;
@@ -185,7 +68,7 @@ impl Node {
         let mut tasks = JoinSet::new();
         tasks.spawn(outbound::supervise(shared.clone()));
         tasks.spawn(accept(shared.clone()));
-        tasks.spawn(index(shared.clone()));
+        tasks.spawn(keep_indexed(shared.clone()));
         tasks.spawn(server::serve(shared.clone(), socket));
         Ok(Self { shared, tasks })
     }
@@ -225,7 +108,7 @@ impl Node {
 
 /// Opens what has come in as far as its document and puts it into the index, when nothing more
 /// urgent is going on. Whoever looks something up before that waits for the rest of it.
-async fn index(shared: Arc<Shared>) {
+async fn keep_indexed(shared: Arc<Shared>) {
     let mut stop = shared.stop.subscribe();
     let mut seen = 0;
     loop {
@@ -238,9 +121,7 @@ async fn index(shared: Arc<Shared>) {
             continue;
         }
         let work = shared.clone();
-        if let Err(error) =
-            inbound::blocking(move || documents::index_arrivals(&work, INDEX_STEP)).await
-        {
+        if let Err(error) = blocking(move || documents::index_arrivals(&work, INDEX_STEP)).await {
             tracing::error!(%error, "the index could not be brought up to date");
         }
     }
@@ -309,7 +190,7 @@ async fn accept(shared: Arc<Shared>) {
                 Ok(connection) => match endpoint::peer_agency(&connection, &shared.identity) {
                     Ok(peer) => {
                         tracing::info!(%peer, %address, "peer connected");
-                        shared.adopt(peer, connection);
+                        inbound::adopt(&shared, peer, connection);
                     }
                     Err(error) => {
                         tracing::warn!(%address, %error, "peer not accepted");

@@ -18,15 +18,16 @@ use tokio::{
 
 use crate::{
     NodeError,
-    documents::{self, OpenedHead, Submission},
-    inbound::blocking,
+    documents::{self, Submission},
+    files::blocking,
+    heads::OpenedHead,
     local::{
         DeliveryView, DocumentView, ExportedFile, Frame, LocalReply, LocalRequest, OpenedView, RAW,
         StatusView, TraceStep, TraceView, read_length, unexpected,
     },
     outbound,
     records::{DeliveryRecord, DeliveryState, delivery_of},
-    runtime::Shared,
+    shared::Shared,
     store::Table,
 };
 

@@ -119,3 +119,88 @@ impl Evidence {
         format!("{}.{}.evidence", event.name(), self.agency)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_certs::{Issuer, Subject};
+
+    use super::*;
+    use crate::{
+        Checkpoint, EnvelopeId,
+        document::tests::{NOW, World, credential, world},
+    };
+
+    /// The evidence of entry 1 in a ledger of three.
+    fn evidence(world: &World) -> Evidence {
+        let entry = |n: u8| {
+            let leaf = Leaf {
+                event: Event::ContentConsignment,
+                envelope: EnvelopeId::from_slice(&[n; 32]).expect("32 bytes"),
+                commitment: Digest::of(&[n]),
+                counterpart: "b.gov.cn".parse().expect("a name"),
+                time: NOW,
+                evidence: None,
+            };
+            leaf.encode().expect("encodes")
+        };
+        let hash = |n| merkle::leaf_hash(&entry(n));
+        let left = merkle::node_hash(&hash(0), &hash(1));
+        let root = merkle::node_hash(&left, &hash(2));
+        let checkpoint = Checkpoint { origin: "a.gov.cn/ledger".into(), size: 3, root };
+        Evidence {
+            agency: "a.gov.cn".parse().expect("a name"),
+            receipt: Receipt {
+                leaf: entry(1),
+                index: 1,
+                proof: vec![hash(0), hash(2)],
+                checkpoint: checkpoint.sign(&world.seal).expect("signs"),
+            },
+            chain: world.seal.chain().iter().map(|c| c.der().to_vec().into()).collect(),
+            salt: None,
+        }
+    }
+
+    #[test]
+    fn evidence_holds_for_its_very_entry_ledger_and_seal_only() {
+        let world = world();
+        let good = evidence(&world);
+        let verified = good.verify(&world.trust, NOW).expect("holds");
+        assert_eq!((verified.index, verified.checkpoint.checkpoint.size), (1, 3));
+
+        let changed = |change: &dyn Fn(&mut Evidence)| {
+            let mut evidence = good.clone();
+            change(&mut evidence);
+            evidence.verify(&world.trust, NOW)
+        };
+        // Another entry, place, proof or root than was sealed.
+        let proof = [
+            changed(&|e| e.receipt.leaf[40] ^= 1),
+            changed(&|e| e.receipt.index = 0),
+            changed(&|e| e.receipt.index = 3),
+            changed(&|e| e.receipt.proof[0] = Digest::of(b"other")),
+            changed(&|e| e.receipt.proof.truncate(1)),
+            changed(&|e| e.receipt.proof.push(Digest::of(b"more"))),
+        ];
+        for result in proof {
+            assert!(matches!(result, Err(ProtocolError::Proof(_))), "{result:?}");
+        }
+        let long = changed(&|e| e.receipt.proof = vec![Digest::of(b""); merkle::MAX_PROOF + 1]);
+        assert!(matches!(long, Err(ProtocolError::Receipt(_))), "{long:?}");
+        let note =
+            changed(&|e| e.receipt.checkpoint = e.receipt.checkpoint.replace("\n3\n", "\n4\n"));
+        assert!(matches!(note, Err(ProtocolError::Checkpoint(_))), "{note:?}");
+        // Another agency's word, no seal, and a time that has not come.
+        assert!(changed(&|e| e.agency = "b.gov.cn".parse().expect("a name")).is_err());
+        assert!(changed(&|e| e.chain.clear()).is_err());
+        assert!(good.verify(&world.trust, NOW - 1).is_err());
+
+        // The seal of an agency that is not ours.
+        let key = chancery_crypto::Algorithm::EdDsa;
+        let other = Issuer::new_root("Other", &[], key, NOW).expect("a root");
+        let agency = "a.gov.cn".parse().expect("a name");
+        let subject = Subject::agency(chancery_certs::Profile::Seal, agency, "A");
+        let foreign = World { seal: credential(&other, &subject), ..self::world() };
+        let result = evidence(&foreign).verify(&world.trust, NOW);
+        assert!(matches!(result, Err(ProtocolError::Path(_))), "{result:?}");
+    }
+}

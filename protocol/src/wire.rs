@@ -91,10 +91,12 @@ mod tests {
 
     #[test]
     fn the_largest_offer_fits_a_frame() {
-        // Names of 253 characters, the longest there are.
-        let label = "a".repeat(60);
-        let name =
-            |n: usize| format!("{n:04}{label}.{label}.{label}.{label}.cn").parse().expect("a name");
+        // Names as long as a DNS name may be.
+        let label = "a".repeat(62);
+        let tail = "a".repeat(55);
+        let name = |n: usize| {
+            format!("n{n:04}.{label}.{label}.{label}.{tail}.cn").parse().expect("a name")
+        };
         let key = WrappedKey { kem: Kem::XWing, enc: vec![0; 1120], ct: vec![0; 48] };
         let header = EnvelopeHeader {
             sender: name(0),

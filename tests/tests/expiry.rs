@@ -32,6 +32,11 @@ fn an_expired_directory_stops_sending_until_a_newer_one_comes_and_an_older_one_i
     // The one before is still within its time, but it is older.
     world.clerk("a", "directory install directory-1.cose").refused(2, "CHY-4009");
     world.clerk("a", send).refused(2, "CHY-4008");
+    // Nobody takes it in any more, and a reader is told.
+    world.clerk("b", "directory install directory-2.cose").refused(2, "CHY-2013");
+    let show = "directory show --registrar registry.zj.gov.cn --anchor root/ca.pem";
+    world.run(&format!("{show} directory-1.cose")).ok();
+    world.run(&format!("{show} directory-2.cose")).refused(2, "CHY-2013");
     // A restart does not bring the older one back either.
     world.stop("a");
     world.start("a");

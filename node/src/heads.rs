@@ -1,0 +1,49 @@
+//! What is known of envelopes that were opened.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chancery_crypto::Digest;
+use chancery_protocol::{EnvelopeId, SignedDocument, VerificationReport};
+
+use crate::NodeError;
+
+/// Opened heads that are remembered.
+const MAX_OPENED: usize = 2_000;
+
+/// The head of an opened envelope: everything but the parts' bytes.
+#[derive(Debug)]
+pub struct OpenedHead {
+    pub envelope: EnvelopeId,
+    pub incoming: bool,
+    /// When the envelope came, in seconds since 1970 UTC.
+    pub arrived: i64,
+    pub salt: Digest,
+    pub document: SignedDocument,
+    pub report: VerificationReport,
+}
+
+/// An envelope, and its head or why it cannot be opened.
+pub type Opened = (EnvelopeId, Result<Arc<OpenedHead>, NodeError>);
+
+/// Heads that were opened since the start. Only in memory: at rest all stays encrypted.
+#[derive(Debug, Default)]
+pub struct OpenedHeads(Mutex<HashMap<EnvelopeId, Arc<OpenedHead>>>);
+
+impl OpenedHeads {
+    /// A remembered head.
+    pub fn get(&self, id: &EnvelopeId) -> Option<Arc<OpenedHead>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Remembers a head.
+    pub fn put(&self, head: Arc<OpenedHead>) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= MAX_OPENED {
+            map.clear();
+        }
+        map.insert(head.envelope, head);
+    }
+}

@@ -1,0 +1,146 @@
+//! What all tasks of a node share.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use chancery_certs::AgencyName;
+use chancery_protocol::{EnvelopeId, SignedCheckpoint};
+use quinn::Endpoint;
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    NodeConfig, NodeError,
+    content::ContentFiles,
+    directory::DirectoryView,
+    endpoint::Connections,
+    heads::OpenedHeads,
+    identity::Identity,
+    ledger::Ledger,
+    queue::Outbound,
+    store::{Batch, Store, Table},
+    unix_now,
+};
+
+/// The key of the directory in use, in [`Table::Meta`].
+pub const DIRECTORY: &[u8] = b"directory";
+/// The key of the newest version that was ever in use.
+const DIRECTORY_VERSION: &[u8] = b"directory version";
+
+/// What all tasks of a node share.
+#[derive(Debug)]
+pub struct Shared {
+    pub config: NodeConfig,
+    pub identity: Identity,
+    pub store: Arc<dyn Store>,
+    pub ledger: Ledger,
+    pub content: ContentFiles,
+    pub endpoint: Endpoint,
+    pub connections: Connections,
+    pub outbound: Outbound,
+    pub heads: OpenedHeads,
+    /// The newest checkpoint seen of each peer.
+    pub seen: Mutex<HashMap<AgencyName, SignedCheckpoint>>,
+    /// Turns true when the node is to stop.
+    pub stop: watch::Sender<bool>,
+    directory: RwLock<Option<Arc<DirectoryView>>>,
+    arriving: Mutex<HashSet<EnvelopeId>>,
+    last_micros: AtomicI64,
+    /// The tasks that serve connections.
+    pub serving: Mutex<JoinSet<()>>,
+}
+
+impl std::fmt::Debug for dyn Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Shared {
+    /// A node's state at its start; nothing runs yet.
+    pub fn new(
+        config: NodeConfig,
+        identity: Identity,
+        store: Arc<dyn Store>,
+        ledger: Ledger,
+        content: ContentFiles,
+        endpoint: Endpoint,
+    ) -> Self {
+        Self {
+            config,
+            identity,
+            store,
+            ledger,
+            content,
+            endpoint,
+            connections: Connections::default(),
+            outbound: Outbound::default(),
+            heads: OpenedHeads::default(),
+            seen: Mutex::default(),
+            stop: watch::Sender::new(false),
+            directory: RwLock::default(),
+            arriving: Mutex::default(),
+            last_micros: AtomicI64::new(0),
+            serving: Mutex::default(),
+        }
+    }
+
+    /// The directory in use.
+    pub fn directory(&self) -> Result<Arc<DirectoryView>, NodeError> {
+        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
+        held.filter(|d| unix_now() <= d.expires).ok_or_else(|| {
+            NodeError::UnknownAgency("any agency (no valid directory is held)".into())
+        })
+    }
+
+    /// Verifies a directory and uses it from now on, unless a newer one is held.
+    pub fn install_directory(&self, bytes: &[u8]) -> Result<Arc<DirectoryView>, NodeError> {
+        let now = unix_now();
+        let new = DirectoryView::open(bytes, &self.config.registrar, &self.identity, now)?;
+        let mut held = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        // The newest version that was ever in use counts, not only the one that is valid now: an
+        // older directory may outlive a newer one.
+        let newest = self.store.get(Table::Meta, DIRECTORY_VERSION)?;
+        let newest = newest.and_then(|v| Some(u64::from_be_bytes(v.try_into().ok()?)));
+        if let Some(newest) = newest.filter(|newest| *newest > new.version) {
+            return Err(NodeError::OldDirectory { offered: new.version, held: newest });
+        }
+        if held.as_ref().is_some_and(|old| old.version == new.version && old.bytes != new.bytes) {
+            let why = format!("two different directories have version {}", new.version);
+            return Err(chancery_certs::SealError::Content(why).into());
+        }
+        let mut batch = Batch::default();
+        batch.put(Table::Meta, DIRECTORY, new.bytes.as_slice());
+        batch.put(Table::Meta, DIRECTORY_VERSION, new.version.to_be_bytes());
+        self.store.write(batch)?;
+        let new = Arc::new(new);
+        *held = Some(new.clone());
+        tracing::info!(version = new.version, agencies = new.peers().count(), "directory in use");
+        Ok(new)
+    }
+
+    /// Claims an arriving envelope for one stream.
+    pub fn claim(&self, id: &EnvelopeId) -> bool {
+        self.arriving.lock().unwrap_or_else(PoisonError::into_inner).insert(*id)
+    }
+
+    /// Gives up a claim.
+    pub fn release(&self, id: &EnvelopeId) {
+        self.arriving.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// Microseconds since 1970 UTC, never the same twice, so that the journal has an order.
+    pub fn micros(&self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX));
+        let next = |last: i64| Some(now.max(last.saturating_add(1)));
+        let update = self.last_micros.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        // The closure never declines, so this is the value before; ours is the one after.
+        next(update.unwrap_or_else(|last| last)).unwrap_or(now)
+    }
+}

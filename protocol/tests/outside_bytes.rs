@@ -1,0 +1,325 @@
+//! Every parser of outside bytes, given anything: no panic, and nothing altered is accepted as what
+//! it was.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::sync::LazyLock;
+
+use chancery_certs::{
+    AgencyCard, Certificate, Credential, Directory, EncryptionKeyStatement, Issuer, Profile,
+    Subject, TrustStore, decode_pem_chain, encode_pem_chain,
+};
+use chancery_crypto::{
+    Algorithm, Commitment, ContentKey, CoseSign, Digest, Kem, KemPrivateKey, SigningKey, wrap_key,
+};
+use chancery_protocol::{
+    Checkpoint, ContentOpener, DocumentHeader, EnvelopeHeader, Event, Evidence, Indication, Leaf,
+    LedgerAudit, LogKey, Part, PeerMessage, ProtocolError, Receipt, Recipient, SignedCheckpoint,
+    SignedDocument, Urgency, decode_frame, encode_frame, merkle, recipient_info, sign_document,
+    tile::{self, Tile},
+    verify_document,
+};
+use proptest::prelude::*;
+
+const NOW: i64 = 1_790_000_000;
+
+/// One good example of each kind of outside bytes.
+struct Good {
+    trust: TrustStore,
+    log_key: LogKey,
+    chain: Vec<Certificate>,
+    seeds: Vec<(Kind, Vec<u8>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Certificate,
+    Pem,
+    Key,
+    Document,
+    Envelope,
+    Statement,
+    Card,
+    Directory,
+    Checkpoint,
+    Evidence,
+    Leaf,
+    Frame,
+    Content,
+    Entries,
+    Tile,
+}
+
+fn make() -> Good {
+    let root = Issuer::new_root("Root", &["gov.cn".parse().unwrap()], Algorithm::EdDsa, NOW);
+    let root = root.unwrap();
+    let trust = TrustStore::new([root.certificate().clone()]).unwrap();
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let agency = "a.gov.cn".parse().unwrap();
+    let subject = Subject::agency(Profile::Seal, agency, "A");
+    let certificate = root.issue(&subject, &key.public_key(), NOW).unwrap();
+    let pem = key.to_pem(None).unwrap();
+    let seal = Credential::new(key, vec![certificate.clone()]).unwrap();
+
+    let part = b"some text".to_vec();
+    let header = DocumentHeader {
+        kind: "通知".into(),
+        number: Some("1".into()),
+        title: "A title".into(),
+        from: "a.gov.cn".parse().unwrap(),
+        to: vec!["b.gov.cn".parse().unwrap()],
+        cc: Vec::new(),
+        classification: None,
+        urgency: Urgency::Flash,
+        created: NOW,
+        deadline: None,
+        in_reply_to: None,
+        module: "official-documents".into(),
+        fields: [("note".to_owned(), "text".to_owned())].into(),
+        parts: vec![Part {
+            name: "a.txt".into(),
+            media_type: "text/plain".into(),
+            size: part.len() as u64,
+            digest: Digest::of(&part),
+        }],
+        nonce: Digest::of(b"nonce"),
+    };
+    let document = sign_document(&header, &seal, Commitment::Origin, NOW).unwrap();
+
+    let encryption = KemPrivateKey::generate(Kem::X25519);
+    let (from, to) = ("a.gov.cn".parse().unwrap(), "b.gov.cn".parse().unwrap());
+    let content_key = ContentKey::generate().unwrap();
+    let public = encryption.public_key().unwrap();
+    let wrapped = wrap_key(&public, &content_key, &recipient_info(&from, &to)).unwrap();
+    let envelope = EnvelopeHeader {
+        sender: from,
+        recipients: vec![Recipient { agency: to, key: wrapped }],
+        size: 100,
+        root: Digest::of(b"root"),
+        commitment: Digest::of(b"commitment"),
+        urgency: Urgency::Routine,
+        created: NOW,
+        expires: NOW + 100,
+    };
+    let sealed = envelope.seal(&seal, NOW).unwrap();
+    let statement = EncryptionKeyStatement {
+        agency: "a.gov.cn".parse().unwrap(),
+        key: public,
+        not_before: NOW,
+        not_after: NOW + 100,
+    };
+    let statement = statement.seal(&seal, NOW).unwrap();
+    let card = AgencyCard {
+        agency: "a.gov.cn".parse().unwrap(),
+        display: "A".into(),
+        address: "127.0.0.1:1".into(),
+        encryption_key: statement.clone(),
+    };
+    let card = card.seal(&seal, NOW).unwrap();
+    let directory = Directory {
+        registrar: "a.gov.cn".parse().unwrap(),
+        version: 1,
+        issued: NOW,
+        expires: NOW + 100,
+        agencies: vec![card.clone().into()],
+    };
+    let directory = directory.seal(&seal, NOW).unwrap();
+
+    let leaf = Leaf {
+        event: Event::ContentConsignment,
+        envelope: envelope.id().unwrap(),
+        commitment: envelope.commitment,
+        counterpart: "b.gov.cn".parse().unwrap(),
+        time: NOW,
+        evidence: None,
+    };
+    let leaf = leaf.encode().unwrap();
+    let other = merkle::leaf_hash(b"other");
+    let checkpoint = Checkpoint {
+        origin: "a.gov.cn/ledger".into(),
+        size: 2,
+        root: merkle::node_hash(&merkle::leaf_hash(&leaf), &other),
+    };
+    let note = checkpoint.sign(&seal).unwrap();
+    let receipt =
+        Receipt { leaf: leaf.clone(), index: 0, proof: vec![other], checkpoint: note.clone() };
+    let evidence = Evidence {
+        agency: "a.gov.cn".parse().unwrap(),
+        receipt: receipt.clone(),
+        chain: vec![certificate.der().to_vec().into()],
+        salt: Some(Digest::of(b"salt")),
+    };
+    let frame = encode_frame(&PeerMessage::Evidence { receipt }).unwrap();
+
+    let length = u32::try_from(document.bytes().len()).unwrap().to_be_bytes();
+    let salt = Digest::of(b"salt");
+    let head = [b"CHYDOC\x00\x01", &salt.as_bytes()[..], &length, document.bytes(), &part];
+    let mut entries = Vec::new();
+    tile::push_entry(&mut entries, &leaf).unwrap();
+    tile::push_entry(&mut entries, b"other").unwrap();
+    let hashes = [merkle::leaf_hash(&leaf), other].map(|h| *h.as_bytes()).concat();
+
+    let chain = vec![certificate.clone()];
+    let seeds = vec![
+        (Kind::Certificate, certificate.der().to_vec()),
+        (Kind::Pem, encode_pem_chain(&chain).into_bytes()),
+        (Kind::Key, pem.as_bytes().to_vec()),
+        (Kind::Document, document.bytes().to_vec()),
+        (Kind::Envelope, sealed),
+        (Kind::Statement, statement),
+        (Kind::Card, card),
+        (Kind::Directory, directory),
+        (Kind::Checkpoint, note.into_bytes()),
+        (Kind::Evidence, evidence.encode().unwrap()),
+        (Kind::Leaf, leaf),
+        (Kind::Frame, frame[4..].to_vec()),
+        (Kind::Content, head.concat()),
+        (Kind::Entries, entries),
+        (Kind::Tile, hashes),
+    ];
+    Good { trust, log_key: LogKey::of_seal(&certificate).unwrap(), chain, seeds }
+}
+
+static GOOD: LazyLock<Good> = LazyLock::new(make);
+
+/// Reads bytes as a kind. Returns whether they are accepted as genuine: for what is signed or
+/// digested that is a claim about every byte; for the rest only that they can be read.
+fn accepted(kind: Kind, bytes: &[u8]) -> bool {
+    let good = &*GOOD;
+    let registrar = "a.gov.cn".parse().unwrap();
+    match kind {
+        Kind::Certificate => Certificate::from_der(bytes).is_ok_and(|c| {
+            drop((c.signer_name(), c.agency_name(), c.public_key().is_some()));
+            good.trust.validate(&c, &[], NOW, chancery_certs::Purpose::Sign).is_ok()
+        }),
+        Kind::Pem => decode_pem_chain(bytes).is_ok(),
+        Kind::Key => {
+            std::str::from_utf8(bytes).is_ok_and(|text| SigningKey::from_pem(text, None).is_ok())
+        }
+        Kind::Document => SignedDocument::decode(bytes).is_ok_and(|document| {
+            verify_document(&document, &good.trust, NOW).indication == Indication::TotalPassed
+        }),
+        Kind::Envelope => {
+            drop(EnvelopeHeader::reopen(bytes));
+            EnvelopeHeader::open(bytes, &good.trust, NOW).is_ok()
+        }
+        Kind::Statement => EncryptionKeyStatement::open(bytes, &good.trust, NOW).is_ok(),
+        Kind::Card => AgencyCard::open(bytes, &good.trust, NOW).is_ok(),
+        Kind::Directory => Directory::open(bytes, &registrar, &good.trust, NOW).is_ok(),
+        Kind::Checkpoint => {
+            let note = String::from_utf8_lossy(bytes);
+            drop(LedgerAudit::begin(&good.chain, &note, Vec::new(), &good.trust, NOW));
+            SignedCheckpoint::open(&note, &good.log_key).is_ok()
+        }
+        Kind::Evidence => Evidence::decode(bytes).is_ok_and(|e| e.verify(&good.trust, NOW).is_ok()),
+        Kind::Leaf => Leaf::decode(bytes).is_ok(),
+        Kind::Frame => decode_frame::<PeerMessage>(bytes).is_ok(),
+        Kind::Content => {
+            let mut opener = ContentOpener::default();
+            let read = opener.push(bytes, |_| Ok::<_, ProtocolError>(()));
+            read.is_ok() && opener.finish().is_ok()
+        }
+        Kind::Entries => {
+            let mut audit = LedgerAudit::begin(
+                &good.chain,
+                &String::from_utf8_lossy(&good.seeds[8].1),
+                Vec::new(),
+                &good.trust,
+                NOW,
+            )
+            .unwrap();
+            let Ok(entries) = tile::entries(bytes) else { return false };
+            entries.iter().for_each(|leaf| audit.push_leaf(leaf));
+            audit.finish();
+            true
+        }
+        Kind::Tile => Tile::decode(bytes).is_ok(),
+    }
+}
+
+/// Whether every byte of a kind is bound by a signature or digest of ours.
+fn bound(kind: Kind) -> bool {
+    matches!(kind, Kind::Document | Kind::Envelope | Kind::Statement | Kind::Card | Kind::Directory)
+}
+
+#[test]
+fn the_examples_are_good() {
+    for (kind, bytes) in &GOOD.seeds {
+        assert!(accepted(*kind, bytes), "{kind:?}");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Damage {
+    Flip(prop::sample::Index, u8),
+    Cut(prop::sample::Index),
+    Insert(prop::sample::Index, Vec<u8>),
+    Remove(prop::sample::Index, usize),
+    Copy(prop::sample::Index, prop::sample::Index, usize),
+    Splice(prop::sample::Index, prop::sample::Index),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        4 => (at(), 0u8..8).prop_map(|(i, bit)| Damage::Flip(i, bit)),
+        1 => at().prop_map(Damage::Cut),
+        1 => (at(), prop::collection::vec(any::<u8>(), 1..9)).prop_map(|(i, b)| Damage::Insert(i, b)),
+        1 => (at(), 1usize..9).prop_map(|(i, n)| Damage::Remove(i, n)),
+        1 => (at(), at(), 1usize..40).prop_map(|(i, j, n)| Damage::Copy(i, j, n)),
+        1 => (at(), at()).prop_map(|(i, j)| Damage::Splice(i, j)),
+    ]
+}
+
+fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
+    if bytes.is_empty() {
+        return;
+    }
+    let len = bytes.len();
+    match damage {
+        Damage::Flip(i, bit) => bytes[i.index(len)] ^= 1 << bit,
+        Damage::Cut(i) => bytes.truncate(i.index(len)),
+        Damage::Insert(i, more) => {
+            let at = i.index(len);
+            bytes.splice(at..at, more.iter().copied());
+        }
+        Damage::Remove(i, n) => {
+            let at = i.index(len);
+            bytes.drain(at..(at + n).min(len));
+        }
+        Damage::Copy(i, j, n) => {
+            let (from, to) = (i.index(len), j.index(len));
+            let piece = bytes[from..(from + n).min(len)].to_vec();
+            bytes.splice(to..to, piece);
+        }
+        Damage::Splice(i, j) => {
+            let (other, at) = (i.get(&GOOD.seeds).1.clone(), j.index(len));
+            bytes.truncate(at);
+            bytes.extend(&other[at.min(other.len())..]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn damaged_bytes_are_refused_or_read_and_never_panic(
+        which in any::<prop::sample::Index>(), damages in prop::collection::vec(damage(), 1..4)
+    ) {
+        let (kind, good) = which.get(&GOOD.seeds);
+        let mut bytes = good.clone();
+        damages.iter().for_each(|damage| apply(&mut bytes, damage));
+        let taken = accepted(*kind, &bytes);
+        if bound(*kind) && bytes != *good {
+            prop_assert!(!taken, "altered bytes were taken as genuine");
+        }
+    }
+
+    #[test]
+    fn any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        for (kind, _) in &GOOD.seeds {
+            accepted(*kind, &bytes);
+        }
+        drop(CoseSign::decode(&bytes));
+    }
+}
