@@ -18,7 +18,7 @@ use crate::{
     keys::read_chain,
     output::{Output, time},
     trust::TrustArgs,
-    verify::{evidence_files, name, print_advice, print_finding},
+    verify::{files_in, name, print_advice, print_finding},
 };
 
 #[derive(Debug, clap::Args)]
@@ -69,7 +69,7 @@ impl Audit {
 /// The receipts in an export, an opened document or an evidence file.
 fn collect_held(path: &Path, held: &mut Vec<HeldReceipt>) -> Result<(), Failure> {
     let files = match path.is_dir() {
-        true => evidence_files(&path.join("evidence"))?,
+        true => files_in(&path.join("evidence"))?,
         false => vec![path.to_owned()],
     };
     // An export is held by the agency whose ledger it is; anything else by whoever gave it.
@@ -127,7 +127,7 @@ fn audit_one(
     edge.partial().for_each(|(level, index, tile)| check(level, index, tile));
     progress.finish_and_clear();
     wrong.iter().for_each(|path| audit.wrong_tile(path));
-    for file in evidence_files(&folder.join("evidence"))? {
+    for file in files_in(&folder.join("evidence"))? {
         let shown = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         audit.push_evidence(&shown, &read_file(&file)?);
     }

@@ -7,7 +7,7 @@ use chancery_certs::{Certificate, PathError, PathReason, Purpose};
 use crate::{
     failure::{Failure, NO},
     keys::read_chain,
-    output::{Output, time},
+    output::{Output, plain, time},
     trust::TrustArgs,
 };
 
@@ -75,14 +75,14 @@ fn show(output: &Output, files: &[PathBuf]) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     for cert in &all {
-        println!("{}: {}", output.t("subject", "主体"), cert.subject());
-        println!("  {}: {}", output.t("issuer", "签发者"), cert.issuer());
+        println!("{}: {}", output.t("subject", "主体"), plain(cert.subject()));
+        println!("  {}: {}", output.t("issuer", "签发者"), plain(cert.issuer()));
         println!("  {}: {}", output.t("serial", "序列号"), cert.serial());
         let (from, until) = (time(cert.not_before()), time(cert.not_after()));
         println!("  {}: {from} – {until}", output.t("validity", "有效期"));
         println!("  {}: {}", output.t("key", "密钥"), cert.key_kind());
         for name in cert.dns_names().iter().chain(cert.emails()) {
-            println!("  {}: {name}", output.t("name", "名称"));
+            println!("  {}: {}", output.t("name", "名称"), plain(name));
         }
         let usages: Vec<_> =
             cert.key_usages().iter().chain(cert.extended_key_usages()).copied().collect();
@@ -134,7 +134,7 @@ impl Verify {
             })),
             Ok(path) => {
                 let valid = output.t("valid under", "有效，信任锚为");
-                println!("✓ {}: {valid} {} ({note})", leaf.subject(), path.anchor);
+                println!("✓ {}: {valid} {} ({note})", plain(leaf.subject()), plain(&path.anchor));
             }
             Err(error) => {
                 let reason = format!("{:?}", error.reason);

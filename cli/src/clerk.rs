@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{DirBuilder, File},
     io::{Read as _, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -15,14 +16,19 @@ use chancery_node::{
     DeliveryState, DocumentView, LocalClient, LocalReply, LocalRequest, NodeError, OpenedView,
     TraceView, unix_now, write_new,
 };
-use chancery_protocol::{DocumentHeader, DocumentId, Part, SignedDocument, Urgency, sign_document};
+use chancery_protocol::{
+    DocumentHeader, DocumentId, Indication, Part, SignedDocument, Urgency, sign_document,
+};
 
 use crate::{
     failure::{ENVIRONMENT, Failure, REFUSED},
     keys::Signer,
-    output::{Output, parse_time, short, size, time},
+    ledger::is_inside,
+    output::{Output, parse_time, plain, short, size, time},
 };
 
+/// Characters of a title that the receipt for it repeats.
+const TITLE: usize = 200;
 /// Bytes read from a file at once.
 const READ: usize = 512 * 1024;
 
@@ -353,8 +359,15 @@ pub struct List {
 impl List {
     pub fn run(self, output: &Output, incoming: bool) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
-        let reply = client.ask(&LocalRequest::List { incoming, limit: self.limit })?;
-        let LocalReply::Documents(list) = reply else { return Err(Failure::from_reply(reply)) };
+        client.send(&LocalRequest::List { incoming, limit: self.limit })?;
+        let mut list = Vec::new();
+        loop {
+            match client.reply()? {
+                LocalReply::Document(view) => list.push(*view),
+                LocalReply::Done => break,
+                other => return Err(Failure::from_reply(other)),
+            }
+        }
         if output.json {
             let list: Vec<_> = list.iter().map(document_json).collect();
             output.print_json(&list.into());
@@ -379,9 +392,10 @@ fn print_line(output: &Output, view: &DocumentView) {
     let Some(document) = &view.document else {
         let error = view.error.as_deref().unwrap_or_default();
         println!(
-            "{}  ✗ {}: {error}",
+            "{}  ✗ {}: {}",
             short(view.envelope),
-            output.t("cannot be opened", "无法打开")
+            output.t("cannot be opened", "无法打开"),
+            plain(error)
         );
         return;
     };
@@ -389,7 +403,13 @@ fn print_line(output: &Output, view: &DocumentView) {
         Some(from) if view.incoming => from.to_string(),
         _ => view.to.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
-    println!("{}  {}  {}  {}", short(document), time(view.arrived), view.kind, view.title);
+    println!(
+        "{}  {}  {}  {}",
+        short(document),
+        time(view.arrived),
+        plain(&view.kind),
+        plain(&view.title)
+    );
     let arrow = if view.incoming { "←" } else { "→" };
     println!("    {arrow} {agencies}   {}", view.indication);
     for delivery in &view.deliveries {
@@ -428,6 +448,11 @@ fn look(client: &mut LocalClient, id: &str) -> Result<(OpenedView, SignedDocumen
     }
     let document = SignedDocument::decode(&opened.document)?;
     Ok((opened, document))
+}
+
+/// The first characters of a text.
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }
 
 fn opened(reply: LocalReply) -> Result<OpenedView, Failure> {
@@ -474,7 +499,7 @@ impl Open {
             }));
             return Ok(ExitCode::SUCCESS);
         }
-        println!("{} {}", header.kind, header.title);
+        println!("{} {}", plain(&header.kind), plain(&header.title));
         println!("  {} {}", output.t("from", "发文机关"), header.from);
         for part in &header.parts {
             println!("  {} ({})", folder.join("parts").join(&part.name).display(), size(part.size));
@@ -491,11 +516,21 @@ fn write_folder(
     document: &SignedDocument,
     folder: &Path,
 ) -> Result<(), Failure> {
+    // What was encrypted until now is for this user's eyes.
+    let mut owner_only = DirBuilder::new();
+    owner_only.recursive(true).mode(0o700);
+    owner_only.create(folder).map_err(NodeError::file(folder))?;
     let parts_dir = folder.join("parts");
     std::fs::create_dir_all(&parts_dir).map_err(NodeError::file(&parts_dir))?;
     write_new(&folder.join("document.cose"), &view.document)?;
-    for (name, bytes) in &view.evidence {
-        write_new(&folder.join("evidence").join(name), bytes)?;
+    loop {
+        match client.reply()? {
+            LocalReply::File(file) if is_inside(Path::new(&file.path)) => {
+                write_new(&folder.join("evidence").join(&file.path), &file.bytes)?;
+            }
+            LocalReply::Done => break,
+            other => return Err(Failure::from_reply(other)),
+        }
     }
     let header = document.header();
     let progress = output.bytes_bar(header.parts_size(), output.t("opening", "打开"));
@@ -556,6 +591,9 @@ pub struct Receive {
     /// A remark for the sender
     #[arg(long)]
     note: Option<String>,
+    /// Register it although its signatures do not verify
+    #[arg(long)]
+    unverified: bool,
     #[command(flatten)]
     signer: Signer,
     #[command(flatten)]
@@ -577,6 +615,14 @@ impl Receive {
                 "Choose a document from `chancery inbox`.",
             ));
         }
+        if view.indication != Indication::TotalPassed && !self.unverified {
+            return Err(Failure::usage(
+                "CHY-6018",
+                format!("its signatures do not verify: {}", view.indication.name()),
+                "See why with `chancery open` and `chancery verify`; --unverified registers it all \
+                 the same.",
+            ));
+        }
         let signer = self.signer.load()?;
         let now = unix_now();
         let mut fields = BTreeMap::new();
@@ -586,7 +632,8 @@ impl Receive {
         let header = DocumentHeader {
             kind: chancery_apps::RECEIPT.to_owned(),
             number: None,
-            title: format!("{}：{}", chancery_apps::RECEIPT, original.title),
+            // The longest title there may be leaves no room for more.
+            title: format!("{}：{}", chancery_apps::RECEIPT, cut(&original.title, TITLE)),
             from: signer.name().agency().clone(),
             to: vec![original.from.clone()],
             cc: Vec::new(),
@@ -608,7 +655,11 @@ impl Receive {
                 "received": document.id(), "document": submitted.document,
             }));
         } else {
-            println!("{} {}", output.t("received and registered:", "已签收："), original.title);
+            println!(
+                "{} {}",
+                output.t("received and registered:", "已签收："),
+                plain(&original.title)
+            );
             println!("  {} {}", output.t("signed by", "签收人"), signer.name());
             println!("  → {}", original.from);
         }
@@ -641,7 +692,7 @@ impl Trace {
 
 fn print_trace(output: &Output, trace: &TraceView) {
     let document = &trace.document;
-    println!("{} {}", document.kind, document.title);
+    println!("{} {}", plain(&document.kind), plain(&document.title));
     if let Some(id) = &document.document {
         println!("  {id}");
     }
@@ -650,7 +701,8 @@ fn print_trace(output: &Output, trace: &TraceView) {
         let entry = step.entry.map_or_else(String::new, |n| format!(" #{n}"));
         let by = step.by.as_deref().map_or_else(String::new, |by| format!("  {by}"));
         let verdict = step.indication.map_or_else(String::new, |i| format!("  {}", i.name()));
-        let note = step.note.as_deref().map_or_else(String::new, |note| format!("  ({note})"));
+        let note =
+            step.note.as_deref().map_or_else(String::new, |note| format!("  ({})", plain(note)));
         println!("  {}  {event}  {}{entry}{by}{verdict}{note}", time(step.time), step.agency);
     }
 }

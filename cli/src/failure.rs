@@ -9,7 +9,7 @@ use chancery_protocol::ProtocolError;
 
 use crate::{
     codes::{self, Code},
-    output::Output,
+    output::{Output, plain},
 };
 
 /// A refusal or failure on its way to the user.
@@ -89,11 +89,11 @@ impl Failure {
         match codes::find(&self.code).filter(|_| output.chinese) {
             Some(Code { means: [_, means], remedy: [_, remedy], .. }) => {
                 eprintln!("错误[{}]: {means}", self.code);
-                eprintln!("  详情: {}", self.message);
+                eprintln!("  详情: {}", plain(&self.message));
                 eprintln!("  处理办法: {remedy}");
             }
             None => {
-                eprintln!("error[{}]: {}", self.code, self.message);
+                eprintln!("error[{}]: {}", self.code, plain(&self.message));
                 eprintln!("  what to do: {}", self.remedy);
             }
         }

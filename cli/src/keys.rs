@@ -46,6 +46,8 @@ pub struct Signer {
     open: OpenKey,
 }
 
+const NEW_PASSPHRASE: &str = "CHANCERY_NEW_PASSPHRASE";
+
 type Passphrase = Zeroizing<Vec<u8>>;
 
 fn passphrase_in(path: &Path) -> Result<Passphrase, Failure> {
@@ -105,7 +107,16 @@ impl NewKey {
             return Ok(None);
         }
         let file = self.new_passphrase_file.as_deref();
-        let found = passphrase_from(file, "CHANCERY_NEW_PASSPHRASE", "New passphrase: ")?;
+        let asked = file.is_none() && std::env::var_os(NEW_PASSPHRASE).is_none();
+        let found = passphrase_from(file, NEW_PASSPHRASE, "New passphrase: ")?;
+        if asked && found.is_some() {
+            // Typed blind: a slip would lock the key away for good.
+            let again = passphrase_from(None, NEW_PASSPHRASE, "The same again: ")?;
+            if again != found {
+                let remedy = "Type the same passphrase twice; nothing was made.";
+                return Err(Failure::usage("CHY-6017", "the two passphrases differ", remedy));
+            }
+        }
         match found {
             Some(passphrase) if !passphrase.is_empty() => Ok(Some(passphrase)),
             _ => Err(Failure::usage(

@@ -146,7 +146,7 @@ fn prove_entry(
 }
 
 /// Whether a path from the node stays inside the folder that it is written to.
-fn is_inside(path: &Path) -> bool {
+pub fn is_inside(path: &Path) -> bool {
     path.components().all(|c| matches!(c, Component::Normal(_)))
 }
 

@@ -70,6 +70,13 @@ impl Output {
     }
 }
 
+/// A text from outside for a terminal: what would steer it or turn its writing shows as a mark.
+pub fn plain(text: &str) -> String {
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if steers(c) { '\u{FFFD}' } else { c }).collect()
+}
+
 /// Reads a time in RFC 3339.
 pub fn parse_time(text: &str) -> Result<i64, String> {
     OffsetDateTime::parse(text, &Rfc3339)

@@ -15,7 +15,7 @@ use chancery_protocol::{
 use crate::{
     clerk::digest_file,
     failure::Failure,
-    output::{Output, time},
+    output::{Output, plain, time},
     trust::TrustArgs,
 };
 
@@ -87,7 +87,13 @@ fn verify_one(path: &Path, trust: &TrustStore, at: i64) -> Result<Verdict, Failu
         let found = if file.exists() { Some(digest_file(&file, &hidden)?.1) } else { None };
         report.check_part(part, found);
     }
-    for file in evidence_files(&folder.join("evidence"))? {
+    for file in files_in(&folder.join("parts"))? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if !document.header().parts.iter().any(|part| part.name == name) {
+            report.unsigned_content(&name);
+        }
+    }
+    for file in files_in(&folder.join("evidence"))? {
         match Evidence::decode(&read_file(&file)?) {
             Ok(evidence) => drop(report.check_evidence(&evidence, trust)),
             Err(error) => {
@@ -100,8 +106,8 @@ fn verify_one(path: &Path, trust: &TrustStore, at: i64) -> Result<Verdict, Failu
     Ok(Verdict::Report { title, report: Box::new(report) })
 }
 
-/// The evidence files of a folder, in the order of their names; none when there is no folder.
-pub fn evidence_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The files of a folder, in the order of their names; none when there is no folder.
+pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
@@ -151,14 +157,18 @@ impl Verdict {
             Self::Report { title, report } => (title, report),
         };
         let sub = report.sub_indication.map_or_else(String::new, |s| format!("  {}", name(s)));
-        println!("{}{sub}  {title}", report.indication.name());
+        println!("{}{sub}  {}", report.indication.name(), plain(title));
         println!("  {} {}", output.t("document", "文件编号"), report.document);
         for signature in &report.signatures {
             let signer = signature.display.as_deref().unwrap_or("?");
             let commitment = signature.commitment.unwrap_or("-");
             let claimed = signature.signing_time.map_or_else(|| "-".to_owned(), time);
             let what = output.t("signature", "签名");
-            println!("  {what}: {signer} ({commitment}, {}, {claimed})", signature.algorithm);
+            println!(
+                "  {what}: {} ({commitment}, {}, {claimed})",
+                plain(signer),
+                signature.algorithm
+            );
             print_finding(&signature.finding);
         }
         report.findings.iter().chain(&report.evidence).for_each(print_finding);
@@ -189,7 +199,7 @@ pub fn print_finding(finding: &Finding) {
         Indication::Indeterminate => "?",
         Indication::TotalFailed => "✗",
     };
-    println!("  {mark} {}", finding.sentence);
+    println!("  {mark} {}", plain(&finding.sentence));
 }
 
 pub fn print_advice(output: &Output, sub: SubIndication) {

@@ -41,7 +41,8 @@ pub enum LocalRequest {
         /// At most so many.
         limit: u32,
     },
-    /// Open a document by the first digits of its id; its parts follow as raw frames if wanted.
+    /// Open a document by the first digits of its id. If its parts are wanted, the evidence follows
+    /// file by file up to [`LocalReply::Done`], and then the parts as raw frames up to another.
     Open {
         /// The first digits of a document or envelope id.
         id: String,
@@ -88,7 +89,8 @@ pub enum LocalReply {
         envelope: EnvelopeId,
         recipients: Vec<AgencyName>,
     },
-    Documents(Vec<DocumentView>),
+    /// One of a list; [`LocalReply::Done`] ends it.
+    Document(Box<DocumentView>),
     Opened(Box<OpenedView>),
     Traced(Box<TraceView>),
     DirectoryInstalled {
@@ -190,8 +192,8 @@ pub struct OpenedView {
     pub incoming: bool,
     #[serde(with = "serde_bytes")]
     pub document: Vec<u8>,
-    /// Evidence files: names and bytes.
-    pub evidence: Vec<(String, ByteBuf)>,
+    /// The node's own verdict on the signatures.
+    pub indication: Indication,
 }
 
 /// The journey of a document.

@@ -262,6 +262,7 @@ async fn deliver(
             }
             OutboundAction::RetryAfter(pause) => return Ok(Some(pause)),
             OutboundAction::GiveUp(refusal) => {
+                let refusal = refusal.bounded();
                 tracing::warn!(
                     envelope = %id, %peer, code = refusal.code, reason = refusal.reason,
                     "the peer refuses the envelope"

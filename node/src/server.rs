@@ -31,6 +31,8 @@ use crate::{
     store::Table,
 };
 
+/// Characters of a title in a step of a trace.
+const NOTE: usize = 120;
 /// Frames between the disk and the socket.
 const AHEAD: usize = 8;
 
@@ -120,7 +122,11 @@ async fn answer(
         LocalRequest::Submit { document } => return submit(shared, client, document).await,
         LocalRequest::List { incoming, limit } => {
             let shared = shared.clone();
-            LocalReply::Documents(blocking(move || list(&shared, incoming, limit)).await?)
+            // One by one: a frame is bounded, a list is not.
+            for view in blocking(move || list(&shared, incoming, limit)).await? {
+                client.send(&LocalReply::Document(Box::new(view))).await?;
+            }
+            LocalReply::Done
         }
         LocalRequest::Open { id, parts } => return open(shared, client, id, parts).await,
         LocalRequest::Trace { id } => {
@@ -292,36 +298,36 @@ async fn open(
     if parts && head.incoming {
         documents::hand_over(shared, &head).await?;
     }
-    let gather = (shared.clone(), head.clone());
-    let evidence = blocking(move || {
-        let (shared, head) = gather;
-        let all = documents::evidence(&shared, &head)?;
-        all.into_iter()
-            .map(|evidence| {
-                let event = Leaf::decode(&evidence.receipt.leaf)?.event;
-                let own = evidence.agency == shared.identity.agency;
-                let mut name = evidence.file_name(event);
-                if own && event != Event::ContentConsignment {
-                    // One per recipient: told apart by the entry's number.
-                    name =
-                        name.replace(".evidence", &format!(".{}.evidence", evidence.receipt.index));
-                }
-                Ok((name, ByteBuf::from(evidence.encode()?)))
-            })
-            .collect::<Result<Vec<_>, NodeError>>()
-    })
-    .await?;
     let view = OpenedView {
         envelope: head.envelope,
         incoming: head.incoming,
         document: head.document.bytes().to_vec(),
-        evidence,
+        indication: head.report.indication,
     };
     client.send(&LocalReply::Opened(Box::new(view))).await?;
     if parts {
+        let gather = (shared.clone(), head.clone());
+        for file in blocking(move || evidence_files(&gather.0, &gather.1)).await? {
+            client.send(&LocalReply::File(file)).await?;
+        }
+        client.send(&LocalReply::Done).await?;
         send_parts(shared, client, head).await?;
     }
     client.send(&LocalReply::Done).await
+}
+
+fn evidence_files(shared: &Shared, head: &OpenedHead) -> Result<Vec<ExportedFile>, NodeError> {
+    let all = documents::evidence(shared, head)?.into_iter().map(|evidence| {
+        let event = Leaf::decode(&evidence.receipt.leaf)?.event;
+        let own = evidence.agency == shared.identity.agency;
+        let mut path = evidence.file_name(event);
+        if own && event != Event::ContentConsignment {
+            // One per recipient: told apart by the entry's number.
+            path = path.replace(".evidence", &format!(".{}.evidence", evidence.receipt.index));
+        }
+        Ok(ExportedFile { path, bytes: evidence.encode()? })
+    });
+    all.collect()
 }
 
 async fn send_parts(
@@ -415,7 +421,7 @@ fn answers(
             entry: None,
             by: signature.and_then(|s| s.signer.as_ref()).map(ToString::to_string),
             indication: Some(head.report.indication),
-            note: Some(header.title.clone()),
+            note: Some(header.title.chars().take(NOTE).collect()),
         });
     }
     Ok(())

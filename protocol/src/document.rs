@@ -159,11 +159,16 @@ impl DocumentHeader {
         if self.parts.len() > MAX_PARTS {
             return Err(refuse(format!("it has more than {MAX_PARTS} parts")));
         }
-        let optional = [&self.number, &self.classification].into_iter().flatten();
+        let optional = optional_lines(self);
         let fields = self.fields.iter().flat_map(|(name, value)| [name, value]);
         let texts = [&self.kind, &self.title, &self.module].into_iter().chain(optional);
         if texts.chain(fields).any(|text| text.len() > MAX_TEXT) {
             return Err(refuse(format!("a text in it is longer than {MAX_TEXT} bytes")));
+        }
+        // These are shown on one line, to people, on terminals.
+        let lines = [&self.kind, &self.title, &self.module].into_iter().chain(optional_lines(self));
+        if lines.flat_map(|text| text.chars()).any(misleading) {
+            return Err(refuse("a text in it holds control or direction characters"));
         }
         let mut names = BTreeSet::new();
         for part in &self.parts {
@@ -181,9 +186,19 @@ impl DocumentHeader {
     }
 }
 
+fn optional_lines(header: &DocumentHeader) -> impl Iterator<Item = &String> {
+    [&header.number, &header.classification].into_iter().flatten()
+}
+
+/// Characters that make a line say something else than it holds: controls (which also steer
+/// terminals) and the overrides of writing direction (Unicode Standard Annex 9).
+fn misleading(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A part is written to disk under its name, so the name must not lead elsewhere.
 fn check_part_name(name: &str) -> Result<(), ProtocolError> {
-    let separators = |c: char| c == '/' || c == '\\' || c.is_control();
+    let separators = |c: char| c == '/' || c == '\\' || misleading(c);
     if name.is_empty() || name.len() > 255 || name.starts_with('.') || name.contains(separators) {
         return Err(refuse(format!("{name:?} is no plain file name")));
     }
@@ -355,10 +370,15 @@ pub(crate) mod tests {
         let sign = |parts: &[(&str, &[u8])]| {
             sign_document(&header(parts), &world.officer, Commitment::Approval, NOW)
         };
-        for name in ["../x", "a/b", "a\\b", "", ".hidden", "a\0b", "a\nb"] {
+        for name in ["../x", "a/b", "a\\b", "", ".hidden", "a\0b", "a\nb", "a\u{202e}fdp.exe"] {
             assert!(matches!(sign(&[(name, b"")]), Err(ProtocolError::Header(_))), "{name:?}");
         }
         assert!(sign(&[("a", b""), ("a", b"")]).is_err());
+        for title in ["a\u{1b}[2Jb", "a\nb", "\u{202e}cba"] {
+            let header = DocumentHeader { title: title.into(), ..header(&[]) };
+            let signed = sign_document(&header, &world.officer, Commitment::Approval, NOW);
+            assert!(matches!(signed, Err(ProtocolError::Header(_))), "{title:?}");
+        }
         assert!(sign(&[("决定.pdf", b""), ("附件 1.xlsx", b"")]).is_ok());
     }
 }

@@ -60,6 +60,8 @@ pub enum SubIndication {
     SigCryptoFailure,
     /// A signed object is not at hand.
     SignedDataNotFound,
+    /// Ours: something lies with the signed parts that no signature covers.
+    UnsignedContent,
     /// The signature does not meet what the policy asks of it.
     SigConstraintsFailure,
     /// The chain breaks a constraint: names, key usage, path length, policies.
@@ -105,6 +107,11 @@ impl SubIndication {
             Self::SignedDataNotFound => (
                 "A signed part is missing. Put it back beside the document and verify again.",
                 "缺少已签署的附件。请放回原处后重新验证。",
+            ),
+            Self::UnsignedContent => (
+                "A file lies with the signed parts that nobody signed. Take it away, and do not \
+                 take it for a part of the document.",
+                "附件目录中有未经签署的文件。请将其移走，不可视为文件的组成部分。",
             ),
             Self::SigConstraintsFailure => (
                 "The signature is genuine, but not one that this document needs. Ask the sender \
@@ -264,6 +271,14 @@ impl VerificationReport {
                 format!("part {:?} is not there", part.name),
             ),
         };
+        self.judge(&finding);
+        self.findings.push(finding);
+    }
+
+    /// Adds that a file lies with the parts which is none of them.
+    pub fn unsigned_content(&mut self, name: &str) {
+        let sentence = format!("{name:?} is no part of the document: no signature covers it");
+        let finding = Finding::open(SubIndication::UnsignedContent, sentence);
         self.judge(&finding);
         self.findings.push(finding);
     }

@@ -27,6 +27,19 @@ pub struct Refusal {
     pub retry_after: Option<u32>,
 }
 
+impl Refusal {
+    /// The refusal as it may be kept and shown: a peer's words, cut to a sentence's length and
+    /// without what would steer a terminal, under a code of the known form.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let digits = self.code.strip_prefix("CHY-").filter(|d| d.len() == 4);
+        let known = digits.is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit()));
+        let code = if known { self.code } else { "CHY-5000".into() };
+        let reason = self.reason.chars().filter(|c| !c.is_control()).take(500).collect();
+        Self { code, reason, ..self }
+    }
+}
+
 /// A message between nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -115,6 +128,16 @@ mod tests {
         let content = Some(vec![0; MAX_INLINE].into());
         let frame = encode_frame(&PeerMessage::Offer { envelope, content }).expect("fits");
         assert!(frame.len() > MAX_FRAME / 2, "the limits are lower than they need to be");
+    }
+
+    #[test]
+    fn a_refusal_from_outside_is_cut_to_a_plain_sentence() {
+        let refusal = |code: &str, reason: &str| {
+            Refusal { code: code.into(), reason: reason.into(), retry_after: None }.bounded()
+        };
+        assert_eq!(refusal("CHY-5004", "too large"), refusal("CHY-5004", "too\u{7} large"));
+        let long = refusal("<script>", &"x".repeat(1 << 20));
+        assert_eq!((long.code.as_str(), long.reason.len()), ("CHY-5000", 500));
     }
 
     #[test]

@@ -255,7 +255,8 @@ impl World {
     /// Ends an agency's node with SIGTERM. Returns its exit code.
     pub fn stop(&mut self, agency: &str) -> i32 {
         let mut child = self.nodes.remove(agency).expect("a running node");
-        let status = Command::new("kill").arg(child.id().to_string()).status().expect("kill");
+        let kill = format!("kill {}", child.id());
+        let status = Command::new("sh").args(["-c", &kill]).status().expect("a shell");
         assert!(status.success());
         child.wait().expect("ends").code().unwrap_or(-1)
     }

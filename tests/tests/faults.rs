@@ -54,8 +54,9 @@ fn sigkill_of_either_node_under_load_loses_and_doubles_nothing() {
             stop.store(true, Ordering::Relaxed);
             if victim == "b" {
                 // In the thick of it: the clerk is still sending.
-                let pid = world.pid("b").to_string();
-                Command::new("kill").args(["-9", &pid]).status().unwrap();
+                // The shell's own `kill`: a small machine has no other.
+                let kill = format!("kill -9 {}", world.pid("b"));
+                Command::new("sh").args(["-c", &kill]).status().unwrap();
             }
             sender.join().unwrap()
         });

@@ -6,11 +6,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use chancery_certs::{
     AgencyCard, Credential, EncryptionKeyStatement, TrustStore, decode_pem_chain,
 };
-use chancery_crypto::{CHUNK_SIZE, ContentKey, Digest, SigningKey, wrap_key};
+use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, SigningKey, wrap_key};
 use chancery_node::{NodeConfig, unix_now};
 use chancery_protocol::{
-    EnvelopeHeader, PeerMessage, Recipient, Urgency, decode_frame, encode_frame, merkle,
-    recipient_info,
+    ContentSealer, DocumentHeader, EnvelopeHeader, PeerMessage, Recipient, Urgency,
+    commit_to_document, decode_frame, encode_frame, merkle, recipient_info, sign_document,
 };
 use chancery_tests::World;
 use quinn::{ClientConfig, Connection, Endpoint, crypto::rustls::QuicClientConfig};
@@ -81,6 +81,10 @@ fn refused(message: &PeerMessage, code: &str) {
 
 /// What a lying peer starts from: a good envelope header from `c` to `b` with junk content.
 fn header(world: &World, content: &[u8]) -> EnvelopeHeader {
+    header_with(world, content, &ContentKey::generate().unwrap())
+}
+
+fn header_with(world: &World, content: &[u8], content_key: &ContentKey) -> EnvelopeHeader {
     let anchors = decode_pem_chain(&std::fs::read(world.path("root/ca.pem")).unwrap()).unwrap();
     let trust = TrustStore::new(anchors).unwrap();
     let now = unix_now();
@@ -89,7 +93,7 @@ fn header(world: &World, content: &[u8]) -> EnvelopeHeader {
     let key = EncryptionKeyStatement::open(&card.encryption_key, &trust, now).unwrap().key;
     let (sender, agency) = ("c.zj.gov.cn".parse().unwrap(), "b.zj.gov.cn".parse().unwrap());
     let info = recipient_info(&sender, &agency);
-    let wrapped = wrap_key(&key, &ContentKey::generate().unwrap(), &info).unwrap();
+    let wrapped = wrap_key(&key, content_key, &info).unwrap();
     let mut tree = merkle::CompactRange::default();
     content.chunks(CHUNK_SIZE).for_each(|c| tree.push(merkle::leaf_hash(c)));
     EnvelopeHeader {
@@ -181,6 +185,69 @@ fn a_certified_peer_that_lies_is_refused_with_a_code_and_harms_nobody() {
     assert_eq!(inbox.len(), 2, "{inbox:#?}");
     assert_eq!(inbox[0]["title"], "Honest");
     assert!(inbox[1]["error"].as_str().unwrap().contains("CHY-1011"), "{inbox:#?}");
+}
+
+#[test]
+fn a_document_whose_signer_is_not_trusted_is_shown_as_such_and_not_registered_by_mistake() {
+    let mut world = World::new();
+    world.add_agency("c", "p256");
+    world.publish(2, &["a", "b", "c"]);
+    world.start("b");
+    // An officer of c by the word of a root that nobody trusts.
+    world.run("ca init --dir evil --display Evil --no-passphrase").ok();
+    world
+        .run(
+            "ca issue --ca evil --profile officer --name clerk@c.zj.gov.cn --display Clerk \
+             --out certs-evil --no-passphrase",
+        )
+        .ok();
+    let officer = credential(&world, "certs-evil/clerk.pem", "certs-evil/clerk.key");
+    let seal = credential(&world, "certs-c/seal.pem", "certs-c/seal.key");
+    let now = unix_now();
+    let document = DocumentHeader {
+        kind: "通知".into(),
+        number: None,
+        title: "Pay at once".into(),
+        from: "c.zj.gov.cn".parse().unwrap(),
+        to: vec!["b.zj.gov.cn".parse().unwrap()],
+        cc: Vec::new(),
+        classification: None,
+        urgency: Urgency::Flash,
+        created: now,
+        deadline: None,
+        in_reply_to: None,
+        module: "official-documents".into(),
+        fields: std::collections::BTreeMap::new(),
+        parts: Vec::new(),
+        nonce: Digest::of(b"nonce"),
+    };
+    let document = sign_document(&document, &officer, Commitment::Approval, now).unwrap();
+    let (key, salt) = (ContentKey::generate().unwrap(), Digest::of(b"salt"));
+    let mut content = Vec::new();
+    let sealer = ContentSealer::new(&key, &salt, &document, &mut content).unwrap();
+    sealer.finish(&mut content).unwrap();
+    let mut header = header_with(&world, &content, &key);
+    header.commitment = commit_to_document(&salt, &document.id());
+    let envelope = header.seal(&seal, now).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
+        let connection =
+            endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap().await.unwrap();
+        let answer = offer(&connection, envelope, &content).await;
+        assert!(matches!(answer, PeerMessage::Evidence { .. }), "{answer:?}");
+    });
+    let inbox = world.list("b", "inbox");
+    assert_eq!(inbox[0]["indication"], "INDETERMINATE", "{inbox:#?}");
+    let id = document.id();
+    world.clerk("b", &format!("receive {id}")).refused(2, "CHY-6018");
+    assert!(world.list("b", "outbox").is_empty(), "nothing was signed");
+    world.clerk("b", &format!("open {id} --out got")).ok();
+    let verdict = world.run("--json verify got --anchor root/ca.pem");
+    assert_eq!(verdict.code, 5, "{verdict:?}");
+    let why = &verdict.json()["documents"][0]["sub_indication"];
+    assert_eq!(why, "NO_CERTIFICATE_CHAIN_FOUND");
+    world.clerk("b", &format!("receive {id} --unverified")).ok();
 }
 
 #[test]

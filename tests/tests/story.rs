@@ -96,6 +96,11 @@ fn a_document_survives_a_crash_is_signed_for_audited_and_its_forgeries_are_caugh
     flip(&world.path("forged/parts/notice.md"), 100);
     verdict(&verify(&world, "forged"), 1, "TOTAL-FAILED", Some("HASH_FAILURE"));
 
+    // Forgery: a file that nobody signed lies with the parts.
+    copy_dir(&world.path("received"), &world.path("stuffed"));
+    world.write("stuffed/parts/annex.pdf", b"unsigned");
+    verdict(&verify(&world, "stuffed"), 5, "INDETERMINATE", Some("UNSIGNED_CONTENT"));
+
     // Forgery: a byte of the signed header (inside the title's text).
     copy_dir(&world.path("received"), &world.path("forged-header"));
     let cose = world.path("forged-header/document.cose");
