@@ -9,11 +9,15 @@ use chancery_certs::{
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, SigningKey, wrap_key};
 use chancery_node::{NodeConfig, unix_now};
 use chancery_protocol::{
-    ContentSealer, DocumentHeader, EnvelopeHeader, PeerMessage, Recipient, Urgency,
-    commit_to_document, decode_frame, encode_frame, merkle, recipient_info, sign_document,
+    Checkpoint, ContentSealer, DocumentHeader, EnvelopeHeader, EnvelopeId, Event, Leaf,
+    PeerMessage, Receipt, Recipient, Urgency, commit_to_document, decode_frame, encode_frame,
+    merkle, recipient_info, sign_document,
 };
 use chancery_tests::World;
-use quinn::{ClientConfig, Connection, Endpoint, crypto::rustls::QuicClientConfig};
+use quinn::{
+    ClientConfig, Connection, Endpoint,
+    crypto::rustls::{QuicClientConfig, QuicServerConfig},
+};
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -248,6 +252,106 @@ fn a_document_whose_signer_is_not_trusted_is_shown_as_such_and_not_registered_by
     let why = &verdict.json()["documents"][0]["sub_indication"];
     assert_eq!(why, "NO_CERTIFICATE_CHAIN_FOUND");
     world.clerk("b", &format!("receive {id} --unverified")).ok();
+}
+
+/// A node of agency `c` that says what it is told to say: each offer gets the next answer.
+fn lying_node(world: &World, say: impl Fn(usize, EnvelopeHeader) -> PeerMessage + Send + 'static) {
+    let chain = CertificateDer::pem_file_iter(world.path("certs-c/node.pem")).unwrap();
+    let chain: Vec<_> = chain.map(Result::unwrap).take(2).collect();
+    let key = PrivateKeyDer::from_pem_file(world.path("certs-c/node.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    tls.alpn_protocols = vec![b"chancery/1".to_vec()];
+    let tls = QuicServerConfig::try_from(tls).unwrap();
+    let config = quinn::ServerConfig::with_crypto(Arc::new(tls));
+    let address = address(world, "c");
+    std::thread::spawn(move || {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let endpoint = Endpoint::server(config, address).unwrap();
+            let mut offers = 0;
+            while let Some(incoming) = endpoint.accept().await {
+                let Ok(connection) = incoming.await else { continue };
+                while let Ok((mut send, mut recv)) = connection.accept_bi().await {
+                    let body = recv.read_to_end(1 << 20).await.unwrap();
+                    let offer = decode_frame(&body[4..]).unwrap();
+                    let PeerMessage::Offer { envelope, .. } = offer else { panic!("{offer:?}") };
+                    let (_, header) = EnvelopeHeader::reopen(&envelope).unwrap();
+                    let answer = encode_frame(&say(offers, header)).unwrap();
+                    offers += 1;
+                    send.write_all(&answer).await.unwrap();
+                    send.finish().unwrap();
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn only_a_true_receipt_for_this_very_envelope_ends_a_delivery_and_a_fork_is_seen() {
+    let mut world = World::new();
+    world.add_agency("c", "p256");
+    world.publish(2, &["a", "b", "c"]);
+    let seal = credential(&world, "certs-c/seal.pem", "certs-c/seal.key");
+    let foreign = credential(&world, "certs-b/seal.pem", "certs-b/seal.key");
+    let leaf = |header: &EnvelopeHeader| Leaf {
+        event: Event::ContentConsignment,
+        envelope: header.id().unwrap(),
+        commitment: header.commitment,
+        counterpart: "a.zj.gov.cn".parse().unwrap(),
+        time: unix_now(),
+        evidence: None,
+    };
+    let receipt = |before: &[Digest], leaf: &Leaf, by: &Credential| {
+        let leaf = leaf.encode().unwrap();
+        let hash = merkle::leaf_hash(&leaf);
+        let root = before.first().map_or(hash, |first| merkle::node_hash(first, &hash));
+        let (index, proof) = (before.len() as u64, before.to_vec());
+        let origin = "c.zj.gov.cn/ledger".to_owned();
+        let checkpoint = Checkpoint { origin, size: index + 1, root }.sign(by).unwrap();
+        PeerMessage::Evidence { receipt: Receipt { leaf: leaf.clone(), index, proof, checkpoint } }
+    };
+    let first = std::sync::Mutex::new(None);
+    lying_node(&world, move |n, header| {
+        let good = leaf(&header);
+        let mut first = first.lock().unwrap();
+        match n {
+            // Of another envelope, of another event, for another sender, by another seal.
+            0 => receipt(
+                &[],
+                &Leaf { envelope: EnvelopeId::from_slice(&[7; 32]).unwrap(), ..good },
+                &seal,
+            ),
+            1 => receipt(&[], &Leaf { event: Event::RelayFailure, ..good }, &seal),
+            2 => receipt(&[], &Leaf { counterpart: "b.zj.gov.cn".parse().unwrap(), ..good }, &seal),
+            3 => receipt(&[], &good, &foreign),
+            // An answer that does not belong to the offer.
+            4 => PeerMessage::Want { from_chunk: 0 },
+            5 => {
+                *first = Some(merkle::leaf_hash(&good.encode().unwrap()));
+                receipt(&[], &good, &seal)
+            }
+            // The second document: a ledger of one entry again, with another root, is a fork.
+            6 => receipt(&[], &good, &seal),
+            _ => receipt(&[first.unwrap()], &good, &seal),
+        }
+    });
+    world.start("a");
+    world.write("n.txt", b"text");
+    let refused = |w: &World| w.log("a").matches("delivery failed").count();
+    world.send("a", "c", "n.txt", "First", &[]);
+    world.wait("four refused receipts", 60, |w| refused(w) >= 5);
+    world.wait("the delivery", 60, |w| w.pending("a") == 0);
+    assert_eq!(refused(&world), 5, "the first true receipt ends it, and no other");
+    assert_eq!(world.list("a", "outbox")[0]["deliveries"][0]["state"], "delivered");
+    world.send("a", "c", "n.txt", "Second", &[]);
+    world.wait("the second delivery", 60, |w| w.pending("a") == 0);
+    assert!(world.log("a").contains("sealed two different ledgers of one size"));
+    assert_eq!(refused(&world), 6);
 }
 
 #[test]
