@@ -3,82 +3,33 @@
 use std::{
     collections::BTreeMap,
     fs::{DirBuilder, File},
-    io::{Read as _, Write as _},
+    io::Write as _,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use chancery_certs::{AgencyName, Credential};
+use chancery_certs::AgencyName;
 use chancery_crypto::{Commitment, Digest, Hasher};
 use chancery_node::{
     DeliveryState, DocumentView, LocalClient, LocalReply, LocalRequest, NodeError, OpenedView,
     TraceView, unix_now, write_new,
 };
 use chancery_protocol::{
-    DocumentHeader, DocumentId, Indication, Part, SignedDocument, Urgency, sign_document,
+    DocumentHeader, DocumentId, Indication, Part, SignedDocument, sign_document,
 };
 
 use crate::{
+    draft::{Draft, each_piece},
     failure::{ENVIRONMENT, Failure, REFUSED},
     keys::Signer,
-    ledger::is_inside,
-    output::{Output, parse_time, plain, short, size, time},
+    local::{Local, is_inside},
+    output::{Output, plain, short, size, time},
 };
 
 /// Characters of a title that the receipt for it repeats.
 const TITLE: usize = 200;
-/// Bytes read from a file at once.
-const READ: usize = 512 * 1024;
-
-/// Where the local node is.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Local {
-    /// The Unix socket of the local node
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "CHANCERY_SOCKET",
-        default_value = "/run/chancery/node.sock"
-    )]
-    socket: PathBuf,
-}
-
-impl Local {
-    /// Connects to the node.
-    pub fn connect(&self) -> Result<LocalClient, Failure> {
-        LocalClient::connect(&self.socket).map_err(|error| Failure {
-            remedy: "Start the node with `chancery node run`, or name its socket with --socket."
-                .into(),
-            exit: ENVIRONMENT,
-            ..error.into()
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum UrgencyArg {
-    /// 平件
-    #[value(alias = "平件")]
-    Routine,
-    /// 加急
-    #[value(alias = "加急")]
-    Urgent,
-    /// 特急
-    #[value(alias = "特急")]
-    Flash,
-}
-
-impl From<UrgencyArg> for Urgency {
-    fn from(urgency: UrgencyArg) -> Self {
-        match urgency {
-            UrgencyArg::Routine => Self::Routine,
-            UrgencyArg::Urgent => Self::Urgent,
-            UrgencyArg::Flash => Self::Flash,
-        }
-    }
-}
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -95,100 +46,6 @@ pub struct Send {
     signer: Signer,
     #[command(flatten)]
     local: Local,
-}
-
-/// What a document is made of.
-#[derive(Debug, clap::Args)]
-pub struct Draft {
-    /// The files of the document, main text first
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// Main recipients (主送)
-    #[arg(long, required = true, num_args = 1.., value_name = "AGENCY")]
-    to: Vec<AgencyName>,
-    /// Copies (抄送)
-    #[arg(long, num_args = 1.., value_name = "AGENCY")]
-    cc: Vec<AgencyName>,
-    /// The document type, such as 通知 or notice
-    #[arg(long = "type", value_name = "TYPE")]
-    kind: String,
-    /// The title
-    #[arg(long)]
-    title: String,
-    /// The document number, such as 浙司〔2026〕12号
-    #[arg(long)]
-    number: Option<String>,
-    /// How urgent it is
-    #[arg(long, value_enum, default_value = "routine")]
-    urgency: UrgencyArg,
-    /// Until when an answer is wanted, RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    deadline: Option<i64>,
-    /// The document that this one answers
-    #[arg(long, value_name = "ID")]
-    reply_to: Option<DocumentId>,
-}
-
-/// The media type of a file, by its name's ending.
-fn media_type(path: &Path) -> &'static str {
-    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    match ending.to_ascii_lowercase().as_str() {
-        "pdf" => "application/pdf",
-        "ofd" => "application/ofd",
-        "txt" => "text/plain",
-        "md" => "text/markdown",
-        "html" => "text/html",
-        "xml" => "application/xml",
-        "json" => "application/json",
-        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "mp4" => "video/mp4",
-        "zip" => "application/zip",
-        _ => "application/octet-stream",
-    }
-}
-
-/// Reads a file piece by piece.
-fn each_piece(
-    path: &Path,
-    mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
-) -> Result<u64, Failure> {
-    let mut file = File::open(path).map_err(NodeError::file(path))?;
-    let mut buffer = vec![0; READ];
-    let mut total = 0;
-    loop {
-        let read = file.read(&mut buffer).map_err(NodeError::file(path))?;
-        match buffer.get(..read) {
-            Some(bytes) if !bytes.is_empty() => take(bytes)?,
-            _ => return Ok(total),
-        }
-        total += read as u64;
-    }
-}
-
-/// The digest of a file, read piece by piece.
-pub fn digest_file(
-    path: &Path,
-    progress: &indicatif::ProgressBar,
-) -> Result<(u64, Digest), Failure> {
-    let mut hasher = Hasher::new();
-    let size = each_piece(path, |bytes| {
-        hasher.update(bytes);
-        progress.inc(bytes.len() as u64);
-        Ok(())
-    })?;
-    Ok((size, hasher.finish()))
-}
-
-fn file_size(path: &Path) -> Result<u64, Failure> {
-    let metadata = std::fs::metadata(path).map_err(NodeError::file(path))?;
-    if !metadata.is_file() {
-        let error = std::io::Error::other("it is no file");
-        return Err(NodeError::file(path)(error).into());
-    }
-    Ok(metadata.len())
 }
 
 /// What the node said of a submission.
@@ -232,43 +89,6 @@ fn submit(
             Ok(Submitted { document, recipients })
         }
         other => Err(Failure::from_reply(other)),
-    }
-}
-
-impl Draft {
-    /// Reads the files and makes the header that is to be signed.
-    pub fn header(&self, signer: &Credential, output: &Output) -> Result<DocumentHeader, Failure> {
-        let (module, kind) = chancery_apps::find_type(&self.kind)?;
-        let sizes = self.files.iter().map(|p| file_size(p)).collect::<Result<Vec<_>, _>>()?;
-        let progress = output.bytes_bar(sizes.iter().sum(), output.t("reading", "读取"));
-        let mut parts = Vec::new();
-        for path in &self.files {
-            let (size, digest) = digest_file(path, &progress)?;
-            let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-                let what = "its name is not UTF-8";
-                Failure::usage("CHY-6007", what, "Rename the file.").at(path)
-            })?;
-            let media_type = media_type(path).to_owned();
-            parts.push(Part { name: name.to_owned(), media_type, size, digest });
-        }
-        progress.finish_and_clear();
-        Ok(DocumentHeader {
-            kind: kind.zh,
-            number: self.number.clone(),
-            title: self.title.clone(),
-            from: signer.name().agency().clone(),
-            to: self.to.clone(),
-            cc: self.cc.clone(),
-            classification: None,
-            urgency: self.urgency.into(),
-            created: unix_now(),
-            deadline: self.deadline,
-            in_reply_to: self.reply_to,
-            module: module.name,
-            fields: BTreeMap::new(),
-            parts,
-            nonce: Digest::from_bytes(chancery_crypto::random()?),
-        })
     }
 }
 

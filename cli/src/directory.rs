@@ -6,9 +6,9 @@ use chancery_certs::{AgencyCard, AgencyName, Directory as DirectoryValue, Signer
 use chancery_node::{LocalReply, LocalRequest, read_file, unix_now, write_new};
 
 use crate::{
-    clerk::Local,
     failure::Failure,
     keys::Signer,
+    local::Local,
     output::{Output, time},
     trust::TrustArgs,
 };

@@ -6,7 +6,7 @@ use chancery_crypto::Commitment;
 use chancery_node::{NodeError, unix_now, write_new};
 use chancery_protocol::sign_document;
 
-use crate::{clerk::Draft, failure::Failure, keys::Signer, output::Output};
+use crate::{draft::Draft, failure::Failure, keys::Signer, output::Output};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Doc {

@@ -1,7 +1,7 @@
 //! `chancery ledger`: the local node's ledger.
 
 use std::{
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -10,8 +10,8 @@ use chancery_node::{LocalClient, LocalReply, LocalRequest, NodeError, write_new}
 use chancery_protocol::{Leaf, LogKey, SignedCheckpoint, merkle};
 
 use crate::{
-    clerk::Local,
     failure::Failure,
+    local::{Local, is_inside},
     output::{Output, time},
 };
 
@@ -143,11 +143,6 @@ fn prove_entry(
         println!("{}", output.t("the proof holds", "证明成立"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether a path from the node stays inside the folder that it is written to.
-pub fn is_inside(path: &Path) -> bool {
-    path.components().all(|c| matches!(c, Component::Normal(_)))
 }
 
 fn export(output: &Output, out: &Path, local: &Local) -> Result<ExitCode, Failure> {

@@ -16,9 +16,9 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::{
-    clerk::Local,
     failure::{ENVIRONMENT, Failure},
     keys::read_chain,
+    local::Local,
     output::{Output, short, time},
 };
 

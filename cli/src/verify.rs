@@ -13,7 +13,7 @@ use chancery_protocol::{
 };
 
 use crate::{
-    clerk::digest_file,
+    draft::digest_file,
     failure::Failure,
     output::{Output, plain, time},
     trust::TrustArgs,
