@@ -70,3 +70,32 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, NodeError> {
     tokio::task::spawn_blocking(work).await.map_err(|e| NodeError::Store(e.to_string()))?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_stays_and_private_files_are_for_their_owner() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let (public, private) = (dir.path().join("a/b/public"), dir.path().join("private"));
+        write_new(&public, b"first").expect("writes, with the folders above");
+        write_private(&private, b"secret").expect("writes");
+        for again in [write_new(&public, b"second"), write_private(&public, b"second")] {
+            assert_eq!(again.expect_err("it is there").code(), "CHY-4001");
+        }
+        assert_eq!(read_file(&public).expect("reads"), b"first");
+        let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&private), 0o600);
+        check_private(&private).expect("nobody else can read it");
+        assert_eq!(check_private(&public).expect_err("others can").code(), "CHY-4003");
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let path = dir.path().join("large");
+        File::create_new(&path).and_then(|f| f.set_len(MAX_FILE + 1)).expect("a sparse file");
+        assert_eq!(read_file(&path).expect_err("too large").code(), "CHY-4001");
+    }
+}
