@@ -32,9 +32,14 @@ pub struct Certificate {
     dns_names: Vec<String>,
     emails: Vec<String>,
     ca: Option<Option<u32>>,
+    pub(crate) has_key_usage: bool,
     key_usages: Vec<&'static str>,
+    pub(crate) has_extended_key_usage: bool,
     extended_key_usages: Vec<&'static str>,
     permitted: Vec<String>,
+    ips: Vec<std::net::IpAddr>,
+    /// The value of its cRLDistributionPoints.
+    pub(crate) distribution_points: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Certificate {
@@ -79,9 +84,13 @@ impl Certificate {
             dns_names: Vec::new(),
             emails: Vec::new(),
             ca: None,
+            has_key_usage: false,
             key_usages: Vec::new(),
+            has_extended_key_usage: false,
             extended_key_usages: Vec::new(),
             permitted: Vec::new(),
+            ips: Vec::new(),
+            distribution_points: None,
         };
         out.public_key = public_key(&tbs.subject_pki);
         if let Some(key) = &out.public_key {
@@ -89,6 +98,9 @@ impl Certificate {
         }
         for extension in tbs.extensions() {
             out.read_extension(extension.parsed_extension()).map_err(|e| malformed(&e))?;
+            if extension.oid.to_id_string() == "2.5.29.31" {
+                out.distribution_points = Some(extension.value.to_vec());
+            }
         }
         Ok(out)
     }
@@ -100,12 +112,18 @@ impl Certificate {
                     match name {
                         GeneralName::DNSName(n) => self.dns_names.push((*n).to_owned()),
                         GeneralName::RFC822Name(n) => self.emails.push((*n).to_owned()),
+                        GeneralName::IPAddress(n) => {
+                            let v4 = <[u8; 4]>::try_from(*n).map(std::net::IpAddr::from);
+                            let v6 = || <[u8; 16]>::try_from(*n).map(std::net::IpAddr::from);
+                            self.ips.extend(v4.or_else(|_| v6()));
+                        }
                         _ => {}
                     }
                 }
             }
             ParsedExtension::BasicConstraints(b) if b.ca => self.ca = Some(b.path_len_constraint),
             ParsedExtension::KeyUsage(usage) => {
+                self.has_key_usage = true;
                 self.key_usages = [
                     (usage.digital_signature(), "digitalSignature"),
                     (usage.non_repudiation(), "contentCommitment"),
@@ -119,6 +137,7 @@ impl Certificate {
                 .collect();
             }
             ParsedExtension::ExtendedKeyUsage(usage) => {
+                self.has_extended_key_usage = true;
                 self.extended_key_usages = [
                     (usage.any, "anyExtendedKeyUsage"),
                     (usage.server_auth, "serverAuth"),
@@ -203,6 +222,11 @@ impl Certificate {
     /// The rfc822Name alternative names.
     pub fn emails(&self) -> &[String] {
         &self.emails
+    }
+
+    /// The iPAddress alternative names.
+    pub fn ips(&self) -> &[std::net::IpAddr] {
+        &self.ips
     }
 
     /// Whether basicConstraints say CA.
@@ -294,16 +318,22 @@ pub(crate) fn public_key(spki: &x509_parser::x509::SubjectPublicKeyInfo<'_>) -> 
 /// # Errors
 /// [`CertError::NoCertificate`] or [`CertError::Malformed`].
 pub fn decode_pem_chain(bytes: &[u8]) -> Result<Vec<Certificate>, CertError> {
+    certificate_blocks(bytes)?.iter().map(|der| Certificate::from_der(der)).collect()
+}
+
+/// The DER of each certificate in a PEM text, or the one DER that it is. Nothing is parsed further, so
+/// that one that is malformed can be told from a file that holds none.
+///
+/// # Errors
+/// [`CertError::NoCertificate`] or [`CertError::Malformed`].
+pub fn certificate_blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CertError> {
     if bytes.first() == Some(&0x30) {
-        return Certificate::from_der(bytes).map(|c| vec![c]);
+        return Ok(vec![bytes.to_vec()]);
     }
     let blocks = pem::parse_many(bytes).map_err(|e| CertError::Malformed(e.to_string()))?;
-    let chain: Vec<_> = blocks
-        .iter()
-        .filter(|block| block.tag() == "CERTIFICATE")
-        .map(|block| Certificate::from_der(block.contents()))
-        .collect::<Result<_, _>>()?;
-    if chain.is_empty() { Err(CertError::NoCertificate) } else { Ok(chain) }
+    let certificates = blocks.into_iter().filter(|block| block.tag() == "CERTIFICATE");
+    let blocks: Vec<_> = certificates.map(pem::Pem::into_contents).collect();
+    if blocks.is_empty() { Err(CertError::NoCertificate) } else { Ok(blocks) }
 }
 
 /// Writes certificates as PEM, in order.

@@ -23,13 +23,17 @@ mod issuer;
 mod name;
 mod path;
 mod profile;
+mod revocation;
 mod sealed;
+mod tls;
 
-pub use certificate::{Certificate, decode_pem_chain, encode_pem_chain};
+pub use certificate::{Certificate, certificate_blocks, decode_pem_chain, encode_pem_chain};
 pub use directory::{AgencyCard, Directory, EncryptionKeyStatement};
 pub use error::CertError;
 pub use issuer::{Issuer, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};
 pub use path::{PathError, PathReason, Purpose, TrustStore, ValidPath, rfc3339};
 pub use profile::Profile;
+pub use revocation::{Crl, decode_crls};
 pub use sealed::{Credential, Opened, SealError, open_sealed, seal};
+pub use tls::{SubjectName, check_name};

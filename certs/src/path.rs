@@ -6,16 +6,22 @@ use certval::{
     validate_path_rfc5280,
 };
 use chancery_crypto::{Digest, Hasher, PublicKey, SignatureScheme};
-use der::asn1::{BitString, ObjectIdentifier};
+use der::{
+    Decode as _,
+    asn1::{BitString, ObjectIdentifier},
+};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use thiserror::Error;
+use x509_cert::name::Name;
 
-use crate::{CertError, Certificate};
+use crate::{CertError, Certificate, Crl, revocation::Revocation, tls::check_tls};
 
 /// The longest chain below an anchor that is tried.
 const MAX_DEPTH: usize = 8;
 /// The most complete candidate paths that are tried for one leaf.
-const MAX_PATHS: usize = 32;
+const MAX_PATHS: usize = 256;
+/// The most partial paths that are looked at for one leaf.
+const MAX_STEPS: usize = 4096;
 /// The most results that are remembered.
 const MAX_REMEMBERED: usize = 16 * 1024;
 
@@ -26,8 +32,26 @@ pub enum Purpose {
     Node,
     /// A seal or an officer's signature: contentCommitment.
     Sign,
+    /// A TLS server, by the rules of TLS libraries and the CA/Browser Forum: serverAuth, and a name
+    /// among its alternative names (RFC 9525).
+    Server,
+    /// A TLS client: clientAuth.
+    Client,
     /// Any purpose: only the path itself is checked.
     Any,
+}
+
+impl Purpose {
+    /// The purpose in a word, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Sign => "sign",
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Any => "any",
+        }
+    }
 }
 
 /// Why a path is not valid.
@@ -52,6 +76,12 @@ pub enum PathReason {
     CriticalExtension,
     /// The certificate policies leave nothing valid.
     Policy,
+    /// A certificate is revoked.
+    Revoked,
+    /// CRLs were given, and none of them says whether a certificate is revoked.
+    RevocationUnknown,
+    /// The certificate does not have the name that was asked for.
+    NameMismatch,
     /// Anything else: the certificate or its encoding is not acceptable.
     Malformed,
 }
@@ -142,13 +172,17 @@ impl TrustStore {
         for certificate in std::iter::once(leaf).chain(intermediates) {
             key.update(certificate.fingerprint().as_bytes());
         }
+        // What TLS libraries ask besides is not asked of the others.
+        let tls = matches!(purpose, Purpose::Server | Purpose::Client);
+        key.update(if tls { purpose.name().as_bytes() } else { b"" });
         let key = key.finish();
         if let Some(path) = self.known().get(&key)
             && (path.not_before..=path.not_after).contains(&at)
         {
             return Ok(path.clone());
         }
-        let path = self.search(leaf, intermediates, at)?;
+        let path = self.search(leaf, intermediates, at, &|_, _| Ok(()))?;
+        check_tls(self, leaf, intermediates, at, purpose)?;
         let mut known = self.known();
         if known.len() >= MAX_REMEMBERED {
             known.clear();
@@ -157,17 +191,42 @@ impl TrustStore {
         Ok(path)
     }
 
+    /// Like [`TrustStore::validate`], and every certificate below the anchor must have a CRL that is
+    /// current at `at`, covers it, and does not revoke it (RFC 5280 §6.3). Issuers of CRLs other than
+    /// those in the path are looked for among the intermediates.
+    ///
+    /// # Errors
+    /// [`PathError`], also with [`PathReason::Revoked`] and [`PathReason::RevocationUnknown`].
+    pub fn validate_with_crls(
+        &self,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        crls: &[Crl],
+        at: i64,
+        purpose: Purpose,
+    ) -> Result<ValidPath, PathError> {
+        check_purpose(leaf, purpose)?;
+        let revocation = Revocation::new(self, crls, intermediates, at);
+        let check =
+            |chain: &[&Certificate], anchor: &Certificate| revocation.check_path(chain, anchor);
+        let path = self.search(leaf, intermediates, at, &check)?;
+        check_tls(self, leaf, intermediates, at, purpose)?;
+        Ok(path)
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, ValidPath>> {
         // A poisoned lock still holds whole entries: each is inserted at once.
         self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Depth-first search over issuers, with a bound on complete paths tried.
-    fn search(
+    /// Depth-first search over issuers, with a bound on complete paths tried. A path that is valid
+    /// must also be accepted: it is given leaf first, with its anchor.
+    pub(crate) fn search(
         &self,
         leaf: &Certificate,
         intermediates: &[Certificate],
         at: i64,
+        accept: Accept<'_>,
     ) -> Result<ValidPath, PathError> {
         let mut failure = PathError {
             reason: PathReason::UnknownAuthority,
@@ -177,9 +236,13 @@ impl TrustStore {
                 leaf.issuer()
             ),
         };
-        let mut tried = 0;
+        let (mut tried, mut steps) = (0, 0);
         let mut open: Vec<Vec<&Certificate>> = vec![vec![leaf]];
         while let Some(chain) = open.pop() {
+            steps += 1;
+            if steps > MAX_STEPS {
+                return Err(failure);
+            }
             let Some(top) = chain.last() else { continue };
             for anchor in &self.anchors {
                 if !issued(&anchor.certificate, top) && anchor.certificate != **top {
@@ -189,20 +252,30 @@ impl TrustStore {
                 if tried > MAX_PATHS {
                     return Err(failure);
                 }
-                match self.check(anchor, &chain, at) {
+                let path = self.check(anchor, &chain, at);
+                let accepted = |path| accept(&chain, &anchor.certificate).map(|()| path);
+                match path.and_then(accepted) {
                     Ok(path) => return Ok(path),
+                    // Another CA of the same name, by its key identifier and in fact.
+                    Err(error)
+                        if error.reason == PathReason::BadSignature
+                            && !has_named_key(&anchor.certificate, top) => {}
                     Err(error) => failure = error,
                 }
             }
-            if chain.len() > MAX_DEPTH || open.len() > MAX_PATHS {
+            if chain.len() > MAX_DEPTH || open.len() > MAX_STEPS {
                 continue;
             }
-            for issuer in intermediates {
-                if issued(issuer, top) && !chain.contains(&issuer) {
-                    let mut longer = chain.clone();
-                    longer.push(issuer);
-                    open.push(longer);
-                }
+            // What fits by its key identifier is tried first, which is last on the stack.
+            let mut issuers: Vec<_> = intermediates
+                .iter()
+                .filter(|issuer| issued(issuer, top) && !chain.contains(issuer))
+                .collect();
+            issuers.sort_by_key(|issuer| has_named_key(issuer, top));
+            for issuer in issuers {
+                let mut longer = chain.clone();
+                longer.push(issuer);
+                open.push(longer);
             }
         }
         Err(failure)
@@ -261,13 +334,25 @@ impl TrustStore {
     }
 }
 
-/// Whether `issuer` may have issued `subject`, by name and, where both have one, key identifier.
+/// What must hold of a valid path besides, leaf first, with its anchor.
+pub(crate) type Accept<'a> = &'a dyn Fn(&[&Certificate], &Certificate) -> Result<(), PathError>;
+
+/// Whether `issuer` may have issued `subject`, by name (RFC 5280 §7.1).
 fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
-    issuer.subject_der == subject.issuer_der
-        && match (&issuer.subject_key_id, &subject.authority_key_id) {
-            (Some(own), Some(named)) => own == named,
-            _ => true,
-        }
+    if issuer.subject_der == subject.issuer_der {
+        return true;
+    }
+    let name = |der: &[u8]| Name::from_der(der).ok();
+    let names = name(&issuer.subject_der).zip(name(&subject.issuer_der));
+    names.is_some_and(|(left, right)| certval::compare_names(&left, &right))
+}
+
+/// Whether the key identifiers, which are only a hint (RFC 5280 §4.2.1.1), speak for an issuer.
+fn has_named_key(issuer: &Certificate, subject: &Certificate) -> bool {
+    match (&issuer.subject_key_id, &subject.authority_key_id) {
+        (Some(own), Some(named)) => own == named,
+        _ => true,
+    }
 }
 
 fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> {
@@ -275,8 +360,17 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> 
         Purpose::Any => return Ok(()),
         Purpose::Node => ("digitalSignature", &["serverAuth", "clientAuth"]),
         Purpose::Sign => ("contentCommitment", &[]),
+        Purpose::Server => ("digitalSignature", &["serverAuth"]),
+        Purpose::Client => ("digitalSignature", &["clientAuth"]),
     };
-    let missing = std::iter::once(&usage).filter(|usage| !leaf.key_usages().contains(usage));
+    // Certificates of others may leave key usage out, which allows every use; ours never do.
+    let others = matches!(purpose, Purpose::Server | Purpose::Client) && !leaf.has_key_usage;
+    let missing = std::iter::once(&usage)
+        .filter(|usage| !others && !leaf.key_usages().contains(usage))
+        // A server's RSA key may be for encipherment.
+        .filter(|_| {
+            !(purpose == Purpose::Server && leaf.key_usages().contains(&"keyEncipherment"))
+        });
     let extended = extended.iter().filter(|usage| !leaf.extended_key_usages().contains(usage));
     match missing.chain(extended).next() {
         None if leaf.is_ca() => Err(PathError {
@@ -366,12 +460,21 @@ pub fn rfc3339(at: i64) -> String {
     text.unwrap_or_else(|| at.to_string())
 }
 
-const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
-const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+/// The signature scheme of an algorithm's object identifier. What is not listed is not accepted
+/// (MD5, SHA-1 and DSA among them).
+pub(crate) fn scheme_of(oid: &str) -> Option<SignatureScheme> {
+    Some(match oid {
+        "1.2.840.10045.4.3.2" => SignatureScheme::EcdsaSha256,
+        "1.2.840.10045.4.3.3" => SignatureScheme::EcdsaSha384,
+        "1.3.101.112" => SignatureScheme::Ed25519,
+        "1.2.840.113549.1.1.11" => SignatureScheme::RsaPkcs1Sha256,
+        "1.2.840.113549.1.1.12" => SignatureScheme::RsaPkcs1Sha384,
+        "1.2.840.113549.1.1.13" => SignatureScheme::RsaPkcs1Sha512,
+        _ => return None,
+    })
+}
+
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
-const RSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
-const RSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
 const EC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -397,15 +500,7 @@ fn verify_with_ring(
         RSA_KEY => PublicKey::Rsa(bits),
         _ => return Err(refused()),
     };
-    let scheme = match algorithm.oid {
-        ECDSA_SHA256 => SignatureScheme::EcdsaSha256,
-        ECDSA_SHA384 => SignatureScheme::EcdsaSha384,
-        ED25519 => SignatureScheme::Ed25519,
-        RSA_SHA256 => SignatureScheme::RsaPkcs1Sha256,
-        RSA_SHA384 => SignatureScheme::RsaPkcs1Sha384,
-        RSA_SHA512 => SignatureScheme::RsaPkcs1Sha512,
-        _ => return Err(refused()),
-    };
+    let scheme = scheme_of(&algorithm.oid.to_string()).ok_or_else(refused)?;
     let signature = signature.as_bytes().ok_or_else(refused)?;
     key.verify_der(scheme, message, signature).map_err(|_| refused())
 }

@@ -1,8 +1,15 @@
 //! `chancery cert`: looking at certificates and verifying them.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use chancery_certs::{Certificate, PathError, PathReason, Purpose};
+use chancery_certs::{
+    CertError, Certificate, Crl, PathError, PathReason, Purpose, SubjectName, TrustStore,
+    ValidPath, certificate_blocks, check_name, decode_crls,
+};
+use chancery_node::read_file;
 
 use crate::{
     failure::{Failure, NO},
@@ -29,7 +36,11 @@ pub enum Cert {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum PurposeArg {
-    /// A node in mutual TLS
+    /// A TLS server, by the rules of TLS libraries and the CA/Browser Forum
+    Server,
+    /// A TLS client
+    Client,
+    /// A node of Chancery: both
     Node,
     /// A seal or an officer's signature
     Sign,
@@ -44,12 +55,16 @@ pub struct Verify {
     /// Further certificates for building the path
     #[arg(long = "intermediate", value_name = "FILE")]
     intermediates: Vec<PathBuf>,
+    /// Certificate revocation lists, PEM or DER; with them, every certificate below the anchor must be
+    /// covered by one that is current (may be given several times)
+    #[arg(long = "crl", value_name = "FILE")]
+    crls: Vec<PathBuf>,
     /// What it must be for
     #[arg(long, value_enum, default_value = "any")]
     purpose: PurposeArg,
-    /// The name that it must have: dns:NAME or email:NAME
+    /// The name that it must have: dns:NAME, email:NAME or ip:ADDRESS
     #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    name: Option<SubjectName>,
     /// The certificate, and its chain if that is in the same file
     #[arg(value_name = "FILE")]
     leaf: PathBuf,
@@ -110,29 +125,92 @@ fn describe(cert: &Certificate) -> serde_json::Value {
     })
 }
 
+/// Further certificates and CRLs that could not be read, and so cannot help.
+fn passed_over(output: &Output, path: &Path, why: &CertError) {
+    let what = output.t("passed over", "已略过");
+    eprintln!("{what}: {}: {}", path.display(), plain(&why.to_string()));
+}
+
 impl Verify {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let mut chain = read_chain(&self.leaf)?.into_iter();
-        let leaf = chain.next().ok_or_else(Failure::unexpected)?;
-        let mut intermediates: Vec<_> = chain.collect();
+        let at_file = |path: &Path| {
+            let path = path.to_owned();
+            move |error: CertError| Failure::from(error).at(&path)
+        };
+        let blocks = certificate_blocks(&read_file(&self.leaf)?).map_err(at_file(&self.leaf))?;
+        let trust = self.trust.store()?;
+        let mut above = Vec::new();
+        let (leaf, rest) = blocks.split_first().ok_or_else(Failure::unexpected)?;
+        let mut take = |path: &Path, blocks: &[Vec<u8>]| {
+            for der in blocks {
+                match Certificate::from_der(der) {
+                    Ok(certificate) => above.push(certificate),
+                    // It can be no part of a path; whether there is one without it is seen below.
+                    Err(error) => passed_over(output, path, &error),
+                }
+            }
+        };
+        take(&self.leaf, rest);
         for path in &self.intermediates {
-            intermediates.extend(read_chain(path)?);
+            let blocks = certificate_blocks(&read_file(path)?).map_err(at_file(path))?;
+            take(path, &blocks);
         }
+        let mut crls = Vec::new();
+        for path in &self.crls {
+            match decode_crls(&read_file(path)?) {
+                Ok(more) => crls.extend(more),
+                Err(error) => passed_over(output, path, &error),
+            }
+        }
+        let verdict = self.judge(&trust, leaf, &above, &crls);
+        self.report(output, verdict)
+    }
+
+    fn judge(
+        &self,
+        trust: &TrustStore,
+        leaf: &[u8],
+        above: &[Certificate],
+        crls: &[Crl],
+    ) -> Result<(Certificate, ValidPath), PathError> {
         let purpose = match self.purpose {
+            PurposeArg::Server => Purpose::Server,
+            PurposeArg::Client => Purpose::Client,
             PurposeArg::Node => Purpose::Node,
             PurposeArg::Sign => Purpose::Sign,
             PurposeArg::Any => Purpose::Any,
         };
-        let trust = self.trust.store()?;
-        let verdict = trust
-            .validate(&leaf, &intermediates, self.trust.at(), purpose)
-            .and_then(|path| self.check_name(&leaf).map(|()| path));
-        let note = output.t("revocation was not checked", "未检查吊销状态");
+        let leaf = Certificate::from_der(leaf).map_err(|error| PathError {
+            reason: PathReason::Malformed,
+            sentence: error.to_string(),
+        })?;
+        let at = self.trust.at();
+        let path = if self.crls.is_empty() {
+            trust.validate(&leaf, above, at, purpose)?
+        } else {
+            trust.validate_with_crls(&leaf, above, crls, at, purpose)?
+        };
+        if let Some(name) = &self.name {
+            check_name(&leaf, name, purpose)?;
+        }
+        Ok((leaf, path))
+    }
+
+    fn report(
+        &self,
+        output: &Output,
+        verdict: Result<(Certificate, ValidPath), PathError>,
+    ) -> Result<ExitCode, Failure> {
+        let checked = !self.crls.is_empty();
+        let note = match checked {
+            true => output.t("not revoked by the given CRLs", "未被所给吊销列表吊销"),
+            false => output.t("revocation was not checked", "未检查吊销状态"),
+        };
         match verdict {
-            Ok(path) if output.json => output.print_json(&serde_json::json!({
-                "valid": true, "anchor": path.anchor, "revocation_checked": false,
+            Ok((_, path)) if output.json => output.print_json(&serde_json::json!({
+                "valid": true, "anchor": path.anchor, "revocation_checked": checked,
             })),
-            Ok(path) => {
+            Ok((leaf, path)) => {
                 let valid = output.t("valid under", "有效，信任锚为");
                 println!("✓ {}: {valid} {} ({note})", plain(leaf.subject()), plain(&path.anchor));
             }
@@ -141,28 +219,15 @@ impl Verify {
                 if output.json {
                     output.print_json(&serde_json::json!({
                         "valid": false, "reason": reason, "sentence": error.sentence,
-                        "revocation_checked": false,
+                        "revocation_checked": checked,
                     }));
                 } else {
-                    println!("✗ {}: {} ({reason})", output.t("not valid", "无效"), error.sentence);
+                    let no = output.t("not valid", "无效");
+                    println!("✗ {no}: {} ({reason})", plain(&error.sentence));
                 }
                 return Ok(ExitCode::from(NO));
             }
         }
         Ok(ExitCode::SUCCESS)
-    }
-
-    fn check_name(&self, leaf: &Certificate) -> Result<(), PathError> {
-        let Some(name) = &self.name else { return Ok(()) };
-        let found = match name.split_once(':') {
-            Some(("dns", name)) => leaf.dns_names().iter().any(|n| n == name),
-            Some(("email", name)) => leaf.emails().iter().any(|n| n == name),
-            _ => false,
-        };
-        if found {
-            return Ok(());
-        }
-        let sentence = format!("{:?} does not have the name {name}", leaf.subject());
-        Err(PathError { reason: PathReason::NameConstraints, sentence })
     }
 }

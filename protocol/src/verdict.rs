@@ -72,6 +72,10 @@ pub enum SubIndication {
     NoCertificateChainFound,
     /// The signature names no signer's certificate.
     NoSigningCertificateFound,
+    /// The certificate is revoked, and no proof shows that it was used before.
+    RevokedNoPoe,
+    /// The revocation data at hand does not decide it.
+    TryLater,
     /// The certificate is out of its validity, and no proof shows that it was used within.
     OutOfBoundsNoPoe,
     /// Ours: an evidence does not hold or speaks of something else.
@@ -135,6 +139,16 @@ impl SubIndication {
             Self::NoSigningCertificateFound => (
                 "The signature carries no usable certificate. Ask the signer for one.",
                 "签名未附可用的签署证书。请向签署人索取。",
+            ),
+            Self::RevokedNoPoe => (
+                "The certificate was revoked, and no trusted time-stamp shows that it signed \
+                 before. Do not rely on it; ask the signer.",
+                "证书已被吊销，且无可信时间戳证明签署在先。请勿采信，并向签署人核实。",
+            ),
+            Self::TryLater => (
+                "No current CRL says whether the certificate is revoked. Fetch the CA's newest CRL \
+                 and verify again.",
+                "没有现行的吊销列表说明该证书是否被吊销。请获取最新吊销列表后重新验证。",
             ),
             Self::OutOfBoundsNoPoe => (
                 "The certificate is out of its validity now, and no trusted time-stamp shows that \
@@ -342,6 +356,8 @@ pub(crate) fn judge_path(error: &PathError) -> SubIndication {
     match error.reason {
         PathReason::UnknownAuthority => SubIndication::NoCertificateChainFound,
         PathReason::Expired | PathReason::NotYetValid => SubIndication::OutOfBoundsNoPoe,
+        PathReason::Revoked => SubIndication::RevokedNoPoe,
+        PathReason::RevocationUnknown => SubIndication::TryLater,
         PathReason::NameConstraints
         | PathReason::NotAnAuthority
         | PathReason::KeyUsage

@@ -1,0 +1,553 @@
+//! Revocation by CRLs (RFC 5280 §5 and §6.3): complete, partitioned by distribution point or reason,
+//! indirect, and with deltas.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use certval::compare_names;
+use chancery_crypto::{Digest, PublicKey, SignatureScheme};
+use der::{Decode as _, Encode as _};
+use x509_cert::{
+    ext::pkix::{
+        CrlDistributionPoints,
+        crl::dp::{DistributionPoint, IssuingDistributionPoint, ReasonFlags, Reasons},
+        name::{DistributionPointName, GeneralName},
+    },
+    name::{Name, RelativeDistinguishedName},
+};
+use x509_parser::{
+    extensions::X509Extension,
+    prelude::{CertificateRevocationList, FromDer as _},
+};
+
+use crate::{CertError, Certificate, PathError, PathReason, TrustStore, path::scheme_of, rfc3339};
+
+/// The largest CRL that is read, in bytes.
+const MAX_CRL: usize = 64 << 20;
+/// The most signature checks that one question may cost.
+const MAX_WORK: u32 = 256;
+/// The deepest chain of CRL issuers whose own revocation is checked.
+const MAX_DEPTH: usize = 4;
+
+const CRL_NUMBER: &str = "2.5.29.20";
+const REASON_CODE: &str = "2.5.29.21";
+const CERTIFICATE_ISSUER: &str = "2.5.29.29";
+const DELTA_INDICATOR: &str = "2.5.29.27";
+const ISSUING_POINT: &str = "2.5.29.28";
+const AUTHORITY_KEY: &str = "2.5.29.35";
+/// reasonCode removeFromCRL, which only stands in deltas.
+const REMOVE_FROM_CRL: u8 = 8;
+
+/// One revoked certificate.
+#[derive(Debug, Clone)]
+struct Entry {
+    /// Who issued it, when that is not the CRL's issuer.
+    issuer: Option<Name>,
+    reason: Option<u8>,
+    date: i64,
+}
+
+/// A certificate revocation list and its DER. Parsing verifies nothing.
+#[derive(Clone)]
+pub struct Crl {
+    der: Vec<u8>,
+    tbs: Vec<u8>,
+    signature: Vec<u8>,
+    scheme: Option<SignatureScheme>,
+    issuer: Name,
+    shown_issuer: String,
+    this_update: i64,
+    next_update: Option<i64>,
+    /// Extensions that say what it covers, as they stand in it.
+    scope_der: Option<Vec<u8>>,
+    scope: Option<IssuingDistributionPoint>,
+    authority_key: Option<Vec<u8>>,
+    number: Option<Vec<u8>>,
+    /// The number of the CRL that it builds on, when it is a delta.
+    base: Option<Vec<u8>>,
+    /// It holds something critical that is not known here.
+    unknown_critical: bool,
+    entries: HashMap<Vec<u8>, Vec<Entry>>,
+}
+
+impl std::fmt::Debug for Crl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Crl({}, {} entries)", self.shown_issuer, self.entries.len())
+    }
+}
+
+fn malformed(what: impl std::fmt::Display) -> CertError {
+    CertError::Malformed(format!("the CRL cannot be read: {what}"))
+}
+
+/// The value of an INTEGER without leading zeros, for comparing by length and then by bytes.
+fn integer(der: &[u8]) -> Option<Vec<u8>> {
+    let uint = der::asn1::UintRef::from_der(der).ok()?;
+    Some(uint.as_bytes().to_vec())
+}
+
+fn at_least(left: &[u8], right: &[u8]) -> bool {
+    (left.len(), left) >= (right.len(), right)
+}
+
+impl Crl {
+    /// Parses one CRL.
+    ///
+    /// # Errors
+    /// [`CertError::Malformed`], saying why.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
+        if der.len() > MAX_CRL {
+            return Err(malformed("it is larger than 64 MiB"));
+        }
+        let (rest, list) = CertificateRevocationList::from_der(der).map_err(malformed)?;
+        if !rest.is_empty() {
+            return Err(malformed("bytes follow it"));
+        }
+        let tbs = &list.tbs_cert_list;
+        if tbs.signature != list.signature_algorithm {
+            return Err(malformed("it names two signature algorithms"));
+        }
+        let mut crl = Self {
+            der: der.to_vec(),
+            tbs: tbs.as_ref().to_vec(),
+            signature: list.signature_value.data.to_vec(),
+            scheme: scheme_of(&list.signature_algorithm.algorithm.to_id_string()),
+            issuer: Name::from_der(tbs.issuer.as_raw()).map_err(malformed)?,
+            shown_issuer: tbs.issuer.to_string(),
+            this_update: tbs.this_update.timestamp(),
+            next_update: tbs.next_update.map(|time| time.timestamp()),
+            scope_der: None,
+            scope: None,
+            authority_key: None,
+            number: None,
+            base: None,
+            unknown_critical: false,
+            entries: HashMap::new(),
+        };
+        for extension in tbs.extensions() {
+            crl.read_extension(extension)?;
+        }
+        // An entry without certificateIssuer is of the same issuer as the one before it.
+        let mut issuer = None;
+        for revoked in &tbs.revoked_certificates {
+            let mut reason = None;
+            for extension in revoked.extensions() {
+                match extension.oid.to_id_string().as_str() {
+                    REASON_CODE => {
+                        reason =
+                            extension.value.last().copied().filter(|_| extension.value.len() == 3);
+                    }
+                    CERTIFICATE_ISSUER => {
+                        let names =
+                            Vec::<GeneralName>::from_der(extension.value).map_err(malformed)?;
+                        issuer = directory_names(&names).next().cloned();
+                        if issuer.is_none() {
+                            return Err(malformed("an entry's certificate issuer is no name"));
+                        }
+                    }
+                    // invalidityDate and holdInstructionCode decide nothing.
+                    "2.5.29.24" | "2.5.29.23" => {}
+                    _ => crl.unknown_critical |= extension.critical,
+                }
+            }
+            let date = revoked.revocation_date.timestamp();
+            let entry = Entry { issuer: issuer.clone(), reason, date };
+            crl.entries.entry(revoked.raw_serial().to_vec()).or_default().push(entry);
+        }
+        Ok(crl)
+    }
+
+    fn read_extension(&mut self, extension: &X509Extension<'_>) -> Result<(), CertError> {
+        let value = extension.value;
+        match extension.oid.to_id_string().as_str() {
+            CRL_NUMBER => {
+                self.number = Some(integer(value).ok_or_else(|| malformed("its number is none"))?);
+            }
+            DELTA_INDICATOR => {
+                let base = integer(value).ok_or_else(|| malformed("its base number is none"))?;
+                self.base = Some(base);
+            }
+            ISSUING_POINT => {
+                self.scope_der = Some(value.to_vec());
+                let scope = IssuingDistributionPoint::from_der(value).map_err(malformed)?;
+                self.scope = Some(scope);
+            }
+            AUTHORITY_KEY => {
+                let key = x509_cert::ext::pkix::AuthorityKeyIdentifier::from_der(value);
+                let key = key.map_err(malformed)?.key_identifier;
+                self.authority_key = key.map(|key| key.as_bytes().to_vec());
+            }
+            // freshestCRL, issuerAltName, authorityInfoAccess: where to look further, not what holds.
+            "2.5.29.46" | "2.5.29.18" | "1.3.6.1.5.5.7.1.1" => {}
+            _ => self.unknown_critical |= extension.critical,
+        }
+        Ok(())
+    }
+
+    /// The CRL's DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Who issued it, for people.
+    pub fn issuer(&self) -> &str {
+        &self.shown_issuer
+    }
+
+    /// When it was issued, in seconds since 1970 UTC.
+    pub fn this_update(&self) -> i64 {
+        self.this_update
+    }
+
+    /// Until when it may be used, in seconds since 1970 UTC.
+    pub fn next_update(&self) -> Option<i64> {
+        self.next_update
+    }
+
+    /// The number of certificates that it revokes.
+    pub fn len(&self) -> usize {
+        self.entries.values().map(Vec::len).sum()
+    }
+
+    /// Whether it revokes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn is_current(&self, at: i64) -> bool {
+        self.this_update <= at && self.next_update.is_some_and(|next| at <= next)
+    }
+
+    fn verifies(&self, key: &PublicKey) -> bool {
+        self.scheme.is_some_and(|scheme| key.verify_der(scheme, &self.tbs, &self.signature).is_ok())
+    }
+
+    /// The entry for a certificate of this issuer and serial number.
+    fn entry(&self, issuer: &Name, serial: &[u8]) -> Option<&Entry> {
+        let of_issuer =
+            |entry: &&Entry| compare_names(entry.issuer.as_ref().unwrap_or(&self.issuer), issuer);
+        self.entries.get(serial)?.iter().find(of_issuer)
+    }
+}
+
+/// Reads the CRLs of a PEM text or of one DER, in order.
+///
+/// # Errors
+/// [`CertError::Malformed`], also when there is none.
+pub fn decode_crls(bytes: &[u8]) -> Result<Vec<Crl>, CertError> {
+    if bytes.first() == Some(&0x30) {
+        return Crl::from_der(bytes).map(|crl| vec![crl]);
+    }
+    let blocks = pem::parse_many(bytes).map_err(malformed)?;
+    let crls = blocks.iter().filter(|block| block.tag() == "X509 CRL");
+    let crls = crls.map(|block| Crl::from_der(block.contents())).collect::<Result<Vec<_>, _>>()?;
+    if crls.is_empty() { Err(malformed("there is none in it")) } else { Ok(crls) }
+}
+
+fn directory_names(names: &[GeneralName]) -> impl Iterator<Item = &Name> {
+    names.iter().filter_map(|name| match name {
+        GeneralName::DirectoryName(name) => Some(name),
+        _ => None,
+    })
+}
+
+fn same(left: &GeneralName, right: &GeneralName) -> bool {
+    match (left, right) {
+        (GeneralName::DirectoryName(left), GeneralName::DirectoryName(right)) => {
+            compare_names(left, right)
+        }
+        _ => left == right,
+    }
+}
+
+fn overlap(left: &[GeneralName], right: &[GeneralName]) -> bool {
+    left.iter().any(|l| right.iter().any(|r| same(l, r)))
+}
+
+/// A name with one more part at its end.
+fn below(name: &Name, part: &RelativeDistinguishedName) -> Option<GeneralName> {
+    let mut parts = Vec::new();
+    for rdn in name.iter_rdn().chain([part]) {
+        parts.extend(rdn.to_der().ok()?);
+    }
+    let header = der::Header::new(der::Tag::Sequence, der::Length::try_from(parts.len()).ok()?);
+    let der = [header.to_der().ok()?, parts].concat();
+    Some(GeneralName::DirectoryName(Name::from_der(&der).ok()?))
+}
+
+/// The names of a distribution point; relative ones are below `issuer`.
+fn point_names(point: &DistributionPointName, issuer: &Name) -> Vec<GeneralName> {
+    match point {
+        DistributionPointName::FullName(names) => names.clone(),
+        DistributionPointName::NameRelativeToCRLIssuer(part) => {
+            below(issuer, part).into_iter().collect()
+        }
+    }
+}
+
+fn all_reasons() -> ReasonFlags {
+    Reasons::KeyCompromise
+        | Reasons::CaCompromise
+        | Reasons::AffiliationChanged
+        | Reasons::Superseded
+        | Reasons::CessationOfOperation
+        | Reasons::CertificateHold
+        | Reasons::PrivilegeWithdrawn
+        | Reasons::AaCompromise
+}
+
+enum Status {
+    Good,
+    Revoked(Entry),
+    Unknown,
+}
+
+/// Answers, from a set of CRLs, whether the certificates of a path are revoked.
+pub(crate) struct Revocation<'a> {
+    pub store: &'a TrustStore,
+    pub crls: &'a [Crl],
+    /// Where issuers of CRLs are looked for.
+    pub pool: &'a [Certificate],
+    pub at: i64,
+    /// Issuers of CRLs whose own paths are being validated.
+    visiting: RefCell<Vec<Digest>>,
+    work: RefCell<u32>,
+}
+
+impl<'a> Revocation<'a> {
+    pub fn new(store: &'a TrustStore, crls: &'a [Crl], pool: &'a [Certificate], at: i64) -> Self {
+        let (visiting, work) = (RefCell::default(), RefCell::new(MAX_WORK));
+        Self { store, crls, pool, at, visiting, work }
+    }
+
+    /// Checks every certificate of a path below its anchor: leaf first.
+    ///
+    /// # Errors
+    /// [`PathReason::Revoked`] or [`PathReason::RevocationUnknown`].
+    pub fn check_path(
+        &self,
+        chain: &[&Certificate],
+        anchor: &Certificate,
+    ) -> Result<(), PathError> {
+        for (index, certificate) in chain.iter().enumerate().rev() {
+            if *certificate == anchor {
+                continue;
+            }
+            let issuer = chain.get(index + 1).copied().unwrap_or(anchor);
+            let who = certificate.subject();
+            match self.status(certificate, issuer, anchor) {
+                Some(Status::Good) => {}
+                Some(Status::Revoked(entry)) => {
+                    let why = entry.reason.map_or("no reason given", reason_name);
+                    let when = rfc3339(entry.date);
+                    return Err(PathError {
+                        reason: PathReason::Revoked,
+                        sentence: format!("the certificate of {who:?} was revoked {when} ({why})"),
+                    });
+                }
+                Some(Status::Unknown) | None => {
+                    return Err(PathError {
+                        reason: PathReason::RevocationUnknown,
+                        sentence: format!(
+                            "no CRL at hand that is current at {} says whether the certificate of \
+                             {who:?} is revoked",
+                            rfc3339(self.at)
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// RFC 5280 §6.3.3 for one certificate.
+    fn status(
+        &self,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        anchor: &Certificate,
+    ) -> Option<Status> {
+        let issuer_name = Name::from_der(&certificate.issuer_der).ok()?;
+        let serial = hex::decode(certificate.serial()).ok()?;
+        let points = match &certificate.distribution_points {
+            Some(der) => CrlDistributionPoints::from_der(der).ok()?.0,
+            None => Vec::new(),
+        };
+        let mut covered = ReasonFlags::default();
+        let question = Question { certificate, issuer, anchor, issuer_name, serial };
+        // What its distribution points name, and then whatever its issuer has issued.
+        for point in points.iter().map(Some).chain([None]) {
+            for crl in self.crls.iter().filter(|crl| crl.base.is_none()) {
+                let Some(reasons) = question.covers(crl, point) else { continue };
+                if (reasons - covered).is_empty() {
+                    continue;
+                }
+                match self.look_up(crl, &question) {
+                    Some(Status::Revoked(entry)) => return Some(Status::Revoked(entry)),
+                    Some(Status::Good) => covered |= reasons,
+                    Some(Status::Unknown) | None => {}
+                }
+                if covered.contains(all_reasons()) {
+                    return Some(Status::Good);
+                }
+            }
+        }
+        Some(Status::Unknown)
+    }
+
+    /// Looks a certificate up in a complete CRL that covers it, and in its newest delta.
+    fn look_up(&self, crl: &Crl, question: &Question<'_>) -> Option<Status> {
+        if crl.unknown_critical || crl.this_update > self.at {
+            return None;
+        }
+        let delta = self.crls.iter().filter(|delta| is_delta_of(delta, crl, self.at));
+        let delta = delta.max_by(|a, b| {
+            let number = |crl: &Crl| crl.number.clone().map(|n| (n.len(), n));
+            number(a).cmp(&number(b))
+        });
+        if !crl.is_current(self.at) && delta.is_none() {
+            return None;
+        }
+        let key = self.signer(crl, question)?;
+        let delta = delta.filter(|delta| delta.verifies(&key));
+        if !crl.is_current(self.at) && delta.is_none() {
+            return None;
+        }
+        let find = |crl: &Crl| crl.entry(&question.issuer_name, &question.serial).cloned();
+        if let Some(entry) = delta.and_then(find) {
+            let removed = entry.reason == Some(REMOVE_FROM_CRL);
+            return Some(if removed { Status::Good } else { Status::Revoked(entry) });
+        }
+        Some(find(crl).map_or(Status::Good, Status::Revoked))
+    }
+
+    /// The key that signed a CRL, once it is known to be its issuer's under the same anchor.
+    fn signer(&self, crl: &Crl, question: &Question<'_>) -> Option<PublicKey> {
+        let named = |c: &Certificate| {
+            Name::from_der(&c.subject_der).is_ok_and(|name| compare_names(&name, &crl.issuer))
+        };
+        let may_sign = |c: &Certificate| !c.has_key_usage || c.key_usages().contains(&"cRLSign");
+        let signed = |c: &Certificate| {
+            let work = self.work.replace_with(|left| left.saturating_sub(1));
+            work > 0 && c.public_key().is_some_and(|key| crl.verifies(key))
+        };
+        let fits = |c: &&Certificate| named(c) && may_sign(c) && signed(c);
+        // The path's own issuer and the anchor: their paths are validated already.
+        if let Some(own) = [question.issuer, question.anchor].into_iter().find(fits) {
+            return own.public_key().cloned();
+        }
+        let other = self.pool.iter().filter(fits).find(|c| self.is_valid_issuer(c, question))?;
+        other.public_key().cloned()
+    }
+
+    /// Validates the path of an issuer of CRLs, with revocation, to the same anchor.
+    fn is_valid_issuer(&self, certificate: &Certificate, question: &Question<'_>) -> bool {
+        let own = certificate.fingerprint();
+        {
+            let visiting = self.visiting.borrow();
+            if visiting.contains(&own) {
+                // Its CA has made it answer for its own certificate: the path is under validation,
+                // and what is left to ask is what its CRL says of itself.
+                return question.certificate.fingerprint() == own;
+            }
+            if visiting.len() >= MAX_DEPTH {
+                return false;
+            }
+        }
+        self.visiting.borrow_mut().push(own);
+        let valid = self.store.search(certificate, self.pool, self.at, &|chain, anchor| {
+            if *anchor != *question.anchor {
+                return Err(PathError {
+                    reason: PathReason::RevocationUnknown,
+                    sentence: "the CRL is of another trust anchor".into(),
+                });
+            }
+            self.check_path(chain, anchor)
+        });
+        self.visiting.borrow_mut().pop();
+        valid.is_ok()
+    }
+}
+
+/// The certificate that is asked about.
+struct Question<'a> {
+    certificate: &'a Certificate,
+    issuer: &'a Certificate,
+    anchor: &'a Certificate,
+    issuer_name: Name,
+    serial: Vec<u8>,
+}
+
+impl Question<'_> {
+    /// For which reasons a CRL says whether the certificate is revoked, when looked at through one
+    /// of its distribution points, or through none: RFC 5280 §6.3.3 (b), (d).
+    fn covers(&self, crl: &Crl, point: Option<&DistributionPoint>) -> Option<ReasonFlags> {
+        let scope = crl.scope.as_ref();
+        let crl_issuers = point.and_then(|point| point.crl_issuer.as_ref());
+        let issued_here = match crl_issuers {
+            Some(names) => {
+                scope.is_some_and(|scope| scope.indirect_crl)
+                    && directory_names(names).any(|name| compare_names(name, &crl.issuer))
+            }
+            None => compare_names(&crl.issuer, &self.issuer_name),
+        };
+        if !issued_here {
+            return None;
+        }
+        let mut reasons = point.and_then(|point| point.reasons).unwrap_or_else(all_reasons);
+        if let Some(scope) = scope {
+            let ca = self.certificate.is_ca();
+            if scope.only_contains_attribute_certs
+                || (scope.only_contains_user_certs && ca)
+                || (scope.only_contains_ca_certs && !ca)
+            {
+                return None;
+            }
+            if let Some(name) = &scope.distribution_point {
+                let of_crl = point_names(name, &crl.issuer);
+                let base = crl_issuers.and_then(|names| directory_names(names).next());
+                let own = match point.and_then(|point| point.distribution_point.as_ref()) {
+                    Some(name) => point_names(name, base.unwrap_or(&self.issuer_name)),
+                    None => crl_issuers.cloned().unwrap_or_else(|| {
+                        vec![GeneralName::DirectoryName(self.issuer_name.clone())]
+                    }),
+                };
+                if !overlap(&of_crl, &own) {
+                    return None;
+                }
+            }
+            if let Some(some) = scope.only_some_reasons {
+                reasons &= some;
+            }
+        }
+        Some(reasons & all_reasons())
+    }
+}
+
+/// Whether a CRL is a current delta to a complete one: RFC 5280 §6.3.3 (c).
+fn is_delta_of(delta: &Crl, complete: &Crl, at: i64) -> bool {
+    let Some(base) = &delta.base else { return false };
+    let (Some(number), Some(newer)) = (&complete.number, &delta.number) else { return false };
+    !delta.unknown_critical
+        && delta.is_current(at)
+        && compare_names(&delta.issuer, &complete.issuer)
+        && delta.scope_der == complete.scope_der
+        && delta.authority_key == complete.authority_key
+        && at_least(number, base)
+        && at_least(newer, number)
+}
+
+/// A reason code's name (RFC 5280 §5.3.1).
+fn reason_name(code: u8) -> &'static str {
+    match code {
+        1 => "keyCompromise",
+        2 => "cACompromise",
+        3 => "affiliationChanged",
+        4 => "superseded",
+        5 => "cessationOfOperation",
+        6 => "certificateHold",
+        8 => "removeFromCRL",
+        9 => "privilegeWithdrawn",
+        10 => "aACompromise",
+        _ => "unspecified",
+    }
+}
