@@ -4,6 +4,7 @@ use rcgen::{
     NameConstraints, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls_pki_types::PrivatePkcs8KeyDer;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{AgencyName, CertError, Certificate, OfficerName, Profile, Purpose, TrustStore};
@@ -61,6 +62,49 @@ impl Subject {
             skip_checks: false,
         }
     }
+}
+
+/// Why a certificate is revoked (RFC 5280 §5.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are those of the standard")]
+pub enum RevocationReason {
+    Unspecified,
+    KeyCompromise,
+    #[serde(rename = "cACompromise")]
+    CaCompromise,
+    AffiliationChanged,
+    Superseded,
+    CessationOfOperation,
+    PrivilegeWithdrawn,
+}
+
+impl RevocationReason {
+    /// The code in a CRL; unspecified has none (RFC 5280 §5.3.1).
+    fn code(self) -> Option<rcgen::RevocationReason> {
+        use rcgen::RevocationReason as Code;
+        match self {
+            Self::Unspecified => None,
+            Self::KeyCompromise => Some(Code::KeyCompromise),
+            Self::CaCompromise => Some(Code::CaCompromise),
+            Self::AffiliationChanged => Some(Code::AffiliationChanged),
+            Self::Superseded => Some(Code::Superseded),
+            Self::CessationOfOperation => Some(Code::CessationOfOperation),
+            Self::PrivilegeWithdrawn => Some(Code::PrivilegeWithdrawn),
+        }
+    }
+}
+
+/// A certificate that its CA has revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoked {
+    /// The serial number in hexadecimal.
+    pub serial: String,
+    /// When, in seconds since 1970 UTC.
+    pub time: i64,
+    /// Why.
+    pub reason: RevocationReason,
 }
 
 /// A CA: its key, its certificate and the chain above it.
@@ -191,6 +235,49 @@ impl Issuer {
         Ok(made)
     }
 
+    /// Signs a complete CRL (RFC 5280 §5) of what this CA has revoked. `number` must grow with each.
+    ///
+    /// # Errors
+    /// [`CertError::Refused`] when it would end before it starts, [`CertError::Issue`] otherwise.
+    pub fn crl(
+        &self,
+        revoked: &[Revoked],
+        number: u64,
+        now: i64,
+        next_update: i64,
+    ) -> Result<Vec<u8>, CertError> {
+        if next_update <= now {
+            return Err(CertError::Refused("a CRL must be valid for some time".into()));
+        }
+        let moment = |at: i64| {
+            OffsetDateTime::from_unix_timestamp(at.min(LAST_TIME))
+                .map_err(|e| CertError::Issue(e.to_string()))
+        };
+        let entry = |revoked: &Revoked| {
+            let serial = hex::decode(&revoked.serial)
+                .map_err(|_| CertError::Refused(format!("{:?} is no serial", revoked.serial)))?;
+            Ok::<_, CertError>(rcgen::RevokedCertParams {
+                serial_number: SerialNumber::from_slice(&serial),
+                revocation_time: moment(revoked.time)?,
+                reason_code: revoked.reason.code(),
+                invalidity_date: None,
+            })
+        };
+        let params = rcgen::CertificateRevocationListParams {
+            this_update: moment(now.saturating_sub(BACKDATE))?,
+            next_update: moment(next_update)?,
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(entry).collect::<Result<_, _>>()?,
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        let own = rustls_pki_types::CertificateDer::from(self.certificate.der());
+        let issuer = rcgen::Issuer::from_ca_cert_der(&own, key_pair(&self.key)?)
+            .map_err(|e| issue_error(&e))?;
+        let made = params.signed_by(&issuer).map_err(|e| issue_error(&e))?;
+        Ok(made.der().to_vec())
+    }
+
     /// What we issue must validate for a stranger who holds only our root.
     fn check(&self, made: &Certificate, profile: Profile, now: i64) -> Result<(), CertError> {
         let chain: Vec<_> = self.chain().cloned().collect();
@@ -257,7 +344,7 @@ fn name_constraints(permitted: &[AgencyName]) -> Option<NameConstraints> {
         .then(|| NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() })
 }
 
-fn alternative_name(profile: Profile, name: &str) -> Result<SanType, CertError> {
+pub(crate) fn alternative_name(profile: Profile, name: &str) -> Result<SanType, CertError> {
     let ia5 = |text: &str| text.try_into().map_err(|e: rcgen::Error| issue_error(&e));
     match profile {
         Profile::Officer => {
@@ -271,7 +358,7 @@ fn alternative_name(profile: Profile, name: &str) -> Result<SanType, CertError> 
     }
 }
 
-fn key_pair(key: &SigningKey) -> Result<KeyPair, CertError> {
+pub(crate) fn key_pair(key: &SigningKey) -> Result<KeyPair, CertError> {
     let algorithm = match key.algorithm() {
         Algorithm::Es256 => &rcgen::PKCS_ECDSA_P256_SHA256,
         Algorithm::Es384 => &rcgen::PKCS_ECDSA_P384_SHA384,
@@ -281,6 +368,6 @@ fn key_pair(key: &SigningKey) -> Result<KeyPair, CertError> {
     KeyPair::from_pkcs8_der_and_sign_algo(&der, algorithm).map_err(|e| issue_error(&e))
 }
 
-fn issue_error(error: &rcgen::Error) -> CertError {
+pub(crate) fn issue_error(error: &rcgen::Error) -> CertError {
     CertError::Issue(error.to_string())
 }

@@ -106,6 +106,9 @@ impl Crl {
         if tbs.signature != list.signature_algorithm {
             return Err(malformed("it names two signature algorithms"));
         }
+        if list.signature_value.unused_bits != 0 {
+            return Err(malformed("its signature is not whole bytes"));
+        }
         let mut crl = Self {
             der: der.to_vec(),
             tbs: tbs.as_ref().to_vec(),
@@ -241,6 +244,12 @@ pub fn decode_crls(bytes: &[u8]) -> Result<Vec<Crl>, CertError> {
     let crls = blocks.iter().filter(|block| block.tag() == "X509 CRL");
     let crls = crls.map(|block| Crl::from_der(block.contents())).collect::<Result<Vec<_>, _>>()?;
     if crls.is_empty() { Err(malformed("there is none in it")) } else { Ok(crls) }
+}
+
+/// Writes a CRL as PEM.
+pub fn encode_crl(der: &[u8]) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new("X509 CRL", der), config)
 }
 
 fn directory_names(names: &[GeneralName]) -> impl Iterator<Item = &Name> {

@@ -8,13 +8,15 @@ use std::{
 };
 
 use chancery_certs::{
-    AgencyName, Certificate, Issuer, OfficerName, Profile, Subject, encode_pem_chain,
+    AgencyName, Certificate, CertificateRequest, Issuer, OfficerName, Profile, RevocationReason,
+    Revoked, Subject, encode_crl, encode_pem_chain,
 };
-use chancery_crypto::{Algorithm, SigningKey};
-use chancery_node::{NodeError, unix_now, write_new, write_private};
+use chancery_crypto::SigningKey;
+use chancery_node::{NodeError, read_file, unix_now, write_new, write_private};
 
 use crate::{
     failure::Failure,
+    key::KeyAlgorithm,
     keys::{NewKey, OpenKey, read_chain},
     output::{Output, time},
 };
@@ -32,23 +34,19 @@ pub enum Ca {
   chancery ca issue --ca ca/zj --profile seal --name justice.zj.gov.cn --display 浙江省司法厅 --out justice --no-passphrase
   chancery ca issue --ca ca/zj --profile officer --name li@justice.zj.gov.cn --display 李明 --out li")]
     Issue(Issue),
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum KeyAlgorithm {
-    P256,
-    P384,
-    Ed25519,
-}
-
-impl From<KeyAlgorithm> for Algorithm {
-    fn from(algorithm: KeyAlgorithm) -> Self {
-        match algorithm {
-            KeyAlgorithm::P256 => Self::Es256,
-            KeyAlgorithm::P384 => Self::Es384,
-            KeyAlgorithm::Ed25519 => Self::EdDsa,
-        }
-    }
+    /// Issue a certificate for the key of a request (PKCS #10)
+    #[command(after_help = "Example:
+  chancery ca sign-request --ca ca/zj --profile officer --out li.pem li.csr
+The request is only a proposal: --name and --display overrule it, and the profile is the CA's.")]
+    SignRequest(SignRequest),
+    /// Revoke a certificate: it stands in every CRL from now on
+    #[command(after_help = "Example:
+  chancery ca revoke --ca ca/zj --reason key-compromise li.pem
+Publish it with `chancery ca crl`.")]
+    Revoke(Revoke),
+    /// Sign a certificate revocation list
+    #[command(after_help = "Example:\n  chancery ca crl --ca ca/zj --days 7 --out zj.crl")]
+    Crl(CrlArgs),
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -115,11 +113,233 @@ pub struct Issue {
     unsafe_skip_checks: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct SignRequest {
+    /// The issuing CA's folder
+    #[arg(long, value_name = "DIR")]
+    ca: PathBuf,
+    /// What the certificate is for
+    #[arg(long, value_enum)]
+    profile: EndProfile,
+    /// The agency or officer that it names (default: as requested)
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The name for people (default: as requested)
+    #[arg(long, value_name = "NAME")]
+    display: Option<String>,
+    /// Validity in days (default: the profile's)
+    #[arg(long, value_name = "N")]
+    days: Option<u32>,
+    /// The new file, with the chain
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    open: OpenKey,
+    /// The request, PEM or DER
+    #[arg(value_name = "FILE")]
+    request: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum EndProfile {
+    Node,
+    Seal,
+    Officer,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Reason {
+    Unspecified,
+    KeyCompromise,
+    CaCompromise,
+    AffiliationChanged,
+    Superseded,
+    CessationOfOperation,
+    PrivilegeWithdrawn,
+}
+
+impl From<Reason> for RevocationReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Unspecified => Self::Unspecified,
+            Reason::KeyCompromise => Self::KeyCompromise,
+            Reason::CaCompromise => Self::CaCompromise,
+            Reason::AffiliationChanged => Self::AffiliationChanged,
+            Reason::Superseded => Self::Superseded,
+            Reason::CessationOfOperation => Self::CessationOfOperation,
+            Reason::PrivilegeWithdrawn => Self::PrivilegeWithdrawn,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Revoke {
+    /// The CA's folder
+    #[arg(long, value_name = "DIR")]
+    ca: PathBuf,
+    /// Why
+    #[arg(long, value_enum, default_value = "unspecified")]
+    reason: Reason,
+    /// The certificate
+    #[arg(value_name = "FILE")]
+    certificate: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CrlArgs {
+    /// The CA's folder
+    #[arg(long, value_name = "DIR")]
+    ca: PathBuf,
+    /// For how many days it may be used
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    days: u32,
+    /// The new file, PEM
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    open: OpenKey,
+}
+
+/// The CA in a folder.
+fn open_ca(dir: &Path, open: &OpenKey) -> Result<Issuer, Failure> {
+    let key = open.load(&dir.join("ca.key"))?;
+    Issuer::new(key, read_chain(&dir.join("ca.pem"))?).map_err(|e| Failure::from(e).at(dir))
+}
+
+/// Appends a line to one of the CA's logs, and syncs it.
+fn append(path: &Path, line: &serde_json::Value) -> Result<(), Failure> {
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    let written = file.and_then(|mut file| {
+        writeln!(file, "{line}")?;
+        file.sync_all()
+    });
+    Ok(written.map_err(NodeError::file(path))?)
+}
+
+/// The lines of one of the CA's logs; none when there is no log yet.
+fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = read_file(path)?;
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(serde_json::from_slice).collect::<Result<_, _>>().map_err(|e| {
+        let what = format!("the CA's log cannot be read: {e}");
+        Failure::usage("CHY-6019", what, "Restore the CA's folder from its backup.").at(path)
+    })
+}
+
+#[derive(serde::Deserialize)]
+struct IssuedLine {
+    serial: String,
+}
+
+#[derive(serde::Deserialize)]
+struct CrlLine {
+    number: u64,
+}
+
+impl SignRequest {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        must_be_new(&self.out)?;
+        let request = CertificateRequest::open(&read_file(&self.request)?)
+            .map_err(|e| Failure::from(e).at(&self.request))?;
+        let name = self.name.or(request.name).ok_or_else(nameless)?;
+        let display = self.display.or(request.display).unwrap_or_else(|| name.clone());
+        let profile = match self.profile {
+            EndProfile::Node => Profile::Node,
+            EndProfile::Seal => Profile::Seal,
+            EndProfile::Officer => Profile::Officer,
+        };
+        let subject = match profile {
+            Profile::Officer => Subject::officer(name.parse()?, &display),
+            _ => Subject::agency(profile, name.parse()?, &display),
+        };
+        let validity = self.days.map(|days| i64::from(days) * 86_400);
+        let issuer = open_ca(&self.ca, &self.open)?;
+        let now = unix_now();
+        let made = issuer.issue(&Subject { validity, ..subject }, &request.key, now)?;
+        log(&self.ca, profile, &made, now)?;
+        let chain = std::iter::once(&made).chain(issuer.chain());
+        write_new(&self.out, encode_pem_chain(chain).as_bytes())?;
+        report(output, &made, None, &self.out);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Revoke {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let chain = read_chain(&self.certificate)?;
+        let certificate = chain.first().ok_or_else(Failure::unexpected)?;
+        let serial = certificate.serial();
+        let issued: Vec<IssuedLine> = lines(&self.ca.join("issued.jsonl"))?;
+        if !issued.iter().any(|line| line.serial == serial) {
+            let what = format!("this CA has not issued the certificate with serial {serial}");
+            let remedy = "Give the folder of the CA that issued it.";
+            return Err(Failure::usage("CHY-6022", what, remedy).at(&self.certificate));
+        }
+        let path = self.ca.join("revoked.jsonl");
+        let before: Vec<Revoked> = lines(&path)?;
+        if let Some(earlier) = before.iter().find(|revoked| revoked.serial == serial) {
+            let what = format!("it is revoked since {}", time(earlier.time));
+            return Err(Failure::usage("CHY-6023", what, "Publish it with `chancery ca crl`.")
+                .at(&self.certificate));
+        }
+        let reason = self.reason.into();
+        let revoked = Revoked { serial: serial.to_owned(), time: unix_now(), reason };
+        append(&path, &serde_json::to_value(&revoked).unwrap_or_default())?;
+        if output.json {
+            output.print_json(&serde_json::to_value(&revoked).unwrap_or_default());
+        } else {
+            println!("{} {}", output.t("revoked:", "已吊销："), certificate.subject());
+            println!("  {} {serial}", output.t("serial", "序列号"));
+            println!(
+                "  {}",
+                output.t("publish it with: chancery ca crl", "请发布：chancery ca crl")
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl CrlArgs {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        must_be_new(&self.out)?;
+        let revoked: Vec<Revoked> = lines(&self.ca.join("revoked.jsonl"))?;
+        let path = self.ca.join("crls.jsonl");
+        let made: Vec<CrlLine> = lines(&path)?;
+        let number = made.last().map_or(1, |last| last.number.saturating_add(1));
+        let issuer = open_ca(&self.ca, &self.open)?;
+        let now = unix_now();
+        let next = now + i64::from(self.days) * 86_400;
+        let der = issuer.crl(&revoked, number, now, next)?;
+        // Its number is used up before it goes out.
+        append(&path, &serde_json::json!({ "number": number, "time": time(now) }))?;
+        write_new(&self.out, encode_crl(&der).as_bytes())?;
+        if output.json {
+            output.print_json(&serde_json::json!({
+                "number": number, "revoked": revoked.len(), "next_update": time(next),
+                "file": self.out,
+            }));
+        } else {
+            let what = output.t("CRL", "吊销列表");
+            let revoked_word = output.t("revoked", "已吊销");
+            println!("{what} {number}: {} {revoked_word}", revoked.len());
+            println!("  {} {}", output.t("valid until", "有效期至"), time(next));
+            println!("  {}", self.out.display());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 impl Ca {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Init(init) => init.run(output),
             Self::Issue(issue) => issue.run(output),
+            Self::SignRequest(request) => request.run(output),
+            Self::Revoke(revoke) => revoke.run(output),
+            Self::Crl(crl) => crl.run(output),
         }
     }
 }
@@ -141,15 +361,10 @@ fn log(dir: &Path, profile: Profile, made: &Certificate, now: i64) -> Result<(),
         "subject": made.subject(), "names": names, "not_after": time(made.not_after()),
         "sha256": made.fingerprint(),
     });
-    let file = OpenOptions::new().append(true).create(true).open(&path);
-    let written = file.and_then(|mut file| {
-        writeln!(file, "{line}")?;
-        file.sync_all()
-    });
-    Ok(written.map_err(NodeError::file(&path))?)
+    append(&path, &line)
 }
 
-fn report(output: &Output, made: &Certificate, key: &Path, cert: &Path) {
+fn report(output: &Output, made: &Certificate, key: Option<&Path>, cert: &Path) {
     if output.json {
         output.print_json(&serde_json::json!({
             "subject": made.subject(), "serial": made.serial(), "not_after": time(made.not_after()),
@@ -162,7 +377,9 @@ fn report(output: &Output, made: &Certificate, key: &Path, cert: &Path) {
         println!("  {name}");
     }
     println!("  {} {}", output.t("valid until", "有效期至"), time(made.not_after()));
-    println!("  {} {}", output.t("key", "私钥"), key.display());
+    if let Some(key) = key {
+        println!("  {} {}", output.t("key", "私钥"), key.display());
+    }
     println!("  {} {}", output.t("certificate", "证书"), cert.display());
 }
 
@@ -178,21 +395,22 @@ impl Init {
         write_private(&key_path, pem.as_bytes())?;
         log(&self.dir, Profile::Root, root.certificate(), now)?;
         write_new(&cert_path, encode_pem_chain([root.certificate()]).as_bytes())?;
-        report(output, root.certificate(), &key_path, &cert_path);
+        report(output, root.certificate(), Some(&key_path), &cert_path);
         Ok(ExitCode::SUCCESS)
     }
 }
 
+fn nameless() -> Failure {
+    Failure::usage(
+        "CHY-6005",
+        "this profile needs a name",
+        "Give --name, such as justice.zj.gov.cn or li@justice.zj.gov.cn.",
+    )
+}
+
 impl Issue {
     fn subject(&self) -> Result<(Profile, Subject, String), Failure> {
-        let missing = || {
-            Failure::usage(
-                "CHY-6005",
-                "this profile needs a name",
-                "Give --name, such as justice.zj.gov.cn or li@justice.zj.gov.cn.",
-            )
-        };
-        let name = || self.name.as_deref().ok_or_else(missing);
+        let name = || self.name.as_deref().ok_or_else(nameless);
         let (profile, subject, stem) = match self.profile {
             IssuedProfile::Intermediate => {
                 let subject = Subject::authority(&self.display, &self.permitted, self.path_len);
@@ -223,9 +441,7 @@ impl Issue {
         let cert_path = self.out.join(format!("{stem}.pem"));
         must_be_new(&key_path)?;
         must_be_new(&cert_path)?;
-        let ca_key = self.open.load(&self.ca.join("ca.key"))?;
-        let issuer = Issuer::new(ca_key, read_chain(&self.ca.join("ca.pem"))?)
-            .map_err(|e| Failure::from(e).at(&self.ca))?;
+        let issuer = open_ca(&self.ca, &self.open)?;
         let passphrase = self.new_key.passphrase()?;
         let key = SigningKey::generate(self.algorithm.into())?;
         let now = unix_now();
@@ -235,7 +451,7 @@ impl Issue {
         write_private(&key_path, pem.as_bytes())?;
         let chain = std::iter::once(&made).chain(issuer.chain());
         write_new(&cert_path, encode_pem_chain(chain).as_bytes())?;
-        report(output, &made, &key_path, &cert_path);
+        report(output, &made, Some(&key_path), &cert_path);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,14 +6,14 @@ use std::{
 };
 
 use chancery_certs::{
-    CertError, Certificate, Crl, PathError, PathReason, Purpose, SubjectName, TrustStore,
-    ValidPath, certificate_blocks, check_name, decode_crls,
+    CertError, Certificate, CertificateRequest, Crl, PathError, PathReason, Purpose, SignerName,
+    SubjectName, TrustStore, ValidPath, certificate_blocks, check_name, decode_crls,
 };
-use chancery_node::read_file;
+use chancery_node::{read_file, write_new};
 
 use crate::{
     failure::{Failure, NO},
-    keys::read_chain,
+    keys::{OpenKey, read_chain},
     output::{Output, plain, time},
     trust::TrustArgs,
 };
@@ -27,10 +27,16 @@ pub enum Cert {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Make a request (PKCS #10) for a certificate of a key of yours
+    #[command(after_help = "Example:
+  chancery cert request --key li.key --name li@justice.zj.gov.cn --display 李明 --out li.csr
+Send it to the CA, which answers with `chancery ca sign-request`. The key stays here.")]
+    Request(Request),
     /// Verify a certificate's path (RFC 5280 §6); exit 0 valid, 1 not valid, 2 unreadable
-    #[command(
-        after_help = "Example:\n  chancery cert verify --anchor root.pem --purpose sign --name email:li@justice.zj.gov.cn li.pem"
-    )]
+    #[command(after_help = "Examples:
+  chancery cert verify --anchor root.pem --purpose sign --name email:li@justice.zj.gov.cn li.pem
+  chancery cert verify --anchor root.pem --intermediate zj.pem --crl zj.crl --crl root.crl --at 2026-03-31T00:00:00Z li.pem
+  chancery cert verify --anchor root.pem --purpose server --name dns:www.gov.cn www.pem")]
     Verify(Verify),
 }
 
@@ -70,11 +76,48 @@ pub struct Verify {
     leaf: PathBuf,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Request {
+    /// The private key
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The agency or officer that the certificate is to name
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// Its name for people
+    #[arg(long, value_name = "NAME")]
+    display: String,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    open: OpenKey,
+}
+
+impl Request {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let name = match self.name.contains('@') {
+            true => SignerName::Officer(self.name.parse()?),
+            false => SignerName::Agency(self.name.parse()?),
+        };
+        let key = self.open.load(&self.key)?;
+        let request = CertificateRequest::make(&key, &name, &self.display)?;
+        write_new(&self.out, request.as_bytes())?;
+        if output.json {
+            output.print_json(&serde_json::json!({ "request": self.out }));
+        } else {
+            println!("{} {}", output.t("request", "证书申请"), self.out.display());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 impl Cert {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Show { files } => show(output, &files),
             Self::Verify(verify) => verify.run(output),
+            Self::Request(request) => request.run(output),
         }
     }
 }

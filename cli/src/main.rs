@@ -11,6 +11,7 @@ mod doc;
 mod draft;
 mod explain;
 mod failure;
+mod key;
 mod keys;
 mod ledger;
 mod local;
@@ -84,10 +85,13 @@ enum Command {
     /// Publish, show and install the directory of a trust domain
     #[command(subcommand)]
     Directory(directory::Directory),
-    /// Make certificate authorities and issue certificates
+    /// Make private keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Make certificate authorities; issue and revoke certificates
     #[command(subcommand)]
     Ca(ca::Ca),
-    /// Show and verify certificates
+    /// Request, show and verify certificates
     #[command(subcommand)]
     Cert(cert::Cert),
     /// Measure speed
@@ -116,6 +120,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Ledger(ledger) => ledger.run(output),
         Command::Node(node) => node.run(output),
         Command::Directory(directory) => directory.run(output),
+        Command::Key(key) => key.run(output),
         Command::Ca(ca) => ca.run(output),
         Command::Cert(cert) => cert.run(output),
         Command::Bench(bench) => bench.run(output),

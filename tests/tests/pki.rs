@@ -1,0 +1,125 @@
+//! Keys, requests, revocation: with OpenSSL on the other side.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
+
+use std::process::Command;
+
+use chancery_tests::World;
+
+/// Runs openssl in the world's folder: exit code and everything it said. None when it is not there.
+fn openssl(world: &World, line: &str) -> Option<(i32, String)> {
+    let mut command = Command::new("openssl");
+    command.current_dir(world.dir.path()).args(line.split_whitespace());
+    let Ok(output) = command.output() else {
+        eprintln!("skipped: openssl is not installed");
+        return None;
+    };
+    let text = [output.stdout, output.stderr].concat();
+    Some((output.status.code().unwrap(), String::from_utf8_lossy(&text).into_owned()))
+}
+
+fn reason(world: &World, line: &str) -> (i32, String) {
+    let answer = world.run(&format!("--json cert verify --anchor root/ca.pem {line}"));
+    (answer.code, answer.json()["reason"].as_str().unwrap_or("valid").to_owned())
+}
+
+#[test]
+fn a_certificate_is_requested_issued_and_revoked_and_openssl_agrees() {
+    let world = World::new();
+    world.run("key new --out li.key --no-passphrase").ok();
+    world.run("key new --out li.key --no-passphrase").refused(2, "CHY-6015");
+    let request = "cert request --key li.key --name li@a.zj.gov.cn --display Li --out li.csr";
+    world.run(request).ok();
+    world.run("ca sign-request --ca zj --profile officer --out li.pem li.csr").ok();
+    // The same request under another agency's name, which the CA may not certify.
+    let outside =
+        "ca sign-request --ca zj --profile officer --name li@a.sh.gov.cn --out x.pem li.csr";
+    world.run(outside).refused(2, "CHY-2005");
+    world
+        .run("ca sign-request --ca zj --profile officer --out x.pem li.key")
+        .refused(2, "CHY-2002");
+    world.run("ca crl --ca zj --out zj-1.crl").ok();
+    world.run("ca crl --ca root --out root.crl").ok();
+
+    let crls = "--crl zj-1.crl --crl root.crl";
+    assert_eq!(reason(&world, &format!("{crls} --purpose sign li.pem")), (0, "valid".into()));
+    // Every certificate below the anchor needs one, and it must be current.
+    assert_eq!(reason(&world, "--crl zj-1.crl li.pem"), (1, "RevocationUnknown".into()));
+    let later = chancery_certs::rfc3339(chancery_node::unix_now() + 8 * 86_400);
+    let late = reason(&world, &format!("{crls} --at {later} li.pem"));
+    assert_eq!(late, (1, "RevocationUnknown".into()));
+
+    world.run("ca revoke --ca zj --reason key-compromise li.pem").ok();
+    world.run("ca revoke --ca zj li.pem").refused(2, "CHY-6023");
+    world.run("ca revoke --ca root li.pem").refused(2, "CHY-6022");
+    world.run("ca crl --ca zj --out zj-2.crl").ok();
+    assert_eq!(reason(&world, "--crl zj-2.crl --crl root.crl li.pem"), (1, "Revoked".into()));
+    // Others of the same CA are not touched.
+    assert_eq!(
+        reason(&world, "--crl zj-2.crl --crl root.crl certs-a/clerk.pem"),
+        (0, "valid".into())
+    );
+    // A CRL by another CA of the same name says nothing.
+    world.run("ca init --dir evil --display Zhejiang --no-passphrase").ok();
+    world.run("ca crl --ca evil --out evil.crl").ok();
+    assert_eq!(
+        reason(&world, "--crl evil.crl --crl root.crl li.pem"),
+        (1, "RevocationUnknown".into())
+    );
+
+    let Some((code, said)) = openssl(&world, "req -in li.csr -verify -noout") else { return };
+    assert_eq!(code, 0, "{said}");
+    let verify = |crl: &str| {
+        let (from, to) = (world.path(crl), world.path("all.crl"));
+        let both = [std::fs::read(from).unwrap(), std::fs::read(world.path("root.crl")).unwrap()];
+        std::fs::write(to, both.concat()).unwrap();
+        let line = "verify -crl_check_all -CAfile root/ca.pem -untrusted zj/ca.pem -CRLfile all.crl li.pem";
+        openssl(&world, line).unwrap()
+    };
+    let (code, said) = verify("zj-1.crl");
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = verify("zj-2.crl");
+    assert!(code != 0 && said.contains("certificate revoked"), "{said}");
+}
+
+#[test]
+fn what_openssl_makes_is_taken_or_refused_with_the_reason() {
+    let world = World::new();
+    let make =
+        |line: &str| openssl(&world, line).inspect(|(code, said)| assert_eq!(*code, 0, "{said}"));
+    let ec = "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ec.key -subj /CN=Wang \
+              -addext subjectAltName=email:wang@a.zj.gov.cn -out ec.csr";
+    if make(ec).is_none() {
+        return;
+    }
+    world.run("ca sign-request --ca zj --profile officer --out wang.pem ec.csr").ok();
+    assert_eq!(reason(&world, "--name email:wang@a.zj.gov.cn wang.pem"), (0, "valid".into()));
+    assert_eq!(reason(&world, "--name email:li@a.zj.gov.cn wang.pem"), (1, "NameMismatch".into()));
+    make("req -new -newkey rsa:2048 -nodes -keyout rsa.key -subj /CN=Weak -out rsa.csr").unwrap();
+    let weak = "ca sign-request --ca zj --profile officer --name w@a.zj.gov.cn --out w.pem rsa.csr";
+    world.run(weak).refused(2, "CHY-2004");
+
+    // A TLS server under somebody else's RSA root.
+    make("req -x509 -newkey rsa:3072 -nodes -keyout r.key -subj /CN=R -days 30 -out r.pem")
+        .unwrap();
+    world.write(
+        "ext",
+        b"subjectAltName=DNS:*.example.cn,IP:10.0.0.1\nextendedKeyUsage=serverAuth\n\
+          keyUsage=digitalSignature\nbasicConstraints=critical,CA:false\n",
+    );
+    make("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -keyout s.key -subj /CN=www.other.cn -out s.csr").unwrap();
+    make("x509 -req -in s.csr -CA r.pem -CAkey r.key -CAcreateserial -days 20 -extfile ext -out s.pem").unwrap();
+    let server = |name: &str| {
+        let line =
+            format!("--json cert verify --anchor r.pem --purpose server --name {name} s.pem");
+        world.run(&line).code
+    };
+    assert_eq!(server("dns:www.example.cn"), 0);
+    assert_eq!(server("ip:10.0.0.1"), 0);
+    // One label only, not the bare domain, not the common name.
+    for name in ["dns:a.b.example.cn", "dns:example.cn", "dns:www.other.cn", "ip:10.0.0.2"] {
+        assert_eq!(server(name), 1, "{name}");
+    }
+    assert_eq!(world.run("cert verify --anchor r.pem --purpose client s.pem").code, 1);
+    assert_eq!(world.run("cert verify --anchor r.pem --purpose sign s.pem").code, 1);
+    assert_eq!(world.run("cert verify --anchor r.pem --name nonsense s.pem").code, 2);
+}
