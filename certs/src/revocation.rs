@@ -1,7 +1,7 @@
 //! Revocation by CRLs (RFC 5280 §5 and §6.3): complete, partitioned by distribution point or reason,
 //! indirect, and with deltas.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use certval::compare_names;
 use chancery_crypto::{Digest, PublicKey, SignatureScheme};
@@ -41,7 +41,7 @@ const REMOVE_FROM_CRL: u8 = 8;
 #[derive(Debug, Clone)]
 struct Entry {
     /// Who issued it, when that is not the CRL's issuer.
-    issuer: Option<Name>,
+    issuer: Option<Arc<Name>>,
     reason: Option<u8>,
     date: i64,
 }
@@ -142,7 +142,8 @@ impl Crl {
                     CERTIFICATE_ISSUER => {
                         let names =
                             Vec::<GeneralName>::from_der(extension.value).map_err(malformed)?;
-                        issuer = directory_names(&names).next().cloned();
+                        // Shared: thousands of entries may follow one long name.
+                        issuer = directory_names(&names).next().cloned().map(Arc::new);
                         if issuer.is_none() {
                             return Err(malformed("an entry's certificate issuer is no name"));
                         }
@@ -216,6 +217,11 @@ impl Crl {
         self.entries.is_empty()
     }
 
+    /// Its number, in an order of numbers.
+    fn order(&self) -> Option<(usize, &[u8])> {
+        self.number.as_deref().map(|number| (number.len(), number))
+    }
+
     fn is_current(&self, at: i64) -> bool {
         self.this_update <= at && self.next_update.is_some_and(|next| at <= next)
     }
@@ -227,7 +233,7 @@ impl Crl {
     /// The entry for a certificate of this issuer and serial number.
     fn entry(&self, issuer: &Name, serial: &[u8]) -> Option<&Entry> {
         let of_issuer =
-            |entry: &&Entry| compare_names(entry.issuer.as_ref().unwrap_or(&self.issuer), issuer);
+            |entry: &&Entry| compare_names(entry.issuer.as_deref().unwrap_or(&self.issuer), issuer);
         self.entries.get(serial)?.iter().find(of_issuer)
     }
 }
@@ -313,19 +319,24 @@ enum Status {
 /// Answers, from a set of CRLs, whether the certificates of a path are revoked.
 pub(crate) struct Revocation<'a> {
     pub store: &'a TrustStore,
-    pub crls: &'a [Crl],
+    /// The newest first: an older one that is still current must not hide what a newer one says.
+    crls: Vec<&'a Crl>,
     /// Where issuers of CRLs are looked for.
     pub pool: &'a [Certificate],
     pub at: i64,
     /// Issuers of CRLs whose own paths are being validated.
     visiting: RefCell<Vec<Digest>>,
+    /// What was found of such issuers.
+    valid: RefCell<HashMap<Digest, bool>>,
     work: RefCell<u32>,
 }
 
 impl<'a> Revocation<'a> {
     pub fn new(store: &'a TrustStore, crls: &'a [Crl], pool: &'a [Certificate], at: i64) -> Self {
+        let mut crls: Vec<&Crl> = crls.iter().collect();
+        crls.sort_by_key(|crl| std::cmp::Reverse((crl.this_update, crl.order())));
         let (visiting, work) = (RefCell::default(), RefCell::new(MAX_WORK));
-        Self { store, crls, pool, at, visiting, work }
+        Self { store, crls, pool, at, visiting, valid: RefCell::default(), work }
     }
 
     /// Checks every certificate of a path below its anchor: leaf first.
@@ -385,7 +396,7 @@ impl<'a> Revocation<'a> {
         let question = Question { certificate, issuer, anchor, issuer_name, serial };
         // What its distribution points name, and then whatever its issuer has issued.
         for point in points.iter().map(Some).chain([None]) {
-            for crl in self.crls.iter().filter(|crl| crl.base.is_none()) {
+            for crl in self.crls.iter().copied().filter(|crl| crl.base.is_none()) {
                 let Some(reasons) = question.covers(crl, point) else { continue };
                 if (reasons - covered).is_empty() {
                     continue;
@@ -408,16 +419,15 @@ impl<'a> Revocation<'a> {
         if crl.unknown_critical || crl.this_update > self.at {
             return None;
         }
-        let delta = self.crls.iter().filter(|delta| is_delta_of(delta, crl, self.at));
-        let delta = delta.max_by(|a, b| {
-            let number = |crl: &Crl| crl.number.clone().map(|n| (n.len(), n));
-            number(a).cmp(&number(b))
-        });
-        if !crl.is_current(self.at) && delta.is_none() {
+        let mut deltas =
+            self.crls.iter().filter(|delta| is_delta_of(delta, crl, self.at)).peekable();
+        if !crl.is_current(self.at) && deltas.peek().is_none() {
             return None;
         }
         let key = self.signer(crl, question)?;
-        let delta = delta.filter(|delta| delta.verifies(&key));
+        // Only those of the same signer count; a forged one must not push a true one aside.
+        let delta = deltas.filter(|delta| self.verifies(delta, &key));
+        let delta = delta.max_by_key(|delta| delta.order()).copied();
         if !crl.is_current(self.at) && delta.is_none() {
             return None;
         }
@@ -435,10 +445,7 @@ impl<'a> Revocation<'a> {
             Name::from_der(&c.subject_der).is_ok_and(|name| compare_names(&name, &crl.issuer))
         };
         let may_sign = |c: &Certificate| !c.has_key_usage || c.key_usages().contains(&"cRLSign");
-        let signed = |c: &Certificate| {
-            let work = self.work.replace_with(|left| left.saturating_sub(1));
-            work > 0 && c.public_key().is_some_and(|key| crl.verifies(key))
-        };
+        let signed = |c: &Certificate| c.public_key().is_some_and(|key| self.verifies(crl, key));
         let fits = |c: &&Certificate| named(c) && may_sign(c) && signed(c);
         // The path's own issuer and the anchor: their paths are validated already.
         if let Some(own) = [question.issuer, question.anchor].into_iter().find(fits) {
@@ -448,9 +455,18 @@ impl<'a> Revocation<'a> {
         other.public_key().cloned()
     }
 
+    /// Checks a CRL's signature, as long as there is work left to spend.
+    fn verifies(&self, crl: &Crl, key: &PublicKey) -> bool {
+        let left = self.work.replace_with(|left| left.saturating_sub(1));
+        left > 0 && crl.verifies(key)
+    }
+
     /// Validates the path of an issuer of CRLs, with revocation, to the same anchor.
     fn is_valid_issuer(&self, certificate: &Certificate, question: &Question<'_>) -> bool {
         let own = certificate.fingerprint();
+        if let Some(valid) = self.valid.borrow().get(&own) {
+            return *valid;
+        }
         {
             let visiting = self.visiting.borrow();
             if visiting.contains(&own) {
@@ -473,6 +489,10 @@ impl<'a> Revocation<'a> {
             self.check_path(chain, anchor)
         });
         self.visiting.borrow_mut().pop();
+        // Inside another's validation a no may only mean that it went too deep.
+        if valid.is_ok() || self.visiting.borrow().is_empty() {
+            self.valid.borrow_mut().insert(own, valid.is_ok());
+        }
         valid.is_ok()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::Write as _,
+    io::{BufRead as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -221,9 +221,12 @@ fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure>
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let text = read_file(path)?;
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    lines.map(serde_json::from_slice).collect::<Result<_, _>>().map_err(|e| {
+    // Line by line: the log of a large CA grows for decades.
+    let file = std::fs::File::open(path).map_err(NodeError::file(path))?;
+    let lines = std::io::BufReader::new(file).lines().collect::<Result<Vec<_>, _>>();
+    let lines = lines.map_err(NodeError::file(path))?;
+    let lines = lines.iter().filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_str(line)).collect::<Result<_, _>>().map_err(|e| {
         let what = format!("the CA's log cannot be read: {e}");
         Failure::usage("CHY-6019", what, "Restore the CA's folder from its backup.").at(path)
     })

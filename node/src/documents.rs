@@ -287,6 +287,8 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
         if let Some(id) = EnvelopeId::from_slice(&key) {
             match peek(shared, &id) {
                 Ok((_, _, document)) => index(&mut batch, &id, document.header(), &document.id()),
+                // The disk's fault is not the envelope's: it waits for the next time.
+                Err(error @ (NodeError::File { .. } | NodeError::Store(_))) => return Err(error),
                 // It stays in the inbox, where it is shown with its error.
                 Err(error) => tracing::warn!(envelope = %id, %error, "envelope cannot be opened"),
             }

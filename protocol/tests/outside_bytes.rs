@@ -5,8 +5,9 @@
 use std::sync::LazyLock;
 
 use chancery_certs::{
-    AgencyCard, Certificate, Credential, Directory, EncryptionKeyStatement, Issuer, Profile,
-    Subject, TrustStore, decode_pem_chain, encode_pem_chain,
+    AgencyCard, Certificate, CertificateRequest, Credential, Directory, EncryptionKeyStatement,
+    Issuer, Profile, RevocationReason, Revoked, SignerName, Subject, TrustStore, decode_crls,
+    decode_pem_chain, encode_pem_chain,
 };
 use chancery_crypto::{
     Algorithm, Commitment, ContentKey, CoseSign, Digest, Kem, KemPrivateKey, SigningKey, wrap_key,
@@ -47,6 +48,8 @@ enum Kind {
     Content,
     Entries,
     Tile,
+    Crl,
+    Request,
 }
 
 fn make() -> Good {
@@ -158,6 +161,13 @@ fn make() -> Good {
     tile::push_entry(&mut entries, b"other").unwrap();
     let hashes = [merkle::leaf_hash(&leaf), other].map(|h| *h.as_bytes()).concat();
 
+    let revoked =
+        Revoked { serial: "0123".into(), time: NOW, reason: RevocationReason::KeyCompromise };
+    let crl = root.crl(&[revoked], 1, NOW, NOW + 100).unwrap();
+    let asking = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let name = SignerName::Agency("a.gov.cn".parse().unwrap());
+    let request = CertificateRequest::make(&asking, &name, "A").unwrap().into_bytes();
+
     let chain = vec![certificate.clone()];
     let seeds = vec![
         (Kind::Certificate, certificate.der().to_vec()),
@@ -175,6 +185,8 @@ fn make() -> Good {
         (Kind::Content, head.concat()),
         (Kind::Entries, entries),
         (Kind::Tile, hashes),
+        (Kind::Crl, crl),
+        (Kind::Request, request),
     ];
     Good { trust, log_key: LogKey::of_seal(&certificate).unwrap(), chain, seeds }
 }
@@ -233,6 +245,12 @@ fn accepted(kind: Kind, bytes: &[u8]) -> bool {
             true
         }
         Kind::Tile => Tile::decode(bytes).is_ok(),
+        Kind::Crl => decode_crls(bytes).is_ok_and(|crls| {
+            let seal = &good.chain[0];
+            let purpose = chancery_certs::Purpose::Any;
+            good.trust.validate_with_crls(seal, &[], &crls, NOW, purpose).is_ok()
+        }),
+        Kind::Request => CertificateRequest::open(bytes).is_ok(),
     }
 }
 

@@ -53,6 +53,11 @@ fn a_certificate_is_requested_issued_and_revoked_and_openssl_agrees() {
     world.run("ca revoke --ca root li.pem").refused(2, "CHY-6022");
     world.run("ca crl --ca zj --out zj-2.crl").ok();
     assert_eq!(reason(&world, "--crl zj-2.crl --crl root.crl li.pem"), (1, "Revoked".into()));
+    // An older list that is still current hides nothing, in whatever order they are given.
+    for both in ["--crl zj-1.crl --crl zj-2.crl", "--crl zj-2.crl --crl zj-1.crl"] {
+        let line = format!("{both} --crl root.crl li.pem");
+        assert_eq!(reason(&world, &line), (1, "Revoked".into()), "{both}");
+    }
     // Others of the same CA are not touched.
     assert_eq!(
         reason(&world, "--crl zj-2.crl --crl root.crl certs-a/clerk.pem"),

@@ -202,3 +202,44 @@ fn an_auditor_sees_every_kind_of_damage_to_an_export() {
     let late = world.run("--json audit good --anchor root/ca.pem --at 2032-01-01T00:00:00Z");
     verdict(&late, 5, "INDETERMINATE", Some("OUT_OF_BOUNDS_NO_POE"));
 }
+
+#[test]
+fn nothing_of_a_document_lies_in_the_clear_at_rest() {
+    let mut world = World::new();
+    world.start("a");
+    world.start("b");
+    let (inside, title) = (b"WORDS-INSIDE-THE-PART".as_slice(), "TITLE-OF-THE-NOTICE");
+    world.write("PART-NAME.txt", inside);
+    let id = world.send("a", "b", "PART-NAME.txt", title, &["--wait", "30"]);
+    // Indexed, listed and opened on both sides: none of that may leave traces.
+    world.clerk("b", &format!("open {id} --out got")).ok();
+    world.clerk("a", &format!("trace {id}")).ok();
+    world.stop("a");
+    world.stop("b");
+    let mut seen = 0;
+    for agency in ["a", "b"] {
+        let mut folders = vec![world.path(&format!("{agency}/data"))];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let bytes = std::fs::read(&path).unwrap();
+                let has = |what: &[u8]| bytes.windows(what.len()).any(|w| w == what);
+                // Who writes to whom is no secret of the disk; it shows that we look aright.
+                seen += usize::from(has(b"b.zj.gov.cn"));
+                for secret in [inside, title.as_bytes(), b"PART-NAME", b"clerk@"] {
+                    assert!(
+                        !has(secret),
+                        "{} in {}",
+                        String::from_utf8_lossy(secret),
+                        path.display()
+                    );
+                }
+            }
+        }
+    }
+    assert!(seen > 0);
+}
