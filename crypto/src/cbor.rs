@@ -115,6 +115,8 @@ impl<'a> Reader<'a> {
                 .map_err(|_| CborError::Utf8(start)),
             4 => (0..argument).try_for_each(|_| self.item(depth + 1)),
             5 => self.map(argument, depth),
+            // Bignums have forms that an integer has as well, or one with leading zeros; none are used.
+            6 if matches!(argument, 2 | 3) => Err(CborError::Unsupported(start)),
             6 => self.item(depth + 1),
             // false, true, null as single bytes.
             _ if matches!(first, 0xf4..=0xf6) => Ok(()),
@@ -196,6 +198,8 @@ mod tests {
             ("a2616201616102", CborError::KeyOrder(4)),
             ("a2616101616102", CborError::KeyOrder(4)),
             ("62c328", CborError::Utf8(0)),
+            ("c24100", CborError::Unsupported(0)),
+            ("c34101", CborError::Unsupported(0)),
             ("f90000", CborError::Unsupported(0)),
             ("f7", CborError::Unsupported(0)),
             ("f814", CborError::Unsupported(0)),

@@ -2,11 +2,13 @@
 //!
 //! The payload is attached; every signature has its own protected header with the algorithm, the
 //! signer's chain, the claimed signing time (CWT claim `iat`, RFC 9597) and the commitment the
-//! signer makes (`srCms`, after ETSI's JAdES and CB-AdES). The whole structure is deterministic.
+//! signer makes (`srCms`, after ETSI's JAdES and CB-AdES). What is added to a signature later stands
+//! in its unprotected header: countersignatures (RFC 9338) and `uHeaders` (time-stamps, certificates,
+//! revocation data). The whole structure is deterministic.
 
 use coset::{
-    CoseSignBuilder, CoseSignatureBuilder, HeaderBuilder, Label, TaggedCborSerializable,
-    cbor::value::Value, iana,
+    AsCborValue as _, CborSerializable as _, CoseSignBuilder, CoseSignatureBuilder, HeaderBuilder,
+    Label, SignatureContext, TaggedCborSerializable, cbor::value::Value, iana, sig_structure_data,
 };
 
 use crate::{Algorithm, CryptoError, PublicKey, SigningKey, cbor};
@@ -15,8 +17,19 @@ use crate::{Algorithm, CryptoError, PublicKey, SigningKey, cbor};
 const MAX_SIGNATURES: usize = 64;
 /// The most certificates in one x5chain.
 const MAX_CHAIN: usize = 8;
-/// The text label of the commitments header.
-const COMMITMENTS: &str = "srCms";
+/// The most countersignatures of one signature.
+const MAX_COUNTERSIGNATURES: usize = 16;
+/// The most unsigned header elements of one signature.
+const MAX_UNSIGNED: usize = 64;
+/// The most time-stamps, and the most CRLs, that one structure may carry: each costs signature checks.
+const MAX_MATERIAL: usize = 128;
+/// The commitments header (IANA: srCms). Before it was registered it was written as a text.
+const COMMITMENTS: i64 = 262;
+const COMMITMENTS_TEXT: &str = "srCms";
+/// Countersignature version 2 (RFC 9338 §3.1).
+const COUNTERSIGNATURE: i64 = 11;
+/// The unsigned header elements of CB-AdES, in the order in which they were added (IANA: uHeaders).
+const UNSIGNED_HEADERS: i64 = 268;
 
 /// What a signer declares by signing: the commitment types of ETSI EN 319 122-1 §5.2.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,18 +42,22 @@ pub enum Commitment {
     Approval,
     /// The signer made it, without approving or sending it (proof of creation).
     Creation,
+    /// Ours: the signer confirms another's signature (会签, 核签).
+    Countersignature,
 }
 
 impl Commitment {
-    const ALL: [Self; 4] = [Self::Origin, Self::Receipt, Self::Approval, Self::Creation];
+    const ALL: [Self; 5] =
+        [Self::Origin, Self::Receipt, Self::Approval, Self::Creation, Self::Countersignature];
 
-    /// The commitment type's object identifier, as a URN (RFC 5126 §5.11.1).
+    /// The commitment type's object identifier, as a URN (RFC 5126 §5.11.1), or a name of ours.
     pub fn urn(self) -> &'static str {
         match self {
             Self::Origin => "urn:oid:1.2.840.113549.1.9.16.6.1",
             Self::Receipt => "urn:oid:1.2.840.113549.1.9.16.6.2",
             Self::Approval => "urn:oid:1.2.840.113549.1.9.16.6.5",
             Self::Creation => "urn:oid:1.2.840.113549.1.9.16.6.6",
+            Self::Countersignature => "urn:chancery:commitment:countersignature",
         }
     }
 
@@ -51,6 +68,7 @@ impl Commitment {
             Self::Receipt => "receipt",
             Self::Approval => "approval",
             Self::Creation => "creation",
+            Self::Countersignature => "countersignature",
         }
     }
 }
@@ -66,13 +84,44 @@ pub struct ProtectedAttributes {
     pub commitment: Option<Commitment>,
 }
 
-/// One signature of a [`CoseSign`].
+/// Something that was added to a signature after it was made, and that it does not cover: the
+/// unsigned header elements of ETSI's JAdES and CB-AdES by their names there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnsignedElement {
+    /// `sigTst`: RFC 3161 tokens over the signature value.
+    SignatureTimeStamp(Vec<Vec<u8>>),
+    /// `xVals`: certificates in DER.
+    Certificates(Vec<Vec<u8>>),
+    /// `rVals`: certificate revocation lists in DER.
+    Crls(Vec<Vec<u8>>),
+    /// `arcTst`: RFC 3161 tokens over everything before it; see [`CoseSign::archive_input`].
+    ArchiveTimeStamp(Vec<Vec<u8>>),
+    /// Ours, `cades`: the same signer's CAdES signature over the ASiC manifest of the same content.
+    Cades(Vec<u8>),
+    /// An element that is not known here; it is kept as it is.
+    Unknown,
+}
+
+/// One signature of a [`CoseSign`], or a countersignature of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoseSignature {
     /// The algorithm.
     pub algorithm: Algorithm,
     /// The signed attributes.
     pub attributes: ProtectedAttributes,
+    /// What was added later, in that order.
+    pub unsigned: Vec<UnsignedElement>,
+    /// Countersignatures of this signature; they have none of their own.
+    pub countersignatures: Vec<CoseSignature>,
+}
+
+/// Which signature is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureAt {
+    /// A signature, by its place.
+    Signature(usize),
+    /// A countersignature: the signature's place, and its own among that one's.
+    Countersignature(usize, usize),
 }
 
 /// A decoded COSE_Sign structure. Decoding verifies nothing; see [`CoseSign::verify`].
@@ -111,10 +160,15 @@ impl CoseSign {
             _ => return Err(refuse("its protected header names no content type")),
         };
         let payload = inner.payload.clone().ok_or_else(|| refuse("its payload is detached"))?;
-        if inner.signatures.is_empty() || inner.signatures.len() > MAX_SIGNATURES {
-            return Err(refuse(format!("it has {} signatures", inner.signatures.len())));
+        if inner.signatures.is_empty() {
+            return Err(refuse("it has no signature"));
         }
-        let signatures = inner.signatures.iter().map(read_signature).collect::<Result<_, _>>()?;
+        if inner.signatures.len() > MAX_SIGNATURES {
+            return Err(CryptoError::TooMany { what: "signatures", most: MAX_SIGNATURES });
+        }
+        let signatures = inner.signatures.iter().map(|s| read_signature(s, true));
+        let signatures: Vec<CoseSignature> = signatures.collect::<Result<_, _>>()?;
+        check_material(&signatures)?;
         Ok(Self { inner, content_type, payload, signatures })
     }
 
@@ -139,20 +193,308 @@ impl CoseSign {
     /// [`CryptoError::BadSignature`], [`CryptoError::AlgorithmMismatch`], or
     /// [`CryptoError::Cose`] when there is no such signature.
     pub fn verify(&self, index: usize, key: &PublicKey) -> Result<(), CryptoError> {
-        let (raw, read) = self
-            .inner
-            .signatures
-            .get(index)
-            .zip(self.signatures.get(index))
-            .ok_or_else(|| refuse(format!("it has no signature {index}")))?;
-        let tbs = self.inner.tbs_data(b"", raw);
-        key.verify(read.algorithm, &tbs, &raw.signature)
+        self.verify_at(SignatureAt::Signature(index), key)
+    }
+
+    /// Verifies a signature or countersignature (RFC 9338 §3.3) under a key.
+    ///
+    /// # Errors
+    /// As [`CoseSign::verify`].
+    pub fn verify_at(&self, at: SignatureAt, key: &PublicKey) -> Result<(), CryptoError> {
+        let read = self.read_at(at)?;
+        let (tbs, signature) = match at {
+            SignatureAt::Signature(index) => {
+                let raw = self.raw(index)?;
+                (self.inner.tbs_data(b"", raw), raw.signature.clone())
+            }
+            SignatureAt::Countersignature(index, counter) => {
+                let target = self.raw(index)?;
+                let raw = counters_of(target)?.into_iter().nth(counter).ok_or_else(missing)?;
+                (countersign_data(target, &raw), raw.signature)
+            }
+        };
+        key.verify(read.algorithm, &tbs, &signature)
+    }
+
+    /// A signature or countersignature as it was read.
+    ///
+    /// # Errors
+    /// [`CryptoError::Cose`] when there is no such one.
+    pub fn read_at(&self, at: SignatureAt) -> Result<&CoseSignature, CryptoError> {
+        let found = match at {
+            SignatureAt::Signature(index) => self.signatures.get(index),
+            SignatureAt::Countersignature(index, counter) => {
+                self.signatures.get(index).and_then(|s| s.countersignatures.get(counter))
+            }
+        };
+        found.ok_or_else(missing)
+    }
+
+    fn raw(&self, index: usize) -> Result<&coset::CoseSignature, CryptoError> {
+        self.inner.signatures.get(index).ok_or_else(missing)
+    }
+
+    fn raw_at(&self, at: SignatureAt) -> Result<coset::CoseSignature, CryptoError> {
+        match at {
+            SignatureAt::Signature(index) => self.raw(index).cloned(),
+            SignatureAt::Countersignature(index, counter) => {
+                counters_of(self.raw(index)?)?.into_iter().nth(counter).ok_or_else(missing)
+            }
+        }
+    }
+
+    /// What a signature time-stamp covers: the signature value.
+    ///
+    /// # Errors
+    /// [`CryptoError::Cose`] when there is no such signature.
+    pub fn signature_value(&self, at: SignatureAt) -> Result<Vec<u8>, CryptoError> {
+        self.raw_at(at).map(|raw| raw.signature)
+    }
+
+    /// What an archive time-stamp covers that stands at place `position` of a signature's unsigned
+    /// elements: the CBOR array of the body's protected header, the signature's protected header, the
+    /// payload, the signature value (all byte strings), and the array of the elements before it.
+    ///
+    /// # Errors
+    /// [`CryptoError::Cose`] when there is no such signature or place.
+    pub fn archive_input(&self, at: SignatureAt, position: usize) -> Result<Vec<u8>, CryptoError> {
+        let raw = self.raw_at(at)?;
+        let bstr = |header: &coset::ProtectedHeader| {
+            header.clone().cbor_bstr().map_err(|e| refuse(e.to_string()))
+        };
+        let before = elements_of(&raw)?.get(..position).ok_or_else(missing)?.to_vec();
+        let whole = Value::Array(vec![
+            bstr(&self.inner.protected)?,
+            bstr(&raw.protected)?,
+            Value::Bytes(self.payload.clone()),
+            Value::Bytes(raw.signature),
+            Value::Array(before),
+        ]);
+        whole.to_vec().map_err(|e| refuse(e.to_string()))
+    }
+
+    /// Adds an element to a signature's unsigned headers, after those that are there.
+    ///
+    /// # Errors
+    /// [`CryptoError::Cose`] when there is no such signature, or too many elements.
+    pub fn add_unsigned(
+        self,
+        at: SignatureAt,
+        element: &UnsignedElement,
+    ) -> Result<Self, CryptoError> {
+        let value = write_element(element)?;
+        let mut raw = self.raw_at(at)?;
+        let mut elements = elements_of(&raw)?;
+        elements.push(value);
+        put(&mut raw.unprotected, UNSIGNED_HEADERS, Value::Array(elements))?;
+        self.replace(at, raw)
+    }
+
+    /// Countersigns signature `index` (RFC 9338).
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`] or [`CryptoError::Cose`].
+    pub fn countersign(
+        self,
+        index: usize,
+        key: &SigningKey,
+        attributes: ProtectedAttributes,
+    ) -> Result<Self, CryptoError> {
+        let mut target = self.raw(index)?.clone();
+        let mut counter = fresh_signature(key, attributes)?;
+        counter.signature = key.sign(&countersign_data(&target, &counter))?;
+        let mut counters = counters_of(&target)?;
+        counters.push(counter);
+        put_counters(&mut target, counters)?;
+        self.replace(SignatureAt::Signature(index), target)
+    }
+
+    /// Puts a changed signature in its place, and reads the whole again.
+    fn replace(mut self, at: SignatureAt, raw: coset::CoseSignature) -> Result<Self, CryptoError> {
+        let (index, raw) = match at {
+            SignatureAt::Signature(index) => (index, raw),
+            SignatureAt::Countersignature(index, counter) => {
+                let mut target = self.raw(index)?.clone();
+                let mut counters = counters_of(&target)?;
+                *counters.get_mut(counter).ok_or_else(missing)? = raw;
+                put_counters(&mut target, counters)?;
+                (index, target)
+            }
+        };
+        *self.inner.signatures.get_mut(index).ok_or_else(missing)? = raw;
+        Self::decode(&self.into_builder().encode()?)
     }
 
     /// Goes on signing: the same payload and signatures, and more to come.
     pub fn into_builder(self) -> CoseBuilder {
         CoseBuilder { inner: self.inner }
     }
+}
+
+/// Verifying must not cost whoever is handed a structure more than a moment.
+fn check_material(signatures: &[CoseSignature]) -> Result<(), CryptoError> {
+    let (mut tokens, mut crls, mut counters) = (0, 0, 0);
+    for signature in signatures.iter().flat_map(|s| std::iter::once(s).chain(&s.countersignatures))
+    {
+        counters += signature.countersignatures.len();
+        for element in &signature.unsigned {
+            match element {
+                UnsignedElement::SignatureTimeStamp(list)
+                | UnsignedElement::ArchiveTimeStamp(list) => tokens += list.len(),
+                UnsignedElement::Crls(list) | UnsignedElement::Certificates(list) => {
+                    crls += list.len();
+                }
+                UnsignedElement::Cades(_) | UnsignedElement::Unknown => {}
+            }
+        }
+    }
+    for (what, count) in [
+        ("time-stamps", tokens),
+        ("certificates and CRLs beside its signatures", crls),
+        ("countersignatures", counters),
+    ] {
+        if count > MAX_MATERIAL {
+            return Err(CryptoError::TooMany { what, most: MAX_MATERIAL });
+        }
+    }
+    Ok(())
+}
+
+fn missing() -> CryptoError {
+    refuse("it has no such signature")
+}
+
+/// The Countersign_structure of RFC 9338 §3.3 for a COSE_Signature, which has no other fields.
+fn countersign_data(target: &coset::CoseSignature, counter: &coset::CoseSignature) -> Vec<u8> {
+    sig_structure_data(
+        SignatureContext::CounterSignature,
+        target.protected.clone(),
+        Some(counter.protected.clone()),
+        b"",
+        &target.signature,
+    )
+}
+
+fn get(header: &coset::Header, label: i64) -> Option<&Value> {
+    header.rest.iter().find(|(l, _)| *l == Label::Int(label)).map(|(_, value)| value)
+}
+
+/// Puts an unprotected header in its place, so that the map stays in deterministic order.
+fn put(header: &mut coset::Header, label: i64, value: Value) -> Result<(), CryptoError> {
+    header.rest.retain(|(l, _)| *l != Label::Int(label));
+    header.rest.push((Label::Int(label), value));
+    let mut sorted = std::mem::take(&mut header.rest)
+        .into_iter()
+        .map(|(label, value)| Ok((label.clone().to_vec()?, label, value)))
+        .collect::<Result<Vec<_>, coset::CoseError>>()
+        .map_err(|e| refuse(e.to_string()))?;
+    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    header.rest = sorted.into_iter().map(|(_, label, value)| (label, value)).collect();
+    Ok(())
+}
+
+fn elements_of(raw: &coset::CoseSignature) -> Result<Vec<Value>, CryptoError> {
+    match get(&raw.unprotected, UNSIGNED_HEADERS) {
+        None => Ok(Vec::new()),
+        Some(Value::Array(elements)) if elements.len() <= MAX_UNSIGNED => Ok(elements.clone()),
+        Some(Value::Array(_)) => {
+            Err(CryptoError::TooMany { what: "unsigned header elements", most: MAX_UNSIGNED })
+        }
+        Some(_) => Err(refuse("its unsigned headers are no list")),
+    }
+}
+
+fn counters_of(raw: &coset::CoseSignature) -> Result<Vec<coset::CoseSignature>, CryptoError> {
+    let Some(value) = get(&raw.unprotected, COUNTERSIGNATURE) else { return Ok(Vec::new()) };
+    let list = value.as_array().ok_or_else(|| refuse("its countersignature is no list"))?;
+    // One stands as it is, several in a list (RFC 9338 §3.1).
+    let many = list.first().is_some_and(Value::is_array);
+    let list = if many { list.clone() } else { vec![value.clone()] };
+    if list.len() > MAX_COUNTERSIGNATURES {
+        let what = "countersignatures of one signature";
+        return Err(CryptoError::TooMany { what, most: MAX_COUNTERSIGNATURES });
+    }
+    list.into_iter()
+        .map(|one| coset::CoseSignature::from_cbor_value(one).map_err(|e| refuse(e.to_string())))
+        .collect()
+}
+
+fn put_counters(
+    target: &mut coset::CoseSignature,
+    counters: Vec<coset::CoseSignature>,
+) -> Result<(), CryptoError> {
+    let values = counters.into_iter().map(coset::CoseSignature::to_cbor_value);
+    let mut values = values.collect::<Result<Vec<_>, _>>().map_err(|e| refuse(e.to_string()))?;
+    let value = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
+    put(&mut target.unprotected, COUNTERSIGNATURE, value)
+}
+
+fn single(name: &str, value: Value) -> Value {
+    Value::Map(vec![(Value::from(name), value)])
+}
+
+fn tokens(tokens: &[Vec<u8>]) -> Value {
+    let list = tokens.iter().map(|token| single("val", Value::Bytes(token.clone()))).collect();
+    single("tstTokens", Value::Array(list))
+}
+
+fn write_element(element: &UnsignedElement) -> Result<Value, CryptoError> {
+    let bytes = |list: &[Vec<u8>]| list.iter().cloned().map(Value::Bytes).collect::<Vec<_>>();
+    Ok(match element {
+        UnsignedElement::SignatureTimeStamp(list) => single("sigTst", tokens(list)),
+        UnsignedElement::ArchiveTimeStamp(list) => single("arcTst", tokens(list)),
+        UnsignedElement::Certificates(list) => {
+            let list = bytes(list).into_iter().map(|der| single("x509Cert", der)).collect();
+            single("xVals", Value::Array(list))
+        }
+        UnsignedElement::Crls(list) => {
+            single("rVals", single("crlVals", Value::Array(bytes(list))))
+        }
+        UnsignedElement::Cades(der) => single("cades", Value::Bytes(der.clone())),
+        UnsignedElement::Unknown => return Err(refuse("an unknown element cannot be written")),
+    })
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value.as_map()?.iter().find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value)
+}
+
+fn read_element(value: &Value) -> Result<UnsignedElement, CryptoError> {
+    let [(Value::Text(name), inner)] = value.as_map().map(Vec::as_slice).unwrap_or_default() else {
+        return Err(refuse("an unsigned header element is no map with one name"));
+    };
+    let bytes = |list: Option<&Value>, of: &dyn Fn(&Value) -> Option<Vec<u8>>| {
+        let list = list.and_then(Value::as_array)?;
+        list.iter().map(of).collect::<Option<Vec<_>>>().filter(|list| !list.is_empty())
+    };
+    let plain = |value: &Value| value.as_bytes().cloned();
+    let within = |name: &'static str| move |value: &Value| field(value, name)?.as_bytes().cloned();
+    let read = match name.as_str() {
+        "sigTst" => bytes(field(inner, "tstTokens"), &within("val"))
+            .map(UnsignedElement::SignatureTimeStamp),
+        "arcTst" => {
+            bytes(field(inner, "tstTokens"), &within("val")).map(UnsignedElement::ArchiveTimeStamp)
+        }
+        "xVals" => bytes(Some(inner), &within("x509Cert")).map(UnsignedElement::Certificates),
+        "rVals" => bytes(field(inner, "crlVals"), &plain).map(UnsignedElement::Crls),
+        "cades" => plain(inner).map(UnsignedElement::Cades),
+        _ => Some(UnsignedElement::Unknown),
+    };
+    read.ok_or_else(|| refuse(format!("the unsigned header element {name:?} is malformed")))
+}
+
+/// A signature with its protected header and no value yet.
+fn fresh_signature(
+    key: &SigningKey,
+    attributes: ProtectedAttributes,
+) -> Result<coset::CoseSignature, CryptoError> {
+    let protected = write_attributes(key.algorithm(), attributes)?;
+    let mut signature = CoseSignatureBuilder::new().protected(protected).build();
+    // Signatures made by others keep their protected bytes; ours are made here, once.
+    let bytes = signature.protected.clone().cbor_bstr().map_err(|e| refuse(e.to_string()))?;
+    let bytes = bytes.into_bytes().map_err(|_| refuse("a protected header is no bytes"))?;
+    signature.protected.original_data = Some(bytes);
+    Ok(signature)
 }
 
 /// Collects signatures over one payload.
@@ -171,12 +513,7 @@ impl CoseBuilder {
         key: &SigningKey,
         attributes: ProtectedAttributes,
     ) -> Result<Self, CryptoError> {
-        let protected = write_attributes(key.algorithm(), attributes)?;
-        let mut signature = CoseSignatureBuilder::new().protected(protected).build();
-        // Signatures made by others keep their protected bytes; ours are made here, once.
-        let bytes = signature.protected.clone().cbor_bstr().map_err(|e| refuse(e.to_string()))?;
-        let bytes = bytes.into_bytes().map_err(|_| refuse("a protected header is no bytes"))?;
-        signature.protected.original_data = Some(bytes);
+        let mut signature = fresh_signature(key, attributes)?;
         signature.signature = key.sign(&self.inner.tbs_data(b"", &signature))?;
         self.inner.signatures.push(signature);
         Ok(self)
@@ -206,7 +543,7 @@ fn write_attributes(
         return Err(refuse(format!("its chain has {} certificates", attributes.x5chain.len())));
     }
     let mut header = HeaderBuilder::new().algorithm(name);
-    // Labels go in ascending order, so that the header is deterministic: 1, 15, 33, text.
+    // Labels go in ascending order, so that the header is deterministic: 1, 15, 33, 262.
     if let Some(time) = attributes.signing_time {
         let claims = vec![(Value::from(6), Value::from(time))];
         header = header.value(iana::HeaderParameter::CwtClaims as i64, Value::Map(claims));
@@ -222,12 +559,15 @@ fn write_attributes(
     if let Some(commitment) = attributes.commitment {
         let id = vec![(Value::from("id"), Value::from(commitment.urn()))];
         let one = Value::Map(vec![(Value::from("commId"), Value::Map(id))]);
-        header = header.text_value(COMMITMENTS.into(), Value::Array(vec![one]));
+        header = header.value(COMMITMENTS, Value::Array(vec![one]));
     }
     Ok(header.build())
 }
 
-fn read_signature(raw: &coset::CoseSignature) -> Result<CoseSignature, CryptoError> {
+fn read_signature(
+    raw: &coset::CoseSignature,
+    countersigned: bool,
+) -> Result<CoseSignature, CryptoError> {
     let header = &raw.protected.header;
     if !header.crit.is_empty() {
         return Err(refuse("a signature has critical header parameters that are not known here"));
@@ -243,13 +583,21 @@ fn read_signature(raw: &coset::CoseSignature) -> Result<CoseSignature, CryptoErr
         match label {
             Label::Int(15) => attributes.signing_time = read_time(value)?,
             Label::Int(33) => attributes.x5chain = read_chain(value)?,
-            Label::Text(text) if text == COMMITMENTS => {
+            Label::Int(COMMITMENTS) => attributes.commitment = Some(read_commitment(value)?),
+            Label::Text(text) if text == COMMITMENTS_TEXT => {
                 attributes.commitment = Some(read_commitment(value)?);
             }
             _ => {}
         }
     }
-    Ok(CoseSignature { algorithm, attributes })
+    let unsigned = elements_of(raw)?.iter().map(read_element).collect::<Result<_, _>>()?;
+    let counters = counters_of(raw)?;
+    if !counters.is_empty() && !countersigned {
+        return Err(refuse("a countersignature is itself countersigned"));
+    }
+    let countersignatures = counters.iter().map(|c| read_signature(c, false));
+    let countersignatures = countersignatures.collect::<Result<_, _>>()?;
+    Ok(CoseSignature { algorithm, attributes, unsigned, countersignatures })
 }
 
 fn read_time(claims: &Value) -> Result<Option<i64>, CryptoError> {
@@ -271,20 +619,19 @@ fn read_chain(value: &Value) -> Result<Vec<Vec<u8>>, CryptoError> {
         }
         _ => return Err(bad()),
     };
-    if chain.is_empty() || chain.len() > MAX_CHAIN {
-        return Err(refuse(format!("its x5chain has {} certificates", chain.len())));
+    if chain.is_empty() {
+        return Err(refuse("its x5chain is empty"));
+    }
+    if chain.len() > MAX_CHAIN {
+        return Err(CryptoError::TooMany { what: "certificates in an x5chain", most: MAX_CHAIN });
     }
     Ok(chain)
 }
 
 fn read_commitment(value: &Value) -> Result<Commitment, CryptoError> {
-    let field = |value: &Value, name: &str| {
-        let pairs = value.as_map()?;
-        pairs.iter().find(|(key, _)| key.as_text() == Some(name)).map(|(_, v)| v.clone())
-    };
     let one = value.as_array().filter(|list| list.len() == 1).and_then(|list| list.first());
-    let urn = one.and_then(|one| field(&field(one, "commId")?, "id"));
-    let urn = urn.as_ref().and_then(Value::as_text).unwrap_or_default();
+    let urn = one.and_then(|one| field(field(one, "commId")?, "id"));
+    let urn = urn.and_then(Value::as_text).unwrap_or_default();
     let known = Commitment::ALL.into_iter().find(|c| c.urn() == urn);
     known.ok_or_else(|| refuse(format!("its commitment {urn:?} is not known here")))
 }
@@ -322,6 +669,85 @@ mod tests {
         assert_eq!(read.verify(1, &seal.public_key()), Ok(()));
         assert!(read.verify(1, &officer.public_key()).is_err());
         assert!(read.verify(2, &officer.public_key()).is_err());
+    }
+
+    #[test]
+    fn countersignatures_and_unsigned_elements_leave_the_signature_as_it_is() {
+        let keys: Vec<_> = [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Es384]
+            .map(|algorithm| SigningKey::generate(algorithm).expect("random bytes"))
+            .into();
+        let first = CoseSign::builder("a/b", b"payload".to_vec())
+            .sign(&keys[0], attributes())
+            .and_then(CoseBuilder::encode)
+            .expect("signs");
+        let (own, counter) = (SignatureAt::Signature(0), SignatureAt::Countersignature(0, 1));
+        let elements = [
+            UnsignedElement::SignatureTimeStamp(vec![vec![1], vec![2]]),
+            UnsignedElement::Certificates(vec![vec![3; 300]]),
+            UnsignedElement::Crls(vec![vec![4]]),
+            UnsignedElement::ArchiveTimeStamp(vec![vec![5]]),
+            UnsignedElement::Cades(vec![6]),
+        ];
+        let mut cose = CoseSign::decode(&first).expect("decodes");
+        for key in &keys[1..] {
+            cose = cose.countersign(0, key, attributes()).expect("countersigns");
+        }
+        for element in &elements {
+            cose = cose.add_unsigned(own, element).expect("adds");
+        }
+        cose = cose.add_unsigned(counter, &elements[0]).expect("adds");
+        let bytes = cose.into_builder().encode().expect("encodes");
+        let read = CoseSign::decode(&bytes).expect("decodes");
+        assert_eq!(read.signatures()[0].unsigned, elements);
+        assert_eq!(read.read_at(counter).expect("is there").unsigned, elements[..1]);
+        assert_eq!(read.verify_at(own, &keys[0].public_key()), Ok(()));
+        for (i, key) in keys[1..].iter().enumerate() {
+            let at = SignatureAt::Countersignature(0, i);
+            assert_eq!(read.verify_at(at, &key.public_key()), Ok(()));
+            assert!(read.verify_at(at, &keys[0].public_key()).is_err());
+        }
+        assert!(
+            read.verify_at(SignatureAt::Countersignature(0, 2), &keys[0].public_key()).is_err()
+        );
+        // An archive time-stamp covers what stands before it, and nothing after.
+        let input = |cose: &CoseSign, n| cose.archive_input(own, n).expect("is there");
+        let more = read.clone().add_unsigned(own, &elements[0]).expect("adds");
+        assert_eq!(input(&read, 3), input(&more, 3));
+        assert_ne!(input(&read, 3), input(&read, 2));
+        assert!(read.archive_input(own, 6).is_err());
+    }
+
+    #[test]
+    fn more_than_a_verifier_should_work_through_is_refused() {
+        let key = SigningKey::generate(Algorithm::EdDsa).expect("random bytes");
+        let signed = CoseSign::builder("a/b", b"x".to_vec()).sign(&key, attributes());
+        let cose = signed.and_then(CoseBuilder::encode).and_then(|bytes| CoseSign::decode(&bytes));
+        let cose = cose.expect("decodes");
+        let tokens = UnsignedElement::SignatureTimeStamp(vec![vec![1]; MAX_MATERIAL + 1]);
+        let crls = UnsignedElement::Crls(vec![vec![1]; MAX_MATERIAL + 1]);
+        for element in [tokens, crls] {
+            let result = cose.clone().add_unsigned(SignatureAt::Signature(0), &element);
+            assert!(matches!(result, Err(CryptoError::TooMany { .. })), "{result:?}");
+        }
+        let mut builder = cose.into_builder();
+        for _ in 0..MAX_SIGNATURES {
+            builder = builder.sign(&key, ProtectedAttributes::default()).expect("signs");
+        }
+        let bytes = builder.encode().expect("encodes");
+        assert!(matches!(CoseSign::decode(&bytes), Err(CryptoError::TooMany { .. })));
+    }
+
+    #[test]
+    fn commitments_written_before_their_label_was_registered_are_still_read() {
+        let id = Value::Map(vec![(Value::from("id"), Value::from(Commitment::Approval.urn()))]);
+        let list = Value::Array(vec![single("commId", id)]);
+        let header = HeaderBuilder::new()
+            .algorithm(iana::Algorithm::ES256)
+            .text_value(COMMITMENTS_TEXT.into(), list)
+            .build();
+        let raw = CoseSignatureBuilder::new().protected(header).build();
+        let read = read_signature(&raw, true).expect("reads");
+        assert_eq!(read.attributes.commitment, Some(Commitment::Approval));
     }
 
     #[test]

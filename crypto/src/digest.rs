@@ -126,3 +126,81 @@ impl fmt::Debug for Hasher {
         f.write_str("Hasher")
     }
 }
+
+/// The hash algorithms of foreign structures: time-stamps, CMS signatures. Our own use SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum HashAlgorithm {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl HashAlgorithm {
+    const ALL: [Self; 3] = [Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// The algorithm of an object identifier. Weak ones (MD5, SHA-1) have none here.
+    pub fn from_oid(oid: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.oid() == oid)
+    }
+
+    /// Its object identifier (RFC 5754).
+    pub fn oid(self) -> &'static str {
+        match self {
+            Self::Sha256 => "2.16.840.1.101.3.4.2.1",
+            Self::Sha384 => "2.16.840.1.101.3.4.2.2",
+            Self::Sha512 => "2.16.840.1.101.3.4.2.3",
+        }
+    }
+
+    fn ring(self) -> &'static ring::digest::Algorithm {
+        match self {
+            Self::Sha256 => &ring::digest::SHA256,
+            Self::Sha384 => &ring::digest::SHA384,
+            Self::Sha512 => &ring::digest::SHA512,
+        }
+    }
+
+    /// The digest of `bytes`.
+    pub fn digest(self, bytes: &[u8]) -> Vec<u8> {
+        ring::digest::digest(self.ring(), bytes).as_ref().to_vec()
+    }
+
+    /// The length of a digest in bytes.
+    pub fn digest_len(self) -> usize {
+        self.ring().output_len()
+    }
+}
+
+/// The SHA-1 of a certificate, for the one place where a standard still names certificates so: ESSCertID
+/// (RFC 2634 §5.4.1). Nothing may rest on it alone.
+pub fn sha1_of_certificate(der: &[u8]) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref().to_vec()
+}
+
+/// Any of the hash algorithms, over bytes that come piece by piece.
+#[derive(Clone)]
+pub struct StreamingHash(ring::digest::Context);
+
+impl StreamingHash {
+    /// A hash that has seen nothing.
+    pub fn new(algorithm: HashAlgorithm) -> Self {
+        Self(ring::digest::Context::new(algorithm.ring()))
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes taken in.
+    pub fn finish(self) -> Vec<u8> {
+        self.0.finish().as_ref().to_vec()
+    }
+}
+
+impl fmt::Debug for StreamingHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamingHash")
+    }
+}

@@ -64,6 +64,14 @@ pub enum CryptoError {
     /// The CBOR underneath is not acceptable.
     #[error(transparent)]
     Cbor(#[from] CborError),
+    /// More than a verifier should be made to work through.
+    #[error("it has more than {most} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many are allowed.
+        most: usize,
+    },
     /// HPKE could not wrap or unwrap the key.
     #[error("the content key cannot be {0}")]
     Hpke(&'static str),

@@ -79,13 +79,27 @@ enum Pair {
         der: EcdsaKeyPair,
     },
     Ed25519(Ed25519KeyPair),
+    External(Box<dyn ExternalKey>),
 }
 
-/// A private signing key. Its PKCS#8 bytes are zeroized when dropped.
+/// A private key that lives elsewhere and never leaves there: in a smart card or an HSM.
+pub trait ExternalKey: Send + Sync {
+    /// The public half, which also says the algorithm.
+    fn public_key(&self) -> PublicKey;
+
+    /// Signs a message (which is hashed first where the algorithm asks for it), in the form that
+    /// [`SigningKey::sign`] gives.
+    ///
+    /// # Errors
+    /// [`CryptoError::PrivateKey`], saying what the device says.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
+}
+
+/// A private signing key. Its PKCS#8 bytes, if they are here, are zeroized when dropped.
 pub struct SigningKey {
     algorithm: Algorithm,
     pair: Pair,
-    pkcs8: Zeroizing<Vec<u8>>,
+    pkcs8: Option<Zeroizing<Vec<u8>>>,
     rng: SystemRandom,
 }
 
@@ -127,12 +141,27 @@ impl SigningKey {
                     EcdsaKeyPair::from_pkcs8(der, &pkcs8, &rng),
                 )
             {
+                let pkcs8 = Some(pkcs8);
                 return Ok(Self { algorithm, pair: Pair::Ecdsa { fixed, der }, pkcs8, rng });
             }
         }
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8)
             .map_err(|e| CryptoError::PrivateKey(format!("no P-256, P-384 or Ed25519 key: {e}")))?;
-        Ok(Self { algorithm: Algorithm::EdDsa, pair: Pair::Ed25519(pair), pkcs8, rng })
+        let (pair, pkcs8) = (Pair::Ed25519(pair), Some(pkcs8));
+        Ok(Self { algorithm: Algorithm::EdDsa, pair, pkcs8, rng })
+    }
+
+    /// A key in a device.
+    ///
+    /// # Errors
+    /// [`CryptoError::PrivateKey`] when it is of a kind that Chancery does not sign with.
+    pub fn external(key: Box<dyn ExternalKey>) -> Result<Self, CryptoError> {
+        let kind = key.public_key();
+        let algorithm = kind.algorithm().ok_or_else(|| {
+            CryptoError::PrivateKey(format!("no P-256, P-384 or Ed25519 key: {}", kind.kind()))
+        })?;
+        let (pair, rng) = (Pair::External(key), SystemRandom::new());
+        Ok(Self { algorithm, pair, pkcs8: None, rng })
     }
 
     /// A key from PKCS#8 PEM, encrypted (RFC 8018 PBES2) or not.
@@ -163,8 +192,9 @@ impl SigningKey {
     /// # Errors
     /// [`CryptoError::Random`] or [`CryptoError::PrivateKey`].
     pub fn to_pem(&self, passphrase: Option<&[u8]>) -> Result<Zeroizing<String>, CryptoError> {
+        let own = self.pkcs8_der()?;
         let Some(passphrase) = passphrase else {
-            let block = pem::Pem::new("PRIVATE KEY", self.pkcs8.to_vec());
+            let block = pem::Pem::new("PRIVATE KEY", own.to_vec());
             return Ok(Zeroizing::new(encode_pem(&block)));
         };
         let failed = |e: &dyn fmt::Display| CryptoError::PrivateKey(e.to_string());
@@ -172,16 +202,19 @@ impl SigningKey {
         let parameters =
             pkcs8::pkcs5::pbes2::Parameters::pbkdf2_sha256_aes256cbc(PBKDF2_ROUNDS, &salt, &iv)
                 .map_err(|e| failed(&e))?;
-        let info =
-            pkcs8::PrivateKeyInfo::try_from(self.pkcs8.as_slice()).map_err(|e| failed(&e))?;
+        let info = pkcs8::PrivateKeyInfo::try_from(own.as_slice()).map_err(|e| failed(&e))?;
         let sealed = info.encrypt_with_params(parameters, passphrase).map_err(|e| failed(&e))?;
         let block = pem::Pem::new("ENCRYPTED PRIVATE KEY", sealed.as_bytes().to_vec());
         Ok(Zeroizing::new(encode_pem(&block)))
     }
 
-    /// The unencrypted PKCS#8 DER, for a TLS stack or an issuer.
-    pub fn pkcs8_der(&self) -> &Zeroizing<Vec<u8>> {
-        &self.pkcs8
+    /// The unencrypted PKCS#8 DER, for a TLS stack.
+    ///
+    /// # Errors
+    /// [`CryptoError::PrivateKey`] when the key lives in a device and cannot leave it.
+    pub fn pkcs8_der(&self) -> Result<&Zeroizing<Vec<u8>>, CryptoError> {
+        let inside = || CryptoError::PrivateKey("it lives in a device and cannot leave it".into());
+        self.pkcs8.as_ref().ok_or_else(inside)
     }
 
     /// The algorithm.
@@ -197,6 +230,7 @@ impl SigningKey {
             }
             (Pair::Ecdsa { fixed, .. }, _) => PublicKey::P256(fixed.public_key().as_ref().to_vec()),
             (Pair::Ed25519(pair), _) => PublicKey::Ed25519(pair.public_key().as_ref().to_vec()),
+            (Pair::External(key), _) => key.public_key(),
         }
     }
 
@@ -211,6 +245,7 @@ impl SigningKey {
                 .map(|s| s.as_ref().to_vec())
                 .map_err(|_| CryptoError::Random),
             Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Pair::External(key) => key.sign(message),
         }
     }
 
@@ -225,8 +260,26 @@ impl SigningKey {
                 .map(|s| s.as_ref().to_vec())
                 .map_err(|_| CryptoError::Random),
             Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Pair::External(key) if self.algorithm == Algorithm::EdDsa => key.sign(message),
+            Pair::External(key) => key.sign(message).map(|fixed| ecdsa_der(&fixed)),
         }
     }
+}
+
+/// An ECDSA-Sig-Value (RFC 3279 §2.2.3) of a signature in fixed form.
+fn ecdsa_der(fixed: &[u8]) -> Vec<u8> {
+    let integer = |half: &[u8]| {
+        let digits = half.iter().copied().skip_while(|byte| *byte == 0);
+        let mut digits: Vec<u8> = digits.collect();
+        if digits.first().is_none_or(|first| first & 0x80 != 0) {
+            digits.insert(0, 0);
+        }
+        [&[0x02, digits.len() as u8], digits.as_slice()].concat()
+    };
+    // Two INTEGERs of at most 49 bytes: every length stands in one byte.
+    let (r, s) = fixed.split_at(fixed.len() / 2);
+    let both = [integer(r), integer(s)].concat();
+    [&[0x30, both.len() as u8], both.as_slice()].concat()
 }
 
 fn encode_pem(block: &pem::Pem) -> String {
@@ -292,6 +345,18 @@ impl PublicKey {
         }
     }
 
+    /// The length of an RSA modulus in bits; `None` for other keys, and for one that cannot be read.
+    pub fn rsa_bits(&self) -> Option<usize> {
+        let Self::Rsa(der) = self else { return None };
+        let sequence = pkcs8::der::asn1::AnyRef::try_from(der.as_slice()).ok()?;
+        let mut reader = pkcs8::der::SliceReader::new(sequence.value()).ok()?;
+        let modulus: pkcs8::der::asn1::UintRef<'_> =
+            pkcs8::der::Decode::decode(&mut reader).ok()?;
+        let bytes = modulus.as_bytes();
+        let top = bytes.first()?.leading_zeros();
+        (bytes.len() * 8).checked_sub(usize::try_from(top).ok()?)
+    }
+
     /// The SubjectPublicKeyInfo DER (RFC 5280 §4.1.2.7), or `None` for RSA.
     pub fn spki_der(&self) -> Option<Vec<u8>> {
         let (prefix, key): (&[u8], _) = match self {
@@ -346,6 +411,9 @@ impl PublicKey {
             (Self::Rsa(_), S::RsaPkcs1Sha256) => &sig::RSA_PKCS1_2048_8192_SHA256,
             (Self::Rsa(_), S::RsaPkcs1Sha384) => &sig::RSA_PKCS1_2048_8192_SHA384,
             (Self::Rsa(_), S::RsaPkcs1Sha512) => &sig::RSA_PKCS1_2048_8192_SHA512,
+            (Self::Rsa(_), S::RsaPssSha256) => &sig::RSA_PSS_2048_8192_SHA256,
+            (Self::Rsa(_), S::RsaPssSha384) => &sig::RSA_PSS_2048_8192_SHA384,
+            (Self::Rsa(_), S::RsaPssSha512) => &sig::RSA_PSS_2048_8192_SHA512,
             _ => return Err(CryptoError::AlgorithmMismatch(format!("{scheme:?}"))),
         };
         let (Self::P256(key) | Self::P384(key) | Self::Ed25519(key) | Self::Rsa(key)) = self;
@@ -374,7 +442,8 @@ fn check(
         .map_err(|_| CryptoError::BadSignature)
 }
 
-/// A signature scheme of X.509: key type and hash together (RFC 5758, RFC 8410, RFC 4055 §5).
+/// A signature scheme of X.509: key type and hash together (RFC 5758, RFC 8410, RFC 4055 §5). RSASSA-PSS
+/// is with MGF1 of the same hash and a salt of its length (RFC 4055 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum SignatureScheme {
@@ -384,11 +453,45 @@ pub enum SignatureScheme {
     RsaPkcs1Sha256,
     RsaPkcs1Sha384,
     RsaPkcs1Sha512,
+    RsaPssSha256,
+    RsaPssSha384,
+    RsaPssSha512,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A key that is not at hand, as one in a card is not.
+    struct Card(SigningKey);
+
+    impl ExternalKey for Card {
+        fn public_key(&self) -> PublicKey {
+            self.0.public_key()
+        }
+
+        fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+            self.0.sign(message)
+        }
+    }
+
+    #[test]
+    fn a_key_in_a_device_signs_in_both_forms_and_cannot_be_taken_out() {
+        for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa] {
+            let inner = SigningKey::generate(algorithm).expect("random bytes");
+            let key = SigningKey::external(Box::new(Card(inner))).expect("a key of ours");
+            let public = key.public_key();
+            // Many times: the DER form depends on the signature's leading bits.
+            for message in 0..64u8 {
+                let signature = key.sign(&[message]).expect("signs");
+                assert_eq!(public.verify(algorithm, &[message], &signature), Ok(()));
+                let der = key.sign_der(&[message]).expect("signs");
+                let scheme = public.own_scheme().expect("a scheme");
+                assert_eq!(public.verify_der(scheme, &[message], &der), Ok(()));
+            }
+            assert!(key.to_pem(None).is_err());
+        }
+    }
 
     #[test]
     fn each_algorithm_signs_and_a_changed_message_or_key_is_refused() {

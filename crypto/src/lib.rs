@@ -20,14 +20,19 @@ mod cose;
 mod digest;
 mod error;
 mod key;
+mod message;
 mod recipient;
 mod storage;
 mod stream;
 
-pub use cose::{Commitment, CoseBuilder, CoseSign, CoseSignature, ProtectedAttributes};
-pub use digest::{Digest, Hasher};
+pub use cose::{
+    Commitment, CoseBuilder, CoseSign, CoseSignature, ProtectedAttributes, SignatureAt,
+    UnsignedElement,
+};
+pub use digest::{Digest, HashAlgorithm, Hasher, StreamingHash, sha1_of_certificate};
 pub use error::{CborError, CryptoError};
-pub use key::{Algorithm, PublicKey, SignatureScheme, SigningKey};
+pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
+pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};
 pub use recipient::{Kem, KemPrivateKey, KemPublicKey, WrappedKey, unwrap_key, wrap_key};
 pub use storage::StorageKey;
 pub use stream::{
@@ -44,4 +49,9 @@ pub fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut out)
         .map_err(|_| CryptoError::Random)?;
     Ok(out)
+}
+
+/// Compares bytes in constant time; only their lengths can be learned from how long it takes.
+pub fn equal(left: &[u8], right: &[u8]) -> bool {
+    subtle::ConstantTimeEq::ct_eq(left, right).into()
 }

@@ -6,10 +6,13 @@
 //! be opened by itself, and memory stays at one chunk. A content key is used for one content only.
 //! An empty content is one empty last chunk.
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    hmac,
+};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::CryptoError;
+use crate::{CryptoError, Digest};
 
 /// Bytes of plaintext in a full chunk.
 pub const CHUNK_PLAINTEXT: usize = 64 * 1024;
@@ -52,6 +55,20 @@ impl ContentKey {
     /// The key's bytes, for wrapping.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// An authentication tag (HMAC-SHA-256) under this key on bytes that belong to the content, for a purpose
+    /// that `label` names.
+    pub fn authenticate(&self, label: &str, bytes: &[u8]) -> Digest {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        let mut context = hmac::Context::with_key(&key);
+        for piece in [label.as_bytes(), b"\n", bytes] {
+            context.update(piece);
+        }
+        let mut tag = [0; Digest::LEN];
+        // HMAC-SHA-256 gives 32 bytes, so the zip covers both sides whole.
+        tag.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
+        Digest::from_bytes(tag)
     }
 
     fn aead(&self) -> LessSafeKey {
