@@ -18,6 +18,7 @@ const MAX_CERTIFICATE: usize = 64 * 1024;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Vec<u8>,
+    fingerprint: Digest,
     pub(crate) subject_der: Vec<u8>,
     pub(crate) issuer_der: Vec<u8>,
     pub(crate) subject_key_id: Option<Vec<u8>>,
@@ -35,6 +36,7 @@ pub struct Certificate {
     pub(crate) has_key_usage: bool,
     key_usages: Vec<&'static str>,
     pub(crate) has_extended_key_usage: bool,
+    pub(crate) critical_extended_key_usage: bool,
     extended_key_usages: Vec<&'static str>,
     permitted: Vec<String>,
     ips: Vec<std::net::IpAddr>,
@@ -70,6 +72,7 @@ impl Certificate {
         };
         let mut out = Self {
             der: der.to_vec(),
+            fingerprint: Digest::of(der),
             subject_der: tbs.subject.as_raw().to_vec(),
             issuer_der: tbs.issuer.as_raw().to_vec(),
             subject_key_id: None,
@@ -87,6 +90,7 @@ impl Certificate {
             has_key_usage: false,
             key_usages: Vec::new(),
             has_extended_key_usage: false,
+            critical_extended_key_usage: false,
             extended_key_usages: Vec::new(),
             permitted: Vec::new(),
             ips: Vec::new(),
@@ -100,6 +104,9 @@ impl Certificate {
             out.read_extension(extension.parsed_extension()).map_err(|e| malformed(&e))?;
             if extension.oid.to_id_string() == "2.5.29.31" {
                 out.distribution_points = Some(extension.value.to_vec());
+            }
+            if extension.oid == oid::OID_X509_EXT_EXTENDED_KEY_USAGE {
+                out.critical_extended_key_usage = extension.critical;
             }
         }
         Ok(out)
@@ -144,6 +151,8 @@ impl Certificate {
                     (usage.client_auth, "clientAuth"),
                     (usage.email_protection, "emailProtection"),
                     (usage.time_stamping, "timeStamping"),
+                    (usage.code_signing, "codeSigning"),
+                    (usage.ocsp_signing, "OCSPSigning"),
                     (!usage.other.is_empty(), "other"),
                 ]
                 .into_iter()
@@ -176,7 +185,7 @@ impl Certificate {
 
     /// The SHA-256 fingerprint of the DER.
     pub fn fingerprint(&self) -> Digest {
-        Digest::of(&self.der)
+        self.fingerprint
     }
 
     /// The subject's display name: for people, never compared.
@@ -311,6 +320,26 @@ pub(crate) fn public_key(spki: &x509_parser::x509::SubjectPublicKeyInfo<'_>) -> 
         SpkiKey::RSA(_) => Some(PublicKey::Rsa(bits)),
         _ => None,
     }
+}
+
+/// Reads a public key, or that of a certificate, PEM or DER.
+///
+/// # Errors
+/// [`CertError::Malformed`], also for a kind of key that is not used here.
+pub fn decode_public_key(bytes: &[u8]) -> Result<PublicKey, CertError> {
+    let malformed = |e: &dyn fmt::Display| CertError::Malformed(e.to_string());
+    let der = if bytes.first() == Some(&0x30) {
+        bytes.to_vec()
+    } else {
+        pem::parse(bytes).map_err(|e| malformed(&e))?.into_contents()
+    };
+    let unknown = || malformed(&"its key is of a kind that is not used here");
+    if let Ok((rest, spki)) = x509_parser::x509::SubjectPublicKeyInfo::from_der(&der)
+        && rest.is_empty()
+    {
+        return public_key(&spki).ok_or_else(unknown);
+    }
+    Certificate::from_der(&der)?.public_key().cloned().ok_or_else(unknown)
 }
 
 /// Reads the certificates of a PEM text or of one DER, in order.

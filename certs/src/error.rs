@@ -32,6 +32,15 @@ pub enum CertError {
     /// The certificate library failed.
     #[error("the certificate could not be made: {0}")]
     Issue(String),
+    /// A CMS structure is not acceptable.
+    #[error("the CMS structure is not acceptable: {0}")]
+    Cms(String),
+    /// A time-stamp, or an answer about one, is not acceptable.
+    #[error("the time-stamp is not acceptable: {0}")]
+    TimeStamp(String),
+    /// A certificate's path is not valid.
+    #[error(transparent)]
+    Path(#[from] PathError),
     /// A key operation failed.
     #[error(transparent)]
     Crypto(#[from] CryptoError),

@@ -1,9 +1,8 @@
 use chancery_crypto::{Algorithm, PublicKey, SigningKey};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, GeneralSubtree, IsCa, KeyPair,
-    NameConstraints, SanType, SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
+    GeneralSubtree, IsCa, NameConstraints, SanType, SerialNumber,
 };
-use rustls_pki_types::PrivatePkcs8KeyDer;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -14,6 +13,15 @@ const BACKDATE: i64 = 300;
 
 /// The last moment an X.509 UTCTime or GeneralizedTime of ours may say: the end of 9998.
 const LAST_TIME: i64 = 253_370_764_799;
+
+/// id-ce-extKeyUsage.
+const EXTENDED_KEY_USAGE: &[u64] = &[2, 5, 29, 37];
+/// An ExtKeyUsageSyntax of id-kp-timeStamping alone.
+const TIME_STAMPING: [u8; 12] =
+    [0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
+
+/// The shortest RSA key that is certified, in bits (NIST SP 800-57 part 1: good beyond 2030).
+const MIN_RSA_BITS: usize = 3072;
 
 /// What a certificate is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +43,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// An agency's node or seal.
+    /// An agency's node or seal, or a time-stamping authority.
     pub fn agency(profile: Profile, name: AgencyName, display: &str) -> Self {
         Self::new(profile, Some(name.into()), display)
     }
@@ -131,12 +139,29 @@ impl Issuer {
         algorithm: Algorithm,
         now: i64,
     ) -> Result<Self, CertError> {
+        Self::new_root_for(display, permitted, algorithm, now, Profile::Root.default_validity())
+    }
+
+    /// The same, valid for some seconds.
+    ///
+    /// # Errors
+    /// As [`Issuer::new_root`], and [`CertError::Refused`] for no time at all.
+    pub fn new_root_for(
+        display: &str,
+        permitted: &[AgencyName],
+        algorithm: Algorithm,
+        now: i64,
+        validity: i64,
+    ) -> Result<Self, CertError> {
+        if validity <= 0 {
+            return Err(CertError::Refused("a root must be valid for some time".into()));
+        }
         let key = SigningKey::generate(algorithm)?;
         let subject =
             Subject { profile: Profile::Root, ..Subject::authority(display, permitted, None) };
-        let end = now.saturating_add(Profile::Root.default_validity());
+        let end = now.saturating_add(validity);
         let params = params(&subject, now, end)?;
-        let made = params.self_signed(&key_pair(&key)?).map_err(|e| issue_error(&e))?;
+        let made = params.self_signed(&key_pair(&key)).map_err(|e| issue_error(&e))?;
         let certificate = Certificate::from_der(made.der())?;
         Ok(Self { key, certificate, above: Vec::new() })
     }
@@ -219,13 +244,15 @@ impl Issuer {
         if end <= now {
             return refuse("the validity asked for is over already".into());
         }
-        let spki = key.spki_der().ok_or_else(|| {
-            CertError::Refused("keys are P-256, P-384 or Ed25519; RSA is not issued for".into())
-        })?;
-        let spki = SubjectPublicKeyInfo::from_der(&spki).map_err(|e| issue_error(&e))?;
+        if let Some(bits) = key.rsa_bits().filter(|bits| *bits < MIN_RSA_BITS) {
+            return refuse(format!(
+                "an RSA key of {bits} bits is too weak; at least {MIN_RSA_BITS} are needed"
+            ));
+        }
+        let spki = CertifiedKey::new(key);
         let params = params(subject, now, end)?;
         let own = rustls_pki_types::CertificateDer::from(self.certificate.der());
-        let issuer = rcgen::Issuer::from_ca_cert_der(&own, key_pair(&self.key)?)
+        let issuer = rcgen::Issuer::from_ca_cert_der(&own, key_pair(&self.key))
             .map_err(|e| issue_error(&e))?;
         let made = params.signed_by(&spki, &issuer).map_err(|e| issue_error(&e))?;
         let made = Certificate::from_der(made.der())?;
@@ -272,7 +299,7 @@ impl Issuer {
             key_identifier_method: rcgen::KeyIdMethod::Sha256,
         };
         let own = rustls_pki_types::CertificateDer::from(self.certificate.der());
-        let issuer = rcgen::Issuer::from_ca_cert_der(&own, key_pair(&self.key)?)
+        let issuer = rcgen::Issuer::from_ca_cert_der(&own, key_pair(&self.key))
             .map_err(|e| issue_error(&e))?;
         let made = params.signed_by(&issuer).map_err(|e| issue_error(&e))?;
         Ok(made.der().to_vec())
@@ -286,6 +313,7 @@ impl Issuer {
             Profile::Root | Profile::Intermediate => Purpose::Any,
             Profile::Node => Purpose::Node,
             Profile::Seal | Profile::Officer => Purpose::Sign,
+            Profile::Timestamp => Purpose::TimeStamp,
         };
         TrustStore::new([root])?
             .validate(made, &chain, now, purpose)
@@ -314,6 +342,12 @@ fn params(subject: &Subject, now: i64, end: i64) -> Result<CertificateParams, Ce
     out.use_authority_key_identifier_extension = true;
     out.key_usages = subject.profile.key_usages();
     out.extended_key_usages = subject.profile.extended_key_usages();
+    if subject.profile == Profile::Timestamp {
+        // It must be critical and alone (RFC 3161 §2.3), which the library's own list never is.
+        let mut usage = CustomExtension::from_oid_content(EXTENDED_KEY_USAGE, TIME_STAMPING.into());
+        usage.set_criticality(true);
+        out.custom_extensions = vec![usage];
+    }
     if subject.profile.is_ca() {
         let constraint = subject.path_len;
         out.is_ca = IsCa::Ca(match constraint {
@@ -358,14 +392,66 @@ pub(crate) fn alternative_name(profile: Profile, name: &str) -> Result<SanType, 
     }
 }
 
-pub(crate) fn key_pair(key: &SigningKey) -> Result<KeyPair, CertError> {
-    let algorithm = match key.algorithm() {
-        Algorithm::Es256 => &rcgen::PKCS_ECDSA_P256_SHA256,
-        Algorithm::Es384 => &rcgen::PKCS_ECDSA_P384_SHA384,
-        Algorithm::EdDsa => &rcgen::PKCS_ED25519,
-    };
-    let der = PrivatePkcs8KeyDer::from(key.pkcs8_der().as_slice());
-    KeyPair::from_pkcs8_der_and_sign_algo(&der, algorithm).map_err(|e| issue_error(&e))
+/// The key of a certificate that is issued.
+struct CertifiedKey {
+    bits: Vec<u8>,
+    algorithm: &'static rcgen::SignatureAlgorithm,
+}
+
+impl CertifiedKey {
+    fn new(key: &PublicKey) -> Self {
+        let (bits, algorithm) = match key {
+            PublicKey::P256(bits) => (bits, &rcgen::PKCS_ECDSA_P256_SHA256),
+            PublicKey::P384(bits) => (bits, &rcgen::PKCS_ECDSA_P384_SHA384),
+            PublicKey::Ed25519(bits) => (bits, &rcgen::PKCS_ED25519),
+            PublicKey::Rsa(bits) => (bits, &rcgen::PKCS_RSA_SHA256),
+        };
+        Self { bits: bits.clone(), algorithm }
+    }
+}
+
+impl rcgen::PublicKeyData for CertifiedKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.bits
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        self.algorithm
+    }
+}
+
+/// A key as the certificate library asks for it, wherever the key lives.
+pub(crate) struct IssuingKey<'a> {
+    key: &'a SigningKey,
+    bits: Vec<u8>,
+}
+
+pub(crate) fn key_pair(key: &SigningKey) -> IssuingKey<'_> {
+    let (PublicKey::P256(bits)
+    | PublicKey::P384(bits)
+    | PublicKey::Ed25519(bits)
+    | PublicKey::Rsa(bits)) = key.public_key();
+    IssuingKey { key, bits }
+}
+
+impl rcgen::PublicKeyData for IssuingKey<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        &self.bits
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        match self.key.algorithm() {
+            Algorithm::Es256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Algorithm::Es384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            Algorithm::EdDsa => &rcgen::PKCS_ED25519,
+        }
+    }
+}
+
+impl rcgen::SigningKey for IssuingKey<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.key.sign_der(message).map_err(|_| rcgen::Error::RemoteKeyError)
+    }
 }
 
 pub(crate) fn issue_error(error: &rcgen::Error) -> CertError {

@@ -17,6 +17,7 @@
 //! ```
 
 mod certificate;
+mod cms;
 mod directory;
 mod error;
 mod issuer;
@@ -26,16 +27,26 @@ mod profile;
 mod request;
 mod revocation;
 mod sealed;
+mod timestamp;
 mod tls;
 
-pub use certificate::{Certificate, certificate_blocks, decode_pem_chain, encode_pem_chain};
+pub use certificate::{
+    Certificate, certificate_blocks, decode_pem_chain, decode_public_key, encode_pem_chain,
+};
+pub use cms::{SignedCms, sign_cades};
 pub use directory::{AgencyCard, Directory, EncryptionKeyStatement};
 pub use error::CertError;
 pub use issuer::{Issuer, RevocationReason, Revoked, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};
-pub use path::{PathError, PathReason, Purpose, TrustStore, ValidPath, rfc3339};
+pub use path::{
+    KnownCrl, PathError, PathReason, Purpose, RevocationCheck, TrustStore, ValidPath, rfc3339,
+};
 pub use profile::Profile;
 pub use request::CertificateRequest;
 pub use revocation::{Crl, decode_crls, encode_crl};
 pub use sealed::{Credential, Opened, SealError, open_sealed, seal};
+pub use timestamp::{
+    MAX_TIME_STAMP_REQUEST, TimeStampAnswer, TimeStampAuthority, TimeStampRequest, TimeStampToken,
+    VerifiedTimeStamp,
+};
 pub use tls::{SubjectName, check_name};

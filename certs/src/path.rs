@@ -5,7 +5,7 @@ use certval::{
     PDVTrustAnchorChoice, PathValidationStatus, PkiEnvironment, TimeOfInterest,
     validate_path_rfc5280,
 };
-use chancery_crypto::{Digest, Hasher, PublicKey, SignatureScheme};
+use chancery_crypto::{Digest, HashAlgorithm, Hasher, PublicKey, SignatureScheme};
 use der::{
     Decode as _,
     asn1::{BitString, ObjectIdentifier},
@@ -22,6 +22,8 @@ const MAX_DEPTH: usize = 8;
 const MAX_PATHS: usize = 256;
 /// The most partial paths that are looked at for one leaf.
 const MAX_STEPS: usize = 4096;
+/// The most certificates that are remembered.
+const MAX_PARSED: usize = 1024;
 /// The most results that are remembered.
 const MAX_REMEMBERED: usize = 16 * 1024;
 
@@ -37,6 +39,10 @@ pub enum Purpose {
     Server,
     /// A TLS client: clientAuth.
     Client,
+    /// A time-stamping authority: timeStamping alone, critical (RFC 3161 §2.3).
+    TimeStamp,
+    /// A CAdES signature of others: digitalSignature or contentCommitment, if it says anything.
+    Cades,
     /// Any purpose: only the path itself is checked.
     Any,
 }
@@ -49,6 +55,8 @@ impl Purpose {
             Self::Sign => "sign",
             Self::Server => "server",
             Self::Client => "client",
+            Self::TimeStamp => "timestamp",
+            Self::Cades => "cades",
             Self::Any => "any",
         }
     }
@@ -94,6 +102,8 @@ pub struct PathError {
     pub reason: PathReason,
     /// One sentence for people, naming the certificate.
     pub sentence: String,
+    /// The same in Chinese.
+    pub zh: String,
 }
 
 /// A path that was found valid.
@@ -112,11 +122,43 @@ struct Anchor {
     choice: PDVTrustAnchorChoice,
 }
 
+/// A CRL, and since when it is known to have existed.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownCrl<'a> {
+    /// The CRL.
+    pub crl: &'a Crl,
+    /// The earliest time at which it is proven to have existed (seconds since 1970 UTC): now, or that of a
+    /// time-stamp over it.
+    pub since: i64,
+}
+
+/// How revocation is looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum RevocationCheck<'a> {
+    /// Not at all.
+    None,
+    /// Every certificate below the anchor must be covered by a CRL that is current at the time of
+    /// validation, and not be listed in it.
+    Current(&'a [KnownCrl<'a>]),
+    /// As of a time in the past (ETSI EN 319 102-1 §5.6.2.2): every certificate below the anchor must be
+    /// covered by a CRL that was current at `fresh` or is younger, and must not have been revoked by the
+    /// time of validation. A CRL counts only if its issuer's certificate was good when the CRL is known to
+    /// have existed.
+    Past {
+        /// The CRLs.
+        crls: &'a [KnownCrl<'a>],
+        /// What CRLs must not be too old for, in seconds since 1970 UTC.
+        fresh: i64,
+    },
+}
+
 /// The trust anchors of a verifier, and the paths it has found valid under them.
 pub struct TrustStore {
     anchors: Vec<Anchor>,
     environment: PkiEnvironment,
     known: Mutex<HashMap<Digest, ValidPath>>,
+    /// Certificates that were read lately, by their fingerprints: the same few stand in every document.
+    parsed: Mutex<HashMap<Digest, Certificate>>,
 }
 
 impl fmt::Debug for TrustStore {
@@ -146,12 +188,32 @@ impl TrustStore {
         let mut environment = PkiEnvironment::new();
         environment.clear_all_callbacks();
         environment.add_verify_signature_message_callback(verify_with_ring);
-        Ok(Self { anchors, environment, known: Mutex::default() })
+        Ok(Self { anchors, environment, known: Mutex::default(), parsed: Mutex::default() })
     }
 
     /// The anchors.
     pub fn anchors(&self) -> impl Iterator<Item = &Certificate> {
         self.anchors.iter().map(|a| &a.certificate)
+    }
+
+    /// Reads a certificate, as [`Certificate::from_der`] does, and remembers it for the next time.
+    ///
+    /// # Errors
+    /// [`CertError::Malformed`], saying why.
+    pub fn read(&self, der: &[u8]) -> Result<Certificate, CertError> {
+        // A poisoned lock still holds whole entries: each is inserted at once.
+        let parsed = || self.parsed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let fingerprint = Digest::of(der);
+        if let Some(certificate) = parsed().get(&fingerprint) {
+            return Ok(certificate.clone());
+        }
+        let certificate = Certificate::from_der(der)?;
+        let mut parsed = parsed();
+        if parsed.len() >= MAX_PARSED {
+            parsed.clear();
+        }
+        parsed.insert(fingerprint, certificate.clone());
+        Ok(certificate)
     }
 
     /// Finds and validates a path from `leaf` to an anchor (RFC 5280 §6.1) at a time in seconds
@@ -191,22 +253,24 @@ impl TrustStore {
         Ok(path)
     }
 
-    /// Like [`TrustStore::validate`], and every certificate below the anchor must have a CRL that is
-    /// current at `at`, covers it, and does not revoke it (RFC 5280 §6.3). Issuers of CRLs other than
-    /// those in the path are looked for among the intermediates.
+    /// Like [`TrustStore::validate`], and revocation is looked at as well (RFC 5280 §6.3). Issuers of CRLs
+    /// other than those in the path are looked for among the intermediates.
     ///
     /// # Errors
     /// [`PathError`], also with [`PathReason::Revoked`] and [`PathReason::RevocationUnknown`].
-    pub fn validate_with_crls(
+    pub fn validate_by(
         &self,
         leaf: &Certificate,
         intermediates: &[Certificate],
-        crls: &[Crl],
+        revocation: &RevocationCheck<'_>,
         at: i64,
         purpose: Purpose,
     ) -> Result<ValidPath, PathError> {
+        if matches!(revocation, RevocationCheck::None) {
+            return self.validate(leaf, intermediates, at, purpose);
+        }
         check_purpose(leaf, purpose)?;
-        let revocation = Revocation::new(self, crls, intermediates, at);
+        let revocation = Revocation::new(self, revocation, intermediates, at);
         let check =
             |chain: &[&Certificate], anchor: &Certificate| revocation.check_path(chain, anchor);
         let path = self.search(leaf, intermediates, at, &check)?;
@@ -228,13 +292,11 @@ impl TrustStore {
         at: i64,
         accept: Accept<'_>,
     ) -> Result<ValidPath, PathError> {
+        let (who, by) = (leaf.subject(), leaf.issuer());
         let mut failure = PathError {
             reason: PathReason::UnknownAuthority,
-            sentence: format!(
-                "no chain leads from {:?} (issued by {:?}) to a trust anchor",
-                leaf.subject(),
-                leaf.issuer()
-            ),
+            sentence: format!("no chain leads from {who:?} (issued by {by:?}) to a trust anchor"),
+            zh: format!("从“{who}”（由“{by}”签发）没有通向信任锚的证书链"),
         };
         let (mut tried, mut steps) = (0, 0);
         let mut open: Vec<Vec<&Certificate>> = vec![vec![leaf]];
@@ -293,12 +355,14 @@ impl TrustStore {
             PDVCertificate::try_from(certificate.der()).map_err(|e| PathError {
                 reason: PathReason::Malformed,
                 sentence: format!("{:?} cannot be decoded: {e}", certificate.subject()),
+                zh: format!("“{}”的证书无法解码：{e}", certificate.subject()),
             })
         };
         let Some((leaf, issuers)) = chain.split_first() else {
             return Err(PathError {
                 reason: PathReason::Malformed,
                 sentence: "the chain is empty".into(),
+                zh: "证书链为空".into(),
             });
         };
         // certval wants the anchor's child first; an anchor that is itself the leaf has no issuers.
@@ -310,6 +374,7 @@ impl TrustStore {
         settings.set_time_of_interest(time.ok_or_else(|| PathError {
             reason: PathReason::Malformed,
             sentence: format!("{at} is no time at which a certificate can be validated"),
+            zh: format!("{at} 不是可用于验证证书的时间"),
         })?);
         settings.set_require_ta_store(false);
         settings.set_enforce_trust_anchor_constraints(true);
@@ -362,9 +427,15 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> 
         Purpose::Sign => ("contentCommitment", &[]),
         Purpose::Server => ("digitalSignature", &["serverAuth"]),
         Purpose::Client => ("digitalSignature", &["clientAuth"]),
+        Purpose::TimeStamp => return check_time_stamping(leaf),
+        Purpose::Cades if leaf.key_usages().contains(&"digitalSignature") => {
+            ("digitalSignature", &[])
+        }
+        Purpose::Cades => ("contentCommitment", &[]),
     };
     // Certificates of others may leave key usage out, which allows every use; ours never do.
-    let others = matches!(purpose, Purpose::Server | Purpose::Client) && !leaf.has_key_usage;
+    let others = matches!(purpose, Purpose::Server | Purpose::Client | Purpose::Cades)
+        && !leaf.has_key_usage;
     let missing = std::iter::once(&usage)
         .filter(|usage| !others && !leaf.key_usages().contains(usage))
         // A server's RSA key may be for encipherment.
@@ -379,78 +450,105 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> 
                 "{:?} is a CA certificate and signs only certificates",
                 leaf.subject()
             ),
+            zh: format!("“{}”是签发机构证书，只能签发证书", leaf.subject()),
         }),
         None => Ok(()),
         Some(usage) => Err(PathError {
             reason: PathReason::KeyUsage,
             sentence: format!("{:?} has not the key usage {usage}", leaf.subject()),
+            zh: format!("“{}”的证书没有密钥用途 {usage}", leaf.subject()),
         }),
     }
 }
 
+/// RFC 3161 §2.3: the key is for time-stamps and nothing else, and the certificate insists on it.
+pub(crate) fn check_time_stamping(leaf: &Certificate) -> Result<(), PathError> {
+    let only = leaf.extended_key_usages() == ["timeStamping"] && leaf.critical_extended_key_usage;
+    let signs = |usage: &&str| matches!(*usage, "digitalSignature" | "contentCommitment");
+    let usable = !leaf.has_key_usage || leaf.key_usages().iter().all(signs);
+    if only && usable && !leaf.is_ca() {
+        return Ok(());
+    }
+    let who = leaf.subject();
+    Err(PathError {
+        reason: PathReason::KeyUsage,
+        sentence: format!("{who:?} is no time-stamping authority (critical timeStamping, alone)"),
+        zh: format!("“{who}”不是时间戳机构（须仅有且关键的 timeStamping 用途）"),
+    })
+}
+
 fn explain(error: &certval::Error, at_fault: &Certificate, at: i64) -> PathError {
     use PathValidationStatus as Status;
-    let who = format!("{:?}", at_fault.subject());
-    let issuer = at_fault.issuer();
+    let (who, issuer) = (at_fault.subject(), at_fault.issuer());
     let certval::Error::PathValidation(status) = error else {
         return PathError {
             reason: PathReason::Malformed,
-            sentence: format!("the certificate of {who} is not acceptable: {error:?}"),
+            sentence: format!("the certificate of {who:?} is not acceptable: {error:?}"),
+            zh: format!("“{who}”的证书不可接受：{error:?}"),
         };
     };
-    let (reason, sentence) = match status {
-        Status::InvalidNotAfterDate => (
-            PathReason::Expired,
-            format!("the certificate of {who} expired {}", rfc3339(at_fault.not_after())),
-        ),
-        Status::InvalidNotBeforeDate => (
-            PathReason::NotYetValid,
-            format!(
-                "the certificate of {who} is valid from {}, after {}",
-                rfc3339(at_fault.not_before()),
-                rfc3339(at)
-            ),
-        ),
+    let (reason, sentence, zh) = match status {
+        Status::InvalidNotAfterDate => {
+            let end = rfc3339(at_fault.not_after());
+            let sentence = format!("the certificate of {who:?} expired {end}");
+            (PathReason::Expired, sentence, format!("“{who}”的证书已于 {end} 过期"))
+        }
+        Status::InvalidNotBeforeDate => {
+            let (start, at) = (rfc3339(at_fault.not_before()), rfc3339(at));
+            let sentence = format!("the certificate of {who:?} is valid from {start}, after {at}");
+            let zh = format!("“{who}”的证书自 {start} 起有效，晚于 {at}");
+            (PathReason::NotYetValid, sentence, zh)
+        }
         Status::NameConstraintsViolation => {
             let names: Vec<_> =
                 at_fault.emails().iter().chain(at_fault.dns_names()).map(String::as_str).collect();
+            let names = names.join(", ");
             let sentence = format!(
-                "{who} ({}) lies outside the name constraints of its issuers (issued by {issuer:?})",
-                names.join(", ")
+                "{who:?} ({names}) lies outside the name constraints of its issuers (issued by \
+                 {issuer:?})"
             );
-            (PathReason::NameConstraints, sentence)
+            let zh = format!("“{who}”（{names}）超出其签发机构的名称约束（由“{issuer}”签发）");
+            (PathReason::NameConstraints, sentence, zh)
         }
         Status::SignatureVerificationFailure => (
             PathReason::BadSignature,
-            format!("the certificate of {who} was not signed by the key of {issuer:?}"),
+            format!("the certificate of {who:?} was not signed by the key of {issuer:?}"),
+            format!("“{who}”的证书不是由“{issuer}”的密钥签署的"),
         ),
         Status::MissingBasicConstraints
         | Status::InvalidBasicConstraints
         | Status::InvalidPathLength => (
             PathReason::NotAnAuthority,
-            format!("{who} is not allowed to issue certificates here ({status:?})"),
+            format!("{who:?} is not allowed to issue certificates here ({status:?})"),
+            format!("“{who}”无权在此签发证书（{status:?}）"),
         ),
         Status::InvalidKeyUsage => (
             PathReason::KeyUsage,
-            format!("the key usage of {who} does not allow what the path needs"),
+            format!("the key usage of {who:?} does not allow what the path needs"),
+            format!("“{who}”的密钥用途不允许证书链所需的操作"),
         ),
         Status::UnprocessedCriticalExtension => (
             PathReason::CriticalExtension,
-            format!("the certificate of {who} has a critical extension that is not known here"),
+            format!("the certificate of {who:?} has a critical extension that is not known here"),
+            format!("“{who}”的证书含有此处未知的关键扩展"),
         ),
-        Status::NullPolicySet | Status::InvalidPolicyMapping => {
-            (PathReason::Policy, format!("no certificate policy is valid along the path of {who}"))
-        }
+        Status::NullPolicySet | Status::InvalidPolicyMapping => (
+            PathReason::Policy,
+            format!("no certificate policy is valid along the path of {who:?}"),
+            format!("“{who}”的证书链上没有有效的证书策略"),
+        ),
         Status::NameChainingFailure | Status::MissingTrustAnchor | Status::NoPathsFound => (
             PathReason::UnknownAuthority,
-            format!("{who} does not chain to the issuer it names, {issuer:?}"),
+            format!("{who:?} does not chain to the issuer it names, {issuer:?}"),
+            format!("“{who}”无法链接到其所称的签发机构“{issuer}”"),
         ),
         other => (
             PathReason::Malformed,
-            format!("the certificate of {who} is not acceptable: {other:?}"),
+            format!("the certificate of {who:?} is not acceptable: {other:?}"),
+            format!("“{who}”的证书不可接受：{other:?}"),
         ),
     };
-    PathError { reason, sentence }
+    PathError { reason, sentence, zh }
 }
 
 /// A time in seconds since 1970 UTC for people: RFC 3339, or the number where that cannot say it.
@@ -474,6 +572,44 @@ pub(crate) fn scheme_of(oid: &str) -> Option<SignatureScheme> {
     })
 }
 
+/// RSASSA-PSS-params (RFC 4055 §3.1). What is left out stands for SHA-1, which is not accepted.
+#[derive(der::Sequence)]
+struct PssParameters {
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
+    hash: Option<AlgorithmIdentifierOwned>,
+    #[asn1(context_specific = "1", tag_mode = "EXPLICIT", optional = "true")]
+    mask: Option<AlgorithmIdentifierOwned>,
+    #[asn1(context_specific = "2", tag_mode = "EXPLICIT", optional = "true")]
+    salt: Option<u32>,
+    #[asn1(context_specific = "3", tag_mode = "EXPLICIT", optional = "true")]
+    trailer: Option<u32>,
+}
+
+/// The signature scheme of an algorithm with its parameters.
+pub(crate) fn scheme_of_algorithm(algorithm: &AlgorithmIdentifierOwned) -> Option<SignatureScheme> {
+    if algorithm.oid != RSA_PSS {
+        return scheme_of(&algorithm.oid.to_string());
+    }
+    let parameters = algorithm.parameters.as_ref()?.decode_as::<PssParameters>().ok()?;
+    let hash = HashAlgorithm::from_oid(&parameters.hash?.oid.to_string())?;
+    let mask = parameters.mask.filter(|mask| mask.oid == MGF1)?.parameters?;
+    let mask = mask.decode_as::<AlgorithmIdentifierOwned>().ok()?;
+    let salt = usize::try_from(parameters.salt?).ok()?;
+    if mask.oid.to_string() != hash.oid()
+        || salt != hash.digest_len()
+        || parameters.trailer.is_some_and(|trailer| trailer != 1)
+    {
+        return None;
+    }
+    Some(match hash {
+        HashAlgorithm::Sha256 => SignatureScheme::RsaPssSha256,
+        HashAlgorithm::Sha384 => SignatureScheme::RsaPssSha384,
+        HashAlgorithm::Sha512 => SignatureScheme::RsaPssSha512,
+    })
+}
+
+const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const EC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -500,7 +636,7 @@ fn verify_with_ring(
         RSA_KEY => PublicKey::Rsa(bits),
         _ => return Err(refused()),
     };
-    let scheme = scheme_of(&algorithm.oid.to_string()).ok_or_else(refused)?;
+    let scheme = scheme_of_algorithm(algorithm).ok_or_else(refused)?;
     let signature = signature.as_bytes().ok_or_else(refused)?;
     key.verify_der(scheme, message, signature).map_err(|_| refused())
 }

@@ -15,6 +15,8 @@ pub enum Profile {
     Seal,
     /// A person's signature.
     Officer,
+    /// A time-stamping authority (RFC 3161 §2.3).
+    Timestamp,
 }
 
 const DAY: i64 = 24 * 3600;
@@ -28,6 +30,7 @@ impl Profile {
             Self::Node => "node",
             Self::Seal => "seal",
             Self::Officer => "officer",
+            Self::Timestamp => "timestamp",
         }
     }
 
@@ -44,6 +47,8 @@ impl Profile {
             Self::Node => 90 * DAY,
             Self::Seal => 3 * 365 * DAY,
             Self::Officer => 2 * 365 * DAY,
+            // Tokens can be relied on for as long as this lasts, and longer with archive time-stamps.
+            Self::Timestamp => 10 * 365 * DAY,
         }
     }
 
@@ -52,7 +57,7 @@ impl Profile {
             Self::Root | Self::Intermediate => {
                 vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign]
             }
-            Self::Node => vec![KeyUsagePurpose::DigitalSignature],
+            Self::Node | Self::Timestamp => vec![KeyUsagePurpose::DigitalSignature],
             Self::Seal | Self::Officer => vec![KeyUsagePurpose::ContentCommitment],
         }
     }

@@ -44,7 +44,7 @@ impl CertificateRequest {
         subject.push(DnType::CommonName, display);
         params.distinguished_name = subject;
         params.subject_alt_names = vec![alternative_name(profile, &name.to_string())?];
-        let made = params.serialize_request(&key_pair(key)?).map_err(|e| issue_error(&e))?;
+        let made = params.serialize_request(&key_pair(key)).map_err(|e| issue_error(&e))?;
         let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
         let block = pem::Pem::new("CERTIFICATE REQUEST", made.der().to_vec());
         Ok(pem::encode_config(&block, config))
@@ -80,10 +80,12 @@ impl CertificateRequest {
         }
         let info = &request.certification_request_info;
         let refused = |why: &str| CertError::Refused(format!("the request: {why}"));
-        let key = public_key(&info.subject_pki).filter(|key| key.spki_der().is_some());
-        let key = key.ok_or_else(|| {
-            refused("keys are P-256, P-384 or Ed25519; others are too weak or not known here")
+        let key = public_key(&info.subject_pki).ok_or_else(|| {
+            refused("keys are P-256, P-384, Ed25519 or RSA; others are too weak or not known here")
         })?;
+        if key.rsa_bits().is_some_and(|bits| bits < 2048) {
+            return Err(refused("its RSA key is too weak"));
+        }
         let scheme = scheme_of(&request.signature_algorithm.algorithm.to_id_string())
             .ok_or_else(|| refused("its signature algorithm is not accepted"))?;
         key.verify_der(scheme, info.raw, &request.signature_value.data)

@@ -19,7 +19,10 @@ use x509_parser::{
     prelude::{CertificateRevocationList, FromDer as _},
 };
 
-use crate::{CertError, Certificate, PathError, PathReason, TrustStore, path::scheme_of, rfc3339};
+use crate::{
+    CertError, Certificate, PathError, PathReason, RevocationCheck, TrustStore,
+    path::scheme_of_algorithm, rfc3339,
+};
 
 /// The largest CRL that is read, in bytes.
 const MAX_CRL: usize = 64 << 20;
@@ -79,6 +82,16 @@ fn malformed(what: impl std::fmt::Display) -> CertError {
     CertError::Malformed(format!("the CRL cannot be read: {what}"))
 }
 
+/// The scheme of a CRL's signature, with its parameters.
+fn signature_scheme(read: &x509_parser::x509::AlgorithmIdentifier<'_>) -> Option<SignatureScheme> {
+    let oid = der::asn1::ObjectIdentifier::new(&read.algorithm.to_id_string()).ok()?;
+    // Only RSASSA-PSS has parameters that count, and they are a SEQUENCE.
+    let parameters =
+        read.parameters.as_ref().map(|any| der::Any::new(der::Tag::Sequence, any.data));
+    let parameters = parameters.and_then(Result::ok);
+    scheme_of_algorithm(&spki::AlgorithmIdentifierOwned { oid, parameters })
+}
+
 /// The value of an INTEGER without leading zeros, for comparing by length and then by bytes.
 fn integer(der: &[u8]) -> Option<Vec<u8>> {
     let uint = der::asn1::UintRef::from_der(der).ok()?;
@@ -113,7 +126,7 @@ impl Crl {
             der: der.to_vec(),
             tbs: tbs.as_ref().to_vec(),
             signature: list.signature_value.data.to_vec(),
-            scheme: scheme_of(&list.signature_algorithm.algorithm.to_id_string()),
+            scheme: signature_scheme(&list.signature_algorithm),
             issuer: Name::from_der(tbs.issuer.as_raw()).map_err(malformed)?,
             shown_issuer: tbs.issuer.to_string(),
             this_update: tbs.this_update.timestamp(),
@@ -311,16 +324,25 @@ fn all_reasons() -> ReasonFlags {
 }
 
 enum Status {
-    Good,
+    /// Good, and when the past is asked about: until when.
+    Good {
+        until: i64,
+    },
     Revoked(Entry),
     Unknown,
 }
+
+const GOOD: Status = Status::Good { until: i64::MAX };
 
 /// Answers, from a set of CRLs, whether the certificates of a path are revoked.
 pub(crate) struct Revocation<'a> {
     pub store: &'a TrustStore,
     /// The newest first: an older one that is still current must not hide what a newer one says.
     crls: Vec<&'a Crl>,
+    /// Since when each is known to have existed, by its place in memory.
+    since: HashMap<*const Crl, i64>,
+    /// When it is asked about the past: what CRLs must not be too old for.
+    fresh: Option<i64>,
     /// Where issuers of CRLs are looked for.
     pub pool: &'a [Certificate],
     pub at: i64,
@@ -332,11 +354,23 @@ pub(crate) struct Revocation<'a> {
 }
 
 impl<'a> Revocation<'a> {
-    pub fn new(store: &'a TrustStore, crls: &'a [Crl], pool: &'a [Certificate], at: i64) -> Self {
-        let mut crls: Vec<&Crl> = crls.iter().collect();
+    pub fn new(
+        store: &'a TrustStore,
+        check: &RevocationCheck<'a>,
+        pool: &'a [Certificate],
+        at: i64,
+    ) -> Self {
+        let (known, fresh) = match *check {
+            RevocationCheck::None => (&[][..], None),
+            RevocationCheck::Current(known) => (known, None),
+            RevocationCheck::Past { crls, fresh } => (crls, Some(fresh)),
+        };
+        let since =
+            known.iter().map(|known| (std::ptr::from_ref(known.crl), known.since)).collect();
+        let mut crls: Vec<&Crl> = known.iter().map(|known| known.crl).collect();
         crls.sort_by_key(|crl| std::cmp::Reverse((crl.this_update, crl.order())));
         let (visiting, work) = (RefCell::default(), RefCell::new(MAX_WORK));
-        Self { store, crls, pool, at, visiting, valid: RefCell::default(), work }
+        Self { store, crls, since, fresh, pool, at, visiting, valid: RefCell::default(), work }
     }
 
     /// Checks every certificate of a path below its anchor: leaf first.
@@ -348,30 +382,33 @@ impl<'a> Revocation<'a> {
         chain: &[&Certificate],
         anchor: &Certificate,
     ) -> Result<(), PathError> {
+        // From when on the issuer's word counts for nothing, when the past is asked about.
+        let mut revoked = i64::MAX;
         for (index, certificate) in chain.iter().enumerate().rev() {
             if *certificate == anchor {
                 continue;
             }
             let issuer = chain.get(index + 1).copied().unwrap_or(anchor);
-            let who = certificate.subject();
-            match self.status(certificate, issuer, anchor) {
-                Some(Status::Good) => {}
+            let (who, at) = (certificate.subject(), rfc3339(self.at));
+            match self.status(certificate, issuer, anchor, revoked) {
+                Some(Status::Good { until }) => revoked = until,
                 Some(Status::Revoked(entry)) => {
                     let why = entry.reason.map_or("no reason given", reason_name);
                     let when = rfc3339(entry.date);
                     return Err(PathError {
                         reason: PathReason::Revoked,
                         sentence: format!("the certificate of {who:?} was revoked {when} ({why})"),
+                        zh: format!("“{who}”的证书已于 {when} 被吊销（{why}）"),
                     });
                 }
                 Some(Status::Unknown) | None => {
                     return Err(PathError {
                         reason: PathReason::RevocationUnknown,
                         sentence: format!(
-                            "no CRL at hand that is current at {} says whether the certificate of \
-                             {who:?} is revoked",
-                            rfc3339(self.at)
+                            "no CRL at hand that is current at {at} says whether the certificate of \
+                             {who:?} is revoked"
                         ),
+                        zh: format!("没有在 {at} 有效的吊销列表说明“{who}”的证书是否被吊销"),
                     });
                 }
             }
@@ -385,6 +422,7 @@ impl<'a> Revocation<'a> {
         certificate: &Certificate,
         issuer: &Certificate,
         anchor: &Certificate,
+        issuer_revoked: i64,
     ) -> Option<Status> {
         let issuer_name = Name::from_der(&certificate.issuer_der).ok()?;
         let serial = hex::decode(certificate.serial()).ok()?;
@@ -392,8 +430,9 @@ impl<'a> Revocation<'a> {
             Some(der) => CrlDistributionPoints::from_der(der).ok()?.0,
             None => Vec::new(),
         };
-        let mut covered = ReasonFlags::default();
-        let question = Question { certificate, issuer, anchor, issuer_name, serial };
+        let (mut covered, mut until) = (ReasonFlags::default(), i64::MAX);
+        let question =
+            Question { certificate, issuer, anchor, issuer_name, serial, issuer_revoked };
         // What its distribution points name, and then whatever its issuer has issued.
         for point in points.iter().map(Some).chain([None]) {
             for crl in self.crls.iter().copied().filter(|crl| crl.base.is_none()) {
@@ -403,40 +442,80 @@ impl<'a> Revocation<'a> {
                 }
                 match self.look_up(crl, &question) {
                     Some(Status::Revoked(entry)) => return Some(Status::Revoked(entry)),
-                    Some(Status::Good) => covered |= reasons,
+                    Some(Status::Good { until: later }) => {
+                        covered |= reasons;
+                        until = until.min(later);
+                    }
                     Some(Status::Unknown) | None => {}
                 }
                 if covered.contains(all_reasons()) {
-                    return Some(Status::Good);
+                    return Some(Status::Good { until });
                 }
             }
         }
         Some(Status::Unknown)
     }
 
+    /// Whether a CRL is of the right time to say something: current, or, when the past is asked about,
+    /// not too old for that.
+    fn timely(&self, crl: &Crl) -> bool {
+        match self.fresh {
+            None => crl.is_current(self.at),
+            Some(fresh) => {
+                crl.this_update >= fresh || crl.next_update.is_some_and(|next| next >= fresh)
+            }
+        }
+    }
+
     /// Looks a certificate up in a complete CRL that covers it, and in its newest delta.
     fn look_up(&self, crl: &Crl, question: &Question<'_>) -> Option<Status> {
-        if crl.unknown_critical || crl.this_update > self.at {
+        if crl.unknown_critical || (self.fresh.is_none() && crl.this_update > self.at) {
             return None;
         }
-        let mut deltas =
-            self.crls.iter().filter(|delta| is_delta_of(delta, crl, self.at)).peekable();
-        if !crl.is_current(self.at) && deltas.peek().is_none() {
+        let is_delta = |delta: &&&Crl| self.timely(delta) && is_delta_of(delta, crl);
+        let mut deltas = self.crls.iter().filter(is_delta).peekable();
+        if !self.timely(crl) && deltas.peek().is_none() {
             return None;
         }
         let key = self.signer(crl, question)?;
         // Only those of the same signer count; a forged one must not push a true one aside.
         let delta = deltas.filter(|delta| self.verifies(delta, &key));
         let delta = delta.max_by_key(|delta| delta.order()).copied();
-        if !crl.is_current(self.at) && delta.is_none() {
+        if !self.timely(crl) && delta.is_none() {
             return None;
         }
         let find = |crl: &Crl| crl.entry(&question.issuer_name, &question.serial).cloned();
         if let Some(entry) = delta.and_then(find) {
             let removed = entry.reason == Some(REMOVE_FROM_CRL);
-            return Some(if removed { Status::Good } else { Status::Revoked(entry) });
+            return Some(if removed { GOOD } else { self.judge(entry) });
         }
-        Some(find(crl).map_or(Status::Good, Status::Revoked))
+        match find(crl) {
+            Some(entry) => Some(self.judge(entry)),
+            // A CA may drop a certificate from its lists once it has expired (RFC 5280 §3.3).
+            None if self.fresh.is_some() && crl.this_update > question.certificate.not_after() => {
+                None
+            }
+            None => Some(GOOD),
+        }
+    }
+
+    /// What an entry says: revoked or, when the past is asked about, not until then.
+    fn judge(&self, entry: Entry) -> Status {
+        if self.fresh.is_some() && entry.date > self.at {
+            Status::Good { until: entry.date }
+        } else {
+            Status::Revoked(entry)
+        }
+    }
+
+    /// Whether the word of a CRL's issuer counted when the CRL is known to have existed.
+    fn was_good(&self, crl: &Crl, signer: &Certificate, question: &Question<'_>) -> bool {
+        if self.fresh.is_none() || signer == question.anchor {
+            return true;
+        }
+        let since = self.since.get(&std::ptr::from_ref(crl)).copied().unwrap_or(i64::MAX);
+        let revoked = if signer == question.issuer { question.issuer_revoked } else { i64::MAX };
+        since <= signer.not_after() && since < revoked
     }
 
     /// The key that signed a CRL, once it is known to be its issuer's under the same anchor.
@@ -446,7 +525,8 @@ impl<'a> Revocation<'a> {
         };
         let may_sign = |c: &Certificate| !c.has_key_usage || c.key_usages().contains(&"cRLSign");
         let signed = |c: &Certificate| c.public_key().is_some_and(|key| self.verifies(crl, key));
-        let fits = |c: &&Certificate| named(c) && may_sign(c) && signed(c);
+        let in_time = |c: &Certificate| self.was_good(crl, c, question);
+        let fits = |c: &&Certificate| named(c) && may_sign(c) && in_time(c) && signed(c);
         // The path's own issuer and the anchor: their paths are validated already.
         if let Some(own) = [question.issuer, question.anchor].into_iter().find(fits) {
             return own.public_key().cloned();
@@ -484,6 +564,7 @@ impl<'a> Revocation<'a> {
                 return Err(PathError {
                     reason: PathReason::RevocationUnknown,
                     sentence: "the CRL is of another trust anchor".into(),
+                    zh: "吊销列表属于另一信任锚".into(),
                 });
             }
             self.check_path(chain, anchor)
@@ -504,6 +585,8 @@ struct Question<'a> {
     anchor: &'a Certificate,
     issuer_name: Name,
     serial: Vec<u8>,
+    /// When its issuer's own certificate was revoked.
+    issuer_revoked: i64,
 }
 
 impl Question<'_> {
@@ -552,12 +635,11 @@ impl Question<'_> {
     }
 }
 
-/// Whether a CRL is a current delta to a complete one: RFC 5280 §6.3.3 (c).
-fn is_delta_of(delta: &Crl, complete: &Crl, at: i64) -> bool {
+/// Whether a CRL is a delta to a complete one: RFC 5280 §6.3.3 (c).
+fn is_delta_of(delta: &Crl, complete: &Crl) -> bool {
     let Some(base) = &delta.base else { return false };
     let (Some(number), Some(newer)) = (&complete.number, &delta.number) else { return false };
     !delta.unknown_critical
-        && delta.is_current(at)
         && compare_names(&delta.issuer, &complete.issuer)
         && delta.scope_der == complete.scope_der
         && delta.authority_key == complete.authority_key

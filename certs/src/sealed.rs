@@ -62,12 +62,16 @@ impl Credential {
         commitment: Commitment,
         now: i64,
     ) -> Result<CoseBuilder, CryptoError> {
-        let attributes = ProtectedAttributes {
+        builder.sign(&self.key, self.attributes(commitment, now))
+    }
+
+    /// The signed attributes of a signature by this signer.
+    pub fn attributes(&self, commitment: Commitment, now: i64) -> ProtectedAttributes {
+        ProtectedAttributes {
             x5chain: self.chain.iter().map(|c| c.der().to_vec()).collect(),
             signing_time: Some(now),
             commitment: Some(commitment),
-        };
-        builder.sign(&self.key, attributes)
+        }
     }
 }
 

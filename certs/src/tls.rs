@@ -66,7 +66,8 @@ pub fn check_name(
         return Ok(());
     }
     let sentence = format!("{:?} does not have the name {name}", leaf.subject());
-    Err(PathError { reason: PathReason::NameMismatch, sentence })
+    let zh = format!("“{}”没有名称 {name}", leaf.subject());
+    Err(PathError { reason: PathReason::NameMismatch, sentence, zh })
 }
 
 fn serves(leaf: &Certificate, name: &str) -> bool {
@@ -102,6 +103,7 @@ pub(crate) fn check_tls(
     let refused = |error: &WebPkiError| PathError {
         reason: reason(error),
         sentence: format!("TLS libraries do not take {:?}: {error}", leaf.subject()),
+        zh: format!("TLS 库不接受“{}”：{error}", leaf.subject()),
     };
     let roots: Vec<_> = trust.anchors().map(|a| CertificateDer::from(a.der())).collect();
     // An anchor that the library cannot use anchors nothing for it.
