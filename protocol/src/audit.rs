@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     Checkpoint, EnvelopeId, Event, Evidence, Finding, Indication, Leaf, LogKey, ProtocolError,
     SignedCheckpoint, SubIndication, VerifiedReceipt, merkle,
-    verdict::{judge_evidence, judge_path},
+    verdict::{Text, judge_evidence, judge_path, text},
 };
 
 /// The most findings that are kept; beyond, they are only counted.
@@ -122,21 +122,33 @@ impl<'a> LedgerAudit<'a> {
             expected: HashMap::new(),
         };
         match trust.validate(seal, above, at, Purpose::Sign) {
-            Ok(path) => audit.add(Finding::passed(format!(
-                "the seal of {} is valid under {:?}",
-                audit.report.agency, path.anchor
-            ))),
-            Err(error) => audit.add(Finding::open(judge_path(&error), error.to_string())),
+            Ok(path) => {
+                let (agency, anchor) = (&audit.report.agency, &path.anchor);
+                let text = text!(
+                    ("the seal of {agency} is valid under {anchor:?}"),
+                    ("{agency} 的印章在“{anchor}”下有效")
+                );
+                audit.add(Finding::passed(text));
+            }
+            Err(error) => {
+                let why = judge_path(&error);
+                audit.add(Finding::open(why, Text::new(error.sentence, error.zh)));
+            }
         }
         match SignedCheckpoint::open(checkpoint, &LogKey::of_seal(seal)?) {
             Ok(signed) => {
                 audit.report.size = signed.checkpoint.size;
                 let size = signed.checkpoint.size;
-                audit.add(Finding::passed(format!("the checkpoint of {size} entries is sealed")));
+                let text = text!(
+                    ("the checkpoint of {size} entries is sealed"),
+                    ("含 {size} 条的检查点已加盖印章")
+                );
+                audit.add(Finding::passed(text));
                 audit.checkpoint = Some(signed.checkpoint);
             }
             Err(error) => {
-                audit.add(Finding::failed(SubIndication::SigCryptoFailure, error.to_string()));
+                let text = text!(("{error}"), ("检查点不可接受：{error}"));
+                audit.add(Finding::failed(SubIndication::SigCryptoFailure, text));
             }
         }
         for receipt in held {
@@ -157,8 +169,8 @@ impl<'a> LedgerAudit<'a> {
         }
     }
 
-    fn fail(&mut self, why: SubIndication, sentence: String) {
-        self.add(Finding::failed(why, sentence));
+    fn fail(&mut self, why: SubIndication, text: Text) {
+        self.add(Finding::failed(why, text));
     }
 
     fn add_held(&mut self, held: &HeldReceipt) {
@@ -198,7 +210,10 @@ impl<'a> LedgerAudit<'a> {
             if claimed != hash {
                 self.fail(
                     SubIndication::LedgerForked,
-                    format!("entry {index} is not the one that a receipt was given for"),
+                    text!(
+                        ("entry {index} is not the one that a receipt was given for"),
+                        ("第 {index} 条不是已出具回执的那一条")
+                    ),
                 );
             }
         }
@@ -207,7 +222,10 @@ impl<'a> LedgerAudit<'a> {
             Err(error) => {
                 self.fail(
                     SubIndication::FormatFailure,
-                    format!("entry {index} cannot be read: {error}"),
+                    text!(
+                        ("entry {index} cannot be read: {error}"),
+                        ("第 {index} 条无法读取：{error}")
+                    ),
                 );
             }
         }
@@ -217,10 +235,16 @@ impl<'a> LedgerAudit<'a> {
             if claim.checkpoint.root != root {
                 self.fail(
                     SubIndication::LedgerForked,
-                    format!(
-                        "at {} entries the root is {root}, but {} holds a sealed checkpoint with \
-                         {}",
-                        claim.checkpoint.size, claim.holder, claim.checkpoint.root
+                    text!(
+                        (
+                            "at {} entries the root is {root}, but {} holds a sealed checkpoint with \
+                             {}",
+                            claim.checkpoint.size, claim.holder, claim.checkpoint.root
+                        ),
+                        (
+                            "{} 条时的根摘要为 {root}，但 {} 持有根摘要为 {} 的已盖章检查点",
+                            claim.checkpoint.size, claim.holder, claim.checkpoint.root
+                        )
                     ),
                 );
             }
@@ -238,7 +262,10 @@ impl<'a> LedgerAudit<'a> {
                 if !self.consigned.insert(envelope) {
                     self.fail(
                         SubIndication::LedgerAltered,
-                        format!("entry {index} takes in envelope {envelope} a second time"),
+                        text!(
+                            ("entry {index} takes in envelope {envelope} a second time"),
+                            ("第 {index} 条重复接收信封 {envelope}")
+                        ),
                     );
                 }
             }
@@ -246,7 +273,10 @@ impl<'a> LedgerAudit<'a> {
                 if !self.submitted.contains(&envelope) {
                     self.fail(
                         SubIndication::LedgerGap,
-                        format!("entry {index} ends the delivery of {envelope}, never submitted"),
+                        text!(
+                            ("entry {index} ends the delivery of {envelope}, never submitted"),
+                            ("第 {index} 条结束了从未提交的信封 {envelope} 的投递")
+                        ),
                     );
                 }
             }
@@ -254,7 +284,10 @@ impl<'a> LedgerAudit<'a> {
                 if !self.consigned.contains(&envelope) {
                     self.fail(
                         SubIndication::LedgerGap,
-                        format!("entry {index} hands over {envelope}, which never came in"),
+                        text!(
+                            ("entry {index} hands over {envelope}, which never came in"),
+                            ("第 {index} 条交付了从未收到的信封 {envelope}")
+                        ),
                     );
                 }
             }
@@ -265,7 +298,9 @@ impl<'a> LedgerAudit<'a> {
                     self.expected.insert(digest, (index, leaf));
                 }
                 None => {
-                    self.fail(SubIndication::LedgerGap, format!("entry {index} names no evidence"))
+                    let text =
+                        text!(("entry {index} names no evidence"), ("第 {index} 条未指明证据"));
+                    self.fail(SubIndication::LedgerGap, text);
                 }
             }
         }
@@ -273,7 +308,8 @@ impl<'a> LedgerAudit<'a> {
 
     /// Says that a stored tile is not the one that the entries give.
     pub fn wrong_tile(&mut self, path: &str) {
-        self.fail(SubIndication::LedgerAltered, format!("{path} does not fit the entries"));
+        let text = text!(("{path} does not fit the entries"), ("{path} 与条目不符"));
+        self.fail(SubIndication::LedgerAltered, text);
     }
 
     /// Takes in an evidence file of this ledger, by its bytes.
@@ -281,16 +317,23 @@ impl<'a> LedgerAudit<'a> {
         let evidence = match Evidence::decode(bytes) {
             Ok(evidence) => evidence,
             Err(error) => {
-                let sentence = format!("the evidence {name:?} cannot be read: {error}");
+                let sentence = text!(
+                    ("the evidence {name:?} cannot be read: {error}"),
+                    ("证据“{name}”无法读取：{error}")
+                );
                 return self.fail(SubIndication::FormatFailure, sentence);
             }
         };
         let digest = match chancery_crypto::cbor::encode(&evidence.receipt) {
             Ok(bytes) => Digest::of(&bytes),
-            Err(error) => return self.fail(SubIndication::FormatFailure, error.to_string()),
+            Err(error) => {
+                let text = text!(("{error}"), ("证据无法编码：{error}"));
+                return self.fail(SubIndication::FormatFailure, text);
+            }
         };
         let Some((index, leaf)) = self.expected.remove(&digest) else {
-            let sentence = format!("no entry speaks of the evidence {name:?}");
+            let sentence =
+                text!(("no entry speaks of the evidence {name:?}"), ("没有条目提到证据“{name}”"));
             return self.fail(SubIndication::LedgerAltered, sentence);
         };
         self.report.evidence += 1;
@@ -305,7 +348,10 @@ impl<'a> LedgerAudit<'a> {
                 if !fits {
                     self.fail(
                         SubIndication::EvidenceFailure,
-                        format!("entry {index} rests on evidence of something else"),
+                        text!(
+                            ("entry {index} rests on evidence of something else"),
+                            ("第 {index} 条所依据的证据属于别的内容")
+                        ),
                     );
                 }
             }
@@ -319,24 +365,40 @@ impl<'a> LedgerAudit<'a> {
             if read != checkpoint.size {
                 self.fail(
                     SubIndication::LedgerAltered,
-                    format!("the checkpoint seals {} entries, {read} are there", checkpoint.size),
+                    text!(
+                        ("the checkpoint seals {} entries, {read} are there", checkpoint.size),
+                        ("检查点封存了 {} 条，实有 {read} 条", checkpoint.size)
+                    ),
                 );
             } else if root != checkpoint.root {
                 self.fail(
                     SubIndication::LedgerAltered,
-                    format!("the entries give the root {root}, sealed was {}", checkpoint.root),
+                    text!(
+                        ("the entries give the root {root}, sealed was {}", checkpoint.root),
+                        ("条目算得根摘要 {root}，封存的是 {}", checkpoint.root)
+                    ),
                 );
             } else {
-                self.add(Finding::passed(format!("all {read} entries give the sealed root")));
+                let text = text!(
+                    ("all {read} entries give the sealed root"),
+                    ("全部 {read} 条与封存的根摘要一致")
+                );
+                self.add(Finding::passed(text));
             }
         }
         for claim in std::mem::take(&mut self.claims).into_values().flatten() {
             self.fail(
                 SubIndication::LedgerRolledBack,
-                format!(
-                    "the ledger has {read} entries, but {} holds its sealed receipt for entry {} \
-                     (leaf hash {}) in a ledger of {}",
-                    claim.holder, claim.index, claim.leaf_hash, claim.checkpoint.size
+                text!(
+                    (
+                        "the ledger has {read} entries, but {} holds its sealed receipt for entry {} \
+                         (leaf hash {}) in a ledger of {}",
+                        claim.holder, claim.index, claim.leaf_hash, claim.checkpoint.size
+                    ),
+                    (
+                        "账本有 {read} 条，但 {} 持有其第 {} 条（叶摘要 {}）的已盖章回执，当时账本有 {} 条",
+                        claim.holder, claim.index, claim.leaf_hash, claim.checkpoint.size
+                    )
                 ),
             );
         }
@@ -345,7 +407,10 @@ impl<'a> LedgerAudit<'a> {
         for index in missing {
             self.fail(
                 SubIndication::LedgerGap,
-                format!("the evidence that entry {index} speaks of is not there"),
+                text!(
+                    ("the evidence that entry {index} speaks of is not there"),
+                    ("第 {index} 条所指的证据不在")
+                ),
             );
         }
         self.report

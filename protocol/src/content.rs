@@ -5,7 +5,8 @@ use chancery_crypto::{CHUNK_OVERHEAD, CHUNK_PLAINTEXT, ContentKey, Digest, Hashe
 use crate::{DocumentHeader, ProtocolError, SignedDocument, merkle};
 
 /// The first bytes of every content: a name and a version.
-const MAGIC: [u8; 8] = *b"CHYDOC\x00\x01";
+pub const CONTENT_MAGIC: [u8; 8] = *b"CHYDOC\x00\x01";
+const MAGIC: [u8; 8] = CONTENT_MAGIC;
 /// Magic, salt and the length of the signed document.
 const HEAD: usize = MAGIC.len() + Digest::LEN + 4;
 /// The largest signed document, without its parts.
@@ -22,6 +23,20 @@ pub struct SealedContent {
     pub size: u64,
     /// The Merkle root (RFC 6962 hashing) over the ciphertext chunks.
     pub root: Digest,
+}
+
+/// The head of a content, which the bytes of the parts follow: as it is sealed in envelopes, and as it
+/// stands in an attached container, unsealed.
+///
+/// # Errors
+/// [`ProtocolError::Content`] when the signed document is too large.
+pub fn content_head(salt: &Digest, document: &SignedDocument) -> Result<Vec<u8>, ProtocolError> {
+    let length = document.bytes().len();
+    if length > MAX_DOCUMENT {
+        return Err(bad(format!("the signed document has {length} bytes without its parts")));
+    }
+    let length = u32::try_from(length).map_err(|e| bad(e.to_string()))?.to_be_bytes();
+    Ok([&MAGIC[..], salt.as_bytes(), &length, document.bytes()].concat())
 }
 
 /// Seals one content. Bytes go in in any pieces; whole sealed chunks come out.
@@ -49,11 +64,7 @@ impl ContentSealer {
         document: &SignedDocument,
         out: &mut Vec<u8>,
     ) -> Result<Self, ProtocolError> {
-        let length = document.bytes().len();
-        if length > MAX_DOCUMENT {
-            return Err(bad(format!("the signed document has {length} bytes without its parts")));
-        }
-        let length = u32::try_from(length).map_err(|e| bad(e.to_string()))?;
+        let head = content_head(salt, document)?;
         let header = document.header().clone();
         let mut sealer = Self {
             sealer: StreamSealer::new(key),
@@ -65,9 +76,7 @@ impl ContentSealer {
             part_hash: Hasher::new(),
             header,
         };
-        for piece in [&MAGIC[..], salt.as_bytes(), &length.to_be_bytes(), document.bytes()] {
-            sealer.append(piece, out)?;
-        }
+        sealer.append(&head, out)?;
         sealer.finish_parts()?;
         Ok(sealer)
     }

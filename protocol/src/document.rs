@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, collections::BTreeSet, fmt, str::FromStr};
 
 use chancery_certs::{AgencyName, Credential};
-use chancery_crypto::{Commitment, CoseSign, Digest, Hasher, cbor};
+use chancery_crypto::{Commitment, CoseSign, Digest, Hasher, SignatureAt, UnsignedElement, cbor};
 use serde::{Deserialize, Serialize};
 
 use crate::ProtocolError;
@@ -250,6 +250,52 @@ impl SignedDocument {
         &self.bytes
     }
 
+    /// The same document with a countersignature of signature `index` (RFC 9338).
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] when there is no such signature or signing fails.
+    pub fn countersign(
+        self,
+        index: usize,
+        by: &Credential,
+        now: i64,
+    ) -> Result<Self, ProtocolError> {
+        let attributes = by.attributes(Commitment::Countersignature, now);
+        let cose = self.cose.countersign(index, by.key(), attributes)?;
+        Self::decode(&cose.into_builder().encode()?)
+    }
+
+    /// The same document with an element added to a signature's unsigned headers.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] when there is no such signature or it is full.
+    pub fn add_unsigned(
+        self,
+        at: SignatureAt,
+        element: &UnsignedElement,
+    ) -> Result<Self, ProtocolError> {
+        let cose = self.cose.add_unsigned(at, element)?;
+        Self::decode(&cose.into_builder().encode()?)
+    }
+
+    /// How many CAdES signatures came along with the signatures before one: its own has that number.
+    pub fn cades_before(&self, at: SignatureAt) -> usize {
+        let (SignatureAt::Signature(index) | SignatureAt::Countersignature(index, _)) = at;
+        let before = self.cose.signatures().iter().take(index).flat_map(|s| &s.unsigned);
+        before.filter(|element| matches!(element, UnsignedElement::Cades(_))).count()
+    }
+
+    /// Every signature and countersignature.
+    pub fn signatures(&self) -> Vec<SignatureAt> {
+        let signatures = self.cose.signatures().iter().enumerate();
+        let all = signatures.flat_map(|(index, signature)| {
+            let counters = 0..signature.countersignatures.len();
+            std::iter::once(SignatureAt::Signature(index))
+                .chain(counters.map(move |counter| SignatureAt::Countersignature(index, counter)))
+        });
+        all.collect()
+    }
+
     /// The same document with one more signature.
     ///
     /// # Errors
@@ -280,6 +326,30 @@ pub fn sign_document(
     let builder = CoseSign::builder(DOCUMENT, cbor::encode(header)?);
     let bytes = by.sign(builder, commitment, now)?.encode()?;
     SignedDocument::decode(&bytes)
+}
+
+/// The deterministic bytes of a header that is not signed yet, and back.
+pub mod unsigned_header {
+    use super::{DocumentHeader, ProtocolError, cbor};
+
+    /// The bytes whose digest will be the document id.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Header`] when the header is not acceptable.
+    pub fn encode(header: &DocumentHeader) -> Result<Vec<u8>, ProtocolError> {
+        header.check()?;
+        Ok(cbor::encode(header)?)
+    }
+
+    /// Reads what [`encode`] wrote.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what is not acceptable.
+    pub fn decode(bytes: &[u8]) -> Result<DocumentHeader, ProtocolError> {
+        let header: DocumentHeader = cbor::decode(bytes)?;
+        header.check()?;
+        Ok(header)
+    }
 }
 
 /// The salted commitment to a document that ledgers and envelopes show in its place: SHA-256 of

@@ -2,6 +2,8 @@ use chancery_certs::{CertError, PathError, SealError};
 use chancery_crypto::{CborError, CryptoError};
 use thiserror::Error;
 
+use crate::EncryptedFileError;
+
 /// What is wrong with a document, envelope, receipt, checkpoint or message.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -37,6 +39,12 @@ pub enum ProtocolError {
     /// A peer or client sent a message that does not belong here.
     #[error("the message is not acceptable: {0}")]
     Message(String),
+    /// An ASiC container is not as it should be.
+    #[error("the container is not acceptable: {0}")]
+    Container(String),
+    /// An encrypted file does not open.
+    #[error(transparent)]
+    EncryptedFile(#[from] EncryptedFileError),
     /// A sealed statement is not accepted.
     #[error(transparent)]
     Seal(#[from] SealError),

@@ -15,34 +15,49 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asic;
 mod audit;
 mod checkpoint;
 mod content;
 mod delivery;
 mod document;
+mod encrypted_file;
 mod envelope;
 mod error;
 mod evidence;
 mod leaf;
 pub mod merkle;
 pub mod tile;
+mod validation;
 mod verdict;
 mod wire;
 
+pub use asic::{
+    ASIC_E, ASIC_HEADER, MAX_MANIFEST, Manifest, ManifestObject, asic_manifest_name,
+    asic_signature_name,
+};
 pub use audit::{AuditReport, HeldReceipt, LedgerAudit};
 pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint};
-pub use content::{ContentOpener, ContentSealer, Opening, SealedContent};
+pub use content::{
+    CONTENT_MAGIC, ContentOpener, ContentSealer, Opening, SealedContent, content_head,
+};
 pub use delivery::{
     InboundDecision, LocalState, OutboundAction, decide_offer, on_reply, retry_delay,
 };
 pub use document::{
     DocumentHeader, DocumentId, Part, SignedDocument, Urgency, commit_to_document, sign_document,
+    unsigned_header,
+};
+pub use encrypted_file::{
+    ENCRYPTED_CHUNK, ENCRYPTED_FILE_CHUNK_PLAINTEXT, ENCRYPTED_FILE_MAGIC, EncryptedFileError,
+    FileOpener, FileSealer, encrypted_head_len,
 };
 pub use envelope::{EnvelopeHeader, EnvelopeId, OpenedEnvelope, Recipient, recipient_info};
 pub use error::ProtocolError;
 pub use evidence::{Evidence, Receipt, VerifiedReceipt};
 pub use leaf::{Event, Leaf};
+pub use validation::{Validation, verify_cms, verify_document, verify_document_by};
 pub use verdict::{
-    Finding, Indication, SignatureReport, SubIndication, VerificationReport, verify_document,
+    Finding, Indication, Level, SignatureReport, SubIndication, TimeStampReport, VerificationReport,
 };
 pub use wire::{MAX_FRAME, MAX_INLINE, PeerMessage, Refusal, decode_frame, encode_frame};

@@ -1,17 +1,31 @@
 //! Validation of a signed document, in the words of ETSI EN 319 102-1 §5.1.
 
-use chancery_certs::{
-    Certificate, PathError, PathReason, Purpose, SignerName, TrustStore, rfc3339,
-};
-use chancery_crypto::{CoseSignature, CryptoError, Digest};
+use chancery_certs::{PathError, PathReason, SignerName, TrustStore, rfc3339};
+use chancery_crypto::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    DocumentId, Evidence, Part, ProtocolError, SignedDocument, VerifiedReceipt, commit_to_document,
-};
+use crate::{DocumentId, Evidence, Part, ProtocolError, VerifiedReceipt, commit_to_document};
 
-/// How far a claimed time may lie ahead of the verifier's clock, in seconds.
-const CLOCK_TOLERANCE: i64 = 300;
+/// A sentence in English and in Chinese.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text {
+    en: String,
+    zh: String,
+}
+
+impl Text {
+    pub(crate) fn new(en: String, zh: String) -> Self {
+        Self { en, zh }
+    }
+}
+
+/// One sentence in both languages: `text!(("english {x}"), ("中文 {x}"))`, each as for `format!`.
+macro_rules! text {
+    (($($en:tt)*), ($($zh:tt)*)) => {
+        $crate::verdict::Text::new(format!($($en)*), format!($($zh)*))
+    };
+}
+pub(crate) use text;
 
 /// The main status indication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,6 +92,12 @@ pub enum SubIndication {
     TryLater,
     /// The certificate is out of its validity, and no proof shows that it was used within.
     OutOfBoundsNoPoe,
+    /// A proof shows that the signature was made before its certificate.
+    NotYetValid,
+    /// Times contradict each other.
+    TimestampOrderFailure,
+    /// Ours: a time-stamp proves nothing here.
+    TimestampFailure,
     /// Ours: an evidence does not hold or speaks of something else.
     EvidenceFailure,
     /// Ours: the ledger has other entries than its checkpoint says.
@@ -155,6 +175,20 @@ impl SubIndication {
                  it was valid when it signed. Verify at a known time with --at.",
                 "证书现已超出有效期，且无可信时间戳证明签署时有效。可用 --at 指定已知时间验证。",
             ),
+            Self::NotYetValid => (
+                "The certificate was not valid yet when a time-stamp shows that the signature existed. \
+                 Do not rely on it.",
+                "时间戳表明签署时证书尚未生效。请勿采信。",
+            ),
+            Self::TimestampOrderFailure => (
+                "The signature claims a later time than its time-stamp proves. Ask the signer.",
+                "签名声称的时间晚于时间戳所证明的时间。请向签署人核实。",
+            ),
+            Self::TimestampFailure => (
+                "The time-stamp is not one of a trusted authority over this signature. It counts for \
+                 nothing; the rest of the verdict stands.",
+                "时间戳不是可信机构对此签名所作，不予采信；其余结论不受影响。",
+            ),
             Self::EvidenceFailure => (
                 "The evidence proves nothing for this document. Ask the agency for the right one.",
                 "该证据不能证明本文件。请向相关机关索取正确的证据。",
@@ -192,29 +226,68 @@ pub struct Finding {
     pub sub_indication: Option<SubIndication>,
     /// What was checked and what was found, in a sentence.
     pub sentence: String,
+    /// The same in Chinese.
+    pub sentence_zh: String,
 }
 
 impl Finding {
-    pub(crate) fn passed(sentence: impl Into<String>) -> Self {
-        let sentence = sentence.into();
-        Self { indication: Indication::TotalPassed, sub_indication: None, sentence }
+    fn new(indication: Indication, why: Option<SubIndication>, text: Text) -> Self {
+        let Text { en: sentence, zh: sentence_zh } = text;
+        Self { indication, sub_indication: why, sentence, sentence_zh }
     }
 
-    pub(crate) fn failed(why: SubIndication, sentence: impl Into<String>) -> Self {
-        Self {
-            indication: Indication::TotalFailed,
-            sub_indication: Some(why),
-            sentence: sentence.into(),
-        }
+    pub(crate) fn passed(text: Text) -> Self {
+        Self::new(Indication::TotalPassed, None, text)
     }
 
-    pub(crate) fn open(why: SubIndication, sentence: impl Into<String>) -> Self {
-        Self {
-            indication: Indication::Indeterminate,
-            sub_indication: Some(why),
-            sentence: sentence.into(),
+    pub(crate) fn failed(why: SubIndication, text: Text) -> Self {
+        Self::new(Indication::TotalFailed, Some(why), text)
+    }
+
+    pub(crate) fn open(why: SubIndication, text: Text) -> Self {
+        Self::new(Indication::Indeterminate, Some(why), text)
+    }
+}
+
+/// How much a signature carries to stay verifiable (ETSI EN 319 122-1 §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Level {
+    /// A signature.
+    B,
+    /// With a trusted time-stamp over it.
+    T,
+    /// With the chains and the revocation data of signer and time-stamp.
+    #[serde(rename = "LT")]
+    Lt,
+    /// With an archive time-stamp over all of it.
+    #[serde(rename = "LTA")]
+    Lta,
+}
+
+impl Level {
+    /// The level's name in the standard.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::B => "B",
+            Self::T => "T",
+            Self::Lt => "LT",
+            Self::Lta => "LTA",
         }
     }
+}
+
+/// The verdict on one time-stamp.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TimeStampReport {
+    /// What it covers: `signature`, or `archive` for everything before it.
+    pub kind: &'static str,
+    /// Its time, in seconds since 1970 UTC; not to be believed unless the finding passed.
+    pub time: Option<i64>,
+    /// The authority, once it is verified.
+    pub authority: Option<String>,
+    /// The verdict. One that did not pass proves nothing, and worsens nothing by itself.
+    #[serde(flatten)]
+    pub finding: Finding,
 }
 
 /// The verdict on one signature.
@@ -230,24 +303,56 @@ pub struct SignatureReport {
     pub algorithm: &'static str,
     /// The time the signer claims, in seconds since 1970 UTC.
     pub signing_time: Option<i64>,
+    /// The earliest time at which time-stamps prove that the signature existed, if any does.
+    pub best_signature_time: Option<i64>,
+    /// The level that it reaches.
+    pub level: Level,
+    /// Whether revocation was looked at.
+    pub revocation_checked: bool,
+    /// The time-stamps over it.
+    pub time_stamps: Vec<TimeStampReport>,
+    /// The countersignatures of it.
+    pub countersignatures: Vec<SignatureReport>,
     /// The verdict.
     #[serde(flatten)]
     pub finding: Finding,
 }
 
+impl SignatureReport {
+    /// Of a signature that carries nothing.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            signer: None,
+            display: None,
+            commitment: None,
+            algorithm: "",
+            signing_time: None,
+            best_signature_time: None,
+            level: Level::B,
+            revocation_checked: false,
+            time_stamps: Vec::new(),
+            countersignatures: Vec::new(),
+            finding: Finding::open(
+                SubIndication::NoSigningCertificateFound,
+                text!(("the signature carries no certificate"), ("签名未附证书")),
+            ),
+        }
+    }
+}
+
 /// The verdict on a document: the worst of all findings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerificationReport {
-    /// The document.
-    pub document: DocumentId,
+    /// The document; a container made by others has none.
+    pub document: Option<DocumentId>,
     /// The verdict on the whole.
     pub indication: Indication,
     /// The reason of the worst finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_indication: Option<SubIndication>,
-    /// The signature level reached (ETSI EN 319 122-1 §6).
-    pub level: &'static str,
-    /// Whether revocation was looked at.
+    /// The level that all signatures reach.
+    pub level: Level,
+    /// Whether revocation was looked at for all signatures.
     pub revocation_checked: bool,
     /// The time at which certificates were validated.
     pub validation_time: i64,
@@ -260,41 +365,93 @@ pub struct VerificationReport {
 }
 
 impl VerificationReport {
-    fn judge(&mut self, finding: &Finding) {
+    pub(crate) fn new(document: Option<DocumentId>, at: i64) -> Self {
+        Self {
+            document,
+            indication: Indication::TotalPassed,
+            sub_indication: None,
+            level: Level::B,
+            revocation_checked: false,
+            validation_time: at,
+            signatures: Vec::new(),
+            findings: Vec::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    pub(crate) fn judge(&mut self, finding: &Finding) {
         if finding.indication > self.indication {
             self.indication = finding.indication;
             self.sub_indication = finding.sub_indication;
         }
     }
 
-    /// Adds the verdict on a part, from the digest of the bytes at hand or `None` without them.
-    pub fn check_part(&mut self, part: &Part, found: Option<Digest>) {
-        let finding = match found {
-            Some(digest) if digest == part.digest => {
-                Finding::passed(format!("part {:?} is the one that was signed", part.name))
-            }
-            Some(digest) => Finding::failed(
-                SubIndication::HashFailure,
-                format!(
-                    "part {:?} was changed: its SHA-256 is {digest}, signed was {}",
-                    part.name, part.digest
-                ),
-            ),
-            None => Finding::open(
-                SubIndication::SignedDataNotFound,
-                format!("part {:?} is not there", part.name),
-            ),
-        };
+    pub(crate) fn add(&mut self, finding: Finding) {
         self.judge(&finding);
         self.findings.push(finding);
     }
 
+    /// Adds the verdict on a part, from the digest of the bytes at hand or `None` without them.
+    pub fn check_part(&mut self, part: &Part, found: Option<Digest>) {
+        let (name, signed) = (&part.name, &part.digest);
+        self.add(match found {
+            Some(digest) if digest == part.digest => Finding::passed(text!(
+                ("part {name:?} is the one that was signed"),
+                ("附件“{name}”与签署时一致")
+            )),
+            Some(digest) => Finding::failed(
+                SubIndication::HashFailure,
+                text!(
+                    ("part {name:?} was changed: its SHA-256 is {digest}, signed was {signed}"),
+                    ("附件“{name}”被改动：其 SHA-256 为 {digest}，签署的是 {signed}")
+                ),
+            ),
+            None => Finding::open(
+                SubIndication::SignedDataNotFound,
+                text!(("part {name:?} is not there"), ("缺少附件“{name}”")),
+            ),
+        });
+    }
+
+    /// Adds the verdict on a file of a container: whether it has the digest that was signed, or `None` when
+    /// it is not there.
+    pub fn check_object(&mut self, name: &str, right: Option<bool>) {
+        self.add(match right {
+            Some(true) => Finding::passed(text!(
+                ("file {name:?} is the one that was signed"),
+                ("文件“{name}”与签署时一致")
+            )),
+            Some(false) => Finding::failed(
+                SubIndication::HashFailure,
+                text!(("file {name:?} was changed"), ("文件“{name}”被改动")),
+            ),
+            None => Finding::open(
+                SubIndication::SignedDataNotFound,
+                text!(("file {name:?} is not there"), ("缺少文件“{name}”")),
+            ),
+        });
+    }
+
+    /// Adds everything that another report says of the same content.
+    pub fn absorb(&mut self, other: Self) {
+        if other.indication > self.indication {
+            self.indication = other.indication;
+            self.sub_indication = other.sub_indication;
+        }
+        self.level = self.level.min(other.level);
+        self.revocation_checked &= other.revocation_checked;
+        self.signatures.extend(other.signatures);
+        self.findings.extend(other.findings);
+        self.evidence.extend(other.evidence);
+    }
+
     /// Adds that a file lies with the parts which is none of them.
     pub fn unsigned_content(&mut self, name: &str) {
-        let sentence = format!("{name:?} is no part of the document: no signature covers it");
-        let finding = Finding::open(SubIndication::UnsignedContent, sentence);
-        self.judge(&finding);
-        self.findings.push(finding);
+        let text = text!(
+            ("{name:?} is no part of the document: no signature covers it"),
+            ("“{name}”不是文件的组成部分，没有签名覆盖它")
+        );
+        self.add(Finding::open(SubIndication::UnsignedContent, text));
     }
 
     /// Adds the verdict on an evidence that stands beside the document. Returns what it says, if
@@ -309,19 +466,23 @@ impl VerificationReport {
             Err(error) => (judge_evidence(&error, agency.as_str()), None),
             Ok(receipt) => {
                 let committed = evidence.salt.as_ref();
-                let committed = committed.map(|salt| commit_to_document(salt, &self.document));
+                let committed = committed
+                    .zip(self.document.as_ref())
+                    .map(|(salt, document)| commit_to_document(salt, document));
                 if committed == Some(receipt.leaf.commitment) {
-                    let sentence = format!(
-                        "{agency} recorded {} at {} as entry {} of its ledger",
-                        receipt.leaf.event.name(),
-                        rfc3339(receipt.leaf.time),
-                        receipt.index
+                    let (event, index) = (receipt.leaf.event.name(), receipt.index);
+                    let at = rfc3339(receipt.leaf.time);
+                    let text = text!(
+                        ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
+                        ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")
                     );
-                    (Finding::passed(sentence), Some(receipt))
+                    (Finding::passed(text), Some(receipt))
                 } else {
-                    let sentence =
-                        format!("the evidence of {agency} is of another document than this one");
-                    (Finding::failed(SubIndication::EvidenceFailure, sentence), None)
+                    let text = text!(
+                        ("the evidence of {agency} is of another document than this one"),
+                        ("{agency} 的证据属于另一份文件")
+                    );
+                    (Finding::failed(SubIndication::EvidenceFailure, text), None)
                 }
             }
         };
@@ -332,8 +493,11 @@ impl VerificationReport {
 
     /// Adds the verdict on an evidence file that cannot even be read.
     pub fn unreadable_evidence(&mut self, name: &str, error: &ProtocolError) {
-        let sentence = format!("the evidence file {name:?} cannot be read: {error}");
-        let finding = Finding::failed(SubIndication::FormatFailure, sentence);
+        let text = text!(
+            ("the evidence file {name:?} cannot be read: {error}"),
+            ("证据文件“{name}”无法读取：{error}")
+        );
+        let finding = Finding::failed(SubIndication::FormatFailure, text);
         self.judge(&finding);
         self.evidence.push(finding);
     }
@@ -341,12 +505,16 @@ impl VerificationReport {
 
 pub(crate) fn judge_evidence(error: &ProtocolError, agency: &str) -> Finding {
     match error {
-        ProtocolError::Path(path) => {
-            Finding::open(judge_path(path), format!("the evidence of {agency}: {path}"))
-        }
+        ProtocolError::Path(path) => Finding::open(
+            judge_path(path),
+            text!(("the evidence of {agency}: {path}"), ("{agency} 的证据：{}", path.zh)),
+        ),
         other => Finding::failed(
             SubIndication::EvidenceFailure,
-            format!("the evidence of {agency} does not hold: {other}"),
+            text!(
+                ("the evidence of {agency} does not hold: {other}"),
+                ("{agency} 的证据不成立：{other}")
+            ),
         ),
     }
 }
@@ -367,127 +535,6 @@ pub(crate) fn judge_path(error: &PathError) -> SubIndication {
     }
 }
 
-/// Verifies every signature of a document with certificates valid at `at` (seconds since 1970
-/// UTC). The policy: each signature must pass, and at least one must be by the agency that the
-/// header names as sender, or by an officer of it. Parts and evidence are added to the report by
-/// the caller, who has their bytes.
-pub fn verify_document(
-    document: &SignedDocument,
-    trust: &TrustStore,
-    at: i64,
-) -> VerificationReport {
-    let mut report = VerificationReport {
-        document: document.id(),
-        indication: Indication::TotalPassed,
-        sub_indication: None,
-        level: "B",
-        revocation_checked: false,
-        validation_time: at,
-        signatures: Vec::new(),
-        findings: Vec::new(),
-        evidence: Vec::new(),
-    };
-    for (index, signature) in document.cose().signatures().iter().enumerate() {
-        let one = verify_signature(document, index, signature, trust, at);
-        report.judge(&one.finding);
-        report.signatures.push(one);
-    }
-    let from = &document.header().from;
-    let by_sender = |s: &SignatureReport| {
-        s.finding.indication == Indication::TotalPassed
-            && s.signer.as_ref().is_some_and(|signer| signer.agency() == from)
-    };
-    let finding = if report.signatures.iter().any(by_sender) {
-        Finding::passed(format!("the sender, {from}, or an officer of it has signed"))
-    } else {
-        let sentence = format!("no valid signature is by the sender, {from}, or an officer of it");
-        Finding::open(SubIndication::SigConstraintsFailure, sentence)
-    };
-    report.judge(&finding);
-    report.findings.push(finding);
-    report
-}
-
-fn verify_signature(
-    document: &SignedDocument,
-    index: usize,
-    signature: &CoseSignature,
-    trust: &TrustStore,
-    at: i64,
-) -> SignatureReport {
-    let attributes = &signature.attributes;
-    let mut report = SignatureReport {
-        signer: None,
-        display: None,
-        commitment: attributes.commitment.map(chancery_crypto::Commitment::name),
-        algorithm: signature.algorithm.name(),
-        signing_time: attributes.signing_time,
-        finding: Finding::open(
-            SubIndication::NoSigningCertificateFound,
-            "the signature carries no certificate",
-        ),
-    };
-    let chain = attributes.x5chain.iter().map(|der| Certificate::from_der(der));
-    let chain = match chain.collect::<Result<Vec<_>, _>>() {
-        Ok(chain) => chain,
-        Err(error) => {
-            report.finding =
-                Finding::open(SubIndication::NoSigningCertificateFound, error.to_string());
-            return report;
-        }
-    };
-    let Some((leaf, above)) = chain.split_first() else { return report };
-    report.display = Some(leaf.subject().to_owned());
-    let name = leaf.signer_name();
-    report.signer = name.as_ref().ok().cloned();
-    let who = name.map_or_else(|_| format!("{:?}", leaf.subject()), |name| name.to_string());
-    report.finding = match judge_signature(document, index, leaf, above, trust, at) {
-        Err(finding) => finding,
-        Ok(()) if report.signer.is_none() => Finding::open(
-            SubIndication::SigConstraintsFailure,
-            format!("the certificate of {who} names no agency or officer"),
-        ),
-        Ok(()) if attributes.signing_time.is_some_and(|t| t > at + CLOCK_TOLERANCE) => {
-            Finding::open(
-                SubIndication::SigConstraintsFailure,
-                format!("the signature of {who} claims a time in the future"),
-            )
-        }
-        Ok(()) => Finding::passed(format!("the signature of {who} is valid")),
-    };
-    report
-}
-
-fn judge_signature(
-    document: &SignedDocument,
-    index: usize,
-    leaf: &Certificate,
-    above: &[Certificate],
-    trust: &TrustStore,
-    at: i64,
-) -> Result<(), Finding> {
-    let key = leaf.public_key().ok_or_else(|| {
-        Finding::open(
-            SubIndication::NoSigningCertificateFound,
-            format!(
-                "the certificate's key is of a kind that is not used here: {}",
-                leaf.key_kind()
-            ),
-        )
-    })?;
-    document.cose().verify(index, key).map_err(|error| match error {
-        CryptoError::BadSignature | CryptoError::AlgorithmMismatch(_) => Finding::failed(
-            SubIndication::SigCryptoFailure,
-            format!("the signature of {:?} is wrong: {error}", leaf.subject()),
-        ),
-        other => Finding::failed(SubIndication::FormatFailure, other.to_string()),
-    })?;
-    trust
-        .validate(leaf, above, at, Purpose::Sign)
-        .map(drop)
-        .map_err(|error| Finding::open(judge_path(&error), error.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use chancery_certs::Subject;
@@ -495,7 +542,7 @@ mod tests {
 
     use super::*;
     use crate::document::tests::{NOW, World, credential, header, world};
-    use crate::sign_document;
+    use crate::{SignedDocument, sign_document, verify_document};
 
     fn signed(world: &World) -> SignedDocument {
         sign_document(&header(&[("a", b"hello")]), &world.officer, Commitment::Approval, NOW)

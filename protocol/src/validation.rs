@@ -1,0 +1,972 @@
+//! Validation of signatures after ETSI EN 319 102-1 §5.3, §5.5 and §5.6: proofs of existence from
+//! time-stamps, and the state of certificates at the best signature time.
+
+use chancery_certs::{
+    CertError, Certificate, Crl, KnownCrl, PathError, PathReason, Purpose, RevocationCheck,
+    SignedCms, TimeStampToken, TrustStore, rfc3339,
+};
+use chancery_crypto::{CoseSignature, CryptoError, SignatureAt, UnsignedElement};
+
+use crate::{
+    Finding, Indication, Level, SignatureReport, SubIndication, TimeStampReport,
+    VerificationReport,
+    asic::Manifest,
+    document::SignedDocument,
+    verdict::{Text, judge_path, text},
+};
+
+/// How far a claimed time may lie ahead of another clock, in seconds.
+const CLOCK_TOLERANCE: i64 = 300;
+
+/// What a validation goes by.
+#[derive(Debug, Clone, Copy)]
+pub struct Validation<'a> {
+    /// The trust anchors.
+    pub trust: &'a TrustStore,
+    /// The time of validation, in seconds since 1970 UTC.
+    pub at: i64,
+    /// CRLs besides those that the document carries. With any of either, every certificate below an
+    /// anchor must be covered.
+    pub crls: &'a [Crl],
+    /// Certificates besides those that the document carries, for building paths.
+    pub certificates: &'a [Certificate],
+    /// Without any CRL at all: whether that leaves it open (INDETERMINATE), or is only reported.
+    pub require_revocation: bool,
+}
+
+impl<'a> Validation<'a> {
+    /// By these anchors, at a time in seconds since 1970 UTC, with what the document carries.
+    pub fn new(trust: &'a TrustStore, at: i64) -> Self {
+        Self { trust, at, crls: &[], certificates: &[], require_revocation: false }
+    }
+}
+
+/// Verifies every signature of a document with certificates valid at `at` (seconds since 1970
+/// UTC); see [`verify_document_by`].
+pub fn verify_document(
+    document: &SignedDocument,
+    trust: &TrustStore,
+    at: i64,
+) -> VerificationReport {
+    verify_document_by(document, &Validation::new(trust, at))
+}
+
+/// Verifies every signature and countersignature of a document. The policy: each must pass, and at
+/// least one signature must be by the agency that the header names as sender, or by an officer of
+/// it. A signature whose certificate has expired or was revoked passes when a trusted time-stamp
+/// shows that it was made before. Parts and evidence are added to the report by the caller, who has
+/// their bytes.
+pub fn verify_document_by(document: &SignedDocument, by: &Validation<'_>) -> VerificationReport {
+    let mut report = VerificationReport::new(Some(document.id()), by.at);
+    let judge = |at| Judge { source: Source::Cose(document, at), by }.signature();
+    for (index, signature) in document.cose().signatures().iter().enumerate() {
+        let mut one = judge(SignatureAt::Signature(index));
+        for counter in 0..signature.countersignatures.len() {
+            let counter = judge(SignatureAt::Countersignature(index, counter));
+            report.judge(&counter.finding);
+            one.countersignatures.push(counter);
+        }
+        report.judge(&one.finding);
+        report.signatures.push(one);
+    }
+    summarize(&mut report);
+    let from = &document.header().from;
+    let by_sender = |s: &SignatureReport| {
+        s.finding.indication == Indication::TotalPassed
+            && s.signer.as_ref().is_some_and(|signer| signer.agency() == from)
+    };
+    let finding = if report.signatures.iter().any(by_sender) {
+        Finding::passed(text!(
+            ("the sender, {from}, or an officer of it has signed"),
+            ("发件机关 {from} 或其人员已签署")
+        ))
+    } else {
+        Finding::open(
+            SubIndication::SigConstraintsFailure,
+            text!(
+                ("no valid signature is by the sender, {from}, or an officer of it"),
+                ("没有发件机关 {from} 或其人员的有效签名")
+            ),
+        )
+    };
+    report.add(finding);
+    report
+}
+
+/// What holds of all signatures together.
+fn summarize(report: &mut VerificationReport) {
+    let all = || {
+        let each = report.signatures.iter();
+        each.flat_map(|one| std::iter::once(one).chain(&one.countersignatures))
+    };
+    let level = all().map(|one| one.level).min().unwrap_or(Level::B);
+    let checked = all().all(|one| one.revocation_checked);
+    (report.level, report.revocation_checked) = (level, checked);
+}
+
+/// Verifies every signature of a CMS structure over a content, as CAdES (ETSI EN 319 122-1) has it:
+/// each must bind its certificate. Who the signers are is for the caller to judge.
+pub fn verify_cms(cms: &SignedCms, content: &[u8], by: &Validation<'_>) -> VerificationReport {
+    let mut report = VerificationReport::new(None, by.at);
+    for index in 0..cms.signers() {
+        let one = Judge { source: Source::Cms(cms, index, content), by }.signature();
+        report.judge(&one.finding);
+        report.signatures.push(one);
+    }
+    summarize(&mut report);
+    report
+}
+
+/// Where a signature stands.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Cose(&'a SignedDocument, SignatureAt),
+    Cms(&'a SignedCms, usize, &'a [u8]),
+}
+
+impl Source<'_> {
+    fn signature_value(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Cose(document, at) => document.cose().signature_value(at).ok(),
+            Self::Cms(cms, index, _) => cms.signature_value(index).ok().map(<[u8]>::to_vec),
+        }
+    }
+
+    fn archive_input(self, place: usize) -> Option<Vec<u8>> {
+        match self {
+            Self::Cose(document, at) => document.cose().archive_input(at, place).ok(),
+            Self::Cms(..) => None,
+        }
+    }
+
+    /// What the signer's certificate must be good for.
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Cose(..) => Purpose::Sign,
+            Self::Cms(..) => Purpose::Cades,
+        }
+    }
+}
+
+struct Judge<'a> {
+    source: Source<'a>,
+    by: &'a Validation<'a>,
+}
+
+/// What stands beside one signature, and since when it is known to have existed.
+struct Material {
+    elements: Vec<UnsignedElement>,
+    /// For each element, a proof of existence: the time of validation, or that of a later time-stamp.
+    since: Vec<i64>,
+    /// The same for the signature itself: the best signature time.
+    signature: i64,
+    crls: Vec<(usize, Crl)>,
+    pool: Vec<Certificate>,
+}
+
+impl Material {
+    fn known<'a>(&'a self, by: &'a Validation<'_>, own_only: bool) -> Vec<KnownCrl<'a>> {
+        let own = self.crls.iter().map(|(element, crl)| KnownCrl {
+            crl,
+            since: self.since.get(*element).copied().unwrap_or(by.at),
+        });
+        let given = by.crls.iter().filter(|_| !own_only);
+        own.chain(given.map(|crl| KnownCrl { crl, since: by.at })).collect()
+    }
+}
+
+impl Judge<'_> {
+    fn signature(&self) -> SignatureReport {
+        match self.source {
+            Source::Cose(document, at) => match document.cose().read_at(at) {
+                Ok(read) => self.cose(document, at, read),
+                Err(_) => SignatureReport::of_nothing(),
+            },
+            Source::Cms(cms, index, content) => self.cms(cms, index, content),
+        }
+    }
+
+    fn cose(
+        &self,
+        document: &SignedDocument,
+        at: SignatureAt,
+        read: &CoseSignature,
+    ) -> SignatureReport {
+        let attributes = &read.attributes;
+        let mut report = SignatureReport {
+            commitment: attributes.commitment.map(chancery_crypto::Commitment::name),
+            algorithm: read.algorithm.name(),
+            signing_time: attributes.signing_time,
+            ..SignatureReport::of_nothing()
+        };
+        let chain = attributes.x5chain.iter().map(|der| self.by.trust.read(der));
+        let chain = match chain.collect::<Result<Vec<_>, _>>() {
+            Ok(chain) => chain,
+            Err(error) => {
+                let text = text!(
+                    ("the signature's certificate cannot be read: {error}"),
+                    ("签名所附证书无法读取：{error}")
+                );
+                report.finding = Finding::open(SubIndication::NoSigningCertificateFound, text);
+                return report;
+            }
+        };
+        let Some((leaf, above)) = chain.split_first() else { return report };
+        let mut material = self.material(&read.unsigned, above, &[]);
+        let value = check_value(document, at, leaf);
+        self.conclude(&mut report, leaf, &mut material, value);
+        check_cades(document, at, &read.unsigned, leaf, &mut report);
+        report
+    }
+
+    fn cms(&self, cms: &SignedCms, index: usize, content: &[u8]) -> SignatureReport {
+        let mut report = SignatureReport {
+            signing_time: cms.signing_time(index),
+            ..SignatureReport::of_nothing()
+        };
+        let leaf = match cms.verify(index, content, self.by.certificates) {
+            Ok(leaf) => leaf,
+            Err(CertError::Crypto(error)) => {
+                let text = text!(
+                    ("the CMS signature is wrong: {error}"),
+                    ("CMS 签名值或摘要不符：{error}")
+                );
+                report.finding = Finding::failed(SubIndication::SigCryptoFailure, text);
+                return report;
+            }
+            Err(error) => {
+                let text = text!(("{error}"), ("CMS 签名不可接受：{error}"));
+                report.finding = Finding::open(SubIndication::NoSigningCertificateFound, text);
+                return report;
+            }
+        };
+        report.algorithm = leaf.public_key().map_or("", |key| key.kind());
+        let stamps = cms.time_stamps(index);
+        let elements = if stamps.is_empty() {
+            Vec::new()
+        } else {
+            vec![UnsignedElement::SignatureTimeStamp(stamps)]
+        };
+        let mut material = self.material(&elements, cms.certificates(), cms.crls());
+        let bound = cms.binds_certificate(index).unwrap_or(false);
+        let value = if bound {
+            Ok(())
+        } else {
+            let text = text!(
+                ("the signature does not bind its certificate (signing-certificate-v2)"),
+                ("签名未绑定其证书（signing-certificate-v2）")
+            );
+            Err(Finding::open(SubIndication::SigConstraintsFailure, text))
+        };
+        self.conclude(&mut report, &leaf, &mut material, value);
+        report
+    }
+
+    /// The verdict, from the signature value and everything that stands beside it.
+    fn conclude(
+        &self,
+        report: &mut SignatureReport,
+        leaf: &Certificate,
+        material: &mut Material,
+        value: Result<(), Finding>,
+    ) {
+        report.display = Some(leaf.subject().to_owned());
+        let name = leaf.signer_name();
+        report.signer = name.as_ref().ok().cloned();
+        let who = name.map_or_else(|_| format!("{:?}", leaf.subject()), |name| name.to_string());
+        self.prove_existence(material, report);
+        let judged = value.and_then(|()| self.judge(report, leaf, material, &who));
+        report.finding = match judged {
+            Err(finding) => finding,
+            Ok(finding) => self.constrain(report, material, &who).unwrap_or(finding),
+        };
+        if report.finding.indication == Indication::TotalPassed {
+            report.level = self.level(report, leaf, material);
+        }
+    }
+
+    fn material(
+        &self,
+        elements: &[UnsignedElement],
+        above: &[Certificate],
+        lists: &[Crl],
+    ) -> Material {
+        let mut pool = above.to_vec();
+        // What came with the signature but in no element is known since now.
+        let mut crls: Vec<_> = lists.iter().map(|crl| (usize::MAX, crl.clone())).collect();
+        for (index, element) in elements.iter().enumerate() {
+            // What cannot be read does not help; whether the rest suffices is judged below.
+            match element {
+                UnsignedElement::Certificates(list) => {
+                    pool.extend(list.iter().filter_map(|der| self.by.trust.read(der).ok()));
+                }
+                UnsignedElement::Crls(list) => {
+                    let read = list.iter().filter_map(|der| Crl::from_der(der).ok());
+                    crls.extend(read.map(|crl| (index, crl)));
+                }
+                UnsignedElement::SignatureTimeStamp(list)
+                | UnsignedElement::ArchiveTimeStamp(list) => {
+                    let tokens = list.iter().filter_map(|der| TimeStampToken::from_der(der).ok());
+                    for token in tokens {
+                        pool.extend(token.certificates().iter().cloned());
+                        crls.extend(token.crls().iter().map(|crl| (index, crl.clone())));
+                    }
+                }
+                UnsignedElement::Cades(_) | UnsignedElement::Unknown => {}
+            }
+        }
+        pool.extend(self.by.certificates.iter().cloned());
+        if pool.len() > above.len() {
+            pool.sort_by_key(Certificate::fingerprint);
+            pool.dedup();
+        }
+        let since = vec![self.by.at; elements.len()];
+        Material { elements: elements.to_vec(), since, signature: self.by.at, crls, pool }
+    }
+
+    /// EN 319 102-1 §5.6.2.3: archive time-stamps from the last to the first, then those of the
+    /// signature. Each proves that what it covers existed at its time, if its authority can still be
+    /// trusted at the time when the token itself is known to have existed.
+    fn prove_existence(&self, material: &mut Material, report: &mut SignatureReport) {
+        let archive =
+            |element: &UnsignedElement| matches!(element, UnsignedElement::ArchiveTimeStamp(_));
+        let places: Vec<_> = (0..material.elements.len()).collect();
+        let (last_first, rest): (Vec<_>, Vec<_>) = places
+            .into_iter()
+            .rev()
+            .partition(|place| material.elements.get(*place).is_some_and(archive));
+        for place in last_first.into_iter().chain(rest.into_iter().rev()) {
+            let (tokens, kind, input) = match material.elements.get(place) {
+                Some(UnsignedElement::ArchiveTimeStamp(tokens)) => {
+                    (tokens.clone(), "archive", self.source.archive_input(place))
+                }
+                Some(UnsignedElement::SignatureTimeStamp(tokens)) => {
+                    (tokens.clone(), "signature", self.source.signature_value())
+                }
+                _ => continue,
+            };
+            let Some(input) = input else { continue };
+            for der in tokens {
+                let (one, time) = self.time_stamp(&der, kind, &input, place, material);
+                if let Some(time) = time {
+                    material.signature = material.signature.min(time);
+                    if kind == "archive" {
+                        let before = material.since.iter_mut().take(place);
+                        before.for_each(|since| *since = (*since).min(time));
+                    }
+                }
+                report.time_stamps.push(one);
+            }
+        }
+        if material.signature < self.by.at {
+            report.best_signature_time = Some(material.signature);
+        }
+    }
+
+    fn time_stamp(
+        &self,
+        der: &[u8],
+        kind: &'static str,
+        input: &[u8],
+        place: usize,
+        material: &Material,
+    ) -> (TimeStampReport, Option<i64>) {
+        let bad = |time, text| {
+            let finding = Finding::open(SubIndication::TimestampFailure, text);
+            (TimeStampReport { kind, time, authority: None, finding }, None)
+        };
+        let token = match TimeStampToken::from_der(der) {
+            Ok(token) => token,
+            Err(error) => return bad(None, text!(("{error}"), ("时间戳无法读取：{error}"))),
+        };
+        let time = token.time();
+        if !token.covers(input) {
+            let text = text!(
+                ("the time-stamp is of something else than this {kind}"),
+                ("时间戳不是针对此签名的（{kind}）")
+            );
+            return bad(Some(time), text);
+        }
+        let since = material.since.get(place).copied().unwrap_or(self.by.at);
+        if time > since.saturating_add(CLOCK_TOLERANCE) {
+            let text = text!(
+                ("the time-stamp is of a time that has not come yet, {}", rfc3339(time)),
+                ("时间戳的时间 {} 尚未到来", rfc3339(time))
+            );
+            return bad(Some(time), text);
+        }
+        let known = material.known(self.by, false);
+        let check = self.past(&known, time);
+        match token.verify(self.by.trust, &material.pool, &check, since) {
+            Ok(verified) => {
+                let authority = verified.authority;
+                let at = rfc3339(time);
+                let finding = Finding::passed(match kind {
+                    "archive" => text!(
+                        ("{authority:?} confirms that everything up to here existed at {at}"),
+                        ("“{authority}”证明此前全部内容在 {at} 已存在")
+                    ),
+                    _ => text!(
+                        ("{authority:?} confirms that the signature existed at {at}"),
+                        ("“{authority}”证明签名在 {at} 已存在")
+                    ),
+                });
+                let time = time.min(since);
+                let authority = Some(authority);
+                (TimeStampReport { kind, time: Some(time), authority, finding }, Some(time))
+            }
+            Err(error) => {
+                let zh = match &error {
+                    CertError::Path(path) => path.zh.clone(),
+                    other => other.to_string(),
+                };
+                let text = text!(
+                    ("the time-stamp of {} is not accepted: {error}", rfc3339(time)),
+                    ("{} 的时间戳不被接受：{zh}", rfc3339(time))
+                );
+                bad(Some(time), text)
+            }
+        }
+    }
+
+    /// How revocation is looked at as of a time in the past.
+    fn past<'a>(&self, known: &'a [KnownCrl<'a>], fresh: i64) -> RevocationCheck<'a> {
+        if known.is_empty() && !self.by.require_revocation {
+            return RevocationCheck::None;
+        }
+        RevocationCheck::Past { crls: known, fresh }
+    }
+
+    /// The signer's path: now or, failing that for reasons of time, at the best signature time.
+    fn judge(
+        &self,
+        report: &mut SignatureReport,
+        leaf: &Certificate,
+        material: &Material,
+        who: &str,
+    ) -> Result<Finding, Finding> {
+        let known = material.known(self.by, false);
+        let none = known.is_empty() && !self.by.require_revocation;
+        report.revocation_checked = !none;
+        let (trust, pool) = (self.by.trust, &material.pool);
+        let now = if none { RevocationCheck::None } else { RevocationCheck::Current(&known) };
+        let validate = |check: &RevocationCheck<'_>, at| {
+            trust.validate_by(leaf, pool, check, at, self.source.purpose())
+        };
+        let error = match validate(&now, self.by.at) {
+            Ok(_) => {
+                return Ok(Finding::passed(text!(
+                    ("the signature of {who} is valid"),
+                    ("{who} 的签名有效")
+                )));
+            }
+            Err(error) => error,
+        };
+        let of_time = matches!(
+            error.reason,
+            PathReason::Expired | PathReason::Revoked | PathReason::RevocationUnknown
+        );
+        let open = |error: &PathError| {
+            Finding::open(judge_path(error), Text::new(error.sentence.clone(), error.zh.clone()))
+        };
+        let Some(best) = report.best_signature_time.filter(|_| of_time) else {
+            return Err(open(&error));
+        };
+        match validate(&self.past(&known, best), best) {
+            Ok(_) => {
+                let (at, now, zh) = (rfc3339(best), &error.sentence, &error.zh);
+                Ok(Finding::passed(text!(
+                    ("the signature of {who} is valid: a trusted time-stamp shows that it existed \
+                         at {at}, when the certificate was good (now: {now})"),
+                    ("{who} 的签名有效：可信时间戳证明签名在 {at} 已存在，当时证书有效（现在：{zh}）")
+                )))
+            }
+            Err(past) if past.reason == PathReason::NotYetValid => {
+                Err(Finding::failed(SubIndication::NotYetValid, Text::new(past.sentence, past.zh)))
+            }
+            // What is wrong now says more than that nothing is known of then.
+            Err(past) if past.reason == PathReason::RevocationUnknown => Err(open(&error)),
+            Err(past) => Err(open(&past)),
+        }
+    }
+
+    /// What the policy asks of a signature that is good in itself.
+    fn constrain(
+        &self,
+        report: &SignatureReport,
+        material: &Material,
+        who: &str,
+    ) -> Option<Finding> {
+        if report.signer.is_none() && matches!(self.source, Source::Cose(..)) {
+            let text = text!(
+                ("the certificate of {who} names no agency or officer"),
+                ("{who} 的证书未指明机关或人员")
+            );
+            return Some(Finding::open(SubIndication::SigConstraintsFailure, text));
+        }
+        let claimed = report.signing_time?;
+        if claimed > self.by.at.saturating_add(CLOCK_TOLERANCE) {
+            let text = text!(
+                ("the signature of {who} claims a time in the future"),
+                ("{who} 的签名声称的时间在未来")
+            );
+            return Some(Finding::open(SubIndication::SigConstraintsFailure, text));
+        }
+        if claimed > material.signature.saturating_add(CLOCK_TOLERANCE) {
+            let text = text!(
+                ("the signature of {who} claims a time after the one that a time-stamp proves"),
+                ("{who} 的签名声称的时间晚于时间戳所证明的时间")
+            );
+            return Some(Finding::open(SubIndication::TimestampOrderFailure, text));
+        }
+        None
+    }
+
+    /// The level that a valid signature reaches (ETSI EN 319 122-1 §6): what it carries by itself, whatever
+    /// the verifier brought along.
+    fn level(&self, report: &SignatureReport, leaf: &Certificate, material: &Material) -> Level {
+        let good = |kind: &str| {
+            let mut good = report.time_stamps.iter().filter(|t| t.finding.sub_indication.is_none());
+            good.any(|t| t.kind == kind)
+        };
+        if !good("signature") {
+            return Level::B;
+        }
+        let own = material.known(self.by, true);
+        if own.is_empty() {
+            return Level::T;
+        }
+        let check = |fresh| RevocationCheck::Past { crls: &own, fresh };
+        let best = material.signature;
+        let signer = self.by.trust.validate_by(
+            leaf,
+            &material.pool,
+            &check(best),
+            best,
+            self.source.purpose(),
+        );
+        let authority = || {
+            let tokens = material.elements.iter().zip(&material.since);
+            let mut tokens = tokens.filter_map(|(element, since)| match element {
+                UnsignedElement::SignatureTimeStamp(list) => Some((list.first()?, *since)),
+                _ => None,
+            });
+            tokens.all(|(der, since)| {
+                TimeStampToken::from_der(der).is_ok_and(|token| {
+                    let check = check(token.time());
+                    token.verify(self.by.trust, &material.pool, &check, since).is_ok()
+                })
+            })
+        };
+        if signer.is_err() || !authority() {
+            return Level::T;
+        }
+        if good("archive") { Level::Lta } else { Level::Lt }
+    }
+}
+
+/// The signature value under the key of the certificate.
+fn check_value(
+    document: &SignedDocument,
+    at: SignatureAt,
+    leaf: &Certificate,
+) -> Result<(), Finding> {
+    let key = leaf.public_key().ok_or_else(|| {
+        let kind = leaf.key_kind();
+        let text = text!(
+            ("the certificate's key is of a kind that is not used here: {kind}"),
+            ("证书的密钥类型此处不用：{kind}")
+        );
+        Finding::open(SubIndication::NoSigningCertificateFound, text)
+    })?;
+    document.cose().verify_at(at, key).map_err(|error| match error {
+        CryptoError::BadSignature | CryptoError::AlgorithmMismatch(_) => Finding::failed(
+            SubIndication::SigCryptoFailure,
+            text!(
+                ("the signature of {:?} is wrong: {error}", leaf.subject()),
+                ("“{}”的签名值不符", leaf.subject())
+            ),
+        ),
+        other => Finding::failed(
+            SubIndication::FormatFailure,
+            text!(("{other}"), ("签名结构不可接受：{other}")),
+        ),
+    })
+}
+
+/// A CAdES signature that came along must be the same signer's, over the manifest of this very
+/// document.
+fn check_cades(
+    document: &SignedDocument,
+    at: SignatureAt,
+    elements: &[UnsignedElement],
+    leaf: &Certificate,
+    report: &mut SignatureReport,
+) {
+    let ders = elements.iter().filter_map(|element| match element {
+        UnsignedElement::Cades(der) => Some(der),
+        _ => None,
+    });
+    for der in ders {
+        let fits = matches!(at, SignatureAt::Signature(_))
+            && SignedCms::from_der(der).is_ok_and(|cms| {
+                let manifest = Manifest::of_document(document, document.cades_before(at)).to_xml();
+                let signer = cms.verify(0, manifest.as_bytes(), &[]);
+                cms.signers() == 1 && signer.is_ok_and(|signer| signer == *leaf)
+            });
+        if !fits && report.finding.indication < Indication::TotalFailed {
+            let text = text!(
+                ("the CAdES signature that came along is not that of this signer and document"),
+                ("随附的 CAdES 签名不属于此签署人或此文件")
+            );
+            report.finding = Finding::failed(SubIndication::SigCryptoFailure, text);
+        }
+    }
+}
+#[cfg(test)]
+mod tests {
+    use chancery_certs::{
+        Credential, Issuer, Profile, RevocationReason, Revoked, Subject, TimeStampAuthority,
+        TimeStampRequest, sign_cades,
+    };
+    use chancery_crypto::Commitment;
+
+    use super::*;
+    use crate::{
+        document::tests::{NOW, World, credential, header, world},
+        sign_document,
+    };
+
+    const DAY: i64 = 86_400;
+    const YEAR: i64 = 365 * DAY;
+    const OWN: SignatureAt = SignatureAt::Signature(0);
+    const POLICY: &str = "1.3.6.1.4.1.99999.1";
+
+    fn authority(root: &Issuer, years: i64) -> TimeStampAuthority {
+        let name = "tsa.gov.cn".parse().expect("a name");
+        let subject = Subject::agency(Profile::Timestamp, name, "TSA");
+        let subject = Subject { validity: Some(years * YEAR), ..subject };
+        TimeStampAuthority::new(credential(root, &subject), POLICY).expect("an authority")
+    }
+
+    fn token(tsa: &TimeStampAuthority, data: &[u8], at: i64) -> Vec<u8> {
+        let request = TimeStampRequest::new(data).expect("random bytes");
+        let answer = tsa.answer(request.der(), at).expect("signs");
+        request.accept(&answer.der).expect("a token").der().to_vec()
+    }
+
+    fn signed(world: &World) -> SignedDocument {
+        sign_document(&header(&[]), &world.officer, Commitment::Approval, NOW).expect("signs")
+    }
+
+    fn stamped(document: SignedDocument, tsa: &TimeStampAuthority, at: i64) -> SignedDocument {
+        let value = document.cose().signature_value(OWN).expect("a signature");
+        let element = UnsignedElement::SignatureTimeStamp(vec![token(tsa, &value, at)]);
+        document.add_unsigned(OWN, &element).expect("adds")
+    }
+
+    fn archived(document: SignedDocument, tsa: &TimeStampAuthority, at: i64) -> SignedDocument {
+        let place = document.cose().signatures()[0].unsigned.len();
+        let input = document.cose().archive_input(OWN, place).expect("a signature");
+        let element = UnsignedElement::ArchiveTimeStamp(vec![token(tsa, &input, at)]);
+        document.add_unsigned(OWN, &element).expect("adds")
+    }
+
+    /// A CRL of the root, current for a week, that revokes what is listed with its time.
+    fn crl(root: &Issuer, revoked: &[(&Credential, i64)], number: u64, at: i64) -> Vec<u8> {
+        let revoked: Vec<_> = revoked
+            .iter()
+            .map(|(who, time)| Revoked {
+                serial: who.chain()[0].serial().to_owned(),
+                time: *time,
+                reason: RevocationReason::KeyCompromise,
+            })
+            .collect();
+        root.crl(&revoked, number, at, at + 7 * DAY).expect("a CRL")
+    }
+
+    fn embedding(document: SignedDocument, crl: Vec<u8>) -> SignedDocument {
+        document.add_unsigned(OWN, &UnsignedElement::Crls(vec![crl])).expect("adds")
+    }
+
+    type Verdict = (Indication, Option<SubIndication>, Level);
+
+    fn verdict(document: &SignedDocument, world: &World, crls: &[Vec<u8>], at: i64) -> Verdict {
+        let crls: Vec<_> = crls.iter().map(|der| Crl::from_der(der).expect("a CRL")).collect();
+        let by = Validation { crls: &crls, ..Validation::new(&world.trust, at) };
+        let report = verify_document_by(document, &by);
+        let one = &report.signatures[0];
+        (one.finding.indication, one.finding.sub_indication, one.level)
+    }
+
+    fn open(why: SubIndication) -> Verdict {
+        (Indication::Indeterminate, Some(why), Level::B)
+    }
+
+    fn passed(level: Level) -> Verdict {
+        (Indication::TotalPassed, None, level)
+    }
+
+    #[test]
+    fn an_expired_certificate_passes_with_a_time_stamp_from_before_and_not_without() {
+        let world = world();
+        let tsa = authority(&world.root, 10);
+        let late = NOW + 4 * YEAR;
+        let plain = signed(&world);
+        assert_eq!(verdict(&plain, &world, &[], late), open(SubIndication::OutOfBoundsNoPoe));
+        let in_time = stamped(plain.clone(), &tsa, NOW + DAY);
+        assert_eq!(verdict(&in_time, &world, &[], NOW + 2 * DAY), passed(Level::T));
+        assert_eq!(verdict(&in_time, &world, &[], late), passed(Level::T));
+        let too_late = stamped(plain.clone(), &tsa, NOW + 3 * YEAR);
+        assert_eq!(verdict(&too_late, &world, &[], late), open(SubIndication::OutOfBoundsNoPoe));
+        // Proven to have existed before its certificate did.
+        let early = stamped(plain, &tsa, NOW - DAY);
+        let at = verdict(&early, &world, &[], late);
+        assert_eq!(
+            (at.0, at.1),
+            (Indication::Indeterminate, Some(SubIndication::OutOfBoundsNoPoe))
+        );
+    }
+
+    #[test]
+    fn a_time_stamp_of_something_else_or_of_nobody_proves_nothing() {
+        let world = world();
+        let late = NOW + 4 * YEAR;
+        let none = open(SubIndication::OutOfBoundsNoPoe);
+        let document = signed(&world);
+        let value = document.cose().signature_value(OWN).expect("a signature");
+        let with = |token: Vec<u8>| {
+            let element = UnsignedElement::SignatureTimeStamp(vec![token]);
+            document.clone().add_unsigned(OWN, &element).expect("adds")
+        };
+        let tsa = authority(&world.root, 10);
+        let good = token(&tsa, &value, NOW);
+        assert_eq!(verdict(&with(good.clone()), &world, &[], late), passed(Level::T));
+        let of_another = with(token(&tsa, b"something else", NOW));
+        assert_eq!(verdict(&of_another, &world, &[], late), none);
+        let stranger = crate::document::tests::world();
+        let foreign = with(token(&authority(&stranger.root, 10), &value, NOW));
+        assert_eq!(verdict(&foreign, &world, &[], late), none);
+        // Every changed byte, but for those that name no value (there are none that matter).
+        for place in (0..good.len()).step_by(7) {
+            let mut bad = good.clone();
+            bad[place] ^= 1;
+            let at = verdict(&with(bad), &world, &[], late);
+            assert!(at == none || at == passed(Level::T), "byte {place}: {at:?}");
+        }
+        // A seal that plays the authority: the same key and chain could sign a token by other means.
+        let seal = TimeStampAuthority::new(credential(&world.root, &seal_subject()), POLICY);
+        assert!(seal.is_err());
+    }
+
+    fn seal_subject() -> Subject {
+        Subject::agency(Profile::Seal, "a.gov.cn".parse().expect("a name"), "A")
+    }
+
+    #[test]
+    fn revoked_after_the_time_stamp_passes_and_before_does_not() {
+        let world = world();
+        let tsa = authority(&world.root, 10);
+        let document = stamped(signed(&world), &tsa, NOW + DAY);
+        let at = NOW + 10 * DAY;
+        let revoked = |time| [crl(&world.root, &[(&world.officer, time)], 2, at)];
+        assert_eq!(verdict(&document, &world, &revoked(NOW + 2 * DAY), at), passed(Level::T));
+        let before = verdict(&document, &world, &revoked(NOW + DAY - 60), at);
+        assert_eq!(before, open(SubIndication::RevokedNoPoe));
+        // Without a time-stamp, whenever it was.
+        let plain = verdict(&signed(&world), &world, &revoked(NOW + 2 * DAY), at);
+        assert_eq!(plain, open(SubIndication::RevokedNoPoe));
+        // A revoked authority's word counts only if it is proven to be older than the revocation.
+        let gone = crl(&world.root, &[(&world.officer, NOW + 2 * DAY)], 2, at);
+        let own = authority(&world.root, 10);
+        let own = stamped(signed(&world), &own, NOW + DAY);
+        assert_eq!(verdict(&own, &world, &[gone], at), passed(Level::T));
+    }
+
+    #[test]
+    fn what_is_embedded_is_enough_for_years_and_stale_lists_alone_are_not() {
+        let world = world();
+        let tsa = authority(&world.root, 10);
+        let list = crl(&world.root, &[], 1, NOW);
+        let late = NOW + 3 * YEAR;
+        let lt = embedding(stamped(signed(&world), &tsa, NOW + 60), list.clone());
+        assert_eq!(verdict(&lt, &world, &[], NOW + DAY), passed(Level::Lt));
+        assert_eq!(verdict(&lt, &world, &[], late), passed(Level::Lt));
+        // The list alone proves nothing about later.
+        let b = embedding(signed(&world), list.clone());
+        assert_eq!(verdict(&b, &world, &[], NOW + DAY), passed(Level::B));
+        assert_eq!(verdict(&b, &world, &[], NOW + 30 * DAY), open(SubIndication::TryLater));
+        // A list that was over before the signature was made says nothing about it.
+        let old = crl(&world.root, &[], 1, NOW - 30 * DAY);
+        let stale = embedding(stamped(signed(&world), &tsa, NOW + 60), old);
+        let at = verdict(&stale, &world, &[], NOW + 30 * DAY);
+        assert_eq!(at, open(SubIndication::TryLater));
+        // A newer list that the auditor brings along outweighs the embedded one.
+        let newer = crl(&world.root, &[(&world.officer, NOW)], 9, NOW + 2 * DAY);
+        let at = verdict(&lt, &world, &[newer], NOW + 3 * DAY);
+        assert_eq!(at, open(SubIndication::RevokedNoPoe));
+        // A list made after the certificate had expired may have dropped it.
+        let after = crl(&world.root, &[], 9, NOW + 3 * YEAR);
+        let t = stamped(signed(&world), &tsa, NOW + 60);
+        let at = verdict(&t, &world, &[after], NOW + 3 * YEAR + DAY);
+        assert_ne!(at.0, Indication::TotalPassed);
+    }
+
+    #[test]
+    fn an_archive_time_stamp_carries_over_the_end_of_the_first_authority() {
+        let world = world();
+        let (first, second) = (authority(&world.root, 2), authority(&world.root, 15));
+        let list = crl(&world.root, &[], 1, NOW);
+        let lt = embedding(stamped(signed(&world), &first, NOW + 60), list);
+        let late = NOW + 5 * YEAR;
+        assert_ne!(verdict(&lt, &world, &[], late).0, Indication::TotalPassed);
+        // Its own authority needs revocation data too, added with the archive time-stamp's year.
+        let list = crl(&world.root, &[], 2, NOW + YEAR);
+        let lta = archived(embedding(lt.clone(), list), &second, NOW + YEAR);
+        assert_eq!(verdict(&lta, &world, &[], late), passed(Level::Lta));
+        // Made only after the first authority's certificate had ended.
+        let list = crl(&world.root, &[], 2, NOW + 3 * YEAR);
+        let too_late = archived(embedding(lt.clone(), list), &second, NOW + 3 * YEAR);
+        assert_ne!(verdict(&too_late, &world, &[], late).0, Indication::TotalPassed);
+        // Over another state than the one that it stands on.
+        let moved = archived(lt, &second, NOW + YEAR);
+        let element = moved.cose().signatures()[0].unsigned.last().expect("one").clone();
+        let list = crl(&world.root, &[], 2, NOW + YEAR);
+        let other = embedding(stamped(signed(&world), &first, NOW + 60), list);
+        let other = other.add_unsigned(OWN, &element).expect("adds");
+        assert_ne!(verdict(&other, &world, &[], late).0, Indication::TotalPassed);
+    }
+
+    #[test]
+    fn a_list_that_may_have_been_made_with_a_stolen_ca_key_does_not_count() {
+        let world = world();
+        let domain = "a.gov.cn".parse().expect("a name");
+        let key = chancery_crypto::SigningKey::generate(chancery_crypto::Algorithm::Es256);
+        let key = key.expect("random bytes");
+        let subject = Subject::authority("Province", &[domain], Some(0));
+        let subject = Subject { validity: Some(YEAR), ..subject };
+        let made = world.root.issue(&subject, &key.public_key(), NOW).expect("issues");
+        let chain = vec![made, world.root.certificate().clone()];
+        let province = Issuer::new(key, chain).expect("a CA");
+        let officer = Subject::officer("li@a.gov.cn".parse().expect("a name"), "李");
+        let officer = Subject { validity: Some(YEAR / 2), ..officer };
+        let key = chancery_crypto::SigningKey::generate(chancery_crypto::Algorithm::Es256);
+        let key = key.expect("random bytes");
+        let made = province.issue(&officer, &key.public_key(), NOW).expect("issues");
+        let chain = std::iter::once(made).chain(province.chain().cloned()).collect();
+        let officer = Credential::new(key, chain).expect("fits");
+        let world = World { officer, ..world };
+        let tsa = authority(&world.root, 10);
+        let root_list = crl(&world.root, &[], 1, NOW);
+        let own_list = province.crl(&[], 1, NOW, NOW + 7 * DAY).expect("a CRL");
+        let lists = UnsignedElement::Crls(vec![own_list, root_list]);
+        let lt = stamped(signed(&world), &tsa, NOW + 60).add_unsigned(OWN, &lists).expect("adds");
+        assert_eq!(verdict(&lt, &world, &[], NOW + YEAR / 2 + DAY), passed(Level::Lt));
+        // Once the CA's certificate has ended nobody can tell any more when the list was made …
+        let late = NOW + 2 * YEAR;
+        assert_ne!(verdict(&lt, &world, &[], late).0, Indication::TotalPassed);
+        // … unless an archive time-stamp from before says so.
+        let more = embedding(lt, crl(&world.root, &[], 2, NOW + YEAR / 2));
+        let lta = archived(more, &tsa, NOW + YEAR / 2);
+        assert_eq!(verdict(&lta, &world, &[], late), passed(Level::Lta));
+    }
+
+    #[test]
+    fn a_list_of_a_ca_that_is_revoked_by_now_counts_only_if_it_is_proven_older() {
+        let world = world();
+        let key = || {
+            let key = chancery_crypto::SigningKey::generate(chancery_crypto::Algorithm::Es256);
+            key.expect("random bytes")
+        };
+        let (ca_key, own_key) = (key(), key());
+        let subject =
+            Subject::authority("Province", &["a.gov.cn".parse().expect("a name")], Some(0));
+        let made = world.root.issue(&subject, &ca_key.public_key(), NOW).expect("issues");
+        let ca = vec![made.clone(), world.root.certificate().clone()];
+        let province = Issuer::new(ca_key, ca).expect("a CA");
+        let officer = Subject::officer("li@a.gov.cn".parse().expect("a name"), "李");
+        let leaf = province.issue(&officer, &own_key.public_key(), NOW).expect("issues");
+        let chain = std::iter::once(leaf).chain(province.chain().cloned()).collect();
+        let world = World { officer: Credential::new(own_key, chain).expect("fits"), ..world };
+        let tsa = authority(&world.root, 10);
+        let own_list = province.crl(&[], 1, NOW, NOW + 7 * DAY).expect("a CRL");
+        let lists = UnsignedElement::Crls(vec![own_list, crl(&world.root, &[], 1, NOW)]);
+        let lt = stamped(signed(&world), &tsa, NOW + 60).add_unsigned(OWN, &lists).expect("adds");
+        let revoked = Revoked {
+            serial: made.serial().to_owned(),
+            time: NOW + 10 * DAY,
+            reason: RevocationReason::CaCompromise,
+        };
+        let at = NOW + 20 * DAY;
+        let newer = world.root.crl(&[revoked], 2, at, at + 7 * DAY).expect("a CRL");
+        // Its thief could have made the embedded list yesterday.
+        let verdict_now = verdict(&lt, &world, std::slice::from_ref(&newer), at);
+        assert_eq!(verdict_now, open(SubIndication::RevokedNoPoe));
+        let before = archived(lt.clone(), &tsa, NOW + 5 * DAY);
+        assert_eq!(verdict(&before, &world, std::slice::from_ref(&newer), at), passed(Level::Lta));
+        let after = archived(lt, &tsa, NOW + 15 * DAY);
+        assert_ne!(verdict(&after, &world, &[newer], at).0, Indication::TotalPassed);
+    }
+
+    #[test]
+    fn a_time_stamp_from_the_future_proves_nothing_yet() {
+        let world = world();
+        let document = stamped(signed(&world), &authority(&world.root, 10), NOW + DAY);
+        assert_eq!(verdict(&document, &world, &[], NOW), passed(Level::B));
+        let report = verify_document(&document, &world.trust, NOW);
+        let stamp = &report.signatures[0].time_stamps[0];
+        assert_eq!(stamp.finding.sub_indication, Some(SubIndication::TimestampFailure));
+        assert_eq!(verdict(&document, &world, &[], NOW + 2 * DAY), passed(Level::T));
+    }
+
+    #[test]
+    fn countersignatures_are_judged_and_named() {
+        let world = world();
+        let document = signed(&world).countersign(0, &world.seal, NOW).expect("countersigns");
+        let report = verify_document(&document, &world.trust, NOW);
+        assert_eq!(report.indication, Indication::TotalPassed, "{report:#?}");
+        let counter = &report.signatures[0].countersignatures[0];
+        assert_eq!(counter.commitment, Some("countersignature"));
+        assert_eq!(document.id(), signed(&world).id());
+        // One by a stranger leaves the whole open.
+        let stranger = crate::document::tests::world();
+        let bad = document.countersign(0, &stranger.seal, NOW).expect("countersigns");
+        let report = verify_document(&bad, &world.trust, NOW);
+        assert_eq!(report.sub_indication, Some(SubIndication::NoCertificateChainFound));
+    }
+
+    #[test]
+    fn a_cades_signature_must_be_of_the_same_signer_and_document() {
+        let world = world();
+        let document = signed(&world);
+        let manifest = Manifest::of_document(&document, 0).to_xml();
+        let with = |cades: Vec<u8>| {
+            document.clone().add_unsigned(OWN, &UnsignedElement::Cades(cades)).expect("adds")
+        };
+        let good = sign_cades(manifest.as_bytes(), &world.officer, NOW).expect("signs");
+        assert_eq!(verdict(&with(good), &world, &[], NOW), passed(Level::B));
+        let failed = (Indication::TotalFailed, Some(SubIndication::SigCryptoFailure), Level::B);
+        let other = sign_cades(b"other", &world.officer, NOW).expect("signs");
+        assert_eq!(verdict(&with(other), &world, &[], NOW), failed);
+        let stranger = sign_cades(manifest.as_bytes(), &world.seal, NOW).expect("signs");
+        assert_eq!(verdict(&with(stranger), &world, &[], NOW), failed);
+    }
+
+    #[test]
+    fn a_claimed_time_after_the_proven_one_is_a_contradiction() {
+        let world = world();
+        let tsa = authority(&world.root, 10);
+        let later = sign_document(&header(&[]), &world.officer, Commitment::Approval, NOW + DAY);
+        let document = stamped(later.expect("signs"), &tsa, NOW);
+        let at = verdict(&document, &world, &[], NOW + 2 * DAY);
+        assert_eq!(at, open(SubIndication::TimestampOrderFailure));
+    }
+
+    #[test]
+    fn asked_to_insist_on_revocation_it_does() {
+        let world = world();
+        let by = Validation { require_revocation: true, ..Validation::new(&world.trust, NOW) };
+        let report = verify_document_by(&signed(&world), &by);
+        assert_eq!(report.sub_indication, Some(SubIndication::TryLater));
+    }
+}
