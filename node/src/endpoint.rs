@@ -57,8 +57,8 @@ pub fn open(config: &NodeConfig, identity: &Identity) -> Result<Endpoint, NodeEr
         .filter(|c| !c.is_self_issued())
         .map(|c| CertificateDer::from(c.der().to_vec()))
         .collect();
-    let key =
-        || PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.node_key.pkcs8_der().to_vec()));
+    let pkcs8 = identity.node_key.pkcs8_der()?;
+    let key = || PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
 
     let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
         .build()
@@ -99,7 +99,7 @@ pub fn open(config: &NodeConfig, identity: &Identity) -> Result<Endpoint, NodeEr
     let socket = std::net::UdpSocket::bind(config.listen).map_err(failed)?;
     let runtime = Arc::new(quinn::TokioRuntime);
     let mut endpoint =
-        Endpoint::new(endpoint_config(identity), Some(server), socket, runtime).map_err(failed)?;
+        Endpoint::new(endpoint_config(identity)?, Some(server), socket, runtime).map_err(failed)?;
     endpoint.set_default_client_config(client);
     Ok(endpoint)
 }
@@ -107,14 +107,14 @@ pub fn open(config: &NodeConfig, identity: &Identity) -> Result<Endpoint, NodeEr
 /// A reset key that outlives the process: a node that was killed and started again answers packets
 /// of its old connections with a stateless reset (RFC 9000 §10.3), so that peers reconnect at once
 /// instead of waiting for the idle time-out.
-fn endpoint_config(identity: &Identity) -> EndpointConfig {
+fn endpoint_config(identity: &Identity) -> Result<EndpointConfig, NodeError> {
     let mut hasher = Hasher::new();
     hasher.update(b"chancery/1 stateless reset");
-    hasher.update(identity.node_key.pkcs8_der());
+    hasher.update(identity.node_key.pkcs8_der()?);
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, hasher.finish().as_bytes());
     let mut config = EndpointConfig::new(Arc::new(key));
     config.cid_generator(|| Box::new(RandomIds));
-    config
+    Ok(config)
 }
 
 /// Random connection ids. The default generator recognizes only ids of its own process, and would

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use chancery_certs::{CertError, SealError};
 use chancery_crypto::{CborError, CryptoError};
-use chancery_protocol::ProtocolError;
+use chancery_protocol::{EncryptedFileError, ProtocolError};
 use thiserror::Error;
 
 /// What can go wrong in a node. Each variant has a stable code and a remedy.
@@ -177,6 +177,17 @@ pub fn protocol_code(error: &ProtocolError) -> &'static str {
         ProtocolError::Checkpoint(_) => "CHY-3005",
         ProtocolError::Proof(_) => "CHY-3006",
         ProtocolError::Receipt(_) => "CHY-3007",
+        ProtocolError::Container(_) => "CHY-3009",
+        ProtocolError::EncryptedFile(e) => match e {
+            EncryptedFileError::Format(_) => "CHY-3010",
+            EncryptedFileError::Truncated { .. } => "CHY-3011",
+            EncryptedFileError::Trailing { .. } => "CHY-3012",
+            EncryptedFileError::Reordered { .. } => "CHY-3013",
+            EncryptedFileError::Spliced { .. } => "CHY-3014",
+            EncryptedFileError::Altered { .. } => "CHY-3015",
+            EncryptedFileError::NotARecipient => "CHY-3016",
+            EncryptedFileError::HeaderAltered => "CHY-3017",
+        },
         _ => "CHY-3008",
     }
 }
@@ -189,6 +200,9 @@ pub fn cert_code(error: &CertError) -> &'static str {
         CertError::NoCertificate => "CHY-2003",
         CertError::Refused(_) => "CHY-2004",
         CertError::Unverifiable(_) => "CHY-2005",
+        CertError::Cms(_) => "CHY-2007",
+        CertError::TimeStamp(_) => "CHY-2008",
+        CertError::Path(_) => "CHY-2010",
         CertError::Crypto(e) => crypto_code(e),
         _ => "CHY-2006",
     }
@@ -205,6 +219,9 @@ pub fn crypto_code(error: &CryptoError) -> &'static str {
         CryptoError::BadSignature => "CHY-1006",
         CryptoError::AlgorithmMismatch(_) => "CHY-1007",
         CryptoError::Cose(_) => "CHY-1008",
+        CryptoError::Cbor(CborError::Depth(_)) => "CHY-1013",
+        CryptoError::Cbor(CborError::TooLarge(..)) => "CHY-1014",
+        CryptoError::TooMany { .. } => "CHY-1015",
         CryptoError::Cbor(_) => "CHY-1009",
         CryptoError::Hpke(_) => "CHY-1010",
         CryptoError::Chunk(_) => "CHY-1011",
@@ -229,6 +246,16 @@ pub fn protocol_remedy(error: &ProtocolError) -> &'static str {
         ProtocolError::Envelope(_) | ProtocolError::Message(_) => {
             "Report it to the operator of the sending node."
         }
+        ProtocolError::Container(_) => {
+            "Ask for the container again, or for the documents in another form."
+        }
+        ProtocolError::EncryptedFile(error) => match error {
+            EncryptedFileError::Format(_) => "Give a file that `chancery encrypt` made.",
+            EncryptedFileError::NotARecipient => {
+                "Give the key of an agency that it was encrypted to, or ask the sender who that is."
+            }
+            _ => "Nothing was written. Ask the sender for the file again.",
+        },
         _ => "Keep it as proof and report it to the agency whose ledger it is.",
     }
 }
@@ -241,6 +268,12 @@ pub fn cert_remedy(error: &CertError) -> &'static str {
         }
         CertError::Malformed(_) | CertError::NoCertificate => {
             "Give an X.509 certificate in PEM or DER."
+        }
+        CertError::Cms(_) | CertError::TimeStamp(_) => {
+            "Ask the signer or the time-stamping authority for it again."
+        }
+        CertError::Path(_) => {
+            "Check the certificates and the trust anchor; ask the signer's CA if they are right."
         }
         CertError::Refused(_) | CertError::Unverifiable(_) => {
             "Ask for a name, depth and validity that lie within the CA's own."
@@ -260,7 +293,7 @@ pub fn crypto_remedy(error: &CryptoError) -> &'static str {
         }
         CryptoError::WrongPassphrase => "Check the passphrase.",
         CryptoError::Hpke(_) => "It is not for this recipient, or was altered on the way.",
-        CryptoError::Cose(_) | CryptoError::Cbor(_) => {
+        CryptoError::Cose(_) | CryptoError::Cbor(_) | CryptoError::TooMany { .. } => {
             "Check that this is the right file; if it is, ask for it again."
         }
         _ => "Do not rely on it; ask the sender for it again.",

@@ -60,7 +60,10 @@ pub(crate) fn check_private(path: &Path) -> Result<(), NodeError> {
 }
 
 /// Makes a rename in a directory survive a power cut.
-pub(crate) fn sync_directory(path: &Path) -> Result<(), NodeError> {
+///
+/// # Errors
+/// [`NodeError::File`].
+pub fn sync_directory(path: &Path) -> Result<(), NodeError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(NodeError::file(path))
 }
 

@@ -22,12 +22,13 @@ mod runtime;
 mod server;
 mod shared;
 mod store;
+mod tsa;
 
 pub use config::{FileSettings, LimitSettings, NodeConfig};
 pub use error::{
     NodeError, cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,
 };
-pub use files::{read_file, write_new, write_private};
+pub use files::{read_file, sync_directory, write_new, write_private};
 pub use identity::Identity;
 pub use ledger::{Commit, Ledger, Outcome};
 pub use local::{
@@ -37,6 +38,7 @@ pub use local::{
 pub use records::DeliveryState;
 pub use runtime::Node;
 pub use store::{Batch, RocksStore, Store, Table};
+pub use tsa::TimeStampServer;
 
 /// Seconds since 1970 UTC, by this machine's clock.
 pub fn unix_now() -> i64 {
