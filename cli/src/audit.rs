@@ -166,7 +166,7 @@ fn print(output: &Output, report: &AuditReport) {
         report.held_receipts,
         output.t("receipts held by others", "份他方持有的回执")
     );
-    report.findings.iter().for_each(print_finding);
+    report.findings.iter().for_each(|finding| print_finding(output, finding));
     if report.more_findings > 0 {
         println!("  … {} {}", report.more_findings, output.t("more", "项未列出"));
     }

@@ -23,6 +23,7 @@ use chancery_protocol::{DocumentHeader, Part, Urgency, sign_document};
 use serde_json::{Value, json};
 
 use crate::{
+    bench_crypto::Crypto,
     failure::{ENVIRONMENT, Failure},
     output::Output,
 };
@@ -37,6 +38,8 @@ pub enum Bench {
     /// Two node processes on this machine, durable on both sides
     #[command(after_help = "Example:\n  chancery bench exchange --documents 2000 --file-mib 1024")]
     Exchange(Exchange),
+    /// Signatures, paths, verdicts and encryption, beside ring's raw rate
+    Crypto(Crypto),
 }
 
 #[derive(Debug, clap::Args)]
@@ -60,8 +63,10 @@ pub struct Exchange {
 
 impl Bench {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let Self::Exchange(exchange) = self;
-        exchange.run(output)
+        match self {
+            Self::Exchange(exchange) => exchange.run(output),
+            Self::Crypto(crypto) => crypto.run(output),
+        }
     }
 }
 
@@ -471,7 +476,7 @@ fn limits(world: &World) -> Result<Value, Failure> {
     }))
 }
 
-fn print(name: &str, value: &Value) {
+pub fn print(name: &str, value: &Value) {
     let Some(object) = value.as_object() else {
         println!("{name:<34}{value:>14}");
         return;

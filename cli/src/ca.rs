@@ -55,6 +55,7 @@ enum IssuedProfile {
     Node,
     Seal,
     Officer,
+    Timestamp,
 }
 
 #[derive(Debug, clap::Args)]
@@ -68,6 +69,9 @@ pub struct Init {
     /// Agencies under this name only (may be given several times)
     #[arg(long = "permit", value_name = "SUBTREE")]
     permitted: Vec<AgencyName>,
+    /// Validity in days
+    #[arg(long, value_name = "N", default_value_t = 7300)]
+    days: u32,
     /// The key's algorithm
     #[arg(long, value_enum, default_value = "p256")]
     algorithm: KeyAlgorithm,
@@ -145,6 +149,7 @@ enum EndProfile {
     Node,
     Seal,
     Officer,
+    Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -253,6 +258,7 @@ impl SignRequest {
             EndProfile::Node => Profile::Node,
             EndProfile::Seal => Profile::Seal,
             EndProfile::Officer => Profile::Officer,
+            EndProfile::Timestamp => Profile::Timestamp,
         };
         let subject = match profile {
             Profile::Officer => Subject::officer(name.parse()?, &display),
@@ -393,7 +399,9 @@ impl Init {
         must_be_new(&cert_path)?;
         let passphrase = self.new_key.passphrase()?;
         let now = unix_now();
-        let root = Issuer::new_root(&self.display, &self.permitted, self.algorithm.into(), now)?;
+        let validity = i64::from(self.days) * 86_400;
+        let algorithm = self.algorithm.into();
+        let root = Issuer::new_root_for(&self.display, &self.permitted, algorithm, now, validity)?;
         let pem = root.key().to_pem(passphrase.as_deref().map(Vec::as_slice))?;
         write_private(&key_path, pem.as_bytes())?;
         log(&self.dir, Profile::Root, root.certificate(), now)?;
@@ -419,9 +427,10 @@ impl Issue {
                 let subject = Subject::authority(&self.display, &self.permitted, self.path_len);
                 (Profile::Intermediate, subject, "ca".to_owned())
             }
-            IssuedProfile::Node | IssuedProfile::Seal => {
+            IssuedProfile::Node | IssuedProfile::Seal | IssuedProfile::Timestamp => {
                 let profile = match self.profile {
                     IssuedProfile::Node => Profile::Node,
+                    IssuedProfile::Timestamp => Profile::Timestamp,
                     _ => Profile::Seal,
                 };
                 let subject = Subject::agency(profile, name()?.parse()?, &self.display);

@@ -6,8 +6,9 @@ use std::{
 };
 
 use chancery_certs::{
-    CertError, Certificate, CertificateRequest, Crl, PathError, PathReason, Purpose, SignerName,
-    SubjectName, TrustStore, ValidPath, certificate_blocks, check_name, decode_crls,
+    CertError, Certificate, CertificateRequest, Crl, KnownCrl, PathError, PathReason, Purpose,
+    RevocationCheck, SignerName, SubjectName, TrustStore, ValidPath, certificate_blocks,
+    check_name, decode_crls,
 };
 use chancery_node::{read_file, write_new};
 
@@ -50,6 +51,8 @@ enum PurposeArg {
     Node,
     /// A seal or an officer's signature
     Sign,
+    /// A time-stamping authority
+    Timestamp,
     /// Any
     Any,
 }
@@ -221,17 +224,20 @@ impl Verify {
             PurposeArg::Client => Purpose::Client,
             PurposeArg::Node => Purpose::Node,
             PurposeArg::Sign => Purpose::Sign,
+            PurposeArg::Timestamp => Purpose::TimeStamp,
             PurposeArg::Any => Purpose::Any,
         };
         let leaf = Certificate::from_der(leaf).map_err(|error| PathError {
             reason: PathReason::Malformed,
             sentence: error.to_string(),
+            zh: format!("证书无法读取：{error}"),
         })?;
         let at = self.trust.at();
         let path = if self.crls.is_empty() {
             trust.validate(&leaf, above, at, purpose)?
         } else {
-            trust.validate_with_crls(&leaf, above, crls, at, purpose)?
+            let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: at }).collect();
+            trust.validate_by(&leaf, above, &RevocationCheck::Current(&known), at, purpose)?
         };
         if let Some(name) = &self.name {
             check_name(&leaf, name, purpose)?;
@@ -262,11 +268,13 @@ impl Verify {
                 if output.json {
                     output.print_json(&serde_json::json!({
                         "valid": false, "reason": reason, "sentence": error.sentence,
+                        "sentence_zh": error.zh,
                         "revocation_checked": checked,
                     }));
                 } else {
                     let no = output.t("not valid", "无效");
-                    println!("✗ {no}: {} ({reason})", plain(&error.sentence));
+                    let sentence = output.t(&error.sentence, &error.zh);
+                    println!("✗ {no}: {} ({reason})", plain(sentence));
                 }
                 return Ok(ExitCode::from(NO));
             }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use chancery_certs::AgencyName;
-use chancery_crypto::{Commitment, Digest, Hasher};
+use chancery_crypto::{Commitment, Digest, Hasher, SignatureAt};
 use chancery_node::{
     DeliveryState, DocumentView, LocalClient, LocalReply, LocalRequest, NodeError, OpenedView,
     TraceView, unix_now, write_new,
@@ -26,6 +26,7 @@ use crate::{
     keys::Signer,
     local::{Local, is_inside},
     output::{Output, plain, short, size, time},
+    stamping::Stamping,
 };
 
 /// Characters of a title that the receipt for it repeats.
@@ -42,6 +43,11 @@ pub struct Send {
     /// Wait at most so many seconds until every recipient has confirmed
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
+    /// Make a CAdES signature as well, for `chancery export asic`
+    #[arg(long)]
+    with_cades: bool,
+    #[command(flatten)]
+    stamping: Stamping,
     #[command(flatten)]
     signer: Signer,
     #[command(flatten)]
@@ -96,8 +102,11 @@ impl Send {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         let signer = self.signer.load()?;
-        let header = self.draft.header(&signer, output)?;
-        let document = sign_document(&header, &signer, Commitment::Approval, unix_now())?;
+        let header = self.draft.header(signer.name().agency(), output)?;
+        let now = unix_now();
+        let document = sign_document(&header, &signer, Commitment::Approval, now)?;
+        let own = SignatureAt::Signature(0);
+        let document = self.stamping.finish(document, own, &signer, self.with_cades, now)?;
         let progress = output.bytes_bar(header.parts_size(), output.t("handing over", "提交"));
         let submitted = submit(&mut client, &document, &self.draft.files, &progress)?;
         progress.finish_and_clear();

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chancery_certs::{AgencyName, Credential};
+use chancery_certs::AgencyName;
 use chancery_crypto::{Digest, Hasher};
 use chancery_node::{NodeError, unix_now};
 use chancery_protocol::{DocumentHeader, DocumentId, Part, Urgency};
@@ -49,18 +49,18 @@ pub struct Draft {
     /// The files of the document, main text first
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Main recipients (主送)
-    #[arg(long, required = true, num_args = 1.., value_name = "AGENCY")]
+    /// Main recipients (主送), of a new document
+    #[arg(long, num_args = 1.., value_name = "AGENCY")]
     to: Vec<AgencyName>,
     /// Copies (抄送)
     #[arg(long, num_args = 1.., value_name = "AGENCY")]
     cc: Vec<AgencyName>,
-    /// The document type, such as 通知 or notice
+    /// The document type, such as 通知 or notice, of a new document
     #[arg(long = "type", value_name = "TYPE")]
-    kind: String,
-    /// The title
+    kind: Option<String>,
+    /// The title of a new document
     #[arg(long)]
-    title: String,
+    title: Option<String>,
     /// The document number, such as 浙司〔2026〕12号
     #[arg(long)]
     number: Option<String>,
@@ -139,8 +139,13 @@ fn file_size(path: &Path) -> Result<u64, Failure> {
 
 impl Draft {
     /// Reads the files and makes the header that is to be signed.
-    pub fn header(&self, signer: &Credential, output: &Output) -> Result<DocumentHeader, Failure> {
-        let (module, kind) = chancery_apps::find_type(&self.kind)?;
+    pub fn header(&self, from: &AgencyName, output: &Output) -> Result<DocumentHeader, Failure> {
+        let (Some(kind), Some(title), false) = (&self.kind, &self.title, self.to.is_empty()) else {
+            let what = "a new document needs --to, --type and --title";
+            let remedy = "Give all three; `--help` shows examples.";
+            return Err(Failure::usage("CHY-6031", what, remedy));
+        };
+        let (module, kind) = chancery_apps::find_type(kind)?;
         let sizes = self.files.iter().map(|p| file_size(p)).collect::<Result<Vec<_>, _>>()?;
         let progress = output.bytes_bar(sizes.iter().sum(), output.t("reading", "读取"));
         let mut parts = Vec::new();
@@ -157,8 +162,8 @@ impl Draft {
         Ok(DocumentHeader {
             kind: kind.zh,
             number: self.number.clone(),
-            title: self.title.clone(),
-            from: signer.name().agency().clone(),
+            title: title.clone(),
+            from: from.clone(),
             to: self.to.clone(),
             cc: self.cc.clone(),
             classification: None,

@@ -2,10 +2,17 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use chancery_certs::encode_pem_chain;
 use chancery_crypto::{Algorithm, SigningKey};
-use chancery_node::write_private;
+use chancery_node::{write_new, write_private};
 
-use crate::{failure::Failure, keys::NewKey, output::Output};
+use crate::{
+    encrypt::{NewEncryptionKey, Statement},
+    failure::Failure,
+    keys::{NewKey, OpenKey, read_chain},
+    output::Output,
+    pkcs12,
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Key {
@@ -13,6 +20,23 @@ pub enum Key {
     #[command(after_help = "Example:\n  chancery key new --out li.key\n  chancery cert request \
                             --key li.key --name li@justice.zj.gov.cn --display 李明 --out li.csr")]
     New(New),
+    /// Take key and certificates out of a PKCS #12 file: encrypted PKCS #8 PEM and PEM
+    #[command(after_help = "Example:
+  chancery key import li.p12 --out li.key --cert-out li.pem
+A PKCS #12 file can also be given to --key as it is.")]
+    Import(Import),
+    /// Put key and certificates into a PKCS #12 file, for other programs
+    #[command(after_help = "Example:
+  chancery key export --key li.key --cert li.pem --out li.p12
+  openssl pkcs12 -in li.p12 -info -noout")]
+    Export(Export),
+    /// Make an agency's encryption key (HPKE), mode 0600
+    #[command(after_help = "Example:\n  chancery key encryption --out encryption.key")]
+    Encryption(NewEncryptionKey),
+    /// State an agency's encryption key, signed by its seal
+    #[command(after_help = "Example:
+  chancery key statement --encryption-key encryption.key --key seal.key --cert seal.pem --out hz.statement")]
+    Statement(Statement),
 }
 
 /// A key's algorithm, as on the command line.
@@ -45,9 +69,98 @@ pub struct New {
     new_key: NewKey,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The PKCS #12 file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The new key file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The new certificate file
+    #[arg(long, value_name = "FILE")]
+    cert_out: PathBuf,
+    #[command(flatten)]
+    open: OpenKey,
+    #[command(flatten)]
+    new_key: NewKey,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    /// The private key
+    #[arg(long, value_name = "FILE", env = "CHANCERY_KEY")]
+    key: PathBuf,
+    /// The certificate and its chain
+    #[arg(long, value_name = "FILE", env = "CHANCERY_CERT")]
+    cert: PathBuf,
+    /// The new PKCS #12 file, mode 0600
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    open: OpenKey,
+    #[command(flatten)]
+    new_key: NewKey,
+}
+
+impl Import {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        for path in [&self.out, &self.cert_out] {
+            if path.exists() {
+                return Err(Failure::exists(path));
+            }
+        }
+        let (key, chain) = self.open.load_with_chain(&self.file)?;
+        let passphrase = self.new_key.passphrase()?;
+        let pem = key.to_pem(passphrase.as_deref().map(Vec::as_slice))?;
+        write_private(&self.out, pem.as_bytes())?;
+        write_new(&self.cert_out, encode_pem_chain(&chain).as_bytes())?;
+        if output.json {
+            output.print_json(&serde_json::json!({
+                "key": self.out, "certificate": self.cert_out, "certificates": chain.len(),
+            }));
+        } else {
+            println!("{} {}", output.t("key", "私钥"), self.out.display());
+            println!("{} {}", output.t("certificate", "证书"), self.cert_out.display());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Export {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        if self.out.exists() {
+            return Err(Failure::exists(&self.out));
+        }
+        let chain = read_chain(&self.cert)?;
+        let key = self.open.load(&self.key)?;
+        if chain.first().and_then(|c| c.public_key()) != Some(&key.public_key()) {
+            let what = "the key is not that of the certificate";
+            let remedy = "Give key and certificate that belong together.";
+            return Err(Failure::usage("CHY-6011", what, remedy).at(&self.cert));
+        }
+        // A PKCS #12 file always has a passphrase; an empty one protects nothing.
+        let passphrase = self.new_key.passphrase()?.unwrap_or_default();
+        let bytes = pkcs12::write(&key, &chain, &passphrase)?;
+        write_private(&self.out, &bytes)?;
+        if output.json {
+            output.print_json(&serde_json::json!({ "pkcs12": self.out }));
+        } else {
+            println!("PKCS #12 {}", self.out.display());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 impl Key {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let Self::New(new) = self;
+        let new = match self {
+            Self::New(new) => new,
+            Self::Import(import) => return import.run(output),
+            Self::Export(export) => return export.run(output),
+            Self::Encryption(new) => return new.run(output),
+            Self::Statement(statement) => return statement.run(output),
+        };
         if new.out.exists() {
             return Err(Failure::exists(&new.out));
         }

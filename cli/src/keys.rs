@@ -10,13 +10,13 @@ use chancery_crypto::{CryptoError, SigningKey};
 use chancery_node::read_file;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, pkcs12, token};
 
 /// How to open a private key that is there.
 #[derive(Debug, Clone, clap::Args)]
 pub struct OpenKey {
-    /// File whose first line is the passphrase of the private key; else CHANCERY_PASSPHRASE, else
-    /// the terminal asks
+    /// File whose first line is the passphrase of the private key, or the PIN of the token; else
+    /// CHANCERY_PASSPHRASE, else the terminal asks
     #[arg(long, value_name = "FILE", env = "CHANCERY_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -36,19 +36,21 @@ pub struct NewKey {
 /// A clerk's key and certificate.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Signer {
-    /// Your private key (PKCS#8 PEM, encrypted or not)
-    #[arg(long, value_name = "FILE", env = "CHANCERY_KEY")]
+    /// Your private key: PKCS #8 PEM (encrypted or not), PKCS #12, or in a token
+    /// (pkcs11:token=NAME;object=LABEL?module-path=FILE)
+    #[arg(long, value_name = "KEY", env = "CHANCERY_KEY")]
     key: PathBuf,
-    /// Your certificate and its chain (PEM)
+    /// Your certificate and its chain, PEM (default: those in the PKCS #12 file)
     #[arg(long, value_name = "FILE", env = "CHANCERY_CERT")]
-    cert: PathBuf,
+    cert: Option<PathBuf>,
     #[command(flatten)]
     open: OpenKey,
 }
 
 const NEW_PASSPHRASE: &str = "CHANCERY_NEW_PASSPHRASE";
 
-type Passphrase = Zeroizing<Vec<u8>>;
+/// A passphrase or PIN.
+pub type Passphrase = Zeroizing<Vec<u8>>;
 
 fn passphrase_in(path: &Path) -> Result<Passphrase, Failure> {
     let bytes = Zeroizing::new(read_file(path)?);
@@ -83,15 +85,38 @@ fn passphrase_from(
 impl OpenKey {
     /// Reads a private key, asking for its passphrase only if it has one.
     pub fn load(&self, path: &Path) -> Result<SigningKey, Failure> {
+        self.load_with_chain(path).map(|(key, _)| key)
+    }
+
+    /// The passphrase or PIN.
+    pub fn passphrase(&self, prompt: &str) -> Result<Option<Passphrase>, Failure> {
+        passphrase_from(self.passphrase_file.as_deref(), "CHANCERY_PASSPHRASE", prompt)
+    }
+
+    /// Reads a private key from wherever it is, and the certificates that came with it, if any did.
+    pub fn load_with_chain(&self, path: &Path) -> Result<(SigningKey, Vec<Certificate>), Failure> {
+        if let Some(uri) = path.to_str().filter(|text| text.starts_with(token::SCHEME)) {
+            let key = token::open(uri, |prompt| self.passphrase(prompt))?;
+            return Ok((key, Vec::new()));
+        }
         let bytes = Zeroizing::new(read_file(path)?);
-        let text = std::str::from_utf8(&bytes)
+        // DER and not PEM: only PKCS #12 comes so.
+        if bytes.first() == Some(&0x30) {
+            let passphrase = self.passphrase(&format!("Passphrase of {}: ", path.display()))?;
+            let passphrase = passphrase.ok_or(CryptoError::PassphraseNeeded);
+            let passphrase = passphrase.map_err(|e| Failure::from(e).at(path))?;
+            return pkcs12::read(&bytes, &passphrase).map_err(|f| f.at(path));
+        }
+        self.read_pem(path, &bytes).map(|key| (key, Vec::new()))
+    }
+
+    fn read_pem(&self, path: &Path, bytes: &[u8]) -> Result<SigningKey, Failure> {
+        let text = std::str::from_utf8(bytes)
             .map_err(|_| CryptoError::PrivateKey("it is no PEM text".into()))
             .map_err(|e| Failure::from(e).at(path))?;
         let opened = match SigningKey::from_pem(text, None) {
             Err(CryptoError::PassphraseNeeded) => {
-                let prompt = format!("Passphrase of {}: ", path.display());
-                let file = self.passphrase_file.as_deref();
-                let passphrase = passphrase_from(file, "CHANCERY_PASSPHRASE", &prompt)?;
+                let passphrase = self.passphrase(&format!("Passphrase of {}: ", path.display()))?;
                 SigningKey::from_pem(text, passphrase.as_deref().map(Vec::as_slice))
             }
             other => other,
@@ -132,8 +157,15 @@ impl NewKey {
 impl Signer {
     /// Opens key and certificate and checks that they fit.
     pub fn load(&self) -> Result<Credential, Failure> {
-        let chain = read_chain(&self.cert)?;
-        let key = self.open.load(&self.key)?;
+        // Before any passphrase is asked for.
+        let given = self.cert.as_deref().map(read_chain).transpose()?;
+        let (key, own) = self.open.load_with_chain(&self.key)?;
+        let chain = given.unwrap_or(own);
+        if chain.is_empty() {
+            let what = "a signer needs a certificate";
+            let remedy = "Give --cert FILE, or set CHANCERY_CERT.";
+            return Err(Failure::usage("CHY-6037", what, remedy));
+        }
         Credential::new(key, chain).map_err(|e| Failure::from(e).at(&self.key))
     }
 }

@@ -1,14 +1,18 @@
 //! `chancery`: the one binary for operators, clerks and auditors.
 
+mod asic;
 mod audit;
 mod bench;
+mod bench_crypto;
 mod ca;
 mod cert;
 mod clerk;
 mod codes;
+mod cose;
 mod directory;
 mod doc;
 mod draft;
+mod encrypt;
 mod explain;
 mod failure;
 mod key;
@@ -17,7 +21,13 @@ mod ledger;
 mod local;
 mod node;
 mod output;
+mod pkcs12;
+mod place;
+mod report;
+mod stamping;
+mod token;
 mod trust;
+mod tsa;
 mod verify;
 
 use std::process::ExitCode;
@@ -58,7 +68,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Send a document to other agencies
-    Send(clerk::Send),
+    Send(Box<clerk::Send>),
     /// List the documents that came in
     Inbox(clerk::List),
     /// List the documents that went out, and where their delivery stands
@@ -74,6 +84,16 @@ enum Command {
     Doc(doc::Doc),
     /// Verify documents and their evidence offline
     Verify(verify::Verify),
+    /// Encrypt a file to agencies
+    Encrypt(encrypt::Encrypt),
+    /// Decrypt a file
+    Decrypt(encrypt::Decrypt),
+    /// Write a document in a standard form of others
+    #[command(subcommand)]
+    Export(asic::Export),
+    /// Verify what others made in a standard form, and take it apart
+    #[command(subcommand)]
+    Import(asic::Import),
     /// Audit exported ledgers offline
     Audit(audit::Audit),
     /// Show, prove and export the ledger of the local node
@@ -94,6 +114,12 @@ enum Command {
     /// Request, show and verify certificates
     #[command(subcommand)]
     Cert(cert::Cert),
+    /// Run a time-stamping authority
+    #[command(subcommand)]
+    Tsa(tsa::Tsa),
+    /// Verify COSE messages of others
+    #[command(subcommand)]
+    Cose(cose::Cose),
     /// Measure speed
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -116,6 +142,11 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Trace(trace) => trace.run(output),
         Command::Doc(doc) => doc.run(output),
         Command::Verify(verify) => verify.run(output),
+        Command::Encrypt(encrypt) => encrypt.run(output),
+        Command::Decrypt(decrypt) => decrypt.run(output),
+        Command::Export(export) => export.run(output),
+        Command::Import(import) => import.run(output),
+        Command::Tsa(tsa) => tsa.run(output),
         Command::Audit(audit) => audit.run(output),
         Command::Ledger(ledger) => ledger.run(output),
         Command::Node(node) => node.run(output),
@@ -123,6 +154,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Key(key) => key.run(output),
         Command::Ca(ca) => ca.run(output),
         Command::Cert(cert) => cert.run(output),
+        Command::Cose(cose) => cose.run(output),
         Command::Bench(bench) => bench.run(output),
         Command::Explain(explain) => explain.run(output),
         Command::Completions { shell } => {

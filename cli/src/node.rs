@@ -129,8 +129,9 @@ impl ConfigFile {
     }
 }
 
+/// How a daemon logs.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum LogFormat {
+pub enum LogFormat {
     Text,
     Json,
 }
@@ -290,22 +291,8 @@ fn hex_line(bytes: &[u8]) -> String {
 impl Run {
     fn run(self) -> Result<ExitCode, Failure> {
         let config = self.config.load()?;
-        let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info,certval=warn".into());
-        let filter = EnvFilter::try_new(&filter).map_err(|e| {
-            Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")
-        })?;
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        match self.log_format {
-            LogFormat::Text => log.with_ansi(false).init(),
-            LogFormat::Json => log.json().init(),
-        }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| Failure {
-            code: "CHY-6013".into(),
-            message: e.to_string(),
-            remedy: "The operating system gives no threads; see its limits.".into(),
-            exit: ENVIRONMENT,
-        })?;
+        start_logging(self.log_format)?;
+        let runtime = threads()?;
         runtime.block_on(async {
             let node = Daemon::start(config).await?;
             node.run(stop_signal()).await;
@@ -314,8 +301,33 @@ impl Run {
     }
 }
 
+/// Starts logging on stderr, as CHANCERY_LOG has it.
+pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
+    let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info,certval=warn".into());
+    let filter = EnvFilter::try_new(&filter).map_err(|e| {
+        Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// The threads of a daemon.
+pub fn threads() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|e| Failure {
+        code: "CHY-6013".into(),
+        message: e.to_string(),
+        remedy: "The operating system gives no threads; see its limits.".into(),
+        exit: ENVIRONMENT,
+    })
+}
+
 /// Resolves on SIGINT or SIGTERM.
-async fn stop_signal() {
+pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))

@@ -2,10 +2,62 @@
 
 use std::path::PathBuf;
 
-use chancery_certs::TrustStore;
-use chancery_node::unix_now;
+use chancery_certs::{Certificate, Crl, TrustStore, decode_crls};
+use chancery_node::{read_file, unix_now};
+use chancery_protocol::Validation;
 
 use crate::{failure::Failure, keys::read_chain, output::parse_time};
+
+/// What else a verification may go by.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MaterialArgs {
+    /// Certificate revocation lists besides those that the documents carry, PEM or DER; with any, every
+    /// certificate below the anchor must be covered (may be given several times)
+    #[arg(long = "crl", value_name = "FILE")]
+    crls: Vec<PathBuf>,
+    /// Further certificates for building paths (may be given several times)
+    #[arg(long = "intermediate", value_name = "FILE")]
+    certificates: Vec<PathBuf>,
+    /// Without any CRL, leave the verdict open instead of only saying that revocation was not checked
+    #[arg(long)]
+    require_revocation: bool,
+}
+
+/// What [`MaterialArgs`] names, read.
+#[derive(Debug)]
+pub struct Material {
+    crls: Vec<Crl>,
+    certificates: Vec<Certificate>,
+    require_revocation: bool,
+}
+
+impl MaterialArgs {
+    /// Reads the files.
+    pub fn read(&self) -> Result<Material, Failure> {
+        let mut crls = Vec::new();
+        for path in &self.crls {
+            crls.extend(decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?);
+        }
+        let mut certificates = Vec::new();
+        for path in &self.certificates {
+            certificates.extend(read_chain(path)?);
+        }
+        Ok(Material { crls, certificates, require_revocation: self.require_revocation })
+    }
+}
+
+impl Material {
+    /// The validation that these files and anchors make.
+    pub fn validation<'a>(&'a self, trust: &'a TrustStore, at: i64) -> Validation<'a> {
+        Validation {
+            trust,
+            at,
+            crls: &self.crls,
+            certificates: &self.certificates,
+            require_revocation: self.require_revocation,
+        }
+    }
+}
 
 /// What to verify against.
 #[derive(Debug, Clone, clap::Args)]

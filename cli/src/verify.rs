@@ -5,57 +5,78 @@ use std::{
     process::ExitCode,
 };
 
-use chancery_certs::TrustStore;
+use chancery_crypto::Digest;
 use chancery_node::{NodeError, read_file};
 use chancery_protocol::{
-    Evidence, Finding, Indication, SignedDocument, SubIndication, VerificationReport,
-    verify_document,
+    ContentOpener, Evidence, Finding, Indication, Opening, ProtocolError, SignatureReport,
+    SignedDocument, SubIndication, Validation, VerificationReport, verify_document_by,
 };
 
 use crate::{
-    draft::digest_file,
+    draft::{digest_file, each_piece},
     failure::Failure,
     output::{Output, plain, time},
-    trust::TrustArgs,
+    place::{PARTS, Place, Placed},
+    trust::{MaterialArgs, TrustArgs},
 };
+
+/// Documents that are verified before their verdicts are shown.
+const BATCH: usize = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ReportForm {
+    /// A page by itself, on standard output
+    Html,
+}
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   chancery verify received --anchor root.pem
-  chancery verify a/document.cose b/document.cose --anchor root.pem --at 2026-03-31T00:00:00Z --json
-A document is a folder as `chancery open` writes it, or its document.cose, with `parts/` and
-`evidence/` beside it. The network is never used. Exit 0: all passed; 1: one failed; 5: none failed
-and one is indeterminate.")]
+  chancery verify received --anchor root.pem --crl root.crl --crl zj.crl
+  chancery verify a/document.cose b.chy c.asice --anchor root.pem --at 2026-03-31T00:00:00Z --json
+  chancery verify received --anchor root.pem --report html > report.html
+A document is a folder as `chancery open` writes it, its document.cose with `parts/` and `evidence/` beside
+it, one file with its parts (`doc sign --attached`), or an ASiC-E container with CAdES signatures. The network
+is never used. Exit 0: all passed; 1: one failed; 5: none failed and one is indeterminate.")]
 pub struct Verify {
-    /// Folders or document.cose files
+    /// Folders or files
     #[arg(required = true, value_name = "DOCUMENT")]
     documents: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    material: MaterialArgs,
+    /// Print a report for people to keep
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "json")]
+    report: Option<ReportForm>,
 }
 
 impl Verify {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let trust = self.trust.store()?;
-        let at = self.trust.at();
+        let material = self.material.read()?;
+        let by = material.validation(&trust, self.trust.at());
         let progress = output.count_bar(self.documents.len() as u64, output.t("verifying", "验证"));
         let mut worst = Indication::TotalPassed;
         let mut reports = Vec::new();
-        for path in &self.documents {
-            let verdict = verify_one(path, &trust, at)?;
-            worst = worst.max(verdict.indication());
-            progress.inc(1);
-            if output.json {
-                reports.push(verdict.json(path));
-            } else {
-                progress.suspend(|| verdict.print(output, path));
+        for batch in self.documents.chunks(BATCH) {
+            for (path, verdict) in batch.iter().zip(verify_all(batch, &by, output)) {
+                let verdict = verdict?;
+                worst = worst.max(verdict.indication());
+                progress.inc(1);
+                if output.json || self.report.is_some() {
+                    reports.push(verdict.json(path));
+                } else {
+                    progress.suspend(|| verdict.print(output, path));
+                }
             }
         }
         progress.finish_and_clear();
+        let whole = serde_json::json!({ "indication": worst.name(), "documents": reports });
         if output.json {
-            output.print_json(&serde_json::json!({
-                "indication": worst.name(), "documents": reports,
-            }));
+            output.print_json(&whole);
+        } else if self.report.is_some() {
+            print!("{}", crate::report::html(&whole, output));
         }
         Ok(ExitCode::from(worst.exit_code()))
     }
@@ -69,25 +90,68 @@ enum Verdict {
     Unreadable(String),
 }
 
-fn verify_one(path: &Path, trust: &TrustStore, at: i64) -> Result<Verdict, Failure> {
-    let (cose, folder) = if path.is_dir() {
-        (path.join("document.cose"), path.to_owned())
-    } else {
-        (path.to_owned(), path.parent().unwrap_or(Path::new(".")).to_owned())
+/// Verifies documents on all cores; the verdicts come back in order.
+fn verify_all(
+    batch: &[PathBuf],
+    by: &Validation<'_>,
+    output: &Output,
+) -> Vec<Result<Verdict, Failure>> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let each = batch.len().div_ceil(cores).max(1);
+    let one = |path: &PathBuf| verify_one(path, by, output);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = batch
+            .chunks(each)
+            .map(|paths| scope.spawn(move || paths.iter().map(one).collect::<Vec<_>>()))
+            .collect();
+        let joined = workers.into_iter().map(|worker| worker.join().expect("no check panics"));
+        joined.flatten().collect()
+    })
+}
+
+fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdict, Failure> {
+    if !path.is_dir() && crate::asic::is_container(path)? {
+        return Ok(match crate::asic::verify(path, by, output)? {
+            Ok(report) => {
+                let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Verdict::Report { title, report: Box::new(report) }
+            }
+            Err(error) => Verdict::Unreadable(error.to_string()),
+        });
+    }
+    let placed = match Placed::read(path) {
+        Ok(placed) => placed,
+        // A file that is there and is no document fails; one that is not there is a mistake.
+        Err(failure) if failure.code.starts_with("CHY-4") => return Err(failure),
+        Err(failure) => return Ok(Verdict::Unreadable(failure.message)),
     };
-    let document = match SignedDocument::decode(&read_file(&cose)?) {
-        Ok(document) => document,
-        Err(error) => return Ok(Verdict::Unreadable(error.to_string())),
-    };
-    let mut report = verify_document(&document, trust, at);
-    let hidden = indicatif::ProgressBar::hidden();
+    let document = &placed.document;
+    let mut report = verify_document_by(document, by);
+    match &placed.place {
+        Place::Folder { folder, .. } => check_folder(&mut report, document, folder, by, output)?,
+        Place::Attached { file, .. } => check_attached(&mut report, document, file, output)?,
+    }
+    let title = document.header().title.clone();
+    Ok(Verdict::Report { title, report: Box::new(report) })
+}
+
+fn check_folder(
+    report: &mut VerificationReport,
+    document: &SignedDocument,
+    folder: &Path,
+    by: &Validation<'_>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let size = document.header().parts_size();
+    let progress = output.bytes_bar(size, output.t("reading", "读取"));
     for part in &document.header().parts {
         // The name was checked to be a plain file name when the header was decoded.
-        let file = folder.join("parts").join(&part.name);
-        let found = if file.exists() { Some(digest_file(&file, &hidden)?.1) } else { None };
+        let file = folder.join(PARTS).join(&part.name);
+        let found = if file.exists() { Some(digest_file(&file, &progress)?.1) } else { None };
         report.check_part(part, found);
     }
-    for file in files_in(&folder.join("parts"))? {
+    progress.finish_and_clear();
+    for file in files_in(&folder.join(PARTS))? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         if !document.header().parts.iter().any(|part| part.name == name) {
             report.unsigned_content(&name);
@@ -95,15 +159,60 @@ fn verify_one(path: &Path, trust: &TrustStore, at: i64) -> Result<Verdict, Failu
     }
     for file in files_in(&folder.join("evidence"))? {
         match Evidence::decode(&read_file(&file)?) {
-            Ok(evidence) => drop(report.check_evidence(&evidence, trust)),
+            Ok(evidence) => drop(report.check_evidence(&evidence, by.trust)),
             Err(error) => {
                 let name = file.file_name().unwrap_or_default().to_string_lossy();
                 report.unreadable_evidence(&name, &error);
             }
         }
     }
-    let title = document.header().title.clone();
-    Ok(Verdict::Report { title, report: Box::new(report) })
+    Ok(())
+}
+
+/// The parts behind a document in one file.
+fn check_attached(
+    report: &mut VerificationReport,
+    document: &SignedDocument,
+    file: &Path,
+    output: &Output,
+) -> Result<(), Failure> {
+    let parts = &document.header().parts;
+    let size = file.metadata().map_err(NodeError::file(file))?.len();
+    let progress = output.bytes_bar(size, output.t("reading", "读取"));
+    let (mut opener, mut done, mut altered) = (ContentOpener::default(), 0, None);
+    let mut trailing = false;
+    each_piece(file, |bytes| {
+        progress.inc(bytes.len() as u64);
+        if altered.is_some() || trailing {
+            return Ok(());
+        }
+        let pushed = opener.push(bytes, |event| {
+            if let Opening::PartEnd { index } = event {
+                done = index + 1;
+            }
+            Ok::<_, ProtocolError>(())
+        });
+        match pushed {
+            Ok(()) => {}
+            Err(ProtocolError::PartDigest { found, .. }) => altered = Digest::from_hex(&found),
+            Err(_) => trailing = true,
+        }
+        Ok(())
+    })?;
+    progress.finish_and_clear();
+    for (index, part) in parts.iter().enumerate() {
+        let found = match altered {
+            _ if index < done => Some(part.digest),
+            Some(found) if index == done => Some(found),
+            _ => None,
+        };
+        report.check_part(part, found);
+    }
+    if trailing {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        report.unsigned_content(&name);
+    }
+    Ok(())
 }
 
 /// The files of a folder, in the order of their names; none when there is no folder.
@@ -142,6 +251,7 @@ impl Verdict {
             Self::Unreadable(why) => serde_json::json!({
                 "path": path, "indication": Indication::TotalFailed,
                 "sub_indication": SubIndication::FormatFailure, "sentence": why,
+                "sentence_zh": format!("文件无法读取：{why}"),
             }),
         }
     }
@@ -158,32 +268,42 @@ impl Verdict {
         };
         let sub = report.sub_indication.map_or_else(String::new, |s| format!("  {}", name(s)));
         println!("{}{sub}  {}", report.indication.name(), plain(title));
-        println!("  {} {}", output.t("document", "文件编号"), report.document);
-        for signature in &report.signatures {
-            let signer = signature.display.as_deref().unwrap_or("?");
-            let commitment = signature.commitment.unwrap_or("-");
-            let claimed = signature.signing_time.map_or_else(|| "-".to_owned(), time);
-            let what = output.t("signature", "签名");
-            println!(
-                "  {what}: {} ({commitment}, {}, {claimed})",
-                plain(signer),
-                signature.algorithm
-            );
-            print_finding(&signature.finding);
+        if let Some(document) = &report.document {
+            println!("  {} {document}", output.t("document", "文件编号"));
         }
-        report.findings.iter().chain(&report.evidence).for_each(print_finding);
-        let level = output.t("level", "级别");
+        for signature in &report.signatures {
+            print_signature(output, signature, output.t("signature", "签名"));
+            for counter in &signature.countersignatures {
+                print_signature(output, counter, output.t("countersignature", "会签"));
+            }
+        }
+        let findings = report.findings.iter().chain(&report.evidence);
+        findings.for_each(|finding| print_finding(output, finding));
+        let checked = match report.revocation_checked {
+            true => output.t("revocation was checked", "已检查吊销状态"),
+            false => output.t("revocation was not checked", "未检查吊销状态"),
+        };
         println!(
-            "  {level} {}; {} {}; {}",
-            report.level,
+            "  {} {}; {} {}; {checked}",
+            output.t("level", "级别"),
+            report.level.name(),
             output.t("certificates validated at", "证书验证时间"),
             time(report.validation_time),
-            output.t("revocation was not checked", "未检查吊销状态")
         );
         if let Some(sub) = report.sub_indication {
             print_advice(output, sub);
         }
     }
+}
+
+fn print_signature(output: &Output, signature: &SignatureReport, what: &str) {
+    let signer = signature.display.as_deref().unwrap_or("?");
+    let commitment = signature.commitment.unwrap_or("-");
+    let claimed = signature.signing_time.map_or_else(|| "-".to_owned(), time);
+    let (algorithm, level) = (signature.algorithm, signature.level.name());
+    println!("  {what}: {} ({commitment}, {algorithm}, {claimed}, {level})", plain(signer));
+    print_finding(output, &signature.finding);
+    signature.time_stamps.iter().for_each(|stamp| print_finding(output, &stamp.finding));
 }
 
 /// The sub-indication's name in the standard.
@@ -193,13 +313,14 @@ pub fn name(sub: SubIndication) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-pub fn print_finding(finding: &Finding) {
+pub fn print_finding(output: &Output, finding: &Finding) {
     let mark = match finding.indication {
         Indication::TotalPassed => "✓",
         Indication::Indeterminate => "?",
         Indication::TotalFailed => "✗",
     };
-    println!("  {mark} {}", plain(&finding.sentence));
+    let sentence = output.t(&finding.sentence, &finding.sentence_zh);
+    println!("  {mark} {}", plain(sentence));
 }
 
 pub fn print_advice(output: &Output, sub: SubIndication) {
