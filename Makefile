@@ -24,6 +24,7 @@ demo: build
 	demo/story.sh "$(BIN)" $(DOCS)
 
 test: build
+	@scripts/setup.sh tests
 	$(CARGO) test $(PROFILE)
 
 check: setup
@@ -35,12 +36,14 @@ check: setup
 	else echo 'check: cargo-deny is not installed (cargo install cargo-deny --locked); licences not checked'; fi
 
 bench: build
+	$(BIN) bench crypto
 	$(BIN) bench exchange
 
 install: build
 	install -D -m 755 "$(BIN)" "$(DESTDIR)$(PREFIX)/bin/chancery"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
 	sed 's|/usr/local|$(PREFIX)|' packaging/chancery.service > "$(DESTDIR)$(PREFIX)/lib/systemd/system/chancery.service"
+	sed 's|/usr/local|$(PREFIX)|' packaging/chancery-tsa.service > "$(DESTDIR)$(PREFIX)/lib/systemd/system/chancery-tsa.service"
 	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions"
 	"$(BIN)" completions bash > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/chancery"
 

@@ -65,6 +65,8 @@ pub struct World {
     nodes: BTreeMap<String, Child>,
     /// Environment of the node processes.
     pub node_env: Vec<(String, String)>,
+    /// Environment of every command that is run.
+    pub env: Vec<(String, String)>,
 }
 
 impl Drop for World {
@@ -94,7 +96,7 @@ impl World {
     /// Makes the trust domain; no node runs yet.
     pub fn new() -> Self {
         let dir = TempDir::new().expect("a temporary folder");
-        let world = Self { dir, nodes: BTreeMap::new(), node_env: Vec::new() };
+        let world = Self { dir, nodes: BTreeMap::new(), node_env: Vec::new(), env: Vec::new() };
         world.run("ca init --dir root --display Root --permit gov.cn --no-passphrase").ok();
         world
             .run(
@@ -190,6 +192,7 @@ impl World {
             command.env_remove(name);
         }
         command.env("LANG", "C.UTF-8").env_remove("LC_ALL");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.envs(env.iter().map(|(name, value)| (name, value)));
         let output = command.output().expect("the binary runs");
         Answer {
@@ -305,6 +308,60 @@ impl World {
     pub fn export(&self, agency: &str, out: &str) {
         self.clerk(agency, &format!("ledger export --out {out}")).ok();
     }
+}
+
+/// A time-stamping authority in a process of its own.
+pub struct Tsa {
+    child: Child,
+    /// Where it answers.
+    pub url: String,
+}
+
+impl Drop for Tsa {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl World {
+    /// Certifies and starts a time-stamping authority, `tsa.gov.cn` under the root.
+    pub fn tsa(&self) -> Tsa {
+        self.run(
+            "ca issue --ca root --profile timestamp --name tsa.gov.cn --display TSA --out tsa \
+             --no-passphrase",
+        )
+        .ok();
+        let mut child = Command::new(binary())
+            .current_dir(self.dir.path())
+            .args(["--json", "tsa", "run", "--key", "tsa/timestamp.key", "--cert"])
+            .args(["tsa/timestamp.pem", "--policy", "1.2.3.4", "--listen", "127.0.0.1:0"])
+            .args(["--log", "tsa/issued.jsonl"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary runs");
+        let out = child.stdout.take().expect("a pipe");
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).expect("a line");
+        let said: Value = serde_json::from_str(&line).expect("JSON");
+        let url = format!("http://{}/", said["listening"].as_str().expect("an address"));
+        Tsa { child, url }
+    }
+}
+
+/// Runs a program in the world's folder: its exit code and everything it said. None, with a line that says
+/// so, when it is not installed.
+pub fn tool(world: &World, program: &str, line: &str) -> Option<(i32, String)> {
+    let mut command = Command::new(program);
+    command.current_dir(world.dir.path()).args(line.split_whitespace());
+    let Ok(output) = command.output() else {
+        eprintln!("skipped: {program} is not installed");
+        return None;
+    };
+    let text = [output.stdout, output.stderr].concat();
+    Some((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned()))
 }
 
 /// A UDP port that nobody uses at the moment.
