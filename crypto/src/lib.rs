@@ -21,6 +21,7 @@ mod digest;
 mod error;
 mod key;
 mod message;
+mod receipt;
 mod recipient;
 mod storage;
 mod stream;
@@ -33,6 +34,7 @@ pub use digest::{Digest, HashAlgorithm, Hasher, StreamingHash, sha1_of_certifica
 pub use error::{CborError, CryptoError};
 pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
 pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};
+pub use receipt::{CoseReceipt, ReceiptProof};
 pub use recipient::{Kem, KemPrivateKey, KemPublicKey, WrappedKey, unwrap_key, wrap_key};
 pub use storage::StorageKey;
 pub use stream::{

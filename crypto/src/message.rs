@@ -6,10 +6,10 @@
 
 use coset::{
     AsCborValue as _, CborSerializable as _, CoseSign, CoseSign1, Header, Label, ProtectedHeader,
-    cbor::value::Value, iana,
+    cbor::value::Value,
 };
 
-use crate::{Algorithm, CryptoError, PublicKey};
+use crate::{Algorithm, CryptoError, PublicKey, cose::known_algorithm};
 
 /// The largest message that is read, in bytes.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -333,12 +333,7 @@ fn described<const N: usize>(
     headers: [&Header; N],
 ) -> MessageSignature {
     let algorithm = headers.iter().find_map(|header| header.alg.as_ref());
-    let algorithm = match algorithm {
-        Some(coset::Algorithm::Assigned(iana::Algorithm::ES256)) => Some(Algorithm::Es256),
-        Some(coset::Algorithm::Assigned(iana::Algorithm::ES384)) => Some(Algorithm::Es384),
-        Some(coset::Algorithm::Assigned(iana::Algorithm::EdDSA)) => Some(Algorithm::EdDsa),
-        _ => None,
-    };
+    let algorithm = known_algorithm(algorithm);
     let key_id = headers.iter().map(|header| &header.key_id).find(|id| !id.is_empty());
     let certificates = headers.iter().flat_map(|header| &header.rest).find_map(|(label, value)| {
         let bag = matches!(label, Label::Int(32 | 33));

@@ -1,6 +1,6 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use chancery_certs::{AgencyName, Certificate, Credential};
-use chancery_crypto::{Digest, Hasher, PublicKey};
+use chancery_crypto::{CoseReceipt, Digest, Hasher, PublicKey, SigningKey};
 
 use crate::ProtocolError;
 
@@ -8,6 +8,8 @@ use crate::ProtocolError;
 const MAX_NOTE: usize = 16 * 1024;
 /// The most signature lines that are looked at (C2SP signed-note asks for at least 16).
 const MAX_LINES: usize = 32;
+/// The signature type of a timestamped Ed25519 cosignature (C2SP signed-note).
+const COSIGNATURE: u8 = 0x04;
 
 /// The state of a ledger at one size (C2SP tlog-checkpoint).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,7 @@ impl Checkpoint {
         format!("{agency}/ledger")
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root))
     }
 
@@ -45,6 +47,24 @@ impl Checkpoint {
         let mut line = key.id.to_vec();
         line.extend(by.key().sign_der(text.as_bytes())?);
         Ok(format!("{text}\n\u{2014} {} {}\n", self.origin, BASE64.encode(line)))
+    }
+}
+
+impl Checkpoint {
+    /// Signs the root alone, in the form of a COSE receipt that has no proof yet (RFC 9942).
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] when signing fails.
+    pub fn sign_cose(&self, by: &Credential) -> Result<Vec<u8>, ProtocolError> {
+        Ok(CoseReceipt::sign(&self.root, self.origin.as_bytes(), by.key())?.encode()?)
+    }
+
+    /// What a note says, without asking who signed it.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Checkpoint`] when it is malformed.
+    pub fn read_unverified(note: &str) -> Result<Self, ProtocolError> {
+        parse(note).map(|(_, checkpoint, _)| checkpoint)
     }
 }
 
@@ -76,6 +96,21 @@ impl LogKey {
         }
         let [a, b, c, d, ..] = *hasher.finish().as_bytes();
         Ok(Self { name: name.to_owned(), id: [a, b, c, d], key: key.clone() })
+    }
+
+    /// Verifies the signature of a COSE receipt over a root, and that it names this ledger.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Receipt`], saying what does not hold.
+    pub fn verify_cose(&self, receipt: &CoseReceipt, root: &Digest) -> Result<(), ProtocolError> {
+        if receipt.key_id() != self.name.as_bytes() {
+            let found = String::from_utf8_lossy(receipt.key_id()).into_owned();
+            let why = format!("its COSE signature is of {found:?}, not of {:?}", self.name);
+            return Err(ProtocolError::Receipt(why));
+        }
+        receipt.verify(root, &self.key).map_err(|_| {
+            ProtocolError::Receipt("the COSE signature of the ledger's seal is wrong".into())
+        })
     }
 
     /// The key of an agency's ledger, from the agency's seal certificate.
@@ -121,6 +156,133 @@ impl SignedCheckpoint {
             }
         }
         Err(bad("it is not signed by the ledger's seal"))
+    }
+}
+
+impl LogKey {
+    /// The key in the form in which transparency-log clients take it (`vkey` of C2SP signed-note), if
+    /// there is one for its kind: for Ed25519.
+    pub fn vkey(&self) -> Option<String> {
+        match &self.key {
+            PublicKey::Ed25519(bytes) => Some(vkey(&self.name, self.id, 0x01, bytes)),
+            _ => None,
+        }
+    }
+}
+
+fn vkey(name: &str, id: [u8; 4], kind: u8, key: &[u8]) -> String {
+    let key: Vec<u8> = std::iter::once(kind).chain(key.iter().copied()).collect();
+    format!("{name}+{}+{}", hex::encode(id), BASE64.encode(key))
+}
+
+/// The key that a witness cosigns checkpoints of other ledgers with (C2SP tlog-cosignature).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WitnessKey {
+    name: String,
+    id: [u8; 4],
+    key: PublicKey,
+}
+
+impl WitnessKey {
+    /// The key of an agency as a witness.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Checkpoint`] when it is not an Ed25519 key: cosignatures know no other.
+    pub fn new(agency: &AgencyName, key: &PublicKey) -> Result<Self, ProtocolError> {
+        let name = format!("{agency}/witness");
+        let PublicKey::Ed25519(bytes) = key else {
+            return Err(bad("a witness needs an Ed25519 key"));
+        };
+        let mut hasher = Hasher::new();
+        hasher.update(name.as_bytes());
+        hasher.update(&[b'\n', COSIGNATURE]);
+        hasher.update(bytes);
+        let [a, b, c, d, ..] = *hasher.finish().as_bytes();
+        Ok(Self { name, id: [a, b, c, d], key: key.clone() })
+    }
+
+    /// The witness's name: `<agency>/witness`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key in the form in which transparency-log clients take it.
+    pub fn vkey(&self) -> String {
+        match &self.key {
+            PublicKey::Ed25519(bytes) => vkey(&self.name, self.id, COSIGNATURE, bytes),
+            // It is made from no other.
+            _ => String::new(),
+        }
+    }
+
+    /// Cosigns a checkpoint at `time` (seconds since 1970 UTC): a signature line. The witness says with
+    /// it that this is the newest checkpoint of its log that it knows, and consistent with all before.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] when signing fails, [`ProtocolError::Checkpoint`] for another key or a
+    /// time before 1970.
+    pub fn cosign(
+        &self,
+        checkpoint: &SignedCheckpoint,
+        key: &SigningKey,
+        time: i64,
+    ) -> Result<String, ProtocolError> {
+        let time = u64::try_from(time).map_err(|_| bad("the time lies before 1970"))?;
+        if key.public_key() != self.key {
+            return Err(bad("this is not the witness's private key"));
+        }
+        let signed = cosigned_text(&checkpoint.checkpoint.text(), time);
+        let mut line = self.id.to_vec();
+        line.extend(time.to_be_bytes());
+        line.extend(key.sign(signed.as_bytes())?);
+        Ok(format!("\u{2014} {} {}\n", self.name, BASE64.encode(line)))
+    }
+
+    /// When this witness cosigned the checkpoint, or `None` when it did not.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Checkpoint`] when a signature that claims to be this witness's is wrong.
+    pub fn cosigned(&self, checkpoint: &SignedCheckpoint) -> Result<Option<i64>, ProtocolError> {
+        let (text, _, signatures) = parse(&checkpoint.note)?;
+        for (name, signature) in signatures {
+            let Some((id, rest)) = signature.split_first_chunk::<4>() else { continue };
+            if name != self.name || *id != self.id {
+                continue;
+            }
+            let (time, signature) = rest
+                .split_first_chunk::<8>()
+                .ok_or_else(|| bad(format!("the cosignature of {name} is cut off")))?;
+            let time = u64::from_be_bytes(*time);
+            let scheme = self.key.own_scheme().ok_or_else(|| bad("the key signs nothing"))?;
+            self.key
+                .verify_der(scheme, cosigned_text(text, time).as_bytes(), signature)
+                .map_err(|_| bad(format!("the cosignature of {name} is wrong")))?;
+            return Ok(i64::try_from(time).ok());
+        }
+        Ok(None)
+    }
+}
+
+/// What a cosignature covers (C2SP tlog-cosignature).
+fn cosigned_text(text: &str, time: u64) -> String {
+    format!("cosignature/v1\ntime {time}\n{text}")
+}
+
+impl SignedCheckpoint {
+    /// The checkpoint with a witness's signature line, after those that it has.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Checkpoint`] when it cannot hold more or the line is malformed.
+    pub fn with_line(&self, line: &str) -> Result<Self, ProtocolError> {
+        let note = format!("{}{line}", self.note);
+        parse(&note)?;
+        Ok(Self { checkpoint: self.checkpoint.clone(), note })
+    }
+
+    /// The names of all that signed the note, the log's own and witnesses, verified or not.
+    pub fn signers(&self) -> Vec<String> {
+        let signatures = parse(&self.note).map_or_else(|_| Vec::new(), |(_, _, s)| s);
+        signatures.into_iter().map(|(name, _)| name.to_owned()).collect()
     }
 }
 

@@ -101,7 +101,13 @@ mod tests {
     use super::*;
 
     fn receipt() -> Receipt {
-        Receipt { leaf: vec![1], index: 0, proof: Vec::new(), checkpoint: String::new() }
+        Receipt {
+            leaf: vec![1],
+            index: 0,
+            proof: Vec::new(),
+            checkpoint: String::new(),
+            cose: None,
+        }
     }
 
     /// One attempt between a sender and a receiver over a link that cuts after `budget` steps.

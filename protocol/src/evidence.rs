@@ -1,8 +1,8 @@
 use chancery_certs::{AgencyName, Certificate, Purpose, TrustStore, rfc3339};
-use chancery_crypto::{Digest, cbor};
+use chancery_crypto::{CoseReceipt, Digest, ReceiptProof, cbor};
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, Leaf, LogKey, ProtocolError, SignedCheckpoint, merkle};
+use crate::{Checkpoint, Event, Leaf, LogKey, ProtocolError, SignedCheckpoint, merkle};
 
 /// A ledger receipt: a leaf, and the proof that it stands in the ledger whose sealed checkpoint is
 /// beside it. One checkpoint signature covers every leaf of a group commit.
@@ -18,6 +18,9 @@ pub struct Receipt {
     pub proof: Vec<Digest>,
     /// The sealed checkpoint, a C2SP signed note.
     pub checkpoint: String,
+    /// The seal's COSE signature over the checkpoint's root: what a COSE receipt (RFC 9942) is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cose: Option<serde_bytes::ByteBuf>,
 }
 
 /// What a verified receipt says.
@@ -45,6 +48,9 @@ impl Receipt {
         let state = &checkpoint.checkpoint;
         let hash = merkle::leaf_hash(&self.leaf);
         merkle::verify_inclusion(&hash, self.index, state.size, &self.proof, &state.root)?;
+        if let Some(cose) = &self.cose {
+            key.verify_cose(&CoseReceipt::decode(cose)?, &state.root)?;
+        }
         Ok(VerifiedReceipt { leaf: Leaf::decode(&self.leaf)?, index: self.index, checkpoint })
     }
 }
@@ -114,10 +120,87 @@ impl Evidence {
         Ok(verified)
     }
 
+    /// The evidence as a COSE receipt (RFC 9942): the entry, its inclusion proof and the seal's signature
+    /// over the root, with the chain and the salt beside them.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when the ledger gave no COSE signature (ledgers of the first version did not) or
+    /// the checkpoint cannot be read.
+    pub fn to_cose(&self) -> Result<Vec<u8>, ProtocolError> {
+        let signature = self.receipt.cose.as_ref().ok_or_else(|| {
+            ProtocolError::Receipt("the ledger gave no COSE signature with it".into())
+        })?;
+        let (index, path) = (self.receipt.index, self.receipt.proof.clone());
+        let size = Checkpoint::read_unverified(&self.receipt.checkpoint)?.size;
+        let mut receipt = CoseReceipt::decode(signature)?.with_proof(ReceiptProof::Inclusion {
+            size,
+            index,
+            path,
+        });
+        receipt.chain = self.chain.iter().map(|der| der.to_vec()).collect();
+        receipt.entry = Some(self.receipt.leaf.clone());
+        receipt.salt = self.salt;
+        Ok(receipt.encode()?)
+    }
+
     /// The file name under which an evidence is kept beside its document.
     pub fn file_name(&self, event: Event) -> String {
         format!("{}.{}.evidence", event.name(), self.agency)
     }
+}
+
+/// A verified COSE receipt of a ledger entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedCoseReceipt {
+    /// The agency whose ledger it is.
+    pub agency: AgencyName,
+    /// The entry.
+    pub leaf: Leaf,
+    /// Its index.
+    pub index: u64,
+    /// The size and root of the tree that the seal signed.
+    pub size: u64,
+    /// The root of that tree.
+    pub root: Digest,
+    /// The salt of the entry's document commitment.
+    pub salt: Option<Digest>,
+}
+
+/// Verifies a COSE receipt (RFC 9942) as [`Evidence::to_cose`] makes it: the seal's path at `at`, the
+/// inclusion proof, and the seal's signature over the root to which it leads.
+///
+/// # Errors
+/// [`ProtocolError`], saying what does not hold.
+pub fn verify_cose_receipt(
+    bytes: &[u8],
+    trust: &TrustStore,
+    at: i64,
+) -> Result<VerifiedCoseReceipt, ProtocolError> {
+    let receipt = CoseReceipt::decode(bytes)?;
+    let bad = |why: &str| ProtocolError::Receipt(why.to_owned());
+    let chain = receipt.chain.iter().map(|der| Certificate::from_der(der));
+    let chain = chain.collect::<Result<Vec<_>, _>>()?;
+    let (seal, above) = chain.split_first().ok_or_else(|| bad("it has no certificate"))?;
+    let entry = receipt.entry.as_ref().ok_or_else(|| bad("it has no entry"))?;
+    let Some(ReceiptProof::Inclusion { size, index, path }) = receipt.proof() else {
+        return Err(bad("it has no inclusion proof"));
+    };
+    let (size, index) = (*size, *index);
+    let root = merkle::root_of_inclusion(&merkle::leaf_hash(entry), index, size, path)?;
+    LogKey::of_seal(seal)?.verify_cose(&receipt, &root)?;
+    let leaf = Leaf::decode(entry)?;
+    if leaf.time > at {
+        return Err(bad(&format!("its time {} lies in the future", rfc3339(leaf.time))));
+    }
+    trust.validate(seal, above, at, Purpose::Sign)?;
+    Ok(VerifiedCoseReceipt {
+        agency: seal.agency_name()?,
+        leaf,
+        index,
+        size,
+        root,
+        salt: receipt.salt,
+    })
 }
 
 #[cfg(test)]
@@ -126,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Checkpoint, EnvelopeId,
+        EnvelopeId,
         document::tests::{NOW, World, credential, world},
     };
 
@@ -154,10 +237,15 @@ mod tests {
                 index: 1,
                 proof: vec![hash(0), hash(2)],
                 checkpoint: checkpoint.sign(&world.seal).expect("signs"),
+                cose: Some(checkpoint.sign_cose(&world.seal).expect("signs").into()),
             },
             chain: world.seal.chain().iter().map(|c| c.der().to_vec().into()).collect(),
             salt: None,
         }
+    }
+
+    fn told_checkpoint(evidence: &Evidence) -> Checkpoint {
+        Checkpoint::read_unverified(&evidence.receipt.checkpoint).expect("a checkpoint")
     }
 
     #[test]
@@ -193,6 +281,21 @@ mod tests {
         assert!(changed(&|e| e.agency = "b.gov.cn".parse().expect("a name")).is_err());
         assert!(changed(&|e| e.chain.clear()).is_err());
         assert!(good.verify(&world.trust, NOW - 1).is_err());
+
+        // In COSE form it says the same, and is as hard to bend.
+        let cose = good.to_cose().expect("it has a COSE signature");
+        let told = verify_cose_receipt(&cose, &world.trust, NOW).expect("holds");
+        assert_eq!((told.agency.as_str(), told.index, told.size), ("a.gov.cn", 1, 3));
+        assert_eq!((told.leaf, told.root), (verified.leaf, verified.checkpoint.checkpoint.root));
+        assert!(verify_cose_receipt(&cose, &world.trust, NOW - 1).is_err());
+        for at in 0..cose.len() {
+            let mut bent = cose.clone();
+            bent[at] ^= 1;
+            assert!(verify_cose_receipt(&bent, &world.trust, NOW).is_err(), "byte {at}");
+        }
+        let other = Checkpoint { root: Digest::of(b"x"), ..told_checkpoint(&good) };
+        let other = other.sign_cose(&world.seal).expect("signs");
+        assert!(changed(&|e| e.receipt.cose = Some(other.clone().into())).is_err());
 
         // The seal of an agency that is not ours.
         let key = chancery_crypto::Algorithm::EdDsa;

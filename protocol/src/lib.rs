@@ -31,13 +31,14 @@ pub mod tile;
 mod validation;
 mod verdict;
 mod wire;
+mod witness;
 
 pub use asic::{
     ASIC_E, ASIC_HEADER, MAX_MANIFEST, Manifest, ManifestObject, asic_manifest_name,
     asic_signature_name,
 };
 pub use audit::{AuditReport, HeldReceipt, LedgerAudit};
-pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint};
+pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint, WitnessKey};
 pub use content::{
     CONTENT_MAGIC, ContentOpener, ContentSealer, Opening, SealedContent, content_head,
 };
@@ -54,10 +55,11 @@ pub use encrypted_file::{
 };
 pub use envelope::{EnvelopeHeader, EnvelopeId, OpenedEnvelope, Recipient, recipient_info};
 pub use error::ProtocolError;
-pub use evidence::{Evidence, Receipt, VerifiedReceipt};
+pub use evidence::{Evidence, Receipt, VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt};
 pub use leaf::{Event, Leaf};
 pub use validation::{Validation, verify_cms, verify_document, verify_document_by};
 pub use verdict::{
     Finding, Indication, Level, SignatureReport, SubIndication, TimeStampReport, VerificationReport,
 };
 pub use wire::{MAX_FRAME, MAX_INLINE, PeerMessage, Refusal, decode_frame, encode_frame};
+pub use witness::{Consistency, ForkProof, Growth, SealedNote, WitnessStatement};

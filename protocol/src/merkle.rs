@@ -199,6 +199,22 @@ pub fn verify_inclusion(
     proof: &[Digest],
     root: &Digest,
 ) -> Result<(), ProtocolError> {
+    if root_of_inclusion(leaf, index, size, proof)? != *root {
+        return Err(broken("the inclusion proof does not lead to the checkpoint's root"));
+    }
+    Ok(())
+}
+
+/// The root that an inclusion proof leads to.
+///
+/// # Errors
+/// [`ProtocolError::Proof`] when no tree of `size` leaves has a proof of this length for the index.
+pub fn root_of_inclusion(
+    leaf: &Digest,
+    index: u64,
+    size: u64,
+    proof: &[Digest],
+) -> Result<Digest, ProtocolError> {
     if index >= size {
         return Err(broken("the leaf lies outside the tree"));
     }
@@ -222,10 +238,7 @@ pub fn verify_inclusion(
     if snode != 0 {
         return Err(broken("the inclusion proof is too short"));
     }
-    if hash != *root {
-        return Err(broken("the inclusion proof does not lead to the checkpoint's root"));
-    }
-    Ok(())
+    Ok(hash)
 }
 
 /// Checks a consistency proof (RFC 9162 §2.1.4.2).
