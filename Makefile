@@ -37,6 +37,7 @@ check: setup
 
 bench: build
 	$(BIN) bench crypto
+	$(BIN) bench ledger
 	$(BIN) bench exchange
 
 install: build

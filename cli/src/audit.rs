@@ -1,30 +1,42 @@
 //! `chancery audit`: whole ledgers, offline.
 
 use std::{
+    collections::HashSet,
+    fs::File,
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use chancery_certs::{Certificate, TrustStore};
-use chancery_node::read_file;
+use chancery_certs::Certificate;
+use chancery_crypto::{Digest, Hasher, cbor};
+use chancery_node::{KeptCosignature, NodeError, read_file};
 use chancery_protocol::{
-    AuditReport, Evidence, HeldReceipt, Indication, LedgerAudit, LogKey, SignedCheckpoint,
+    AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, HeldReceipt, Indication,
+    KeptCheckpoint, LedgerAudit, LogKey, SignedCheckpoint, Validation,
     merkle::leaf_hash,
-    tile::{TILE_WIDTH, Tile, TileEdge, entries, entries_path, tile_path},
+    tile::{TILE_WIDTH, Tile, TileEdge, entries, entries_path, history_path, tile_path},
 };
 
 use crate::{
     failure::Failure,
     keys::read_chain,
     output::{Output, time},
-    trust::TrustArgs,
-    verify::{files_in, name, print_advice, print_finding},
+    trust::{MaterialArgs, TrustArgs},
+    verify::{ReportForm, files_in, name, print_advice, print_finding},
 };
+
+/// Evidence files that are read before they are checked together.
+const EVIDENCE_BATCH: usize = 1024;
+/// Bundles of the history that are read before they are checked together.
+const HISTORY_BATCH: u64 = 16;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   chancery audit ledger-hz --anchor root.pem
   chancery audit ledger-hz --against ledger-nb --against received --anchor root.pem
+  chancery audit ledger-hz --anchor root.pem --crl root.crl --crl zj.crl --report html > audit.html
+  chancery audit ledger-hz --anchor root.pem --at 2026-12-31T00:00:00Z --resume audit.state
 Each ledger is a folder as `chancery ledger export` writes it. --against takes other exports, opened
 documents, or evidence files: every receipt in them that the audited ledger gave must be true of it.
 Exit 0: passed; 1: failed; 5: indeterminate.")]
@@ -37,11 +49,26 @@ pub struct Audit {
     against: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    material: MaterialArgs,
+    /// Remember in this file which signatures were verified, and do not verify them again when the audit
+    /// is taken up after an interruption; it counts only for the same anchors, CRLs and time
+    #[arg(long, value_name = "FILE", requires = "at")]
+    resume: Option<PathBuf>,
+    /// Print a report for people to keep
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "json")]
+    report: Option<ReportForm>,
 }
 
 impl Audit {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let trust = self.trust.store()?;
+        let material = self.material.read()?;
+        let by = material.validation(&trust, self.trust.at());
+        let mut done = match &self.resume {
+            Some(path) => Done::open(path, self.policy()?)?,
+            None => Done::default(),
+        };
         let mut held = Vec::new();
         for path in self.against.iter().chain(&self.ledgers) {
             collect_held(path, &mut held)?;
@@ -49,20 +76,85 @@ impl Audit {
         let mut worst = Indication::TotalPassed;
         let mut reports = Vec::new();
         for folder in &self.ledgers {
-            let report = audit_one(output, folder, held.clone(), &trust, self.trust.at())?;
+            let report = audit_one(output, folder, held.clone(), &by, &mut done)?;
             worst = worst.max(report.indication);
-            if output.json {
-                reports.push(serde_json::to_value(&report).unwrap_or_default());
+            if output.json || self.report.is_some() {
+                let mut value = serde_json::to_value(&report).unwrap_or_default();
+                if let Some(object) = value.as_object_mut() {
+                    object.insert("path".into(), folder.to_string_lossy().into());
+                }
+                reports.push(value);
             } else {
                 print(output, &report);
             }
         }
+        let whole = serde_json::json!({ "indication": worst.name(), "ledgers": reports });
         if output.json {
-            output.print_json(&serde_json::json!({
-                "indication": worst.name(), "ledgers": reports,
-            }));
+            output.print_json(&whole);
+        } else if self.report.is_some() {
+            print!("{}", crate::report::audit_html(&whole, output));
         }
         Ok(ExitCode::from(worst.exit_code()))
+    }
+
+    /// What a verdict on a signature depends on besides the signature: anchors, CRLs, certificates, time.
+    fn policy(&self) -> Result<Digest, Failure> {
+        let mut hasher = Hasher::new();
+        hasher.update(&self.trust.at().to_be_bytes());
+        for path in self.trust.files().iter().chain(self.material.files()) {
+            hasher.update(Digest::of(&read_file(path)?).as_bytes());
+        }
+        Ok(hasher.finish())
+    }
+}
+
+/// The signatures that an earlier run has verified: a file of digests, each of what was verified.
+#[derive(Debug, Default)]
+struct Done {
+    file: Option<File>,
+    policy: Option<Digest>,
+    known: HashSet<Digest>,
+}
+
+impl Done {
+    fn open(path: &Path, policy: Digest) -> Result<Self, Failure> {
+        let mut options = File::options();
+        let file = options.read(true).append(true).create(true).open(path);
+        let file = file.map_err(NodeError::file(path))?;
+        let bytes = read_file(path)?;
+        // A piece at the end was cut off by the interruption; what follows it would be misread.
+        let whole = bytes.len() / Digest::LEN * Digest::LEN;
+        file.set_len(whole as u64).map_err(NodeError::file(path))?;
+        let known = bytes.chunks_exact(Digest::LEN).filter_map(Digest::from_slice).collect();
+        Ok(Self { file: Some(file), policy: Some(policy), known })
+    }
+
+    /// What stands in the file for bytes that were verified under this policy.
+    fn mark(&self, bytes: &[u8]) -> Option<Digest> {
+        let policy = self.policy?;
+        let mut hasher = Hasher::new();
+        hasher.update(policy.as_bytes());
+        hasher.update(bytes);
+        Some(hasher.finish())
+    }
+
+    fn has(&self, bytes: &[u8]) -> bool {
+        self.mark(bytes).is_some_and(|mark| self.known.contains(&mark))
+    }
+
+    /// Notes what was verified, when all of it held.
+    fn add<'a>(&mut self, verified: impl Iterator<Item = &'a [u8]>) -> Result<(), Failure> {
+        let mut marks = Vec::new();
+        let new: Vec<_> = verified.filter_map(|bytes| self.mark(bytes)).collect();
+        for mark in new {
+            if self.known.insert(mark) {
+                marks.extend(mark.as_bytes());
+            }
+        }
+        if let Some(file) = &mut self.file {
+            file.write_all(&marks).map_err(NodeError::file("the file given by --resume"))?;
+        }
+        Ok(())
     }
 }
 
@@ -87,51 +179,183 @@ fn collect_held(path: &Path, held: &mut Vec<HeldReceipt>) -> Result<(), Failure>
     Ok(())
 }
 
+/// Does work on every item, on all cores; the results come back in order.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let each = items.len().div_ceil(cores).max(1);
+    let work = &work;
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = items
+            .chunks(each)
+            .map(|items| scope.spawn(move || items.iter().map(work).collect::<Vec<_>>()))
+            .collect();
+        workers.into_iter().flat_map(|w| w.join().expect("no check panics")).collect()
+    })
+}
+
 fn audit_one(
     output: &Output,
     folder: &Path,
     held: Vec<HeldReceipt>,
-    trust: &TrustStore,
-    at: i64,
+    by: &Validation<'_>,
+    done: &mut Done,
 ) -> Result<AuditReport, Failure> {
-    let chain = read_chain(&folder.join("seal.pem"))?;
+    let seal_path = folder.join("seal.pem");
+    let chain = read_chain(&seal_path)?;
     let note_path = folder.join("checkpoint");
     let note = String::from_utf8(read_file(&note_path)?).map_err(|_| {
         let remedy = "Export the ledger again.";
         Failure::usage("CHY-6014", "it is no text", remedy).at(&note_path)
     })?;
-    let mut audit = LedgerAudit::begin(&chain, &note, held, trust, at)
-        .map_err(|e| Failure::from(e).at(folder))?;
-    let size = sealed_size(&chain, &note);
+    let mut audit =
+        LedgerAudit::begin(&chain, &note, held, by).map_err(|e| Failure::from(e).at(folder))?;
+    if read_file(&seal_path)? != chancery_certs::encode_pem_chain(&chain).as_bytes() {
+        audit.unexplained("what stands in seal.pem beside the certificates");
+    }
+    for file in files_in(&folder.join("seals"))? {
+        audit.add_old_seal(&read_chain(&file)?);
+    }
+    for file in files_in(&folder.join("witness"))? {
+        let kept: KeptCosignature = cbor::decode(&read_file(&file)?)
+            .map_err(|e| Failure::from(NodeError::from(e)).at(&file))?;
+        audit.add_cosignature(&kept.note, &kept.line, &kept.statement);
+    }
+    for file in files_in(&folder.join("forks"))? {
+        let proof =
+            ForkProof::decode(&read_file(&file)?).map_err(|e| Failure::from(e).at(&file))?;
+        match proof.verify(by.trust, by.at) {
+            Ok((first, _)) => audit.found_fork(&proof.agency, first.checkpoint.size),
+            Err(_) => audit.unexplained(&shown_name(&file)),
+        }
+    }
+    check_entries(output, folder, &mut audit, sealed_size(&chain, &note), done)?;
+    check_evidence(output, folder, &mut audit, by, done)?;
+    Ok(audit.finish())
+}
+
+fn shown_name(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The entries against the tiles, and every checkpoint of the history against the entries.
+fn check_entries(
+    output: &Output,
+    folder: &Path,
+    audit: &mut LedgerAudit<'_>,
+    size: u64,
+    done: &mut Done,
+) -> Result<(), Failure> {
     let progress = output.count_bar(size, output.t("auditing", "审计"));
     let width = TILE_WIDTH as u64;
-    let mut bundle = 0;
     let mut edge = TileEdge::default();
     let mut wrong = Vec::new();
-    let mut check = |level, index, tile: &Tile| {
-        let path = tile_path(level, index, tile.width());
-        // A tile that is missing fits no more than one with other hashes.
-        if read_file(&folder.join(&path)).ok() != Some(tile.encode()) {
-            wrong.push(path);
-        }
-    };
+    let (mut bundle, mut history) = (0, Some(0));
     // As far as there are entries: more or fewer than the checkpoint seals is for the audit to say.
     while let Some(bytes) = read_bundle(folder, bundle)? {
-        for leaf in entries(&bytes).map_err(|e| Failure::from(e).at(folder))? {
+        while let Some(from) = history
+            && audit.wants_history((bundle + 1) * width)
+        {
+            history = check_history(folder, audit, from, done)?;
+        }
+        let leaves = entries(&bytes)
+            .map_err(|e| Failure::from(e).at(&folder.join(entries_path(bundle, TILE_WIDTH))))?;
+        let mut stored = None;
+        for (place, leaf) in leaves.iter().enumerate() {
+            let hash = leaf_hash(leaf);
             audit.push_leaf(leaf);
-            edge.push(leaf_hash(leaf), &mut check);
+            let mut full = |level, index, tile: &Tile| {
+                let path = tile_path(level, index, tile.width());
+                // A tile that is missing fits no more than one with other hashes.
+                if read_file(&folder.join(&path)).ok() != Some(tile.encode()) {
+                    wrong.push(path);
+                }
+            };
+            edge.push(hash, &mut full);
+            // The tile beside the bundle says which of its entries is another than it was.
+            let tile = stored.get_or_insert_with(|| {
+                let path = folder.join(tile_path(0, bundle, leaves.len()));
+                read_file(&path).ok().and_then(|bytes| Tile::decode(&bytes).ok())
+            });
+            let index = bundle * width + place as u64;
+            if let Some(tile) = tile
+                && tile.node(0, place as u64) != Some(hash)
+            {
+                audit.wrong_entry(index);
+            }
         }
         progress.set_position((bundle + 1) * width);
         bundle += 1;
     }
-    edge.partial().for_each(|(level, index, tile)| check(level, index, tile));
+    while let Some(from) = history {
+        history = check_history(folder, audit, from, done)?;
+    }
+    edge.partial().for_each(|(level, index, tile)| {
+        let path = tile_path(level, index, tile.width());
+        if read_file(&folder.join(&path)).ok() != Some(tile.encode()) {
+            wrong.push(path);
+        }
+    });
     progress.finish_and_clear();
     wrong.iter().for_each(|path| audit.wrong_tile(path));
-    for file in files_in(&folder.join("evidence"))? {
-        let shown = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        audit.push_evidence(&shown, &read_file(&file)?);
+    Ok(())
+}
+
+/// Verifies some bundles of the history, on all cores. Gives the next bundle, if there is more.
+fn check_history(
+    folder: &Path,
+    audit: &mut LedgerAudit<'_>,
+    from: u64,
+    done: &mut Done,
+) -> Result<Option<u64>, Failure> {
+    let mut bundles = Vec::new();
+    for number in from..from + HISTORY_BATCH {
+        let path = folder.join(history_path(number));
+        if !path.exists() {
+            break;
+        }
+        bundles.push((read_file(&path)?, path));
     }
-    Ok(audit.finish())
+    let mut kept = Vec::new();
+    for (bytes, path) in &bundles {
+        kept.extend(entries(bytes).map_err(|e| Failure::from(e).at(path))?);
+    }
+    let keys = audit.keys();
+    let opened = on_all_cores(&kept, |bytes| match done.has(bytes) {
+        true => KeptCheckpoint::read_unverified(bytes),
+        false => KeptCheckpoint::open(bytes, &keys),
+    });
+    done.add(kept.iter().zip(&opened).filter(|(_, o)| o.is_ok()).map(|(bytes, _)| *bytes))?;
+    opened.into_iter().for_each(|opened| audit.push_history(opened));
+    Ok((bundles.len() as u64 == HISTORY_BATCH).then_some(from + HISTORY_BATCH))
+}
+
+/// All evidence that the ledger received, verified on all cores.
+fn check_evidence(
+    output: &Output,
+    folder: &Path,
+    audit: &mut LedgerAudit<'_>,
+    by: &Validation<'_>,
+    done: &mut Done,
+) -> Result<(), Failure> {
+    let files = files_in(&folder.join("evidence"))?;
+    let verifier = EvidenceVerifier::new(by);
+    let progress = output.count_bar(files.len() as u64, output.t("evidence", "证据"));
+    for batch in files.chunks(EVIDENCE_BATCH) {
+        let read = on_all_cores(batch, |file| {
+            let (name, bytes) = (shown_name(file), read_file(file)?);
+            let checked = match done.has(&bytes) {
+                true => CheckedEvidence::trusted(&name, &bytes),
+                false => CheckedEvidence::check(&name, &bytes, &verifier),
+            };
+            Ok::<_, NodeError>((checked, bytes))
+        });
+        let read = read.into_iter().collect::<Result<Vec<_>, _>>()?;
+        done.add(read.iter().filter(|(c, _)| c.holds()).map(|(_, bytes)| bytes.as_slice()))?;
+        progress.inc(read.len() as u64);
+        read.into_iter().for_each(|(checked, _)| audit.push_evidence(checked));
+    }
+    progress.finish_and_clear();
+    Ok(())
 }
 
 /// The size that the checkpoint seals, or 0 when it is not sealed (the audit says so).
@@ -166,6 +390,13 @@ fn print(output: &Output, report: &AuditReport) {
         report.held_receipts,
         output.t("receipts held by others", "份他方持有的回执")
     );
+    println!(
+        "  {} {}; {} {}",
+        report.checkpoints,
+        output.t("checkpoints of the history", "个历史检查点"),
+        report.witnesses.len(),
+        output.t("witnesses", "个见证人")
+    );
     report.findings.iter().for_each(|finding| print_finding(output, finding));
     if report.more_findings > 0 {
         println!("  … {} {}", report.more_findings, output.t("more", "项未列出"));
@@ -174,7 +405,10 @@ fn print(output: &Output, report: &AuditReport) {
         "  {} {}; {}",
         output.t("certificates validated at", "证书验证时间"),
         time(report.validation_time),
-        output.t("revocation was not checked", "未检查吊销状态")
+        match report.revocation_checked {
+            true => output.t("revocation was checked", "已检查吊销状态"),
+            false => output.t("revocation was not checked", "未检查吊销状态"),
+        }
     );
     if let Some(sub) = report.sub_indication {
         print_advice(output, sub);

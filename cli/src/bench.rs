@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bench_crypto::Crypto,
+    bench_ledger::LedgerBench,
     failure::{ENVIRONMENT, Failure},
     output::Output,
 };
@@ -38,6 +39,9 @@ pub enum Bench {
     /// Two node processes on this machine, durable on both sides
     #[command(after_help = "Example:\n  chancery bench exchange --documents 2000 --file-mib 1024")]
     Exchange(Exchange),
+    /// Appends to a ledger in RocksDB, each durable and with its proof, at growing sizes
+    #[command(after_help = "Example:\n  chancery bench ledger --entries 10000000")]
+    Ledger(LedgerBench),
     /// Signatures, paths, verdicts and encryption, beside ring's raw rate
     Crypto(Crypto),
 }
@@ -65,6 +69,7 @@ impl Bench {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Exchange(exchange) => exchange.run(output),
+            Self::Ledger(ledger) => ledger.run(output),
             Self::Crypto(crypto) => crypto.run(output),
         }
     }
@@ -286,7 +291,7 @@ fn wait_delivered(node: &Process, client: &mut LocalClient) -> Result<(), Failur
     Ok(())
 }
 
-fn percentile(sorted: &[f64], part: f64) -> f64 {
+pub fn percentile(sorted: &[f64], part: f64) -> f64 {
     let at = (sorted.len().saturating_sub(1)) as f64 * part;
     sorted.get(at.round() as usize).copied().unwrap_or_default()
 }

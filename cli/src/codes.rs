@@ -148,6 +148,12 @@ pub const CODES: &[Code] = &[
         ["Give more digits of the id.", "请输入更多位编号。"]),
     code("CHY-4013", ["TLS cannot be set up", "TLS 无法建立"],
         ["Check the node's certificate and key.", "请检查节点证书与私钥。"]),
+    code("CHY-4014", ["the store was written by a newer program", "存储由更新版本的程序写入"],
+        ["Use the newer program; the store was left as it is.", "请使用新版程序；存储未被改动。"]),
+    code("CHY-4015", ["the store was changed by another writer", "存储已被另一写入者修改"],
+        ["Make sure that only one node uses the store, and try again.", "请确认只有一个节点使用该存储后重试。"]),
+    code("CHY-4016", ["a peer's ledger is forked", "对方账本已分叉"],
+        ["Keep the proof in data/forks, stop trusting the ledger, and tell the registrar.", "请保存 data/forks 中的证明，停止信任该账本，并告知注册机关。"]),
 
     code("CHY-5000", ["a peer refuses and gives no code", "对方拒收，未说明代码"],
         ["Ask the operator of that agency's node.", "请联系对方节点的运维人员。"]),

@@ -116,6 +116,8 @@ impl From<NodeError> for Failure {
             NodeError::File { .. }
             | NodeError::Store(_)
             | NodeError::Damaged(_)
+            | NodeError::Schema { .. }
+            | NodeError::Conflict(_)
             | NodeError::Stopping
             | NodeError::KeyExposed { .. }
             | NodeError::Tls(_)

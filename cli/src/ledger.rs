@@ -6,13 +6,18 @@ use std::{
 };
 
 use chancery_certs::Certificate;
-use chancery_node::{LocalClient, LocalReply, LocalRequest, NodeError, write_new};
-use chancery_protocol::{Leaf, LogKey, SignedCheckpoint, merkle};
+use chancery_node::{LocalClient, LocalReply, LocalRequest, NodeError, read_file, write_new};
+use chancery_protocol::{
+    Evidence, EvidenceVerifier, Growth, Leaf, LogKey, Receipt, SignedCheckpoint, merkle,
+    verify_cose_receipt,
+};
+use serde_bytes::ByteBuf;
 
 use crate::{
     failure::Failure,
     local::{Local, is_inside},
     output::{Output, time},
+    trust::{MaterialArgs, TrustArgs},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -22,9 +27,50 @@ pub enum Ledger {
         #[command(flatten)]
         local: Local,
     },
+    /// Show the newest checkpoint with its cosignatures, and the keys to check it with
+    #[command(
+        after_help = "Example:\n  chancery ledger checkpoint > note\nThe note is a C2SP tlog-checkpoint; \
+                      --keys prints what transparency-log clients check it with (Ed25519 only)."
+    )]
+    Checkpoint {
+        /// Print the verifier key of the ledger instead of the note
+        #[arg(long)]
+        keys: bool,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Show entries
+    #[command(
+        after_help = "Examples:\n  chancery ledger show\n  chancery ledger show --from 1000 --limit 50 --json"
+    )]
+    Show {
+        /// The first entry
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        from: u64,
+        /// At most so many
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        limit: u64,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Check proofs of entries that somebody gave you, offline
+    #[command(
+        after_help = "Examples:\n  chancery ledger check-proof entry-17.evidence --anchor root.pem\n  \
+                      chancery ledger check-proof entry-17.cose --anchor root.pem --json\n\
+                      Takes evidence files and COSE receipts (RFC 9942). Exit 0: all hold; 1: one does not."
+    )]
+    CheckProof {
+        /// Files as `ledger prove --out` writes them, or evidence of an opened document
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        trust: TrustArgs,
+        #[command(flatten)]
+        material: MaterialArgs,
+    },
     /// Prove that an entry stands in the ledger, or that the ledger only grew since a size
     #[command(
-        after_help = "Examples:\n  chancery ledger prove --entry 17\n  chancery ledger prove --since 1000"
+        after_help = "Examples:\n  chancery ledger prove --entry 17\n  chancery ledger prove --entry 17 --out entry-17.cose --cose\n  chancery ledger prove --since 1000"
     )]
     Prove(Prove),
     /// Write the whole ledger as a static log (C2SP tlog-tiles) with all received evidence
@@ -49,6 +95,12 @@ pub struct Prove {
     /// An older size of the ledger
     #[arg(long, value_name = "SIZE")]
     since: Option<u64>,
+    /// Write the proof of the entry as an evidence file, which `ledger check-proof` checks offline
+    #[arg(long, value_name = "FILE", requires = "entry")]
+    out: Option<PathBuf>,
+    /// Write it as a COSE receipt (RFC 9942) instead
+    #[arg(long, requires = "out")]
+    cose: bool,
     #[command(flatten)]
     local: Local,
 }
@@ -57,25 +109,32 @@ impl Ledger {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Status { local } => status(output, &local),
+            Self::Checkpoint { keys, local } => show_checkpoint(output, keys, &local),
+            Self::Show { from, limit, local } => show(output, from, limit, &local),
+            Self::CheckProof { files, trust, material } => {
+                check_proofs(output, &files, &trust, &material)
+            }
             Self::Prove(prove) => prove.run(output),
             Self::Export { out, local } => export(output, &out, &local),
         }
     }
 }
 
-/// Asks for the newest checkpoint and checks it under the node's own seal.
-fn checkpoint(client: &mut LocalClient) -> Result<(SignedCheckpoint, LogKey), Failure> {
+/// Asks for the newest checkpoint and checks it under the node's own seal, whose chain comes with it.
+fn checkpoint(
+    client: &mut LocalClient,
+) -> Result<(SignedCheckpoint, LogKey, Vec<ByteBuf>), Failure> {
     let reply = client.ask(&LocalRequest::Checkpoint)?;
     let LocalReply::Checkpoint { note, chain } = reply else {
         return Err(Failure::from_reply(reply));
     };
     let seal = chain.first().ok_or_else(Failure::unexpected)?;
     let key = LogKey::of_seal(&Certificate::from_der(seal)?)?;
-    Ok((SignedCheckpoint::open(&note, &key)?, key))
+    Ok((SignedCheckpoint::open(&note, &key)?, key, chain))
 }
 
 fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
-    let (signed, _) = checkpoint(&mut local.connect()?)?;
+    let (signed, ..) = checkpoint(&mut local.connect()?)?;
     let state = &signed.checkpoint;
     if output.json {
         output.print_json(&serde_json::json!({
@@ -87,18 +146,139 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn show_checkpoint(output: &Output, keys: bool, local: &Local) -> Result<ExitCode, Failure> {
+    let (signed, key, _) = checkpoint(&mut local.connect()?)?;
+    if output.json {
+        let state = &signed.checkpoint;
+        output.print_json(&serde_json::json!({
+            "origin": state.origin, "size": state.size, "root": state.root, "note": signed.note,
+            "signers": signed.signers(), "vkey": key.vkey(),
+        }));
+    } else if keys {
+        match key.vkey() {
+            Some(vkey) => println!("{vkey}"),
+            None => {
+                let remedy =
+                    "Check the note with the seal's certificate, as `chancery audit` does.";
+                let why = "the seal's key is not Ed25519, and verifier keys know no other";
+                return Err(Failure::usage("CHY-6014", why, remedy));
+            }
+        }
+    } else {
+        print!("{}", signed.note);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(output: &Output, from: u64, limit: u64, local: &Local) -> Result<ExitCode, Failure> {
+    let mut client = local.connect()?;
+    let (mut at, mut left) = (from, limit);
+    let mut all = Vec::new();
+    while left > 0 {
+        let asked = u32::try_from(left).unwrap_or(u32::MAX);
+        let reply = client.ask(&LocalRequest::Entries { from: at, limit: asked })?;
+        let LocalReply::Entries { leaves, more } = reply else {
+            return Err(Failure::from_reply(reply));
+        };
+        for bytes in &leaves {
+            let leaf = Leaf::decode(bytes)?;
+            if output.json {
+                all.push(serde_json::json!({
+                    "entry": at, "leaf": leaf, "leaf_hash": merkle::leaf_hash(bytes),
+                }));
+            } else {
+                let Leaf { event, envelope, counterpart, time: when, .. } = &leaf;
+                println!("#{at} {} {} {envelope} {counterpart}", time(*when), event.name());
+            }
+            at += 1;
+        }
+        left = left.saturating_sub(leaves.len() as u64);
+        if !more || leaves.is_empty() {
+            break;
+        }
+    }
+    if output.json {
+        output.print_json(&serde_json::Value::Array(all));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Checks evidence files and COSE receipts. What is neither is a failed proof, not a mistake.
+fn check_proofs(
+    output: &Output,
+    files: &[PathBuf],
+    trust: &TrustArgs,
+    material: &MaterialArgs,
+) -> Result<ExitCode, Failure> {
+    let (store, material) = (trust.store()?, material.read()?);
+    let by = material.validation(&store, trust.at());
+    let verifier = EvidenceVerifier::new(&by);
+    let mut worst = ExitCode::SUCCESS;
+    let mut all = Vec::new();
+    for file in files {
+        let bytes = read_file(file)?;
+        let judged = match Evidence::decode(&bytes) {
+            Ok(evidence) => verifier.verify(&evidence).map(|found| {
+                (evidence.agency, found.index, found.checkpoint.checkpoint.size, found.leaf)
+            }),
+            Err(_) => verify_cose_receipt(&bytes, &by)
+                .map(|found| (found.agency, found.index, found.size, found.leaf)),
+        };
+        match judged {
+            Ok((agency, index, size, leaf)) if output.json => all.push(serde_json::json!({
+                "path": file, "holds": true, "agency": agency, "entry": index, "size": size,
+                "leaf": leaf,
+            })),
+            Ok((agency, index, size, leaf)) => {
+                let (event, at) = (leaf.event.name(), time(leaf.time));
+                println!("✓ {}", file.display());
+                println!(
+                    "  {agency} #{index}/{size} {event} {} {} {at}",
+                    leaf.envelope, leaf.counterpart
+                );
+            }
+            Err(error) => {
+                worst = ExitCode::from(1);
+                let failure = Failure::from(error);
+                if output.json {
+                    all.push(serde_json::json!({
+                        "path": file, "holds": false, "code": failure.code,
+                        "sentence": failure.message,
+                    }));
+                } else {
+                    println!("✗ {}", file.display());
+                    println!("  [{}] {}", failure.code, failure.message);
+                }
+            }
+        }
+    }
+    if output.json {
+        output.print_json(&serde_json::Value::Array(all));
+    }
+    Ok(worst)
+}
+
 impl Prove {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
-        let (_, key) = checkpoint(&mut client)?;
+        let (_, key, chain) = checkpoint(&mut client)?;
         if let Some(index) = self.entry {
-            return prove_entry(output, &mut client, &key, index);
+            let receipt = prove_entry(output, &mut client, &key, index)?;
+            if let Some(out) = &self.out {
+                let seal = chain.first().ok_or_else(Failure::unexpected)?;
+                let agency = Certificate::from_der(seal)?.agency_name()?;
+                let evidence = Evidence { agency, receipt, chain, salt: None };
+                let bytes = if self.cose { evidence.to_cose()? } else { evidence.encode()? };
+                write_new(out, &bytes)?;
+            }
+            return Ok(ExitCode::SUCCESS);
         }
         let size = self.since.unwrap_or_default();
         let reply = client.ask(&LocalRequest::ProveConsistency { size })?;
-        let LocalReply::Consistency { old_size, old_root, proof, note } = reply else {
+        let LocalReply::Consistency { growth, note } = reply else {
             return Err(Failure::from_reply(reply));
         };
+        let Growth { old_size, old_root, proof } = growth;
         let signed = SignedCheckpoint::open(&note, &key)?;
         let new = &signed.checkpoint;
         merkle::verify_consistency((old_size, &old_root), (new.size, &new.root), &proof)?;
@@ -124,7 +304,7 @@ fn prove_entry(
     client: &mut LocalClient,
     key: &LogKey,
     index: u64,
-) -> Result<ExitCode, Failure> {
+) -> Result<Receipt, Failure> {
     let reply = client.ask(&LocalRequest::Prove { index })?;
     let LocalReply::Proof(receipt) = reply else { return Err(Failure::from_reply(reply)) };
     let verified = receipt.verify(key)?;
@@ -142,7 +322,7 @@ fn prove_entry(
         print!("{}", receipt.checkpoint);
         println!("{}", output.t("the proof holds", "证明成立"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(receipt)
 }
 
 fn export(output: &Output, out: &Path, local: &Local) -> Result<ExitCode, Failure> {

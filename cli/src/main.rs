@@ -4,6 +4,7 @@ mod asic;
 mod audit;
 mod bench;
 mod bench_crypto;
+mod bench_ledger;
 mod ca;
 mod cert;
 mod clerk;

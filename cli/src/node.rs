@@ -295,7 +295,7 @@ impl Run {
         let runtime = threads()?;
         runtime.block_on(async {
             let node = Daemon::start(config).await?;
-            node.run(stop_signal()).await;
+            node.run(stop_signal()).await?;
             Ok(ExitCode::SUCCESS)
         })
     }

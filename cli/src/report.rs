@@ -27,16 +27,20 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The page of a verification, from its JSON form.
-pub fn html(whole: &Value, output: &Output) -> String {
-    let title = output.t("Verification report", "验证报告");
+fn page_head(title: &str, indication: &str, output: &Output) -> String {
     let language = output.t("en", "zh-CN");
-    let mut out = format!(
+    format!(
         "<!DOCTYPE html>\n<html lang=\"{language}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>{title}</title><style>{STYLE}</style></head><body>\n<h1>{title}: {}</h1>\n",
-        mark(text(whole, "indication"), "")
-    );
+        mark(indication, "")
+    )
+}
+
+/// The page of a verification, from its JSON form.
+pub fn html(whole: &Value, output: &Output) -> String {
+    let title = output.t("Verification report", "验证报告");
+    let mut out = page_head(title, text(whole, "indication"), output);
     for document in list(whole, "documents") {
         out += &section(document, output);
     }
@@ -44,6 +48,46 @@ pub fn html(whole: &Value, output: &Output) -> String {
         "Indications by ETSI EN 319 102-1. Verified offline; the trust anchors are those that the verifier \
          gave.",
         "结论依 ETSI EN 319 102-1。离线验证，信任锚由验证人提供。",
+    );
+    out + &format!("<p>{note}</p>\n</body></html>\n")
+}
+
+/// The page of an audit, from its JSON form.
+pub fn audit_html(whole: &Value, output: &Output) -> String {
+    let title = output.t("Audit report", "审计报告");
+    let mut out = page_head(title, text(whole, "indication"), output);
+    for ledger in list(whole, "ledgers") {
+        out += &format!("<section><h2>{}</h2>\n", escape(text(ledger, "agency")));
+        out +=
+            &format!("<p>{}</p>", mark(text(ledger, "indication"), text(ledger, "sub_indication")));
+        out += "<dl>";
+        let number = |name: &str| ledger.get(name).and_then(Value::as_u64).unwrap_or(0);
+        for (label, value) in [
+            (output.t("sealed entries", "封存条目"), number("size")),
+            (output.t("entries read", "已读条目"), number("entries")),
+            (output.t("pieces of evidence", "证据"), number("evidence")),
+            (output.t("receipts held by others", "他方持有的回执"), number("held_receipts")),
+            (output.t("checkpoints of the history", "历史检查点"), number("checkpoints")),
+            (output.t("witnesses", "见证人"), list(ledger, "witnesses").len() as u64),
+            (output.t("findings not shown", "未列出的结论"), number("more_findings")),
+        ] {
+            out += &format!("<dt>{label}</dt><dd>{value}</dd>");
+        }
+        let at = ledger.get("validation_time").and_then(Value::as_i64).map(time);
+        let label = output.t("certificates validated at", "证书验证时间");
+        out += &format!("<dt>{label}</dt><dd>{}</dd></dl>\n<ul>", at.unwrap_or_default());
+        for finding in list(ledger, "findings") {
+            out += &format!(
+                "<li>{} {}</li>\n",
+                mark(text(finding, "indication"), text(finding, "sub_indication")),
+                sentence(finding, output)
+            );
+        }
+        out += "</ul></section>\n";
+    }
+    let note = output.t(
+        "Audited offline; the trust anchors are those that the auditor gave.",
+        "离线审计，信任锚由审计人提供。",
     );
     out + &format!("<p>{note}</p>\n</body></html>\n")
 }

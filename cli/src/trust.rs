@@ -32,6 +32,11 @@ pub struct Material {
 }
 
 impl MaterialArgs {
+    /// The files that it names.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.crls.iter().chain(&self.certificates)
+    }
+
     /// Reads the files.
     pub fn read(&self) -> Result<Material, Failure> {
         let mut crls = Vec::new();
@@ -71,6 +76,11 @@ pub struct TrustArgs {
 }
 
 impl TrustArgs {
+    /// The files of the anchors.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.anchors
+    }
+
     /// The anchors.
     pub fn store(&self) -> Result<TrustStore, Failure> {
         let mut anchors = Vec::new();

@@ -8,8 +8,9 @@ use std::{
 use chancery_crypto::Digest;
 use chancery_node::{NodeError, read_file};
 use chancery_protocol::{
-    ContentOpener, Evidence, Finding, Indication, Opening, ProtocolError, SignatureReport,
-    SignedDocument, SubIndication, Validation, VerificationReport, verify_document_by,
+    ContentOpener, Evidence, Finding, ForkProof, Indication, Opening, ProtocolError,
+    SignatureReport, SignedDocument, SubIndication, Validation, VerificationReport,
+    verify_document_by,
 };
 
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
 const BATCH: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum ReportForm {
+pub enum ReportForm {
     /// A page by itself, on standard output
     Html,
 }
@@ -36,8 +37,8 @@ enum ReportForm {
   chancery verify a/document.cose b.chy c.asice --anchor root.pem --at 2026-03-31T00:00:00Z --json
   chancery verify received --anchor root.pem --report html > report.html
 A document is a folder as `chancery open` writes it, its document.cose with `parts/` and `evidence/` beside
-it, one file with its parts (`doc sign --attached`), or an ASiC-E container with CAdES signatures. The network
-is never used. Exit 0: all passed; 1: one failed; 5: none failed and one is indeterminate.")]
+it, one file with its parts (`doc sign --attached`), or an ASiC-E container with CAdES signatures. A file
+*.fork is the proof that a ledger was forked. The network is never used. Exit 0: all passed; 1: one failed; 5: none failed and one is indeterminate.")]
 pub struct Verify {
     /// Folders or files
     #[arg(required = true, value_name = "DOCUMENT")]
@@ -84,6 +85,10 @@ impl Verify {
 
 /// The verdict on one file.
 enum Verdict {
+    /// It is the proof that a ledger was forked, and holds: a verdict on that ledger.
+    Forked { agency: String, sizes: (u64, u64) },
+    /// It is such a proof, and shows nothing.
+    NoFork(String),
     /// It is a document.
     Report { title: String, report: Box<VerificationReport> },
     /// It cannot be read as one.
@@ -117,6 +122,19 @@ fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdi
                 Verdict::Report { title, report: Box::new(report) }
             }
             Err(error) => Verdict::Unreadable(error.to_string()),
+        });
+    }
+    if path.extension().is_some_and(|e| e == "fork") {
+        let proof = match ForkProof::decode(&read_file(path)?) {
+            Ok(proof) => proof,
+            Err(error) => return Ok(Verdict::Unreadable(error.to_string())),
+        };
+        return Ok(match proof.verify(by.trust, by.at) {
+            Ok((first, second)) => Verdict::Forked {
+                agency: proof.agency.to_string(),
+                sizes: (first.checkpoint.size, second.checkpoint.size),
+            },
+            Err(error) => Verdict::NoFork(error.to_string()),
         });
     }
     let placed = match Placed::read(path) {
@@ -233,7 +251,8 @@ impl Verdict {
     fn indication(&self) -> Indication {
         match self {
             Self::Report { report, .. } => report.indication,
-            Self::Unreadable(_) => Indication::TotalFailed,
+            Self::Unreadable(_) | Self::Forked { .. } => Indication::TotalFailed,
+            Self::NoFork(_) => Indication::Indeterminate,
         }
     }
 
@@ -248,6 +267,20 @@ impl Verdict {
                 }
                 value
             }
+            Self::Forked { agency, .. } => {
+                let (en, zh) = self.fork_sentences();
+                serde_json::json!({
+                    "path": path, "agency": agency, "indication": Indication::TotalFailed,
+                    "sub_indication": SubIndication::LedgerForked, "sentence": en, "sentence_zh": zh,
+                })
+            }
+            Self::NoFork(_) => {
+                let (en, zh) = self.fork_sentences();
+                serde_json::json!({
+                    "path": path, "indication": Indication::Indeterminate,
+                    "sub_indication": SubIndication::EvidenceFailure, "sentence": en, "sentence_zh": zh,
+                })
+            }
             Self::Unreadable(why) => serde_json::json!({
                 "path": path, "indication": Indication::TotalFailed,
                 "sub_indication": SubIndication::FormatFailure, "sentence": why,
@@ -256,8 +289,38 @@ impl Verdict {
         }
     }
 
+    /// What a fork proof says, in English and Chinese.
+    fn fork_sentences(&self) -> (String, String) {
+        match self {
+            Self::Forked { agency, sizes: (first, second) } => (
+                format!(
+                    "the ledger of {agency} is forked: its seal has signed two histories, of {first} and \
+                     of {second} entries, that exclude each other"
+                ),
+                format!(
+                    "{agency} 的账本已分叉：其印章签署了互相排斥的两段历史，分别为 {first} 条和 {second} 条"
+                ),
+            ),
+            Self::NoFork(why) => {
+                (format!("the file shows no fork: {why}"), format!("该文件不能证明分叉：{why}"))
+            }
+            _ => Default::default(),
+        }
+    }
+
     fn print(&self, output: &Output, path: &Path) {
         let (title, report) = match self {
+            Self::Forked { .. } | Self::NoFork(_) => {
+                let (mark, sub) = match self {
+                    Self::Forked { .. } => ("✗", SubIndication::LedgerForked),
+                    _ => ("?", SubIndication::EvidenceFailure),
+                };
+                println!("{}  {}  {}", self.indication().name(), name(sub), path.display());
+                let (en, zh) = self.fork_sentences();
+                println!("  {mark} {}", output.t(&en, &zh));
+                print_advice(output, sub);
+                return;
+            }
             Self::Unreadable(why) => {
                 println!("TOTAL-FAILED  FORMAT_FAILURE  {}", path.display());
                 println!("  ✗ {why}");

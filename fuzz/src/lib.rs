@@ -10,10 +10,10 @@ use chancery_certs::{
 };
 use chancery_crypto::{Algorithm, CoseMessage, CoseSign, Kem, KemPrivateKey, SigningKey, cbor};
 use chancery_protocol::{
-    ContentOpener, EnvelopeHeader, Evidence, FileOpener, Indication, Leaf, LogKey, Manifest,
-    ProtocolError, SignedCheckpoint, SignedDocument, Validation, decode_frame, encrypted_head_len,
+    ContentOpener, EnvelopeHeader, Evidence, FileOpener, ForkProof, Indication, KeptCheckpoint, Leaf,
+    LogKey, Manifest, ProtocolError, SignedCheckpoint, SignedDocument, Validation, WitnessStatement, decode_frame, encrypted_head_len,
     tile::{self, Tile},
-    verify_cms, verify_document,
+    verify_cms, verify_cose_receipt, verify_document,
 };
 
 /// The time at which everything is looked at.
@@ -23,6 +23,13 @@ static ROOT: LazyLock<Issuer> =
     LazyLock::new(|| Issuer::new_root("Root", &[], Algorithm::EdDsa, NOW).expect("a root"));
 static TRUST: LazyLock<TrustStore> =
     LazyLock::new(|| TrustStore::new([ROOT.certificate().clone()]).expect("an anchor"));
+static LOG: LazyLock<LogKey> = LazyLock::new(|| {
+    let key = SigningKey::generate(Algorithm::EdDsa).expect("a key");
+    let name = "a.gov.cn".parse().expect("a name");
+    let subject = Subject::agency(Profile::Seal, name, "A");
+    let seal = ROOT.issue(&subject, &key.public_key(), NOW).expect("a seal");
+    LogKey::of_seal(&seal).expect("a key")
+});
 static KEY: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::Es256).expect("a key"));
 static KEM: LazyLock<KemPrivateKey> = LazyLock::new(|| KemPrivateKey::generate(Kem::X25519));
@@ -165,9 +172,12 @@ pub fn frame(data: &[u8]) {
 /// Fuzzes the parsers of one kind: ledger.
 pub fn ledger(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let key = LogKey::of_seal(ROOT.certificate()).expect("a key");
-    drop((SignedCheckpoint::open(&text, &key), Leaf::decode(data), Tile::decode(data)));
-    drop(tile::entries(data));
+    drop((SignedCheckpoint::open(&text, &LOG), Leaf::decode(data), Tile::decode(data)));
+    drop((tile::entries(data), KeptCheckpoint::open(data, std::slice::from_ref(&LOG))));
+    drop((WitnessStatement::open(data, &TRUST, NOW), verify_cose_receipt(data, &Validation::new(&TRUST, NOW))));
+    if let Ok(proof) = ForkProof::decode(data) {
+        assert!(proof.verify(&TRUST, NOW).is_err());
+    }
     if let Ok(evidence) = Evidence::decode(data) {
         drop(evidence.verify(&TRUST, NOW));
     }

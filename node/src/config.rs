@@ -91,6 +91,8 @@ pub struct LimitSettings {
     pub peer_streams: u32,
     /// Deliveries to one peer that are under way at once.
     pub peer_deliveries: usize,
+    /// Seconds between two looks at how the peers' ledgers have grown.
+    pub witness_seconds: u32,
 }
 
 impl Default for LimitSettings {
@@ -101,6 +103,7 @@ impl Default for LimitSettings {
             expiry_hours: 14 * 24,
             peer_streams: 128,
             peer_deliveries: 64,
+            witness_seconds: 10,
         }
     }
 }
@@ -120,6 +123,9 @@ impl NodeConfig {
         }
         if config.limits.peer_deliveries == 0 || config.limits.peer_streams == 0 {
             return Err(wrong("limits.peer_deliveries and peer_streams must not be 0".into()));
+        }
+        if config.limits.witness_seconds == 0 {
+            return Err(wrong("limits.witness_seconds must not be 0".into()));
         }
         let base = path.parent().unwrap_or(Path::new("."));
         let base = std::path::absolute(base).map_err(NodeError::file(base))?;

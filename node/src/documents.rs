@@ -6,8 +6,8 @@ use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{Commitment, ContentKey, Digest, cbor, unwrap_key, wrap_key};
 use chancery_protocol::{
     ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
-    Indication, Leaf, Opening, Receipt, Recipient, SignedDocument, commit_to_document,
-    recipient_info, verify_document,
+    Indication, Leaf, Opening, Recipient, SignedDocument, commit_to_document, recipient_info,
+    verify_document,
 };
 
 use crate::{
@@ -386,8 +386,7 @@ pub fn evidence(shared: &Shared, head: &OpenedHead) -> Result<Vec<Evidence>, Nod
     };
     let prefix = head.envelope.digest().as_bytes();
     let mut out = Vec::new();
-    for (_, bytes) in shared.store.scan(Table::Receipts, prefix, prefix, usize::MAX)? {
-        let receipt: Receipt = cbor::decode(&bytes)?;
+    for receipt in shared.ledger.given_receipts(prefix)? {
         out.push(make(&shared.identity.agency, receipt, own_chain));
     }
     for (key, bytes) in shared.store.scan(Table::Deliveries, prefix, prefix, usize::MAX)? {

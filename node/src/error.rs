@@ -39,6 +39,20 @@ pub enum NodeError {
     /// What is stored cannot be what was stored.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// The store was written by a newer program.
+    #[error("the store has schema version {found}; this program knows version {known}")]
+    Schema {
+        /// The store's version.
+        found: u64,
+        /// The newest version that is known here.
+        known: u64,
+    },
+    /// Something else has written what a batch rests on.
+    #[error("the store was changed by another writer (table {0})")]
+    Conflict(&'static str),
+    /// A peer's ledger was forked.
+    #[error("the ledger of {0} is forked: it has sealed two histories")]
+    Forked(chancery_certs::AgencyName),
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,
@@ -101,6 +115,9 @@ impl NodeError {
             Self::NotFound(_) => "CHY-4011",
             Self::Ambiguous(_) => "CHY-4012",
             Self::Tls(_) => "CHY-4013",
+            Self::Schema { .. } => "CHY-4014",
+            Self::Conflict(_) => "CHY-4015",
+            Self::Forked(_) => "CHY-4016",
             Self::Protocol(error) => protocol_code(error),
         }
     }
@@ -127,6 +144,11 @@ impl NodeError {
             Self::NotFound(_) => "Look the id up with `chancery inbox` or `chancery outbox`.",
             Self::Ambiguous(_) => "Give more digits of the id.",
             Self::Tls(_) => "Check the node's certificate and key.",
+            Self::Schema { .. } => "Use the newer program; the store was left as it is.",
+            Self::Conflict(_) => "Make sure that only one node uses the store, and try again.",
+            Self::Forked(_) => {
+                "Keep the proof in data/forks, stop trusting the ledger, and tell the registrar."
+            }
             Self::Protocol(error) => protocol_remedy(error),
         }
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chancery_certs::AgencyName;
-use chancery_crypto::{CHUNK_SIZE, cbor};
+use chancery_crypto::CHUNK_SIZE;
 use chancery_protocol::{
     EnvelopeHeader, EnvelopeId, Event, InboundDecision, Leaf, LocalState, OpenedEnvelope,
     PeerMessage, Receipt, Refusal, decide_offer, decode_frame, encode_frame, merkle,
@@ -27,7 +27,7 @@ use crate::{
     records::EnvelopeRecord,
     shared::Shared,
     store::Table,
-    unix_now,
+    unix_now, witness,
 };
 
 /// How long a peer may take to say what it has to say next.
@@ -104,9 +104,16 @@ async fn answer(
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
     let read = read_frame(recv, peer, Some(budget));
     let (body, permit) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
-    let PeerMessage::Offer { envelope, content } = decode_frame(&body)? else {
-        let why = "a stream starts with an offer".to_owned();
-        return Err(chancery_protocol::ProtocolError::Message(why).into());
+    let (envelope, content) = match decode_frame(&body)? {
+        PeerMessage::Offer { envelope, content } => (envelope, content),
+        PeerMessage::AskGrowth { sizes } => {
+            drop((body, permit));
+            return witness::answer(shared, peer, sizes, budget, send, recv).await;
+        }
+        _ => {
+            let why = "a stream starts with an offer or a witness's question".to_owned();
+            return Err(chancery_protocol::ProtocolError::Message(why).into());
+        }
     };
     drop(body);
     // What came along stays in memory until it is committed; without it, little does.
@@ -190,8 +197,7 @@ impl Offered<'_> {
 
     /// The receipt that was given for it before, if any.
     fn held(&self) -> Result<Option<Receipt>, NodeError> {
-        let found = self.shared.store.get(Table::Receipts, &receipt_key(&self.leaf()))?;
-        Ok(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
+        Ok(self.shared.ledger.given_receipts(&receipt_key(&self.leaf()))?.pop())
     }
 
     /// Takes the envelope, or says that it is here already.

@@ -8,23 +8,25 @@ use std::{
     thread::JoinHandle,
 };
 
-use chancery_certs::Credential;
+use chancery_certs::{AgencyName, Certificate, Credential};
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
-    Checkpoint, Leaf, LogKey, Receipt, SignedCheckpoint, merkle,
+    Checkpoint, Growth, KeptCheckpoint, Leaf, LogKey, Receipt, SignedCheckpoint, merkle,
     tile::{TILE_WIDTH, Tile, locate},
 };
-use tokio::sync::{mpsc, oneshot};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     NodeError,
-    store::{Batch, Store, Table},
+    store::{Batch, Read, Store, Table},
 };
 
 /// Commits that may wait before callers do.
 const QUEUE: usize = 1024;
 /// The most commits in one batch.
-const MAX_GROUP: usize = 256;
+const MAX_GROUP: usize = 1024;
 /// The most entries in one batch, beyond its first commit.
 const MAX_GROUP_LEAVES: usize = 4096;
 /// The most bytes in one batch, beyond its first commit.
@@ -34,6 +36,12 @@ const CACHED_TILES: usize = 64;
 
 /// The key of the newest checkpoint in [`Table::Meta`].
 const NEWEST: &[u8] = b"checkpoint";
+/// The key in [`Table::Meta`] that is there when the ledger was closed properly.
+const CLOSED: &[u8] = b"closed";
+/// The prefix of keys in [`Table::Meta`] under which the seals' chains are kept.
+const SEALS: &[u8] = b"seal ";
+/// The most cosignatures that a note is shown with.
+const MAX_COSIGNATURES: usize = 16;
 
 /// What is to become durable together.
 #[derive(Debug, Default)]
@@ -66,6 +74,17 @@ pub fn receipt_key(leaf: &Leaf) -> Vec<u8> {
     key
 }
 
+/// A witness's cosignature of one of this ledger's checkpoints, as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeptCosignature {
+    /// The checkpoint's note, as this ledger signed it.
+    pub note: String,
+    /// The signature line.
+    pub line: String,
+    /// The witness's sealed statement of its key.
+    pub statement: ByteBuf,
+}
+
 /// The tree over the store: reads nodes through cached tiles.
 struct Tree {
     store: Arc<dyn Store>,
@@ -75,7 +94,8 @@ struct Tree {
     grown: HashSet<(u32, u64)>,
 }
 
-fn tile_key(level: u32, index: u64) -> Vec<u8> {
+/// The key of a tile in [`Table::Tiles`].
+pub fn tile_key(level: u32, index: u64) -> Vec<u8> {
     let mut key = level.to_be_bytes().to_vec();
     key.extend(index.to_be_bytes());
     key
@@ -136,6 +156,12 @@ impl Tree {
         self.tiles.clear();
         self.grown.clear();
     }
+
+    /// Goes on with a tree that has grown in the store: full tiles never change.
+    fn follow(&mut self, size: u64) {
+        self.size = size;
+        self.tiles.retain(|_, tile| tile.width() == TILE_WIDTH);
+    }
 }
 
 /// The ledger as the rest of the node sees it.
@@ -143,9 +169,17 @@ pub struct Ledger {
     queue: Mutex<Option<mpsc::Sender<(Commit, Reply)>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     reader: Mutex<Tree>,
-    newest: Arc<Mutex<SignedCheckpoint>>,
+    newest: Arc<Mutex<Newest>>,
+    failure: watch::Receiver<Option<String>>,
     store: Arc<dyn Store>,
     seal: Arc<Credential>,
+}
+
+/// The newest checkpoint, and the COSE signature over its root.
+#[derive(Debug, Clone)]
+struct Newest {
+    signed: SignedCheckpoint,
+    cose: Option<ByteBuf>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -168,14 +202,16 @@ impl Ledger {
     pub fn open(store: Arc<dyn Store>, seal: Arc<Credential>) -> Result<Self, NodeError> {
         let origin = Checkpoint::origin_of(seal.name().agency());
         let mut tree = Tree::new(store.clone(), 0);
-        let newest = match store.get(Table::Meta, NEWEST)? {
+        let kept = store.get(Table::Meta, NEWEST)?;
+        let newest = match &kept {
             None => {
                 let empty = Checkpoint { origin, size: 0, root: merkle::empty_root() };
-                let note = empty.sign(&seal)?;
-                SignedCheckpoint { checkpoint: empty, note }
+                let (note, cose) = (empty.sign(&seal)?, empty.sign_cose(&seal)?);
+                let signed = SignedCheckpoint { checkpoint: empty, note };
+                Newest { signed, cose: Some(cose.into()) }
             }
             Some(bytes) => {
-                let stored: StoredCheckpoint = cbor::decode(&bytes)?;
+                let stored: StoredCheckpoint = cbor::decode(bytes)?;
                 tree.size = stored.size;
                 let root = merkle::root(stored.size, |level, index| tree.node(level, index))?;
                 if root != stored.root || stored.origin != origin {
@@ -184,20 +220,47 @@ impl Ledger {
                         stored.size
                     )));
                 }
-                // The seal may have been renewed since; a checkpoint by the key in use is what is
-                // shown from now on. History keeps the old one.
-                let note = match SignedCheckpoint::open(&stored.note, &log_key(&seal)?) {
-                    Ok(signed) => signed.note,
-                    Err(_) => stored.checkpoint().sign(&seal)?,
-                };
-                SignedCheckpoint { checkpoint: stored.checkpoint(), note }
+                check_edge(&*store, &mut tree)?;
+                // The seal may have been renewed since, and a first version made no COSE signatures: what
+                // is shown from now on is by the key in use. History keeps what was given.
+                let checkpoint = stored.checkpoint();
+                let (note, cose) =
+                    match (SignedCheckpoint::open(&stored.note, &log_key(&seal)?), stored.cose) {
+                        (Ok(signed), Some(cose)) => (signed.note, cose),
+                        (Ok(signed), None) => (signed.note, checkpoint.sign_cose(&seal)?.into()),
+                        (Err(_), _) => {
+                            (checkpoint.sign(&seal)?, checkpoint.sign_cose(&seal)?.into())
+                        }
+                    };
+                Newest { signed: SignedCheckpoint { checkpoint, note }, cose: Some(cose) }
             }
         };
-        let reader = Tree::new(store.clone(), tree.size);
+        let size = tree.size;
+        let mut batch = Batch::default();
+        if let Some(own) = seal.chain().first()
+            && store.get(Table::Meta, &seal_key(own))?.is_none()
+        {
+            // Checkpoints outlive their seal: whoever audits them later needs its chain.
+            let chain: Vec<_> = seal.chain().iter().map(|c| ByteBuf::from(c.der())).collect();
+            batch.put(Table::Meta, seal_key(own), cbor::encode(&chain)?);
+        }
+        let closed = store.get(Table::Meta, CLOSED)?.is_some();
+        batch.delete(Table::Meta, CLOSED);
+        store.write(batch)?;
+        if !closed && size > 0 {
+            tracing::warn!(
+                entries = size,
+                "the ledger was not closed properly; the store has replayed its write-ahead log, and the \
+                 tree, its last entries and the sealed checkpoint agree"
+            );
+        }
+        let reader = Tree::new(store.clone(), size);
         let newest = Arc::new(Mutex::new(newest));
         let (sender, receiver) = mpsc::channel(QUEUE);
+        let (failed, failure) = watch::channel(None);
+        let (seal_, store_) = (seal.clone(), store.clone());
         let writer =
-            Writer { tree, seal: seal.clone(), newest: newest.clone(), store: store.clone() };
+            Writer { tree, kept, failed, seal: seal_, newest: newest.clone(), store: store_ };
         let writer = std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || writer.run(receiver))
@@ -207,6 +270,7 @@ impl Ledger {
             writer: Mutex::new(Some(writer)),
             reader: Mutex::new(reader),
             newest,
+            failure,
             store,
             seal,
         })
@@ -224,19 +288,51 @@ impl Ledger {
         answer.await.map_err(|_| NodeError::Stopping)?
     }
 
-    /// Lets the writer finish what waits, and joins it.
+    /// Lets the writer finish what waits, joins it, and notes that all is well.
     pub fn close(&self) {
         drop(lock(&self.queue).take());
-        if let Some(writer) = lock(&self.writer).take()
-            && writer.join().is_err()
-        {
+        let Some(writer) = lock(&self.writer).take() else { return };
+        if writer.join().is_err() {
             tracing::error!("the ledger's writer ended in a panic");
+            return;
         }
+        let mut batch = Batch::default();
+        batch.put(Table::Meta, CLOSED, []);
+        if let Err(error) = self.store.write(batch) {
+            tracing::error!(%error, "the ledger could not be closed properly");
+        }
+    }
+
+    /// Why the store failed, once it has: then the node is to stop, since it cannot keep its word.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.clone()
     }
 
     /// The newest sealed checkpoint.
     pub fn checkpoint(&self) -> SignedCheckpoint {
-        lock(&self.newest).clone()
+        lock(&self.newest).signed.clone()
+    }
+
+    /// The newest sealed checkpoint with the cosignatures that it has.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn cosigned_checkpoint(&self) -> Result<SignedCheckpoint, NodeError> {
+        cosigned(&*self.store, self.checkpoint())
+    }
+
+    /// Keeps a witness's newest cosignature, in place of its last: it covers all history before it.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn add_cosignature(
+        &self,
+        witness: &AgencyName,
+        kept: &KeptCosignature,
+    ) -> Result<(), NodeError> {
+        let mut batch = Batch::default();
+        batch.put(Table::Cosignatures, witness.as_str().as_bytes(), cbor::encode(kept)?);
+        self.store.write(batch)
     }
 
     /// The seal's credential.
@@ -257,42 +353,69 @@ impl Ledger {
     /// # Errors
     /// [`NodeError::Store`] or [`NodeError::Damaged`].
     pub fn prove(&self, index: u64) -> Result<Option<Receipt>, NodeError> {
-        let signed = self.checkpoint();
-        let size = signed.checkpoint.size;
+        let Newest { signed, cose } = lock(&self.newest).clone();
+        self.receipt(index, signed.checkpoint.size, signed.note, cose)
+    }
+
+    /// The receipt that was given for an entry when it was committed: under the first checkpoint that
+    /// covers it. It is made anew from the tree, the same each time.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] or [`NodeError::Damaged`].
+    pub fn given_receipt(&self, index: u64) -> Result<Receipt, NodeError> {
+        let lost =
+            |what: &str| NodeError::Damaged(format!("the {what} of entry {index} is missing"));
+        let from = index.saturating_add(1).to_be_bytes();
+        let found = self.store.scan(Table::Checkpoints, &from, &[], 1)?;
+        let (size, kept) = found.into_iter().next().ok_or_else(|| lost("checkpoint"))?;
+        let size = size.try_into().map_err(|_| lost("checkpoint"))?;
+        let kept: KeptCheckpoint = cbor::decode(&kept)?;
+        let receipt = self.receipt(index, u64::from_be_bytes(size), kept.note, kept.cose)?;
+        receipt.ok_or_else(|| lost("leaf"))
+    }
+
+    /// The receipts that were given for an envelope's entries; see [`receipt_key`].
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] or [`NodeError::Damaged`].
+    pub fn given_receipts(&self, key_prefix: &[u8]) -> Result<Vec<Receipt>, NodeError> {
+        let found = self.store.scan(Table::Receipts, key_prefix, key_prefix, usize::MAX)?;
+        found.iter().map(|(_, index)| self.given_receipt(read_index(index)?)).collect()
+    }
+
+    fn receipt(
+        &self,
+        index: u64,
+        size: u64,
+        checkpoint: String,
+        cose: Option<ByteBuf>,
+    ) -> Result<Option<Receipt>, NodeError> {
         let proof = self.read(size, |tree| {
             merkle::inclusion_proof(index, size, |level, at| tree.node(level, at))
         })?;
         let Some((proof, leaf)) = proof.zip(self.leaf(index)?) else { return Ok(None) };
-        Ok(Some(Receipt { leaf, index, proof, checkpoint: signed.note }))
+        Ok(Some(Receipt { leaf, index, proof, checkpoint, cose }))
     }
 
-    /// The consistency proof from a smaller tree to the newest checkpoint's, and the smaller
-    /// tree's root; none when that tree is larger.
+    /// How the trees of some smaller sizes grew into the newest checkpoint's. Sizes that are larger than it
+    /// are left out.
     ///
     /// # Errors
     /// [`NodeError::Store`] or [`NodeError::Damaged`].
-    pub fn prove_consistency(
-        &self,
-        old: u64,
-    ) -> Result<Option<(Digest, Vec<Digest>, SignedCheckpoint)>, NodeError> {
+    pub fn growth(&self, old: &[u64]) -> Result<(Vec<Growth>, SignedCheckpoint), NodeError> {
         let signed = self.checkpoint();
         let size = signed.checkpoint.size;
-        if old > size {
-            return Ok(None);
-        }
-        let (root, proof) = self.read(size, |tree| {
-            let root = merkle::root(old, |level, at| tree.node(level, at))?;
-            Ok((root, merkle::consistency_proof(old, size, |level, at| tree.node(level, at))?))
+        let growths = self.read(size, |tree| {
+            let mut growths = Vec::new();
+            for old_size in old.iter().copied().filter(|old| *old <= size) {
+                let old_root = merkle::root(old_size, |level, at| tree.node(level, at))?;
+                let proof =
+                    merkle::consistency_proof(old_size, size, |level, at| tree.node(level, at))?;
+                growths.push(Growth { old_size, old_root, proof: proof.unwrap_or_default() });
+            }
+            Ok(growths)
         })?;
-        Ok(proof.map(|proof| (root, proof, signed)))
-    }
-
-    /// A tile's hashes, cut to the tree of `size` entries.
-    ///
-    /// # Errors
-    /// [`NodeError::Store`].
-    pub fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, NodeError> {
-        self.store.get(Table::Tiles, &tile_key(level, index))
+        Ok((growths, signed))
     }
 
     fn read<T>(
@@ -301,12 +424,94 @@ impl Ledger {
         work: impl FnOnce(&mut Tree) -> Result<T, NodeError>,
     ) -> Result<T, NodeError> {
         let mut tree = lock(&self.reader);
-        // Tiles at the edge have grown since they were read.
-        if tree.size != size {
-            tree.reset(size);
+        // Tiles at the edge may have grown since they were read. A receipt under an older checkpoint is
+        // read from the same tiles.
+        if tree.size < size {
+            tree.follow(size);
         }
         work(&mut tree)
     }
+}
+
+/// A checkpoint with the cosignatures that are kept for its size.
+///
+/// # Errors
+/// [`NodeError::Store`].
+pub fn cosigned(
+    store: &(impl Read + ?Sized),
+    signed: SignedCheckpoint,
+) -> Result<SignedCheckpoint, NodeError> {
+    let mut out = signed;
+    let mut room = MAX_COSIGNATURES;
+    for (_, kept) in cosignatures(store)? {
+        if room > 0 && Checkpoint::read_unverified(&kept.note)? == out.checkpoint {
+            out = out.with_line(&kept.line)?;
+            room -= 1;
+        }
+    }
+    Ok(out)
+}
+
+/// The newest cosignature of every witness.
+///
+/// # Errors
+/// [`NodeError::Store`].
+pub fn cosignatures(
+    store: &(impl Read + ?Sized),
+) -> Result<Vec<(AgencyName, KeptCosignature)>, NodeError> {
+    let all = store.scan(Table::Cosignatures, &[], &[], usize::MAX)?.into_iter();
+    let read = all.map(|(witness, kept)| {
+        let witness = std::str::from_utf8(&witness).ok().and_then(|w| w.parse().ok());
+        let witness = witness.ok_or_else(|| NodeError::Damaged("a witness has no name".into()))?;
+        Ok((witness, cbor::decode(&kept)?))
+    });
+    read.collect()
+}
+
+/// The key in [`Table::Meta`] of a seal that this ledger has had.
+fn seal_key(seal: &Certificate) -> Vec<u8> {
+    [SEALS, Digest::of(seal.der()).as_bytes()].concat()
+}
+
+/// The chains of the seals that the ledger had before the one in use.
+///
+/// # Errors
+/// [`NodeError::Store`].
+pub fn old_seals(
+    store: &(impl Read + ?Sized),
+    in_use: &[Certificate],
+) -> Result<Vec<Vec<Certificate>>, NodeError> {
+    let all = store.scan(Table::Meta, SEALS, SEALS, usize::MAX)?.into_iter();
+    let chains = all.map(|(_, chain)| {
+        let chain: Vec<ByteBuf> = cbor::decode(&chain)?;
+        let chain = chain.iter().map(|der| Certificate::from_der(der));
+        Ok(chain.collect::<Result<Vec<_>, _>>()?)
+    });
+    let chains = chains.collect::<Result<Vec<_>, NodeError>>()?;
+    Ok(chains.into_iter().filter(|chain| chain.first() != in_use.first()).collect())
+}
+
+/// Reads the index in [`Table::Receipts`].
+fn read_index(value: &[u8]) -> Result<u64, NodeError> {
+    let index = value.try_into().map(u64::from_be_bytes);
+    index.map_err(|_| NodeError::Damaged("an entry's index cannot be read".into()))
+}
+
+/// The entries under the last tile must be there and have its hashes: with the root, that shows that tree,
+/// entries and checkpoint were written together.
+fn check_edge(store: &dyn Store, tree: &mut Tree) -> Result<(), NodeError> {
+    let Some(last) = tree.size.checked_sub(1) else { return Ok(()) };
+    let first = last / TILE_WIDTH as u64 * TILE_WIDTH as u64;
+    for index in first..=last {
+        let leaf = store.get(Table::Leaves, &index.to_be_bytes())?;
+        if leaf.map(|leaf| merkle::leaf_hash(&leaf)) != Some(tree.node(0, index)?) {
+            return Err(NodeError::Damaged(format!("entry {index} does not fit the tree")));
+        }
+    }
+    if store.get(Table::Leaves, &tree.size.to_be_bytes())?.is_some() {
+        return Err(NodeError::Damaged(format!("entry {} is not in the checkpoint", tree.size)));
+    }
+    Ok(())
 }
 
 fn log_key(seal: &Credential) -> Result<LogKey, NodeError> {
@@ -314,12 +519,14 @@ fn log_key(seal: &Credential) -> Result<LogKey, NodeError> {
     Ok(LogKey::new(&origin, &seal.key().public_key())?)
 }
 
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct StoredCheckpoint {
     origin: String,
     size: u64,
     root: Digest,
     note: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cose: Option<ByteBuf>,
 }
 
 impl StoredCheckpoint {
@@ -330,8 +537,11 @@ impl StoredCheckpoint {
 
 struct Writer {
     tree: Tree,
+    /// What stands under [`NEWEST`], on which the next batch rests.
+    kept: Option<Vec<u8>>,
+    failed: watch::Sender<Option<String>>,
     seal: Arc<Credential>,
-    newest: Arc<Mutex<SignedCheckpoint>>,
+    newest: Arc<Mutex<Newest>>,
     store: Arc<dyn Store>,
 }
 
@@ -386,8 +596,8 @@ impl Writer {
             return answer_exists(exists);
         }
         match self.seal_and_write(batch, &placed) {
-            Ok((signed, receipts)) => {
-                *lock(&self.newest) = signed;
+            Ok((newest, receipts)) => {
+                *lock(&self.newest) = newest;
                 for (placed, receipts) in placed.into_iter().zip(receipts) {
                     drop(placed.reply.send(Ok(Outcome::Committed(receipts))));
                 }
@@ -395,6 +605,11 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, "a group of commits could not be written");
                 self.tree.reset(before);
+                let why = match &error {
+                    NodeError::Store(why) => why.clone(),
+                    other => other.to_string(),
+                };
+                self.failed.send_replace(Some(why));
                 fail_all(placed, &error.to_string());
             }
         }
@@ -428,24 +643,29 @@ impl Writer {
         &mut self,
         mut batch: Batch,
         placed: &[Placed],
-    ) -> Result<(SignedCheckpoint, Vec<Vec<Receipt>>), NodeError> {
+    ) -> Result<(Newest, Vec<Vec<Receipt>>), NodeError> {
         let tree = &mut self.tree;
         let size = tree.size;
         let root = merkle::root(size, |level, index| tree.node(level, index))?;
         let origin = Checkpoint::origin_of(self.seal.name().agency());
         let checkpoint = Checkpoint { origin: origin.clone(), size, root };
         let note = checkpoint.sign(&self.seal)?;
+        let cose = Some(ByteBuf::from(checkpoint.sign_cose(&self.seal)?));
         let mut receipts = Vec::with_capacity(placed.len());
         for commit in placed {
             let mut own = Vec::with_capacity(commit.leaves.len());
             for (index, leaf, bytes) in &commit.leaves {
                 let proof = merkle::inclusion_proof(*index, size, |l, i| tree.node(l, i))?;
                 let proof = proof.ok_or_else(|| NodeError::Damaged("a leaf is lost".into()))?;
-                let receipt =
-                    Receipt { leaf: bytes.clone(), index: *index, proof, checkpoint: note.clone() };
                 batch.put(Table::Leaves, index.to_be_bytes(), bytes.as_slice());
-                batch.put(Table::Receipts, receipt_key(leaf), cbor::encode(&receipt)?);
-                own.push(receipt);
+                batch.put(Table::Receipts, receipt_key(leaf), index.to_be_bytes());
+                own.push(Receipt {
+                    leaf: bytes.clone(),
+                    index: *index,
+                    proof,
+                    checkpoint: note.clone(),
+                    cose: cose.clone(),
+                });
             }
             receipts.push(own);
         }
@@ -453,12 +673,18 @@ impl Writer {
             let bytes = tree.load(level, index)?.encode();
             batch.put(Table::Tiles, tile_key(level, index), bytes);
         }
-        let stored = StoredCheckpoint { origin, size, root, note: note.clone() };
-        batch.put(Table::Meta, NEWEST, cbor::encode(&stored)?);
-        batch.put(Table::Checkpoints, size.to_be_bytes(), note.as_bytes());
+        let kept = KeptCheckpoint { note: note.clone(), cose: cose.clone() };
+        batch.put(Table::Checkpoints, size.to_be_bytes(), cbor::encode(&kept)?);
+        let stored =
+            StoredCheckpoint { origin, size, root, note: note.clone(), cose: cose.clone() };
+        let stored = cbor::encode(&stored)?;
+        batch.put(Table::Meta, NEWEST, stored.as_slice());
+        // Whoever else might write to this store has not: there is one history.
+        batch.require(Table::Meta, NEWEST, self.kept.clone());
         self.store.write(batch)?;
+        self.kept = Some(stored);
         tree.grown.clear();
-        Ok((SignedCheckpoint { checkpoint, note }, receipts))
+        Ok((Newest { signed: SignedCheckpoint { checkpoint, note }, cose }, receipts))
     }
 }
 
@@ -544,13 +770,19 @@ mod tests {
         // More new tiles in one batch than are cached: none may be forgotten before it is written.
         let sizes = [1, 1, 254, 1, 30_000, 3, 255];
         let mut size = 0;
+        let mut kept = Vec::new();
         for more in sizes {
             let given = receipts(&ledger, commit(size..size + more)).await;
             size += more;
-            for receipt in given.iter().step_by(997) {
+            for receipt in given.into_iter().step_by(997) {
                 let verified = receipt.verify(&key).expect("a true receipt");
                 assert_eq!(verified.checkpoint.checkpoint.size, size);
+                kept.push(receipt);
             }
+        }
+        // Made anew later, under a larger tree, a receipt is the one that was given.
+        for receipt in kept {
+            assert_eq!(ledger.given_receipt(receipt.index).expect("is there"), receipt);
         }
         let hashes = leaf_hashes(size);
         assert_eq!(ledger.checkpoint().checkpoint.root, naive_root(&hashes));
@@ -565,14 +797,15 @@ mod tests {
         }
         assert_eq!(ledger.prove(size).expect("reads"), None);
         for old in [1, 256, 257, 30_000, size] {
-            let (root, proof, new) =
-                ledger.prove_consistency(old).expect("reads").expect("it was that small");
+            let (growths, new) = ledger.growth(&[old]).expect("reads");
+            let [growth] = &growths[..] else { panic!("it was that small") };
             let old_hashes = hashes.get(..usize::try_from(old).expect("small")).expect("smaller");
-            assert_eq!(root, naive_root(old_hashes));
-            let new = new.checkpoint;
-            merkle::verify_consistency((old, &root), (new.size, &new.root), &proof).expect("holds");
+            assert_eq!(growth.old_root, naive_root(old_hashes));
+            let (new, root) = (new.checkpoint, &growth.old_root);
+            merkle::verify_consistency((old, root), (new.size, &new.root), &growth.proof)
+                .expect("holds");
         }
-        assert_eq!(ledger.prove_consistency(size + 1).expect("reads"), None);
+        assert_eq!(ledger.growth(&[size + 1]).expect("reads").0, []);
         ledger.close();
     }
 

@@ -15,6 +15,7 @@ mod identity;
 mod inbound;
 mod ledger;
 mod local;
+mod migrate;
 mod outbound;
 mod queue;
 mod records;
@@ -23,6 +24,7 @@ mod server;
 mod shared;
 mod store;
 mod tsa;
+mod witness;
 
 pub use config::{FileSettings, LimitSettings, NodeConfig};
 pub use error::{
@@ -30,14 +32,14 @@ pub use error::{
 };
 pub use files::{read_file, sync_directory, write_new, write_private};
 pub use identity::Identity;
-pub use ledger::{Commit, Ledger, Outcome};
+pub use ledger::{Commit, KeptCosignature, Ledger, Outcome};
 pub use local::{
     DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply, LocalRequest, OpenedView,
     StatusView, TraceStep, TraceView,
 };
 pub use records::DeliveryState;
 pub use runtime::Node;
-pub use store::{Batch, RocksStore, Store, Table};
+pub use store::{Batch, Entry, Read, RocksStore, Store, Table};
 pub use tsa::TimeStampServer;
 
 /// Seconds since 1970 UTC, by this machine's clock.

@@ -9,7 +9,7 @@ use std::{
 
 use chancery_certs::AgencyName;
 use chancery_protocol::{
-    DocumentId, EnvelopeId, Indication, MAX_FRAME, Receipt, Refusal, Urgency, decode_frame,
+    DocumentId, EnvelopeId, Growth, Indication, MAX_FRAME, Receipt, Refusal, Urgency, decode_frame,
     encode_frame,
 };
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,13 @@ pub enum LocalRequest {
     },
     /// The ledger's newest checkpoint and the chain of its seal.
     Checkpoint,
+    /// Some entries.
+    Entries {
+        /// The first.
+        from: u64,
+        /// At most so many.
+        limit: u32,
+    },
     /// The receipt of an entry under the newest checkpoint.
     Prove {
         /// The entry.
@@ -101,11 +108,14 @@ pub enum LocalReply {
         note: String,
         chain: Vec<ByteBuf>,
     },
+    /// Some entries, in order, and whether there are more.
+    Entries {
+        leaves: Vec<ByteBuf>,
+        more: bool,
+    },
     Proof(Receipt),
     Consistency {
-        old_size: u64,
-        old_root: chancery_crypto::Digest,
-        proof: Vec<chancery_crypto::Digest>,
+        growth: Growth,
         note: String,
     },
     File(ExportedFile),

@@ -1,16 +1,13 @@
 //! The sending side: one courier per peer, who carries what is pending until evidence, a final
 //! refusal or expiry.
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chancery_certs::AgencyName;
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
-    EnvelopeHeader, EnvelopeId, Event, Leaf, LogKey, OutboundAction, PeerMessage, Receipt, Refusal,
-    SignedCheckpoint, VerifiedReceipt, decode_frame, encode_frame, on_reply, retry_delay,
+    EnvelopeHeader, EnvelopeId, Event, Leaf, OutboundAction, PeerMessage, Receipt, Refusal,
+    decode_frame, encode_frame, on_reply, retry_delay,
 };
 use quinn::Connection;
 use tokio::{
@@ -20,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    Commit, NodeError,
+    Batch, Commit, NodeError,
     content::Ciphertext,
     endpoint,
     files::blocking,
@@ -31,7 +28,7 @@ use crate::{
     },
     shared::Shared,
     store::Table,
-    unix_now,
+    unix_now, witness,
 };
 
 /// How long a peer may take to answer an offer, or to commit what it has received whole.
@@ -331,59 +328,26 @@ async fn accept(
         let why = "it is for something else".to_owned();
         return Err(chancery_protocol::ProtocolError::Receipt(why).into());
     }
-    let newest = remember_checkpoint(shared, peer, &entry.log_key, &verified)?;
+    let mut seen = Batch::default();
+    witness::remember(shared, peer, &entry.seal_chain, &verified.checkpoint, &mut seen)?;
     let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
     let conclusion = Conclusion {
         event: Event::EvidenceReceived,
         state: DeliveryState::Delivered,
         refusal: None,
-        evidence: Some((ReceivedEvidence { receipt, chain }, newest)),
+        evidence: Some((ReceivedEvidence { receipt, chain }, seen)),
     };
     conclude(shared, peer, id, header, conclusion).await?;
     tracing::info!(envelope = %id, %peer, "delivered");
     Ok(())
 }
 
-/// Compares a peer's checkpoint with the newest that was seen of it: two roots of one size are a
-/// fork. Receipts arrive out of order, so a smaller size alone says nothing. Returns whether the
-/// checkpoint is the newest now.
-fn remember_checkpoint(
-    shared: &Shared,
-    peer: &AgencyName,
-    key: &LogKey,
-    verified: &VerifiedReceipt,
-) -> Result<bool, NodeError> {
-    let new = &verified.checkpoint.checkpoint;
-    let mut seen = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    if !seen.contains_key(peer)
-        && let Some(kept) = shared.store.get(Table::Peers, peer.as_str().as_bytes())?
-        && let Ok(kept) = SignedCheckpoint::open(&String::from_utf8_lossy(&kept), key)
-    {
-        seen.insert(peer.clone(), kept);
-    }
-    match seen.get(peer) {
-        Some(old) if old.checkpoint.size == new.size && old.checkpoint.root != new.root => {
-            tracing::error!(
-                %peer, size = new.size,
-                "the peer has sealed two different ledgers of one size: keep both checkpoints"
-            );
-            let why = format!("the ledger of {peer} is forked at {} entries", new.size);
-            Err(chancery_protocol::ProtocolError::Checkpoint(why).into())
-        }
-        Some(old) if old.checkpoint.size >= new.size => Ok(false),
-        _ => {
-            seen.insert(peer.clone(), verified.checkpoint.clone());
-            Ok(true)
-        }
-    }
-}
-
 struct Conclusion {
     event: Event,
     state: DeliveryState,
     refusal: Option<Refusal>,
-    /// The receipt, and whether its checkpoint is the newest seen of the peer.
-    evidence: Option<(ReceivedEvidence, bool)>,
+    /// The receipt, and what is to be remembered of the ledger that it comes from.
+    evidence: Option<(ReceivedEvidence, Batch)>,
 }
 
 /// Records the end of a delivery in the ledger.
@@ -396,13 +360,10 @@ async fn conclude(
 ) -> Result<(), NodeError> {
     let mut commit = Commit::default();
     let mut evidence = None;
-    if let Some((received, newest)) = conclusion.evidence {
+    if let Some((received, seen)) = conclusion.evidence {
         let digest = Digest::of(&cbor::encode(&received.receipt)?);
         commit.batch.put(Table::Evidence, *digest.as_bytes(), cbor::encode(&received)?);
-        if newest {
-            let note = received.receipt.checkpoint.into_bytes();
-            commit.batch.put(Table::Peers, peer.as_str().as_bytes(), note);
-        }
+        commit.batch.append(seen);
         evidence = Some(digest);
     }
     let now = unix_now();

@@ -20,6 +20,7 @@ use crate::{
     outbound, read_file, server,
     shared::{DIRECTORY, Shared},
     store::{RocksStore, Store, Table},
+    witness::{self, Witness},
 };
 
 /// How long shutting down may take.
@@ -53,7 +54,8 @@ impl Node {
         let ledger = Ledger::open(store.clone(), identity.seal.clone())?;
         let content = ContentFiles::open(data.join("content"))?;
         let endpoint = endpoint::open(&config, &identity)?;
-        let shared = Shared::new(config, identity, store, ledger, content, endpoint);
+        let witness = Witness::open(&data.join("witness.key"), &identity.seal)?;
+        let shared = Shared::new(config, identity, store, ledger, content, endpoint, witness);
         let shared = Arc::new(shared);
         load_directory(&shared)?;
         let socket = listen(&shared.config)?;
@@ -69,14 +71,24 @@ impl Node {
         tasks.spawn(outbound::supervise(shared.clone()));
         tasks.spawn(accept(shared.clone()));
         tasks.spawn(keep_indexed(shared.clone()));
+        tasks.spawn(witness::watch(shared.clone()));
         tasks.spawn(server::serve(shared.clone(), socket));
         Ok(Self { shared, tasks })
     }
 
     /// Runs until `stop` resolves, then drains: no new work is taken, commits under way end.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] when it stopped because the store failed: it cannot keep its word then.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
+        let mut failure = self.shared.ledger.failure();
+        let mut failed = None;
         tokio::select! {
             () = stop => {}
+            why = failure.wait_for(Option::is_some) => {
+                failed = why.ok().and_then(|why| why.clone());
+                tracing::error!(why = failed, "the store failed; stopping");
+            }
             Some(ended) = self.tasks.join_next() => {
                 tracing::error!(?ended, "a task of the node ended; stopping");
             }
@@ -103,6 +115,7 @@ impl Node {
         // A socket that is gone already is what we want.
         drop(std::fs::remove_file(&self.shared.config.files.socket));
         tracing::info!("stopped");
+        failed.map_or(Ok(()), |why| Err(NodeError::Store(why)))
     }
 }
 
@@ -110,18 +123,28 @@ impl Node {
 /// urgent is going on. Whoever looks something up before that waits for the rest of it.
 async fn keep_indexed(shared: Arc<Shared>) {
     let mut stop = shared.stop.subscribe();
+    let mut changed = shared.store.watch();
+    // What came before the last stop may be waiting.
+    changed.mark_changed();
     let mut seen = 0;
     loop {
+        let quiet = async {
+            // The store outlives this task: the signal does not end before it.
+            drop(changed.changed().await);
+            tokio::time::sleep(INDEX_PAUSE).await;
+        };
         tokio::select! {
-            () = tokio::time::sleep(INDEX_PAUSE) => {}
+            () = quiet => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
         let size = shared.ledger.checkpoint().checkpoint.size;
         if std::mem::replace(&mut seen, size) != size {
+            changed.mark_changed();
             continue;
         }
         let work = shared.clone();
         if let Err(error) = blocking(move || documents::index_arrivals(&work, INDEX_STEP)).await {
+            changed.mark_changed();
             tracing::error!(%error, "the index could not be brought up to date");
         }
     }

@@ -6,7 +6,7 @@ use chancery_certs::AgencyName;
 use chancery_crypto::cbor;
 use chancery_protocol::{
     ContentOpener, DocumentId, Event, Leaf, Opening, decode_frame, encode_frame,
-    tile::{TILE_WIDTH, entries_path, push_entry, tile_path},
+    tile::{TILE_WIDTH, entries_path, history_path, push_entry, tile_path},
 };
 use serde_bytes::ByteBuf;
 use tokio::{
@@ -21,6 +21,7 @@ use crate::{
     documents::{self, Submission},
     files::blocking,
     heads::OpenedHead,
+    ledger::{cosignatures, cosigned, old_seals, tile_key},
     local::{
         DeliveryView, DocumentView, ExportedFile, Frame, LocalReply, LocalRequest, OpenedView, RAW,
         StatusView, TraceStep, TraceView, read_length, unexpected,
@@ -28,11 +29,14 @@ use crate::{
     outbound,
     records::{DeliveryRecord, DeliveryState, delivery_of},
     shared::Shared,
-    store::Table,
+    store::{Read, Table},
+    witness,
 };
 
 /// Characters of a title in a step of a trace.
 const NOTE: usize = 120;
+/// Ledger entries in one answer.
+const ENTRIES: usize = 1000;
 /// Frames between the disk and the socket.
 const AHEAD: usize = 8;
 
@@ -141,10 +145,24 @@ async fn answer(
                 agencies: u32::try_from(view.peers().count()).unwrap_or(u32::MAX),
             }
         }
-        LocalRequest::Checkpoint => LocalReply::Checkpoint {
-            note: shared.ledger.checkpoint().note,
-            chain: seal_chain(shared),
-        },
+        LocalRequest::Checkpoint => {
+            let work = shared.clone();
+            let signed = blocking(move || work.ledger.cosigned_checkpoint()).await?;
+            LocalReply::Checkpoint { note: signed.note, chain: seal_chain(shared) }
+        }
+        LocalRequest::Entries { from, limit } => {
+            let shared = shared.clone();
+            // What one frame holds with ease; the caller asks again.
+            let limit = (limit as usize).min(ENTRIES);
+            let leaves = blocking(move || {
+                shared.store.scan(Table::Leaves, &from.to_be_bytes(), &[], limit + 1)
+            });
+            let mut leaves = leaves.await?;
+            let more = leaves.len() > limit;
+            leaves.truncate(limit);
+            let leaves = leaves.into_iter().map(|(_, leaf)| ByteBuf::from(leaf)).collect();
+            LocalReply::Entries { leaves, more }
+        }
         LocalRequest::Prove { index } => {
             let shared = shared.clone();
             let receipt = blocking(move || shared.ledger.prove(index)).await?;
@@ -152,10 +170,11 @@ async fn answer(
         }
         LocalRequest::ProveConsistency { size } => {
             let shared = shared.clone();
-            let proof = blocking(move || shared.ledger.prove_consistency(size)).await?;
-            let (old_root, proof, signed) =
-                proof.ok_or(NodeError::NotFound(format!("a ledger of {size} entries")))?;
-            LocalReply::Consistency { old_size: size, old_root, proof, note: signed.note }
+            let (growths, signed) = blocking(move || shared.ledger.growth(&[size])).await?;
+            let growth = growths.into_iter().next();
+            let growth =
+                growth.ok_or(NodeError::NotFound(format!("a ledger of {size} entries")))?;
+            LocalReply::Consistency { growth, note: signed.note }
         }
         LocalRequest::Export => return export(shared, client).await,
     };
@@ -427,8 +446,9 @@ fn answers(
     Ok(())
 }
 
-/// Sends the ledger as the files of a static log (C2SP tlog-tiles), with the seal's chain and all
-/// received evidence beside them.
+/// Sends the ledger as the files of a static log (C2SP tlog-tiles), as it is at one instant, with what an
+/// auditor needs beside them: the seals' chains, the history of checkpoints, cosignatures, all received
+/// evidence, and proofs that other ledgers were forked.
 async fn export(shared: &Arc<Shared>, client: &mut Client) -> Result<(), NodeError> {
     let (files, mut taken) = mpsc::channel::<ExportedFile>(AHEAD);
     let shared = shared.clone();
@@ -436,46 +456,91 @@ async fn export(shared: &Arc<Shared>, client: &mut Client) -> Result<(), NodeErr
         let send = |path: String, bytes: Vec<u8>| {
             files.blocking_send(ExportedFile { path, bytes }).map_err(|_| NodeError::Stopping)
         };
-        let signed = shared.ledger.checkpoint();
-        let size = signed.checkpoint.size;
-        let chain = chancery_certs::encode_pem_chain(shared.identity.seal.chain());
-        send("checkpoint".into(), signed.note.into_bytes())?;
-        send("seal.pem".into(), chain.into_bytes())?;
-        let width = TILE_WIDTH as u64;
-        for bundle in 0..size.div_ceil(width) {
-            let (start, end) = (bundle * width, size.min((bundle + 1) * width));
-            let mut bytes = Vec::new();
-            for index in start..end {
-                let leaf = shared.ledger.leaf(index)?;
-                let leaf =
-                    leaf.ok_or_else(|| NodeError::Damaged(format!("entry {index} is missing")))?;
-                push_entry(&mut bytes, &leaf)?;
-                export_evidence(&shared, &leaf, &send)?;
-            }
-            let entries = usize::try_from(end - start).unwrap_or(TILE_WIDTH);
-            send(entries_path(bundle, entries), bytes)?;
-        }
-        let (mut level, mut hashes) = (0, size);
-        while hashes > 0 {
-            for tile in 0..hashes.div_ceil(width) {
-                let count =
-                    usize::try_from((hashes - tile * width).min(width)).unwrap_or(TILE_WIDTH);
-                let bytes = shared.ledger.tile(level, tile)?;
-                // The tile may have grown since the checkpoint was taken: only its start counts.
-                let bytes = bytes.and_then(|b| b.get(..count * 32).map(<[u8]>::to_vec));
-                let bytes = bytes
-                    .ok_or_else(|| NodeError::Damaged(format!("tile {level}/{tile} is missing")))?;
-                send(tile_path(level, tile, count), bytes)?;
-            }
-            (level, hashes) = (level + 1, hashes / width);
-        }
-        Ok::<_, NodeError>(())
+        export_files(&shared, &send)
     });
     while let Some(file) = taken.recv().await {
         client.send(&LocalReply::File(file)).await?;
     }
     reader.await.map_err(|e| NodeError::Store(e.to_string()))??;
     client.send(&LocalReply::Done).await
+}
+
+fn export_files(
+    shared: &Shared,
+    send: &impl Fn(String, Vec<u8>) -> Result<(), NodeError>,
+) -> Result<(), NodeError> {
+    let signed = shared.ledger.checkpoint();
+    // Taken after the checkpoint: it holds all of that, and perhaps more.
+    let tables = shared.store.snapshot();
+    let size = signed.checkpoint.size;
+    let chain = chancery_certs::encode_pem_chain(shared.identity.seal.chain());
+    send("checkpoint".into(), cosigned(&*tables, signed)?.note.into_bytes())?;
+    send("seal.pem".into(), chain.into_bytes())?;
+    for (number, chain) in old_seals(&*tables, shared.identity.seal.chain())?.iter().enumerate() {
+        send(
+            format!("seals/{number:03}.pem"),
+            chancery_certs::encode_pem_chain(chain).into_bytes(),
+        )?;
+    }
+    for (witness, kept) in cosignatures(&*tables)? {
+        send(format!("witness/{witness}.cosignature"), cbor::encode(&kept)?)?;
+    }
+    for (name, proof) in witness::forks(&*tables)? {
+        send(format!("forks/{name}"), proof)?;
+    }
+    let width = TILE_WIDTH as u64;
+    for bundle in 0..size.div_ceil(width) {
+        let (start, end) = (bundle * width, size.min((bundle + 1) * width));
+        let mut bytes = Vec::new();
+        let leaves = tables.scan(Table::Leaves, &start.to_be_bytes(), &[], TILE_WIDTH)?;
+        for (index, (key, leaf)) in (start..end).zip(leaves) {
+            if key != index.to_be_bytes() {
+                return Err(NodeError::Damaged(format!("entry {index} is missing")));
+            }
+            push_entry(&mut bytes, &leaf)?;
+            export_evidence(shared, &leaf, send)?;
+        }
+        let entries = usize::try_from(end - start).unwrap_or(TILE_WIDTH);
+        send(entries_path(bundle, entries), bytes)?;
+    }
+    let (mut level, mut hashes) = (0, size);
+    while hashes > 0 {
+        for tile in 0..hashes.div_ceil(width) {
+            let count = usize::try_from((hashes - tile * width).min(width)).unwrap_or(TILE_WIDTH);
+            let bytes = tables.get(Table::Tiles, &tile_key(level, tile))?;
+            // The tile may have grown since the checkpoint was taken: only its start counts.
+            let bytes = bytes.and_then(|b| b.get(..count * 32).map(<[u8]>::to_vec));
+            let bytes = bytes
+                .ok_or_else(|| NodeError::Damaged(format!("tile {level}/{tile} is missing")))?;
+            send(tile_path(level, tile, count), bytes)?;
+        }
+        (level, hashes) = (level + 1, hashes / width);
+    }
+    export_history(&*tables, size, send)
+}
+
+/// The checkpoints that the ledger has sealed up to a size, in bundles like those of entries.
+fn export_history(
+    tables: &dyn Read,
+    size: u64,
+    send: &impl Fn(String, Vec<u8>) -> Result<(), NodeError>,
+) -> Result<(), NodeError> {
+    let (mut from, mut number) = (0u64, 0);
+    loop {
+        let kept = tables.scan(Table::Checkpoints, &from.to_be_bytes(), &[], TILE_WIDTH)?;
+        let mut bytes = Vec::new();
+        let mut last = None;
+        for (key, kept) in &kept {
+            let at = key.as_slice().try_into().map(u64::from_be_bytes).unwrap_or(u64::MAX);
+            if at <= size {
+                push_entry(&mut bytes, kept)?;
+                last = Some(at);
+            }
+        }
+        let Some(last) = last else { return Ok(()) };
+        send(history_path(number), bytes)?;
+        (from, number) = (last + 1, number + 1);
+    }
 }
 
 fn export_evidence(

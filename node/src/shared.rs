@@ -1,7 +1,7 @@
 //! What all tasks of a node share.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
@@ -9,8 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use chancery_certs::AgencyName;
-use chancery_protocol::{EnvelopeId, SignedCheckpoint};
+use chancery_protocol::EnvelopeId;
 use quinn::Endpoint;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -25,6 +24,7 @@ use crate::{
     queue::Outbound,
     store::{Batch, Store, Table},
     unix_now,
+    witness::{PeerLedgers, Witness},
 };
 
 /// The key of the directory in use, in [`Table::Meta`].
@@ -44,8 +44,10 @@ pub struct Shared {
     pub connections: Connections,
     pub outbound: Outbound,
     pub heads: OpenedHeads,
-    /// The newest checkpoint seen of each peer.
-    pub seen: Mutex<HashMap<AgencyName, SignedCheckpoint>>,
+    /// What is known of the peers' ledgers.
+    pub seen: Mutex<PeerLedgers>,
+    /// What this node cosigns with.
+    pub witness: Witness,
     /// Turns true when the node is to stop.
     pub stop: watch::Sender<bool>,
     directory: RwLock<Option<Arc<DirectoryView>>>,
@@ -70,6 +72,7 @@ impl Shared {
         ledger: Ledger,
         content: ContentFiles,
         endpoint: Endpoint,
+        witness: Witness,
     ) -> Self {
         Self {
             config,
@@ -82,6 +85,7 @@ impl Shared {
             outbound: Outbound::default(),
             heads: OpenedHeads::default(),
             seen: Mutex::default(),
+            witness,
             stop: watch::Sender::new(false),
             directory: RwLock::default(),
             arriving: Mutex::default(),

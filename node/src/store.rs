@@ -1,17 +1,24 @@
 //! The store: a narrow trait over ordered tables, and RocksDB behind it. Nothing else in Chancery
 //! names RocksDB.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction,
-    IteratorMode, Options, WriteBatch, WriteOptions,
+    IteratorMode, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
+use tokio::sync::watch;
 
-use crate::NodeError;
+use crate::{NodeError, migrate};
 
-/// The version of what the tables hold. A store of a newer version is refused.
-const SCHEMA: u64 = 1;
+/// The version of what the tables hold. A store of a newer version is refused; an older one is brought
+/// up to it (see [`crate::migrate`]).
+pub const SCHEMA: u64 = 2;
+/// The key of the version in [`Table::Meta`].
+pub const SCHEMA_KEY: &[u8] = b"schema";
 
 /// Bytes that all tables together may hold in memory before they are flushed.
 const WRITE_BUFFERS: usize = 24 << 20;
@@ -27,13 +34,13 @@ pub enum Table {
     Leaves,
     /// Ledger tiles by tile level and index.
     Tiles,
-    /// Sealed checkpoints by size.
+    /// Sealed checkpoints by size; see [`chancery_protocol::KeptCheckpoint`].
     Checkpoints,
     /// Envelope records by id.
     Envelopes,
     /// Ciphertext of small envelopes by id.
     Content,
-    /// Receipts of this ledger by event, envelope and counterpart.
+    /// The index of the entry by event, envelope and counterpart: the receipt is made from it.
     Receipts,
     /// Deliveries by envelope and recipient.
     Deliveries,
@@ -49,12 +56,16 @@ pub enum Table {
     Unindexed,
     /// Receipts of others by digest.
     Evidence,
-    /// The newest checkpoint seen of each peer.
+    /// What was seen of each peer's ledger; see [`crate::witness`].
     Peers,
+    /// The newest cosignature of this ledger's checkpoints, by witness.
+    Cosignatures,
+    /// Proofs that a peer's ledger was forked, by peer and size.
+    Forks,
 }
 
 impl Table {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Meta,
         Self::Leaves,
         Self::Tiles,
@@ -70,6 +81,8 @@ impl Table {
         Self::Unindexed,
         Self::Evidence,
         Self::Peers,
+        Self::Cosignatures,
+        Self::Forks,
     ];
 
     fn name(self) -> &'static str {
@@ -89,14 +102,17 @@ impl Table {
             Self::Unindexed => "unindexed",
             Self::Evidence => "evidence",
             Self::Peers => "peers",
+            Self::Cosignatures => "cosignatures",
+            Self::Forks => "forks",
         }
     }
 }
 
-/// Changes that become visible, and durable, all or none.
+/// Changes that become visible, and durable, all or none, and only if what they rest on still holds.
 #[derive(Debug, Default)]
 pub struct Batch {
     changes: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
+    conditions: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl Batch {
@@ -110,22 +126,38 @@ impl Batch {
         self.changes.push((table, key.into(), None));
     }
 
-    /// Takes over another batch's changes.
+    /// Asks that a key has this value, or is absent, before any of the batch is written.
+    pub fn require(&mut self, table: Table, key: impl Into<Vec<u8>>, value: Option<Vec<u8>>) {
+        self.conditions.push((table, key.into(), value));
+    }
+
+    /// Takes over another batch's changes and conditions.
     pub fn append(&mut self, mut other: Self) {
         self.changes.append(&mut other.changes);
+        self.conditions.append(&mut other.conditions);
     }
 
     /// The bytes of all keys and values.
     pub fn size(&self) -> usize {
         self.changes.iter().map(|(_, k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum()
     }
+
+    /// Checks the conditions against a state that cannot change meanwhile.
+    fn check(&self, state: &(impl Read + ?Sized)) -> Result<(), NodeError> {
+        for (table, key, value) in &self.conditions {
+            if state.get(*table, key)? != *value {
+                return Err(NodeError::Conflict(table.name()));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
-/// What a node needs of its store.
-pub trait Store: Send + Sync + 'static {
+/// Reading tables: as they are now, or as they were at one instant.
+pub trait Read: Send + Sync {
     /// The value of a key.
     ///
     /// # Errors
@@ -150,17 +182,33 @@ pub trait Store: Send + Sync + 'static {
     /// [`NodeError::Store`].
     fn scan_back(&self, table: Table, prefix: &[u8], limit: usize)
     -> Result<Vec<Entry>, NodeError>;
+}
+
+/// What a node needs of its store: an ordered map per table, batches that are atomic, ordered, durable
+/// and conditional, snapshots, and a signal when something has changed. An engine that several nodes
+/// share can stand behind it: the condition on the newest checkpoint, which every ledger commit carries,
+/// lets only one of several writers win.
+pub trait Store: Read + 'static {
+    /// All tables as they are at this instant, whatever is written later.
+    fn snapshot(&self) -> Box<dyn Read + '_>;
 
     /// Writes a batch; when this returns, it survives a power cut.
     ///
     /// # Errors
-    /// [`NodeError::Store`]; nothing of the batch is visible then.
+    /// [`NodeError::Conflict`] when a condition does not hold, [`NodeError::Store`]; nothing of the batch
+    /// is visible then.
     fn write(&self, batch: Batch) -> Result<(), NodeError>;
+
+    /// A counter that moves after every batch that was written.
+    fn watch(&self) -> watch::Receiver<u64>;
 }
 
 /// RocksDB, one column family per table, with a synced write-ahead log.
 pub struct RocksStore {
     db: DB,
+    /// Held while conditions are checked and their batch is written.
+    writing: Mutex<()>,
+    changed: watch::Sender<u64>,
 }
 
 impl std::fmt::Debug for RocksStore {
@@ -173,67 +221,138 @@ fn failed(error: impl std::fmt::Display) -> NodeError {
     NodeError::Store(error.to_string())
 }
 
+fn options() -> Options {
+    let mut options = Options::default();
+    options.set_max_background_jobs(2);
+    options.set_keep_log_file_num(4);
+    options.set_max_total_wal_size(64 << 20);
+    options.set_paranoid_checks(true);
+    // Memory stays bounded however many tables there are: one cache, one budget for what is
+    // not flushed yet.
+    options.set_db_write_buffer_size(WRITE_BUFFERS);
+    options
+}
+
+fn family_options(table: Table, cache: &Cache) -> Options {
+    let mut options = Options::default();
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_bloom_filter(10.0, false);
+    options.set_block_based_table_factory(&blocks);
+    options.set_compression_type(match table {
+        // Hashes and ciphertext do not compress.
+        Table::Tiles | Table::Content => DBCompressionType::None,
+        _ => DBCompressionType::Lz4,
+    });
+    if table == Table::Content {
+        // Values go to blob files, so that compaction does not copy them again and again.
+        options.set_enable_blob_files(true);
+        options.set_min_blob_size(4096);
+        options.set_enable_blob_gc(true);
+    }
+    options.set_write_buffer_size(8 << 20);
+    options
+}
+
 impl RocksStore {
-    /// Opens the store in a directory, or makes a new one there.
+    /// Opens the store in a directory, or makes a new one there. One of an older version is brought up
+    /// to this program's.
     ///
     /// # Errors
     /// [`NodeError::Store`], also when another process has it open;
-    /// [`NodeError::Damaged`] when it was written by a newer version.
+    /// [`NodeError::Schema`] when it was written by a newer version, which leaves it as it is.
     pub fn open(path: &Path) -> Result<Self, NodeError> {
-        let mut options = Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        options.set_max_background_jobs(2);
-        options.set_keep_log_file_num(4);
-        options.set_max_total_wal_size(64 << 20);
-        options.set_paranoid_checks(true);
-        // Memory stays bounded however many tables there are: one cache, one budget for what is
-        // not flushed yet.
-        options.set_db_write_buffer_size(WRITE_BUFFERS);
-        let cache = Cache::new_lru_cache(BLOCK_CACHE);
-        let families = Table::ALL.map(|table| {
-            let mut options = Options::default();
-            let mut blocks = BlockBasedOptions::default();
-            blocks.set_block_cache(&cache);
-            blocks.set_cache_index_and_filter_blocks(true);
-            blocks.set_bloom_filter(10.0, false);
-            options.set_block_based_table_factory(&blocks);
-            options.set_compression_type(match table {
-                // Hashes and ciphertext do not compress.
-                Table::Tiles | Table::Content => DBCompressionType::None,
-                _ => DBCompressionType::Lz4,
-            });
-            if table == Table::Content {
-                // Values go to blob files, so that compaction does not copy them again and again.
-                options.set_enable_blob_files(true);
-                options.set_min_blob_size(4096);
-                options.set_enable_blob_gc(true);
-            }
-            options.set_write_buffer_size(8 << 20);
-            ColumnFamilyDescriptor::new(table.name(), options)
-        });
-        let db = DB::open_cf_descriptors(&options, path, families).map_err(failed)?;
-        let store = Self { db };
-        match store.get(Table::Meta, b"schema")? {
-            None => {
-                let mut batch = Batch::default();
-                batch.put(Table::Meta, *b"schema", SCHEMA.to_be_bytes());
-                store.write(batch)?;
-            }
-            Some(found) if found == SCHEMA.to_be_bytes() => {}
-            Some(found) => {
-                let found = found.iter().fold(0u64, |n, b| (n << 8) | u64::from(*b));
-                return Err(NodeError::Damaged(format!(
-                    "it has schema version {found}; this program knows version {SCHEMA}"
-                )));
+        // Looked at before anything is created or changed: a newer store stays untouched.
+        if path.join("CURRENT").exists() {
+            let found = Self::open_read_only(path)?.schema()?;
+            if let Some(found) = found.filter(|found| *found > SCHEMA) {
+                return Err(NodeError::Schema { found, known: SCHEMA });
             }
         }
+        let mut options = options();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        let cache = Cache::new_lru_cache(BLOCK_CACHE);
+        let families = Table::ALL
+            .map(|table| ColumnFamilyDescriptor::new(table.name(), family_options(table, &cache)));
+        let db = DB::open_cf_descriptors(&options, path, families).map_err(failed)?;
+        let store = Self::over(db);
+        match store.schema()? {
+            None => {
+                let mut batch = Batch::default();
+                batch.put(Table::Meta, SCHEMA_KEY, SCHEMA.to_be_bytes());
+                store.write(batch)?;
+            }
+            Some(found) => migrate::run(&store, found)?,
+        }
         Ok(store)
+    }
+
+    /// Opens the store for reading only. Nothing on the disk is changed, so that a copy can be audited
+    /// as it was found, also on a medium that cannot be written.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], when there is none or it cannot be read.
+    pub fn open_read_only(path: &Path) -> Result<Self, NodeError> {
+        let options = options();
+        let cache = Cache::new_lru_cache(BLOCK_CACHE);
+        // An older store has fewer tables; those that are not there are empty.
+        let there = DB::list_cf(&options, path).map_err(failed)?;
+        let families = Table::ALL.into_iter().filter(|t| there.iter().any(|n| n == t.name()));
+        let families = families
+            .map(|table| ColumnFamilyDescriptor::new(table.name(), family_options(table, &cache)));
+        let db = DB::open_cf_descriptors_read_only(&options, path, families, false);
+        Ok(Self::over(db.map_err(failed)?))
+    }
+
+    fn over(db: DB) -> Self {
+        Self { db, writing: Mutex::default(), changed: watch::Sender::new(0) }
+    }
+
+    /// The version of what the tables hold; none in a store that was being made when its process ended.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`]; [`NodeError::Damaged`] when there is none, but something else is.
+    pub fn schema(&self) -> Result<Option<u64>, NodeError> {
+        let damaged = || NodeError::Damaged("it has no schema version".into());
+        match self.get(Table::Meta, SCHEMA_KEY)? {
+            Some(found) => Ok(Some(u64::from_be_bytes(found.try_into().map_err(|_| damaged())?))),
+            // The version is the first thing that is ever written.
+            None => {
+                for table in Table::ALL {
+                    if !self.scan(table, &[], &[], 1)?.is_empty() {
+                        return Err(damaged());
+                    }
+                }
+                Ok(None)
+            }
+        }
     }
 
     fn family(&self, table: Table) -> Result<&rocksdb::ColumnFamily, NodeError> {
         let name = table.name();
         self.db.cf_handle(name).ok_or_else(|| failed(format!("there is no table {name}")))
+    }
+
+    fn read(&self) -> View<'_> {
+        View { store: self, snapshot: None }
+    }
+}
+
+/// The tables now, or at the instant of a snapshot.
+struct View<'a> {
+    store: &'a RocksStore,
+    snapshot: Option<SnapshotWithThreadMode<'a, DB>>,
+}
+
+impl View<'_> {
+    fn options(&self) -> ReadOptions {
+        let mut options = ReadOptions::default();
+        if let Some(snapshot) = &self.snapshot {
+            options.set_snapshot(snapshot);
+        }
+        options
     }
 
     /// Up to `limit` entries in the order of `mode`, as long as keys start with `prefix`.
@@ -245,7 +364,9 @@ impl RocksStore {
         limit: usize,
     ) -> Result<Vec<Entry>, NodeError> {
         let mut out = Vec::new();
-        for entry in self.db.iterator_cf(self.family(table)?, mode).take(limit) {
+        // A store that was opened for reading may lack tables that came later.
+        let Some(family) = self.store.db.cf_handle(table.name()) else { return Ok(out) };
+        for entry in self.store.db.iterator_cf_opt(family, self.options(), mode).take(limit) {
             let (key, value) = entry.map_err(failed)?;
             if !key.starts_with(prefix) {
                 break;
@@ -256,9 +377,10 @@ impl RocksStore {
     }
 }
 
-impl Store for RocksStore {
+impl Read for View<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, NodeError> {
-        self.db.get_cf(self.family(table)?, key).map_err(failed)
+        let Some(family) = self.store.db.cf_handle(table.name()) else { return Ok(None) };
+        self.store.db.get_cf_opt(family, key, &self.options()).map_err(failed)
     }
 
     fn scan(
@@ -281,8 +403,41 @@ impl Store for RocksStore {
         let end: Vec<u8> = prefix.iter().copied().chain([0xff; 64]).collect();
         self.collect(table, IteratorMode::From(&end, Direction::Reverse), prefix, limit)
     }
+}
+
+impl Read for RocksStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, NodeError> {
+        self.read().get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, NodeError> {
+        self.read().scan(table, from, prefix, limit)
+    }
+
+    fn scan_back(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, NodeError> {
+        self.read().scan_back(table, prefix, limit)
+    }
+}
+
+impl Store for RocksStore {
+    fn snapshot(&self) -> Box<dyn Read + '_> {
+        Box::new(View { store: self, snapshot: Some(self.db.snapshot()) })
+    }
 
     fn write(&self, batch: Batch) -> Result<(), NodeError> {
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        batch.check(self)?;
         let mut write = WriteBatch::default();
         for (table, key, value) in batch.changes {
             match value {
@@ -292,7 +447,14 @@ impl Store for RocksStore {
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        self.db.write_opt(write, &options).map_err(failed)
+        self.db.write_opt(write, &options).map_err(failed)?;
+        drop(writing);
+        self.changed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 }
 
@@ -307,7 +469,9 @@ pub mod memory {
         },
     };
 
-    use super::{Batch, Entry, NodeError, Store, Table};
+    use tokio::sync::watch;
+
+    use super::{Batch, Entry, NodeError, Read, Store, Table};
 
     type Tables = BTreeMap<(&'static str, Vec<u8>), Vec<u8>>;
 
@@ -315,12 +479,12 @@ pub mod memory {
     pub struct MemoryStore {
         tables: Mutex<Tables>,
         pub full: AtomicBool,
+        changed: watch::Sender<u64>,
     }
 
-    impl Store for MemoryStore {
+    impl Read for Tables {
         fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, NodeError> {
-            let tables = self.tables.lock().expect("not poisoned");
-            Ok(tables.get(&(table.name(), key.to_vec())).cloned())
+            Ok(BTreeMap::get(self, &(table.name(), key.to_vec())).cloned())
         }
 
         fn scan(
@@ -330,9 +494,8 @@ pub mod memory {
             prefix: &[u8],
             limit: usize,
         ) -> Result<Vec<Entry>, NodeError> {
-            let tables = self.tables.lock().expect("not poisoned");
             let from = (table.name(), from.to_vec());
-            let own = tables
+            let own = self
                 .range(from..)
                 .take_while(|((name, key), _)| *name == table.name() && key.starts_with(prefix));
             Ok(own.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
@@ -349,19 +512,56 @@ pub mod memory {
             all.truncate(limit);
             Ok(all)
         }
+    }
+
+    impl Read for MemoryStore {
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, NodeError> {
+            Read::get(&*self.tables.lock().expect("not poisoned"), table, key)
+        }
+
+        fn scan(
+            &self,
+            table: Table,
+            from: &[u8],
+            prefix: &[u8],
+            limit: usize,
+        ) -> Result<Vec<Entry>, NodeError> {
+            self.tables.lock().expect("not poisoned").scan(table, from, prefix, limit)
+        }
+
+        fn scan_back(
+            &self,
+            table: Table,
+            prefix: &[u8],
+            limit: usize,
+        ) -> Result<Vec<Entry>, NodeError> {
+            self.tables.lock().expect("not poisoned").scan_back(table, prefix, limit)
+        }
+    }
+
+    impl Store for MemoryStore {
+        fn snapshot(&self) -> Box<dyn Read + '_> {
+            Box::new(self.tables.lock().expect("not poisoned").clone())
+        }
 
         fn write(&self, batch: Batch) -> Result<(), NodeError> {
             if self.full.load(Ordering::Relaxed) {
                 return Err(NodeError::Store("no space left on device".into()));
             }
             let mut tables = self.tables.lock().expect("not poisoned");
+            batch.check(&*tables)?;
             for (table, key, value) in batch.changes {
                 match value {
                     Some(value) => drop(tables.insert((table.name(), key), value)),
                     None => drop(tables.remove(&(table.name(), key))),
                 }
             }
+            self.changed.send_modify(|count| *count += 1);
             Ok(())
+        }
+
+        fn watch(&self) -> watch::Receiver<u64> {
+            self.changed.subscribe()
         }
     }
 }
@@ -427,17 +627,65 @@ mod tests {
     }
 
     #[test]
+    fn conditions_guard_a_batch_and_a_snapshot_stands_still() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let rocks = RocksStore::open(&dir.path().join("store")).expect("opens");
+        let model = MemoryStore::default();
+        let write = |store: &dyn Store, value: &[u8], want: Option<&[u8]>| {
+            let mut batch = Batch::default();
+            batch.put(Table::Meta, *b"k", value);
+            batch.put(Table::Peers, *b"k", value);
+            batch.require(Table::Meta, *b"k", want.map(<[u8]>::to_vec));
+            store.write(batch)
+        };
+        for store in [&rocks as &dyn Store, &model] {
+            let mut watch = store.watch();
+            write(store, b"1", None).expect("it was absent");
+            assert!(watch.has_changed().expect("open"));
+            watch.mark_unchanged();
+            for want in [None, Some(&b"2"[..])] {
+                let refused = write(store, b"3", want).expect_err("another value");
+                assert!(matches!(refused, NodeError::Conflict("meta")), "{refused}");
+            }
+            assert!(!watch.has_changed().expect("open"));
+            assert_eq!(store.get(Table::Peers, b"k").expect("reads").as_deref(), Some(&b"1"[..]));
+        }
+        let before = rocks.snapshot();
+        write(&rocks, b"2", Some(b"1")).expect("it was 1");
+        assert_eq!(before.get(Table::Meta, b"k").expect("reads").as_deref(), Some(&b"1"[..]));
+        assert_eq!(before.scan(Table::Peers, b"", b"", 9).expect("scans").len(), 1);
+        assert_eq!(rocks.get(Table::Meta, b"k").expect("reads").as_deref(), Some(&b"2"[..]));
+        drop(before);
+        // What is opened for reading cannot be written.
+        drop(rocks);
+        let read = RocksStore::open_read_only(&dir.path().join("store")).expect("opens");
+        assert_eq!(read.get(Table::Meta, b"k").expect("reads").as_deref(), Some(&b"2"[..]));
+        assert!(write(&read, b"5", Some(b"2")).is_err());
+    }
+
+    #[test]
     fn a_store_of_a_newer_schema_is_refused_and_left_alone() {
         let dir = tempfile::TempDir::new().expect("a folder");
         let store = RocksStore::open(dir.path()).expect("opens");
         let mut batch = Batch::default();
-        batch.put(Table::Meta, *b"schema", (SCHEMA + 1).to_be_bytes());
+        batch.put(Table::Meta, SCHEMA_KEY, (SCHEMA + 1).to_be_bytes());
         store.write(batch).expect("writes");
         drop(store);
+        let files = || {
+            let mut files: Vec<_> = std::fs::read_dir(dir.path())
+                .expect("a folder")
+                .map(|f| f.expect("a file"))
+                .map(|f| (f.file_name(), f.metadata().expect("a file").len()))
+                .collect();
+            files.sort();
+            files
+        };
+        let before = files();
         let refused = RocksStore::open(dir.path()).expect_err("newer");
         assert!(
-            matches!(&refused, NodeError::Damaged(why) if why.contains("version 2")),
+            matches!(refused, NodeError::Schema { found, known: SCHEMA } if found == SCHEMA + 1),
             "{refused}"
         );
+        assert_eq!(files(), before);
     }
 }

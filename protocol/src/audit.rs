@@ -1,15 +1,16 @@
 //! The audit of one ledger: its own checkpoint, every entry, the evidence it received, and the
 //! receipts that others hold against it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use chancery_certs::{AgencyName, Certificate, Purpose, TrustStore};
+use chancery_certs::{AgencyName, Certificate};
 use chancery_crypto::Digest;
 use serde::Serialize;
 
 use crate::{
-    Checkpoint, EnvelopeId, Event, Evidence, Finding, Indication, Leaf, LogKey, ProtocolError,
-    SignedCheckpoint, SubIndication, VerifiedReceipt, merkle,
+    Checkpoint, EnvelopeId, Event, Evidence, EvidenceVerifier, Finding, Indication, Leaf, LogKey,
+    ProtocolError, SignedCheckpoint, SubIndication, Validation, VerifiedReceipt, WitnessStatement,
+    merkle,
     verdict::{Text, judge_evidence, judge_path, text},
 };
 
@@ -45,6 +46,12 @@ pub struct AuditReport {
     pub evidence: u64,
     /// Receipts held by others that were verified against the entries.
     pub held_receipts: u64,
+    /// Checkpoints of the ledger's history that were verified.
+    pub checkpoints: u64,
+    /// Witnesses whose cosignatures were verified.
+    pub witnesses: Vec<AgencyName>,
+    /// Whether revocation of certificates was looked at.
+    pub revocation_checked: bool,
     /// What is to be said, worst and first come first served up to a limit.
     pub findings: Vec<Finding>,
     /// Findings beyond that limit.
@@ -59,9 +66,57 @@ struct Claim {
     checkpoint: Checkpoint,
 }
 
-/// An audit in progress. Entries go in, in order, then evidence; [`LedgerAudit::finish`] judges.
+/// An evidence file that was read and verified. That is most of an audit's work, and can be done for many
+/// files at once.
+#[derive(Debug)]
+pub struct CheckedEvidence {
+    name: String,
+    read: Result<(Evidence, Digest, Result<VerifiedReceipt, ProtocolError>), ProtocolError>,
+}
+
+impl CheckedEvidence {
+    /// Reads and verifies a file's bytes.
+    pub fn check(name: &str, bytes: &[u8], verifier: &EvidenceVerifier<'_>) -> Self {
+        let read = || {
+            let evidence = Evidence::decode(bytes)?;
+            let digest = Digest::of(&chancery_crypto::cbor::encode(&evidence.receipt)?);
+            let verified = verifier.verify(&evidence);
+            Ok((evidence, digest, verified))
+        };
+        Self { name: name.to_owned(), read: read() }
+    }
+
+    /// Reads a file's bytes that were verified before, under the same policy.
+    pub fn trusted(name: &str, bytes: &[u8]) -> Self {
+        let read = || {
+            let evidence = Evidence::decode(bytes)?;
+            let digest = Digest::of(&chancery_crypto::cbor::encode(&evidence.receipt)?);
+            let receipt = &evidence.receipt;
+            let checkpoint = Checkpoint::read_unverified(&receipt.checkpoint)?;
+            let checkpoint = SignedCheckpoint { checkpoint, note: receipt.checkpoint.clone() };
+            let leaf = Leaf::decode(&receipt.leaf)?;
+            let verified = Ok(VerifiedReceipt { leaf, index: receipt.index, checkpoint });
+            Ok((evidence, digest, verified))
+        };
+        Self { name: name.to_owned(), read: read() }
+    }
+
+    /// Whether it was read and verified.
+    pub fn holds(&self) -> bool {
+        self.read.as_ref().is_ok_and(|(_, _, verified)| verified.is_ok())
+    }
+}
+
+/// An audit in progress. Checkpoints of the history and entries go in, in order, then evidence;
+/// [`LedgerAudit::finish`] judges.
 pub struct LedgerAudit<'a> {
-    trust: &'a TrustStore,
+    by: &'a Validation<'a>,
+    keys: Vec<LogKey>,
+    /// Verified checkpoints of the history that lie ahead, and the size of the last that was taken in.
+    history: VecDeque<Checkpoint>,
+    history_through: u64,
+    /// Notes that witnesses cosigned, by size.
+    cosigned: Vec<(AgencyName, Checkpoint)>,
     report: AuditReport,
     checkpoint: Option<Checkpoint>,
     range: merkle::CompactRange,
@@ -82,7 +137,7 @@ impl std::fmt::Debug for LedgerAudit<'_> {
 }
 
 impl<'a> LedgerAudit<'a> {
-    /// Starts an audit: checks the seal's path at `at` and the checkpoint's signature, and takes
+    /// Starts an audit: checks the seal's path at the time of validation and the checkpoint's signature, and takes
     /// in the receipts of this ledger that others hold.
     ///
     /// # Errors
@@ -92,24 +147,30 @@ impl<'a> LedgerAudit<'a> {
         chain: &[Certificate],
         checkpoint: &str,
         held: Vec<HeldReceipt>,
-        trust: &'a TrustStore,
-        at: i64,
+        by: &'a Validation<'a>,
     ) -> Result<Self, ProtocolError> {
         let (seal, above) = chain
             .split_first()
             .ok_or_else(|| ProtocolError::Checkpoint("the ledger has no seal chain".into()))?;
         let agency = seal.agency_name()?;
         let mut audit = Self {
-            trust,
+            by,
+            keys: Vec::new(),
+            history: VecDeque::new(),
+            history_through: 0,
+            cosigned: Vec::new(),
             report: AuditReport {
                 agency,
                 indication: Indication::TotalPassed,
                 sub_indication: None,
-                validation_time: at,
+                validation_time: by.at,
                 size: 0,
                 entries: 0,
                 evidence: 0,
                 held_receipts: 0,
+                checkpoints: 0,
+                witnesses: Vec::new(),
+                revocation_checked: by.checks_revocation(),
                 findings: Vec::new(),
                 more_findings: 0,
             },
@@ -121,20 +182,7 @@ impl<'a> LedgerAudit<'a> {
             consigned: HashSet::new(),
             expected: HashMap::new(),
         };
-        match trust.validate(seal, above, at, Purpose::Sign) {
-            Ok(path) => {
-                let (agency, anchor) = (&audit.report.agency, &path.anchor);
-                let text = text!(
-                    ("the seal of {agency} is valid under {anchor:?}"),
-                    ("{agency} 的印章在“{anchor}”下有效")
-                );
-                audit.add(Finding::passed(text));
-            }
-            Err(error) => {
-                let why = judge_path(&error);
-                audit.add(Finding::open(why, Text::new(error.sentence, error.zh)));
-            }
-        }
+        audit.check_seal(seal, above);
         match SignedCheckpoint::open(checkpoint, &LogKey::of_seal(seal)?) {
             Ok(signed) => {
                 audit.report.size = signed.checkpoint.size;
@@ -151,10 +199,137 @@ impl<'a> LedgerAudit<'a> {
                 audit.add(Finding::failed(SubIndication::SigCryptoFailure, text));
             }
         }
+        let verifier = EvidenceVerifier::new(by);
         for receipt in held {
-            audit.add_held(&receipt);
+            audit.add_held(&receipt, &verifier);
         }
         Ok(audit)
+    }
+
+    fn check_seal(&mut self, seal: &Certificate, above: &[Certificate]) {
+        match self.by.path(seal, above) {
+            Ok(()) => {
+                let agency = &self.report.agency;
+                let text = text!(("the seal of {agency} is valid"), ("{agency} 的印章有效"));
+                self.add(Finding::passed(text));
+            }
+            Err(error) => {
+                let why = judge_path(&error);
+                self.add(Finding::open(why, Text::new(error.sentence, error.zh)));
+            }
+        }
+        self.keys.extend(LogKey::of_seal(seal));
+    }
+
+    /// Takes in the chain of a seal that the ledger had before. All that it sealed lies under the newest
+    /// checkpoint, so that it may have expired since.
+    pub fn add_old_seal(&mut self, chain: &[Certificate]) {
+        let Some((seal, above)) = chain.split_first() else { return };
+        let then = Validation { at: self.by.at.min(seal.not_after()), ..*self.by };
+        let own = seal.agency_name().is_ok_and(|name| name == self.report.agency);
+        match then.path(seal, above) {
+            Ok(()) if own => self.keys.extend(LogKey::of_seal(seal)),
+            Ok(()) => {
+                let subject = seal.subject();
+                let text = text!(
+                    ("an older seal is that of {subject:?}, not of this agency"),
+                    ("旧印章属于“{subject}”，不属于本机关")
+                );
+                self.fail(SubIndication::LedgerAltered, text);
+            }
+            Err(error) => {
+                let why = judge_path(&error);
+                self.add(Finding::open(why, Text::new(error.sentence, error.zh)));
+            }
+        }
+    }
+
+    /// The keys that checkpoints of the history are to be opened with; see [`KeptCheckpoint::open`].
+    ///
+    /// [`KeptCheckpoint::open`]: crate::KeptCheckpoint::open
+    pub fn keys(&self) -> Vec<LogKey> {
+        self.keys.clone()
+    }
+
+    /// Whether more of the history is needed before entries up to `size` go in.
+    pub fn wants_history(&self, size: u64) -> bool {
+        self.history_through < size
+    }
+
+    /// Takes in the next checkpoint of the history, in the order of sizes.
+    pub fn push_history(&mut self, opened: Result<Checkpoint, ProtocolError>) {
+        match opened {
+            Ok(checkpoint) if checkpoint.size > self.history_through => {
+                self.history_through = checkpoint.size;
+                self.history.push_back(checkpoint);
+            }
+            Ok(checkpoint) => {
+                let size = checkpoint.size;
+                let text = text!(
+                    ("the checkpoint of {size} entries stands at the wrong place of the history"),
+                    ("{size} 条的检查点在历史中位置有误")
+                );
+                self.fail(SubIndication::LedgerAltered, text);
+            }
+            Err(error) => {
+                let after = self.history_through;
+                let text = text!(
+                    ("the checkpoint after that of {after} entries does not hold: {error}"),
+                    ("{after} 条之后的检查点不成立：{error}")
+                );
+                self.fail(SubIndication::SigCryptoFailure, text);
+            }
+        }
+    }
+
+    /// Takes in a witness's cosignature of a checkpoint of this ledger, with the witness's statement.
+    pub fn add_cosignature(&mut self, note: &str, line: &str, statement: &[u8]) {
+        let judge = || {
+            let mut signed = Err(ProtocolError::Checkpoint("the ledger has no key".into()));
+            for key in &self.keys {
+                signed = SignedCheckpoint::open(note, key);
+                if signed.is_ok() {
+                    break;
+                }
+            }
+            let signed = signed?.with_line(line)?;
+            let (witness, key) = WitnessStatement::open(statement, self.by.trust, self.by.at)?;
+            match key.cosigned(&signed)? {
+                Some(_) => Ok((witness, signed.checkpoint)),
+                None => Err(ProtocolError::Checkpoint(format!("{witness} has not cosigned it"))),
+            }
+        };
+        match judge() {
+            Ok((witness, checkpoint)) => self.cosigned.push((witness, checkpoint)),
+            Err(error) => {
+                let text = text!(
+                    ("a witness's cosignature does not hold: {error}"),
+                    ("见证签名不成立：{error}")
+                );
+                self.fail(SubIndication::SigCryptoFailure, text);
+            }
+        }
+    }
+
+    /// Takes in that a file is there which nothing in the ledger explains.
+    pub fn unexplained(&mut self, what: &str) {
+        let text =
+            text!(("nothing in the ledger explains {what}"), ("账本中没有任何内容说明 {what}"));
+        self.fail(SubIndication::LedgerAltered, text);
+    }
+
+    /// Takes in that a ledger of another agency was forked, as this one has proved.
+    pub fn found_fork(&mut self, agency: &AgencyName, size: u64) {
+        let text = text!(
+            ("it holds the proof that the ledger of {agency} was forked before entry {size}"),
+            ("其中存有 {agency} 的账本在第 {size} 条之前分叉的证明")
+        );
+        self.add(Finding::passed(text));
+    }
+
+    /// The entries read so far.
+    pub fn entries(&self) -> u64 {
+        self.range.size()
     }
 
     fn add(&mut self, finding: Finding) {
@@ -173,11 +348,11 @@ impl<'a> LedgerAudit<'a> {
         self.add(Finding::failed(why, text));
     }
 
-    fn add_held(&mut self, held: &HeldReceipt) {
+    fn add_held(&mut self, held: &HeldReceipt, verifier: &EvidenceVerifier<'_>) {
         if held.evidence.agency != self.report.agency {
             return;
         }
-        match held.evidence.verify(self.trust, self.report.validation_time) {
+        match verifier.verify(&held.evidence) {
             Ok(receipt) => self.claim(&held.holder, &held.evidence, &receipt),
             // Somebody's broken paper says nothing against this ledger.
             Err(error) => {
@@ -229,7 +404,34 @@ impl<'a> LedgerAudit<'a> {
                 );
             }
         }
-        let Some(claims) = self.claims.remove(&self.range.size()) else { return };
+        let size = self.range.size();
+        if self.history.front().is_some_and(|next| next.size == size)
+            && let Some(kept) = self.history.pop_front()
+        {
+            self.report.checkpoints += 1;
+            if kept.root != self.range.root() {
+                let text = text!(
+                    ("at {size} entries the root is not that of the checkpoint sealed then"),
+                    ("{size} 条时的根摘要与当时封存的检查点不符")
+                );
+                self.fail(SubIndication::LedgerAltered, text);
+            }
+        }
+        for at in (0..self.cosigned.len()).rev() {
+            if self.cosigned.get(at).is_some_and(|(_, checkpoint)| checkpoint.size == size) {
+                let (witness, checkpoint) = self.cosigned.swap_remove(at);
+                if checkpoint.root == self.range.root() {
+                    self.report.witnesses.push(witness);
+                } else {
+                    let text = text!(
+                        ("at {size} entries the root is not the one that {witness} cosigned"),
+                        ("{size} 条时的根摘要不是 {witness} 见证签名的那个")
+                    );
+                    self.fail(SubIndication::LedgerForked, text);
+                }
+            }
+        }
+        let Some(claims) = self.claims.remove(&size) else { return };
         let root = self.range.root();
         for claim in claims {
             if claim.checkpoint.root != root {
@@ -306,16 +508,26 @@ impl<'a> LedgerAudit<'a> {
         }
     }
 
+    /// Says that an entry does not have the hash that stands for it in its tile.
+    pub fn wrong_entry(&mut self, index: u64) {
+        let text = text!(
+            ("entry {index} does not have the hash in its tile"),
+            ("第 {index} 条的摘要与其树块中的不符")
+        );
+        self.fail(SubIndication::LedgerAltered, text);
+    }
+
     /// Says that a stored tile is not the one that the entries give.
     pub fn wrong_tile(&mut self, path: &str) {
         let text = text!(("{path} does not fit the entries"), ("{path} 与条目不符"));
         self.fail(SubIndication::LedgerAltered, text);
     }
 
-    /// Takes in an evidence file of this ledger, by its bytes.
-    pub fn push_evidence(&mut self, name: &str, bytes: &[u8]) {
-        let evidence = match Evidence::decode(bytes) {
-            Ok(evidence) => evidence,
+    /// Takes in an evidence file of this ledger.
+    pub fn push_evidence(&mut self, checked: CheckedEvidence) {
+        let name = checked.name;
+        let (evidence, digest, verified) = match checked.read {
+            Ok(read) => read,
             Err(error) => {
                 let sentence = text!(
                     ("the evidence {name:?} cannot be read: {error}"),
@@ -324,20 +536,13 @@ impl<'a> LedgerAudit<'a> {
                 return self.fail(SubIndication::FormatFailure, sentence);
             }
         };
-        let digest = match chancery_crypto::cbor::encode(&evidence.receipt) {
-            Ok(bytes) => Digest::of(&bytes),
-            Err(error) => {
-                let text = text!(("{error}"), ("证据无法编码：{error}"));
-                return self.fail(SubIndication::FormatFailure, text);
-            }
-        };
         let Some((index, leaf)) = self.expected.remove(&digest) else {
             let sentence =
                 text!(("no entry speaks of the evidence {name:?}"), ("没有条目提到证据“{name}”"));
             return self.fail(SubIndication::LedgerAltered, sentence);
         };
         self.report.evidence += 1;
-        match evidence.verify(self.trust, self.report.validation_time) {
+        match verified {
             Err(error) => self.add(judge_evidence(&error, evidence.agency.as_str())),
             Ok(receipt) => {
                 let theirs = &receipt.leaf;
@@ -386,6 +591,27 @@ impl<'a> LedgerAudit<'a> {
                 self.add(Finding::passed(text));
             }
         }
+        for (witness, checkpoint) in std::mem::take(&mut self.cosigned) {
+            let size = checkpoint.size;
+            self.fail(
+                SubIndication::LedgerRolledBack,
+                text!(
+                    ("the ledger has {read} entries, but {witness} has cosigned {size}"),
+                    ("账本有 {read} 条，但 {witness} 已见证签名 {size} 条")
+                ),
+            );
+        }
+        if let Some(ahead) = self.history.back() {
+            let size = ahead.size;
+            self.fail(
+                SubIndication::LedgerRolledBack,
+                text!(
+                    ("the ledger has {read} entries, but its history seals {size}"),
+                    ("账本有 {read} 条，但其历史封存了 {size} 条")
+                ),
+            );
+        }
+        self.report.witnesses.sort();
         for claim in std::mem::take(&mut self.claims).into_values().flatten() {
             self.fail(
                 SubIndication::LedgerRolledBack,

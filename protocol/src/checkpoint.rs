@@ -1,6 +1,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use chancery_certs::{AgencyName, Certificate, Credential};
-use chancery_crypto::{CoseReceipt, Digest, Hasher, PublicKey, SigningKey};
+use chancery_crypto::{CoseReceipt, Digest, Hasher, PublicKey, SigningKey, cbor};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::ProtocolError;
 
@@ -121,6 +123,56 @@ impl LogKey {
         let origin = Checkpoint::origin_of(&seal.agency_name()?);
         let key = seal.public_key().ok_or_else(|| bad("the seal's key is of an unknown kind"))?;
         Self::new(&origin, key)
+    }
+}
+
+/// A checkpoint as a ledger keeps it for its history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptCheckpoint {
+    /// The signed note.
+    pub note: String,
+    /// The COSE signature over the root; ledgers of the first version have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cose: Option<ByteBuf>,
+}
+
+impl KeptCheckpoint {
+    /// The kept form.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] never in practice; the form is plain.
+    pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
+        Ok(cbor::encode(self)?)
+    }
+
+    /// Reads the kept form without asking who signed it.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when it is malformed.
+    pub fn read_unverified(bytes: &[u8]) -> Result<Checkpoint, ProtocolError> {
+        Checkpoint::read_unverified(&cbor::decode::<Self>(bytes)?.note)
+    }
+
+    /// Reads the kept form and verifies both signatures by one of the keys that the ledger has had.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what does not hold, by the last key tried.
+    pub fn open(bytes: &[u8], keys: &[LogKey]) -> Result<Checkpoint, ProtocolError> {
+        let kept: Self = cbor::decode(bytes)?;
+        let mut why = bad("there is no key to check it with");
+        for key in keys {
+            match SignedCheckpoint::open(&kept.note, key) {
+                Err(error) => why = error,
+                Ok(signed) => {
+                    if let Some(cose) = &kept.cose {
+                        key.verify_cose(&CoseReceipt::decode(cose)?, &signed.checkpoint.root)?;
+                    }
+                    return Ok(signed.checkpoint);
+                }
+            }
+        }
+        Err(why)
     }
 }
 

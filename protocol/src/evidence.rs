@@ -1,8 +1,16 @@
-use chancery_certs::{AgencyName, Certificate, Purpose, TrustStore, rfc3339};
-use chancery_crypto::{CoseReceipt, Digest, ReceiptProof, cbor};
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
+
+use chancery_certs::{AgencyName, Certificate, TrustStore, rfc3339};
+use chancery_crypto::{CoseReceipt, Digest, Hasher, ReceiptProof, cbor};
 use serde::{Deserialize, Serialize};
 
-use crate::{Checkpoint, Event, Leaf, LogKey, ProtocolError, SignedCheckpoint, merkle};
+use crate::{Checkpoint, Event, Leaf, LogKey, ProtocolError, SignedCheckpoint, Validation, merkle};
+
+/// The most seals that a verifier remembers.
+const MAX_SEALS: usize = 4096;
 
 /// A ledger receipt: a leaf, and the proof that it stands in the ledger whose sealed checkpoint is
 /// beside it. One checkpoint signature covers every leaf of a group commit.
@@ -36,7 +44,8 @@ pub struct VerifiedReceipt {
 
 impl Receipt {
     /// Verifies the inclusion proof and the checkpoint's signature by the ledger's key. Whether
-    /// that key is to be trusted is the caller's question; see [`Evidence::verify`].
+    /// that key is to be trusted is the caller's question; see [`Evidence::verify`]. The COSE signature,
+    /// which says the same again, is not looked at: whoever relies on it does.
     ///
     /// # Errors
     /// [`ProtocolError`], saying what does not hold.
@@ -48,9 +57,6 @@ impl Receipt {
         let state = &checkpoint.checkpoint;
         let hash = merkle::leaf_hash(&self.leaf);
         merkle::verify_inclusion(&hash, self.index, state.size, &self.proof, &state.root)?;
-        if let Some(cose) = &self.cose {
-            key.verify_cose(&CoseReceipt::decode(cose)?, &state.root)?;
-        }
         Ok(VerifiedReceipt { leaf: Leaf::decode(&self.leaf)?, index: self.index, checkpoint })
     }
 }
@@ -88,36 +94,13 @@ impl Evidence {
         Ok(cbor::decode(bytes)?)
     }
 
-    /// Verifies the seal's path at `at`, the checkpoint and the inclusion proof. The leaf's time is
-    /// the seal holder's own word, so it does not stand in for a time-stamp: a seal that has expired
-    /// by `at` is not accepted for what it claims to have sealed earlier.
+    /// Verifies the seal's path at `at`, the checkpoint and the inclusion proof, and the COSE signature if
+    /// there is one; see [`EvidenceVerifier::verify`].
     ///
     /// # Errors
     /// [`ProtocolError`], saying what does not hold.
     pub fn verify(&self, trust: &TrustStore, at: i64) -> Result<VerifiedReceipt, ProtocolError> {
-        let chain = self
-            .chain
-            .iter()
-            .map(|der| Certificate::from_der(der))
-            .collect::<Result<Vec<_>, _>>()?;
-        let (seal, above) = chain
-            .split_first()
-            .ok_or_else(|| ProtocolError::Receipt("it has no certificate".into()))?;
-        if seal.agency_name()? != self.agency {
-            let found = seal.subject();
-            let why = format!("it speaks for {} with the seal of {found:?}", self.agency);
-            return Err(ProtocolError::Receipt(why));
-        }
-        let verified = self.receipt.verify(&LogKey::of_seal(seal)?)?;
-        let time = verified.leaf.time;
-        if time > at {
-            return Err(ProtocolError::Receipt(format!(
-                "its time {} lies in the future",
-                rfc3339(time)
-            )));
-        }
-        trust.validate(seal, above, at, Purpose::Sign)?;
-        Ok(verified)
+        EvidenceVerifier::new(&Validation::new(trust, at)).verify(self)
     }
 
     /// The evidence as a COSE receipt (RFC 9942): the entry, its inclusion proof and the seal's signature
@@ -149,6 +132,88 @@ impl Evidence {
     }
 }
 
+/// What is known of a seal's chain.
+#[derive(Debug, Clone)]
+struct Seal {
+    agency: AgencyName,
+    key: LogKey,
+    path: Result<(), ProtocolError>,
+}
+
+/// Verifies much evidence under one policy. The path of each seal is validated once, so that what is left is
+/// the signature checks. It can be shared by threads.
+#[derive(Debug)]
+pub struct EvidenceVerifier<'a> {
+    by: &'a Validation<'a>,
+    seals: RwLock<HashMap<Digest, Result<Seal, ProtocolError>>>,
+}
+
+impl<'a> EvidenceVerifier<'a> {
+    /// A verifier by a policy.
+    pub fn new(by: &'a Validation<'a>) -> Self {
+        Self { by, seals: RwLock::default() }
+    }
+
+    fn seal(&self, chain: &[serde_bytes::ByteBuf]) -> Result<Seal, ProtocolError> {
+        let mut hasher = Hasher::new();
+        for der in chain {
+            hasher.update(&(der.len() as u64).to_be_bytes());
+            hasher.update(der);
+        }
+        let digest = hasher.finish();
+        // What it guards is replaced whole, so it is sound even after a panic elsewhere.
+        let held = self.seals.read().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        if let Some(held) = held {
+            return held;
+        }
+        let found = self.look_at(chain);
+        let mut seals = self.seals.write().unwrap_or_else(PoisonError::into_inner);
+        // Outside bytes must not fill the memory: a few seals are all that honest evidence needs.
+        if seals.len() < MAX_SEALS {
+            seals.insert(digest, found.clone());
+        }
+        found
+    }
+
+    fn look_at(&self, chain: &[serde_bytes::ByteBuf]) -> Result<Seal, ProtocolError> {
+        let chain = chain.iter().map(|der| Certificate::from_der(der));
+        let chain = chain.collect::<Result<Vec<_>, _>>()?;
+        let (seal, above) = chain
+            .split_first()
+            .ok_or_else(|| ProtocolError::Receipt("it has no certificate".into()))?;
+        let path = self.by.path(seal, above).map_err(ProtocolError::from);
+        Ok(Seal { agency: seal.agency_name()?, key: LogKey::of_seal(seal)?, path })
+    }
+
+    /// Verifies the seal's path at the time of validation, the checkpoint, the inclusion proof, and the COSE
+    /// signature if there is one. The leaf's time is the seal holder's own word, so it does not stand in for
+    /// a time-stamp: a seal that has expired is not accepted for what it claims to have sealed earlier.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what does not hold.
+    pub fn verify(&self, evidence: &Evidence) -> Result<VerifiedReceipt, ProtocolError> {
+        let seal = self.seal(&evidence.chain)?;
+        if seal.agency != evidence.agency {
+            let why = format!("it speaks for {} with the seal of {}", evidence.agency, seal.agency);
+            return Err(ProtocolError::Receipt(why));
+        }
+        let verified = evidence.receipt.verify(&seal.key)?;
+        if let Some(cose) = &evidence.receipt.cose {
+            let root = &verified.checkpoint.checkpoint.root;
+            seal.key.verify_cose(&CoseReceipt::decode(cose)?, root)?;
+        }
+        let time = verified.leaf.time;
+        if time > self.by.at {
+            return Err(ProtocolError::Receipt(format!(
+                "its time {} lies in the future",
+                rfc3339(time)
+            )));
+        }
+        seal.path?;
+        Ok(verified)
+    }
+}
+
 /// A verified COSE receipt of a ledger entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedCoseReceipt {
@@ -166,15 +231,14 @@ pub struct VerifiedCoseReceipt {
     pub salt: Option<Digest>,
 }
 
-/// Verifies a COSE receipt (RFC 9942) as [`Evidence::to_cose`] makes it: the seal's path at `at`, the
+/// Verifies a COSE receipt (RFC 9942) as [`Evidence::to_cose`] makes it: the seal's path, the
 /// inclusion proof, and the seal's signature over the root to which it leads.
 ///
 /// # Errors
 /// [`ProtocolError`], saying what does not hold.
 pub fn verify_cose_receipt(
     bytes: &[u8],
-    trust: &TrustStore,
-    at: i64,
+    by: &Validation<'_>,
 ) -> Result<VerifiedCoseReceipt, ProtocolError> {
     let receipt = CoseReceipt::decode(bytes)?;
     let bad = |why: &str| ProtocolError::Receipt(why.to_owned());
@@ -189,10 +253,10 @@ pub fn verify_cose_receipt(
     let root = merkle::root_of_inclusion(&merkle::leaf_hash(entry), index, size, path)?;
     LogKey::of_seal(seal)?.verify_cose(&receipt, &root)?;
     let leaf = Leaf::decode(entry)?;
-    if leaf.time > at {
+    if leaf.time > by.at {
         return Err(bad(&format!("its time {} lies in the future", rfc3339(leaf.time))));
     }
-    trust.validate(seal, above, at, Purpose::Sign)?;
+    by.path(seal, above)?;
     Ok(VerifiedCoseReceipt {
         agency: seal.agency_name()?,
         leaf,
@@ -284,14 +348,17 @@ mod tests {
 
         // In COSE form it says the same, and is as hard to bend.
         let cose = good.to_cose().expect("it has a COSE signature");
-        let told = verify_cose_receipt(&cose, &world.trust, NOW).expect("holds");
+        let told = verify_cose_receipt(&cose, &Validation::new(&world.trust, NOW)).expect("holds");
         assert_eq!((told.agency.as_str(), told.index, told.size), ("a.gov.cn", 1, 3));
         assert_eq!((told.leaf, told.root), (verified.leaf, verified.checkpoint.checkpoint.root));
-        assert!(verify_cose_receipt(&cose, &world.trust, NOW - 1).is_err());
+        assert!(verify_cose_receipt(&cose, &Validation::new(&world.trust, NOW - 1)).is_err());
         for at in 0..cose.len() {
             let mut bent = cose.clone();
             bent[at] ^= 1;
-            assert!(verify_cose_receipt(&bent, &world.trust, NOW).is_err(), "byte {at}");
+            assert!(
+                verify_cose_receipt(&bent, &Validation::new(&world.trust, NOW)).is_err(),
+                "byte {at}"
+            );
         }
         let other = Checkpoint { root: Digest::of(b"x"), ..told_checkpoint(&good) };
         let other = other.sign_cose(&world.seal).expect("signs");

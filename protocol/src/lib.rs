@@ -37,8 +37,8 @@ pub use asic::{
     ASIC_E, ASIC_HEADER, MAX_MANIFEST, Manifest, ManifestObject, asic_manifest_name,
     asic_signature_name,
 };
-pub use audit::{AuditReport, HeldReceipt, LedgerAudit};
-pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint, WitnessKey};
+pub use audit::{AuditReport, CheckedEvidence, HeldReceipt, LedgerAudit};
+pub use checkpoint::{Checkpoint, KeptCheckpoint, LogKey, SignedCheckpoint, WitnessKey};
 pub use content::{
     CONTENT_MAGIC, ContentOpener, ContentSealer, Opening, SealedContent, content_head,
 };
@@ -55,7 +55,9 @@ pub use encrypted_file::{
 };
 pub use envelope::{EnvelopeHeader, EnvelopeId, OpenedEnvelope, Recipient, recipient_info};
 pub use error::ProtocolError;
-pub use evidence::{Evidence, Receipt, VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt};
+pub use evidence::{
+    Evidence, EvidenceVerifier, Receipt, VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt,
+};
 pub use leaf::{Event, Leaf};
 pub use validation::{Validation, verify_cms, verify_document, verify_document_by};
 pub use verdict::{

@@ -46,7 +46,9 @@ impl Tile {
     /// The stored form: the hashes of its lowest level, one after the other.
     pub fn encode(&self) -> Vec<u8> {
         let [lowest, ..] = &self.levels;
-        lowest.iter().flat_map(|hash| hash.as_bytes()).copied().collect()
+        let mut bytes = Vec::with_capacity(lowest.len() * Digest::LEN);
+        lowest.iter().for_each(|hash| bytes.extend_from_slice(hash.as_bytes()));
+        bytes
     }
 
     /// The number of hashes on its lowest level.
@@ -141,6 +143,11 @@ pub fn tile_path(level: u32, index: u64, width: usize) -> String {
 pub fn entries_path(index: u64, width: usize) -> String {
     let partial = if width < TILE_WIDTH { format!(".p/{width}") } else { String::new() };
     format!("tile/entries/{}{partial}", index_path(index))
+}
+
+/// Ours: the path of a bundle of kept checkpoints beside a static log.
+pub fn history_path(index: u64) -> String {
+    format!("history/{}", index_path(index))
 }
 
 /// Appends one entry to a bundle: its length as two bytes big-endian, then the entry.

@@ -39,6 +39,25 @@ impl<'a> Validation<'a> {
     pub fn new(trust: &'a TrustStore, at: i64) -> Self {
         Self { trust, at, crls: &[], certificates: &[], require_revocation: false }
     }
+
+    /// Whether revocation is looked at.
+    pub fn checks_revocation(&self) -> bool {
+        !self.crls.is_empty() || self.require_revocation
+    }
+
+    /// Validates the path of a certificate that was used for signing, at the time of validation.
+    ///
+    /// # Errors
+    /// [`PathError`], saying what does not hold.
+    pub fn path(&self, leaf: &Certificate, above: &[Certificate]) -> Result<(), PathError> {
+        let known: Vec<_> = self.crls.iter().map(|crl| KnownCrl { crl, since: self.at }).collect();
+        let check = match self.checks_revocation() {
+            true => RevocationCheck::Current(&known),
+            false => RevocationCheck::None,
+        };
+        let pool: Vec<_> = above.iter().chain(self.certificates).cloned().collect();
+        self.trust.validate_by(leaf, &pool, &check, self.at, Purpose::Sign).map(drop)
+    }
 }
 
 /// Verifies every signature of a document with certificates valid at `at` (seconds since 1970

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use chancery_crypto::cbor;
 
-use crate::{ProtocolError, Receipt};
+use crate::{Growth, ProtocolError, Receipt};
 
 /// The largest frame, in bytes without its length.
 pub const MAX_FRAME: usize = cbor::MAX_BYTES;
@@ -69,6 +69,25 @@ pub enum PeerMessage {
     Evidence {
         /// The receipt of consignment.
         receipt: Receipt,
+    },
+    /// A witness asks how the ledger grew since these sizes.
+    AskGrowth {
+        /// Sizes that the witness has seen sealed.
+        sizes: Vec<u64>,
+    },
+    /// How it grew into its newest checkpoint.
+    Growth {
+        /// The newest checkpoint, a signed note.
+        note: String,
+        /// One for every size asked for that is not larger.
+        growths: Vec<Growth>,
+    },
+    /// The witness found that consistent (C2SP tlog-cosignature).
+    Cosignature {
+        /// The signature line.
+        line: String,
+        /// The witness's sealed statement of its key.
+        statement: serde_bytes::ByteBuf,
     },
 }
 

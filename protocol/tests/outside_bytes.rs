@@ -16,11 +16,12 @@ use chancery_crypto::{
 };
 use chancery_protocol::{
     Checkpoint, ContentOpener, DocumentHeader, EnvelopeHeader, Event, Evidence, FileOpener,
-    FileSealer, Indication, Leaf, LedgerAudit, LogKey, Manifest, Part, PeerMessage, ProtocolError,
-    Receipt, Recipient, SignedCheckpoint, SignedDocument, Urgency, Validation, decode_frame,
-    encode_frame, encrypted_head_len, merkle, recipient_info, sign_document,
+    FileSealer, ForkProof, Indication, KeptCheckpoint, Leaf, LedgerAudit, LogKey, Manifest, Part,
+    PeerMessage, ProtocolError, Receipt, Recipient, SealedNote, SignedCheckpoint, SignedDocument,
+    Urgency, Validation, WitnessStatement, decode_frame, encode_frame, encrypted_head_len, merkle,
+    recipient_info, sign_document,
     tile::{self, Tile},
-    verify_cms, verify_document,
+    verify_cms, verify_cose_receipt, verify_document,
 };
 use proptest::prelude::*;
 
@@ -63,6 +64,10 @@ enum Kind {
     Manifest,
     EncryptedFile,
     LongLived,
+    Receipt,
+    Witness,
+    Fork,
+    Kept,
 }
 
 fn make() -> Good {
@@ -156,8 +161,13 @@ fn make() -> Good {
         root: merkle::node_hash(&merkle::leaf_hash(&leaf), &other),
     };
     let note = checkpoint.sign(&seal).unwrap();
-    let receipt =
-        Receipt { leaf: leaf.clone(), index: 0, proof: vec![other], checkpoint: note.clone() };
+    let receipt = Receipt {
+        leaf: leaf.clone(),
+        index: 0,
+        proof: vec![other],
+        checkpoint: note.clone(),
+        cose: Some(checkpoint.sign_cose(&seal).unwrap().into()),
+    };
     let evidence = Evidence {
         agency: "a.gov.cn".parse().unwrap(),
         receipt: receipt.clone(),
@@ -203,6 +213,13 @@ fn make() -> Good {
     sealer.seal(&mut b"some text".to_vec(), true, &mut encrypted).unwrap();
 
     let chain = vec![certificate.clone()];
+    let other = Checkpoint { root: Digest::of(b"another history"), ..checkpoint.clone() };
+    let other = SignedCheckpoint { note: other.sign(&seal).unwrap(), checkpoint: other };
+    let first = SealedNote::new(&note, &chain);
+    let fork = ForkProof::of_one_size("a.gov.cn".parse().unwrap(), first, &other, &chain);
+    let cose = checkpoint.sign_cose(&seal).unwrap();
+    let kept = KeptCheckpoint { note: note.clone(), cose: Some(cose.into()) };
+    let witness = WitnessStatement::seal(&asking.public_key(), &seal, NOW).unwrap();
     let seeds = vec![
         (Kind::Certificate, certificate.der().to_vec()),
         (Kind::Pem, encode_pem_chain(&chain).into_bytes()),
@@ -228,6 +245,10 @@ fn make() -> Good {
         (Kind::Manifest, manifest),
         (Kind::EncryptedFile, encrypted),
         (Kind::LongLived, long_lived.bytes().to_vec()),
+        (Kind::Receipt, evidence.to_cose().unwrap()),
+        (Kind::Witness, witness),
+        (Kind::Fork, fork.encode().unwrap()),
+        (Kind::Kept, kept.encode().unwrap()),
     ];
     let log_key = LogKey::of_seal(&certificate).unwrap();
     Good { trust, log_key, chain, seeds, tsa, asked, encryption }
@@ -239,6 +260,7 @@ static GOOD: LazyLock<Good> = LazyLock::new(make);
 /// digested that is a claim about every byte; for the rest only that they can be read.
 fn accepted(kind: Kind, bytes: &[u8]) -> bool {
     let good = &*GOOD;
+    let by = Validation::new(&good.trust, NOW);
     let registrar = "a.gov.cn".parse().unwrap();
     match kind {
         Kind::Certificate => Certificate::from_der(bytes).is_ok_and(|c| {
@@ -261,9 +283,13 @@ fn accepted(kind: Kind, bytes: &[u8]) -> bool {
         Kind::Directory => Directory::open(bytes, &registrar, &good.trust, NOW).is_ok(),
         Kind::Checkpoint => {
             let note = String::from_utf8_lossy(bytes);
-            drop(LedgerAudit::begin(&good.chain, &note, Vec::new(), &good.trust, NOW));
+            drop(LedgerAudit::begin(&good.chain, &note, Vec::new(), &by));
             SignedCheckpoint::open(&note, &good.log_key).is_ok()
         }
+        Kind::Receipt => verify_cose_receipt(bytes, &by).is_ok(),
+        Kind::Witness => WitnessStatement::open(bytes, &good.trust, NOW).is_ok(),
+        Kind::Fork => ForkProof::decode(bytes).is_ok_and(|p| p.verify(&good.trust, NOW).is_ok()),
+        Kind::Kept => KeptCheckpoint::open(bytes, std::slice::from_ref(&good.log_key)).is_ok(),
         Kind::Evidence => Evidence::decode(bytes).is_ok_and(|e| e.verify(&good.trust, NOW).is_ok()),
         Kind::Leaf => Leaf::decode(bytes).is_ok(),
         Kind::Frame => decode_frame::<PeerMessage>(bytes).is_ok(),
@@ -277,8 +303,7 @@ fn accepted(kind: Kind, bytes: &[u8]) -> bool {
                 &good.chain,
                 &String::from_utf8_lossy(&good.seeds[8].1),
                 Vec::new(),
-                &good.trust,
-                NOW,
+                &by,
             )
             .unwrap();
             let Ok(entries) = tile::entries(bytes) else { return false };
@@ -332,6 +357,8 @@ fn bound(kind: Kind) -> bool {
             | Kind::Card
             | Kind::Directory
             | Kind::EncryptedFile
+            | Kind::Witness
+            | Kind::Fork
     )
 }
 
@@ -391,9 +418,10 @@ fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
             bytes.splice(to..to, piece);
         }
         Damage::Splice(i, j) => {
-            // Not from the last, a document whose unsigned elements may change unnoticed.
-            let sources = &GOOD.seeds[..GOOD.seeds.len() - 1];
-            let (other, at) = (i.get(sources).1.clone(), j.index(len));
+            // Not from a document whose unsigned elements may change unnoticed.
+            let sources = GOOD.seeds.iter().filter(|(kind, _)| !matches!(kind, Kind::LongLived));
+            let sources: Vec<_> = sources.collect();
+            let (other, at) = (i.get(&sources).1.clone(), j.index(len));
             bytes.truncate(at);
             bytes.extend(&other[at.min(other.len())..]);
         }

@@ -210,7 +210,7 @@ fn damaged_data_is_named_and_never_handed_out() {
     // The newest checkpoint does not fit the tree any more: the node refuses to start on it.
     world.stop("b");
     let store = chancery_node::RocksStore::open(&world.path("b/data/store")).unwrap();
-    use chancery_node::{Batch, Store as _, Table};
+    use chancery_node::{Batch, Read as _, Store as _, Table};
     let (key, tile) = store.scan(Table::Tiles, &[], &[], 1).unwrap().remove(0);
     let mut bad = tile.clone();
     bad[5] ^= 1;
@@ -228,7 +228,7 @@ fn damaged_data_is_named_and_never_handed_out() {
     batch.put(Table::Meta, *b"schema", 99u64.to_be_bytes());
     store.write(batch).unwrap();
     drop(store);
-    world.run("node run --config b/node.toml").refused(3, "CHY-4005");
+    world.run("node run --config b/node.toml").refused(3, "CHY-4014");
 }
 
 #[test]

@@ -313,7 +313,9 @@ fn only_a_true_receipt_for_this_very_envelope_ends_a_delivery_and_a_fork_is_seen
         let (index, proof) = (before.len() as u64, before.to_vec());
         let origin = "c.zj.gov.cn/ledger".to_owned();
         let checkpoint = Checkpoint { origin, size: index + 1, root }.sign(by).unwrap();
-        PeerMessage::Evidence { receipt: Receipt { leaf: leaf.clone(), index, proof, checkpoint } }
+        PeerMessage::Evidence {
+            receipt: Receipt { leaf: leaf.clone(), index, proof, checkpoint, cose: None },
+        }
     };
     let first = std::sync::Mutex::new(None);
     lying_node(&world, move |n, header| {
@@ -350,7 +352,7 @@ fn only_a_true_receipt_for_this_very_envelope_ends_a_delivery_and_a_fork_is_seen
     assert_eq!(world.list("a", "outbox")[0]["deliveries"][0]["state"], "delivered");
     world.send("a", "c", "n.txt", "Second", &[]);
     world.wait("the second delivery", 60, |w| w.pending("a") == 0);
-    assert!(world.log("a").contains("sealed two different ledgers of one size"));
+    assert!(world.log("a").contains("sealed two different histories of its ledger"));
     assert_eq!(refused(&world), 6);
 }
 

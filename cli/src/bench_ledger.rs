@@ -1,0 +1,201 @@
+//! `chancery bench ledger`: appends to a real ledger in a real store, at growing sizes.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use chancery_certs::{AgencyName, Credential, Issuer, Profile, Subject};
+use chancery_crypto::{Algorithm, Digest, SigningKey};
+use chancery_node::{
+    Batch, Commit, Ledger, NodeError, Outcome, RocksStore, Store as _, Table, unix_now,
+};
+use chancery_protocol::{EnvelopeId, Event, Leaf, LogKey};
+use serde_json::{Value, json};
+
+use crate::{
+    bench::{percentile, print},
+    failure::Failure,
+    output::Output,
+};
+
+/// Entries in one commit when a size is only to be reached, not measured.
+const FILL: u64 = 4096;
+
+#[derive(Debug, clap::Args)]
+pub struct LedgerBench {
+    /// The largest ledger, in entries; sizes are 1000 and every ten-fold of it up to this
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    entries: u64,
+    /// Entries that are appended at each size, each by a caller of its own that waits for its receipt
+    #[arg(long, value_name = "N", default_value_t = 40_000)]
+    sample: u64,
+    /// Callers that append at once
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    callers: u64,
+    /// Lone appends at each size, one after the other
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    lone: u64,
+    /// Where to work (default: a new folder in the system's temporary folder)
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// An entry of about 300 bytes.
+fn leaf(n: u64) -> Result<Leaf, NodeError> {
+    let digest = Digest::of(&n.to_be_bytes());
+    let counterpart = format!("agency.{}.{}.gov.cn", "a".repeat(60), "b".repeat(30));
+    let envelope = EnvelopeId::from_slice(digest.as_bytes());
+    Ok(Leaf {
+        event: Event::ContentConsignment,
+        envelope: envelope.ok_or_else(|| NodeError::Store("no id".into()))?,
+        commitment: digest,
+        counterpart: counterpart.parse().map_err(NodeError::from)?,
+        time: unix_now(),
+        evidence: Some(digest),
+    })
+}
+
+fn seal() -> Result<Credential, Failure> {
+    let name: AgencyName = "a.gov.cn".parse()?;
+    let root = Issuer::new_root("Bench", &[], Algorithm::Es256, unix_now())?;
+    let key = SigningKey::generate(Algorithm::Es256)?;
+    let subject = Subject::agency(Profile::Seal, name, "Agency");
+    let certificate = root.issue(&subject, &key.public_key(), unix_now())?;
+    Ok(Credential::new(key, vec![certificate])?)
+}
+
+/// Appends entries `from` to `to` by many callers, each waiting for its receipt. Gives entries a second.
+async fn append(ledger: &Arc<Ledger>, from: u64, to: u64, callers: u64) -> Result<f64, NodeError> {
+    let next = Arc::new(AtomicU64::new(from));
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..callers {
+        let (ledger, next) = (ledger.clone(), next.clone());
+        tasks.spawn(async move {
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= to {
+                    return Ok::<_, NodeError>(());
+                }
+                one(&ledger, n).await?;
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(|e| NodeError::Store(e.to_string()))??;
+    }
+    Ok((to - from) as f64 / start.elapsed().as_secs_f64())
+}
+
+async fn one(ledger: &Ledger, n: u64) -> Result<(), NodeError> {
+    let commit = Commit { leaves: vec![leaf(n)?], ..Commit::default() };
+    match ledger.commit(commit).await? {
+        Outcome::Committed(receipts) if receipts.len() == 1 => Ok(()),
+        other => Err(NodeError::Damaged(format!("an append gave {other:?}"))),
+    }
+}
+
+/// The folder to work in; one that was not asked for is removed in the end.
+struct Scratch {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Scratch {
+    fn new(asked: Option<&Path>) -> Result<Self, NodeError> {
+        let own = || std::env::temp_dir().join(format!("chancery-bench-{}", std::process::id()));
+        let path = asked.map_or_else(own, Path::to_owned);
+        std::fs::create_dir_all(&path).map_err(NodeError::file(&path))?;
+        Ok(Self { path, temporary: asked.is_none() })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.temporary {
+            drop(std::fs::remove_dir_all(&self.path));
+        }
+    }
+}
+
+impl LedgerBench {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let scratch = Scratch::new(self.dir.as_deref())?;
+        let runtime = crate::node::threads()?;
+        let seal = Arc::new(seal()?);
+        let path = scratch.path.join("store");
+        let open = || {
+            let store = Arc::new(RocksStore::open(&path)?);
+            Ok::<_, NodeError>((store.clone(), Arc::new(Ledger::open(store, seal.clone())?)))
+        };
+        let (mut store, mut ledger) = open()?;
+        let mut sizes = Vec::new();
+        let (mut size, mut target) = (0, 1000);
+        let progress = output.count_bar(self.entries, output.t("appending", "追加"));
+        while target <= self.entries {
+            while size < target {
+                let to = target.min(size + FILL);
+                let leaves = (size..to).map(leaf).collect::<Result<_, _>>()?;
+                runtime.block_on(ledger.commit(Commit { leaves, ..Commit::default() }))?;
+                size = to;
+                progress.set_position(size);
+            }
+            // Opened anew, from the disk alone.
+            ledger.close();
+            drop((store, ledger));
+            let start = Instant::now();
+            (store, ledger) = open()?;
+            let start_up = start.elapsed().as_secs_f64() * 1e3;
+            let to = size + self.sample;
+            let rate = runtime.block_on(append(&ledger, size, to, self.callers))?;
+            size = to;
+            let mut lone = Vec::new();
+            let mut raw = Vec::new();
+            for _ in 0..self.lone {
+                let start = Instant::now();
+                runtime.block_on(one(&ledger, size))?;
+                lone.push(start.elapsed().as_secs_f64() * 1e6);
+                size += 1;
+                let mut batch = Batch::default();
+                batch.put(Table::Meta, *b"scratch", [7u8; 300].as_slice());
+                let start = Instant::now();
+                store.write(batch)?;
+                raw.push(start.elapsed().as_secs_f64() * 1e6);
+            }
+            lone.sort_by(f64::total_cmp);
+            raw.sort_by(f64::total_cmp);
+            sizes.push(json!({
+                "entries": target, "start_up_ms": start_up, "entries_per_second": rate,
+                "append_us": 1e6 / rate,
+                "lone_append_p50_us": percentile(&lone, 0.5),
+                "lone_append_p99_us": percentile(&lone, 0.99),
+                "synced_put_300b_p50_us": percentile(&raw, 0.5),
+            }));
+            target *= 10;
+        }
+        progress.finish_and_clear();
+        // What was measured is what a verifier accepts.
+        let key = LogKey::of_seal(seal.chain().first().ok_or_else(Failure::unexpected)?)?;
+        let receipt = ledger.prove(size / 2)?.ok_or_else(Failure::unexpected)?;
+        receipt.verify(&key)?;
+        ledger.close();
+        let report = json!({
+            "callers": self.callers, "entry_bytes": receipt.leaf.len(), "final_entries": size,
+            "sizes": sizes,
+        });
+        if output.json {
+            output.print_json(&report);
+        } else {
+            for one in report.get("sizes").and_then(Value::as_array).into_iter().flatten() {
+                print(output.t("ledger", "账本"), one);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

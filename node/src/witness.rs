@@ -1,0 +1,370 @@
+//! Witnessing: this node watches the ledgers of its peers grow, cosigns what it found consistent, and
+//! keeps the proof when one was forked. Peers do the same for this node's ledger.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use chancery_certs::{AgencyName, Certificate};
+use chancery_crypto::{Algorithm, SigningKey, cbor};
+use chancery_protocol::{
+    Consistency, ForkProof, Growth, LogKey, PeerMessage, ProtocolError, SealedNote,
+    SignedCheckpoint, WitnessKey, WitnessStatement, decode_frame, encode_frame,
+};
+use quinn::{Connection, RecvStream, SendStream};
+use serde_bytes::ByteBuf;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::{
+    NodeError,
+    endpoint::{read_frame, write},
+    files::{blocking, check_private, read_file, sync_directory, write_new, write_private},
+    ledger::KeptCosignature,
+    shared::Shared,
+    store::{Batch, Read, Table},
+    unix_now,
+};
+
+/// The most checkpoints of one peer that wait to be proved consistent. Beyond, a new one is not followed up:
+/// the receipt that brought it is kept with its evidence, where an audit finds it.
+const MAX_WAITING: usize = 64;
+/// How long a peer may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The key under which what was proved of a peer's ledger is kept.
+fn proven_key(peer: &AgencyName) -> Vec<u8> {
+    [peer.as_str().as_bytes(), &[0]].concat()
+}
+
+/// The key under which a checkpoint of a peer waits to be proved.
+pub fn waiting_key(peer: &AgencyName, size: u64) -> Vec<u8> {
+    [peer.as_str().as_bytes(), &[1], &size.to_be_bytes()].concat()
+}
+
+/// What is known of a peer's ledger.
+#[derive(Debug, Clone, Default)]
+pub struct PeerLedger {
+    /// The newest checkpoint that was proved consistent with all before it.
+    proven: Option<Known>,
+    /// Checkpoints seen in receipts, by size, that are still to be proved consistent with it.
+    waiting: BTreeMap<u64, Known>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    signed: SignedCheckpoint,
+    sealed: SealedNote,
+}
+
+impl PeerLedger {
+    /// Reads what the store holds. Notes are our own records: their signatures were verified when they came.
+    fn load(store: &(impl Read + ?Sized), peer: &AgencyName) -> Result<Self, NodeError> {
+        let read = |bytes: &[u8]| {
+            let sealed: SealedNote = cbor::decode(bytes)?;
+            let checkpoint = chancery_protocol::Checkpoint::read_unverified(&sealed.note)?;
+            let signed = SignedCheckpoint { checkpoint, note: sealed.note.clone() };
+            Ok::<_, NodeError>(Known { signed, sealed })
+        };
+        let proven = store.get(Table::Peers, &proven_key(peer))?;
+        let mut known =
+            Self { proven: proven.as_deref().map(read).transpose()?, ..Self::default() };
+        let prefix = [peer.as_str().as_bytes(), &[1]].concat();
+        for (_, bytes) in store.scan(Table::Peers, &prefix, &prefix, MAX_WAITING)? {
+            let waiting = read(&bytes)?;
+            known.waiting.insert(waiting.signed.checkpoint.size, waiting);
+        }
+        Ok(known)
+    }
+
+    /// The checkpoint of a size that is known.
+    fn of_size(&self, size: u64) -> Option<&Known> {
+        let proven = self.proven.as_ref().filter(|k| k.signed.checkpoint.size == size);
+        proven.or_else(|| self.waiting.get(&size))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Known> {
+        self.proven.iter().chain(self.waiting.values())
+    }
+}
+
+/// What is known of all peers' ledgers, read from the store when it is first asked for.
+pub type PeerLedgers = HashMap<AgencyName, PeerLedger>;
+
+fn ledger_of<'a>(
+    shared: &Shared,
+    ledgers: &'a mut PeerLedgers,
+    peer: &AgencyName,
+) -> Result<&'a mut PeerLedger, NodeError> {
+    if !ledgers.contains_key(peer) {
+        ledgers.insert(peer.clone(), PeerLedger::load(&*shared.store, peer)?);
+    }
+    Ok(ledgers.entry(peer.clone()).or_default())
+}
+
+/// Looks at a verified checkpoint that came with a receipt. Two roots of one size are a fork, at once; any
+/// other size waits until the peer has shown how its ledger grew. Puts what is to be kept into `batch`.
+///
+/// # Errors
+/// [`NodeError::Forked`]; the proof is kept then.
+pub fn remember(
+    shared: &Shared,
+    peer: &AgencyName,
+    chain: &[Certificate],
+    new: &SignedCheckpoint,
+    batch: &mut Batch,
+) -> Result<(), NodeError> {
+    let mut ledgers = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = ledger_of(shared, &mut ledgers, peer)?;
+    let size = new.checkpoint.size;
+    if let Some(old) = known.of_size(size) {
+        if old.signed.checkpoint.root == new.checkpoint.root {
+            return Ok(());
+        }
+        let first = old.sealed.clone();
+        let proof = ForkProof::of_one_size(peer.clone(), with_chain(first, chain), new, chain);
+        return Err(forked(shared, peer, &proof));
+    }
+    if known.waiting.len() >= MAX_WAITING {
+        return Ok(());
+    }
+    let sealed = SealedNote::new(&new.note, chain);
+    batch.put(Table::Peers, waiting_key(peer, size), cbor::encode(&sealed)?);
+    known.waiting.insert(size, Known { signed: new.clone(), sealed });
+    Ok(())
+}
+
+/// Notes kept by the first version have no chain; theirs was the one in the directory.
+fn with_chain(note: SealedNote, chain: &[Certificate]) -> SealedNote {
+    match note.chain.is_empty() {
+        true => SealedNote::new(&note.note, chain),
+        false => note,
+    }
+}
+
+/// Keeps the proof of a fork, in the store and as a file, and says so.
+fn forked(shared: &Shared, peer: &AgencyName, proof: &ForkProof) -> NodeError {
+    let size = proof.growth.old_size;
+    let keep = || {
+        let bytes = proof.encode()?;
+        let folder = shared.config.files.data.join("forks");
+        std::fs::create_dir_all(&folder).map_err(NodeError::file(&folder))?;
+        let file = folder.join(format!("{peer}-{size}.fork"));
+        if !file.exists() {
+            write_new(&file, &bytes)?;
+            sync_directory(&folder)?;
+        }
+        let mut batch = Batch::default();
+        batch.put(
+            Table::Forks,
+            [peer.as_str().as_bytes(), &[0], &size.to_be_bytes()].concat(),
+            bytes,
+        );
+        shared.store.write(batch)?;
+        Ok::<_, NodeError>(file)
+    };
+    match keep() {
+        Ok(file) => tracing::error!(
+            %peer, size, proof = %file.display(),
+            "the peer has sealed two different histories of its ledger; the proof is kept"
+        ),
+        Err(error) => {
+            tracing::error!(%peer, size, %error, "a fork was found, and its proof not kept")
+        }
+    }
+    NodeError::Forked(peer.clone())
+}
+
+/// The key that this node cosigns with, and the statement that says so.
+pub struct Witness {
+    key: SigningKey,
+    public: WitnessKey,
+    statement: Vec<u8>,
+}
+
+impl std::fmt::Debug for Witness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Witness({})", self.public.name())
+    }
+}
+
+impl Witness {
+    /// Reads the key from a file, or makes one there.
+    pub fn open(path: &Path, seal: &chancery_certs::Credential) -> Result<Self, NodeError> {
+        let key = if path.exists() {
+            check_private(path)?;
+            let bytes = Zeroizing::new(read_file(path)?);
+            let wrong =
+                || NodeError::Config { path: path.to_owned(), why: "it is no PEM text".into() };
+            SigningKey::from_pem(std::str::from_utf8(&bytes).map_err(|_| wrong())?, None)?
+        } else {
+            let key = SigningKey::generate(Algorithm::EdDsa)?;
+            write_private(path, key.to_pem(None)?.as_bytes())?;
+            key
+        };
+        let public = WitnessKey::new(seal.name().agency(), &key.public_key())?;
+        let statement = WitnessStatement::seal(&key.public_key(), seal, unix_now())?;
+        Ok(Self { key, public, statement })
+    }
+}
+
+/// Asks every connected peer, now and then, how its ledger grew.
+pub async fn watch(shared: Arc<Shared>) {
+    let pause = Duration::from_secs(u64::from(shared.config.limits.witness_seconds));
+    let mut stop = shared.stop.subscribe();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        for peer in shared.connections.peers() {
+            let Some(connection) = shared.connections.get(&peer) else { continue };
+            let asked = tokio::time::timeout(PATIENCE, ask(&shared, &peer, &connection)).await;
+            match asked {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%peer, %error, code = error.code(), "not witnessed")
+                }
+                Err(_) => tracing::warn!(%peer, "not witnessed: it fell silent"),
+            }
+        }
+    }
+}
+
+/// Asks a peer how its ledger grew since what is known of it, and cosigns what it finds consistent.
+async fn ask(
+    shared: &Arc<Shared>,
+    peer: &AgencyName,
+    connection: &Connection,
+) -> Result<(), NodeError> {
+    let known = {
+        let mut ledgers = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger_of(shared, &mut ledgers, peer)?.clone()
+    };
+    let sizes = known.all().map(|k| k.signed.checkpoint.size).collect();
+    let lost = |e: quinn::ConnectionError| NodeError::Network {
+        peer: peer.to_string(),
+        why: e.to_string(),
+    };
+    let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
+    write(&mut send, &encode_frame(&PeerMessage::AskGrowth { sizes })?, peer).await?;
+    let (body, _) = read_frame(&mut recv, peer, None).await?;
+    let PeerMessage::Growth { note, growths } = decode_frame(&body)? else {
+        return Err(unexpected());
+    };
+    let chain = shared.directory()?.peer(peer)?.seal_chain.clone();
+    let (work, peer_) = (shared.clone(), peer.clone());
+    let line =
+        crate::files::blocking(move || judge(&work, &peer_, &chain, &known, &note, &growths))
+            .await?;
+    if let Some(line) = line {
+        let statement = ByteBuf::from(shared.witness.statement.clone());
+        write(&mut send, &encode_frame(&PeerMessage::Cosignature { line, statement })?, peer)
+            .await?;
+    }
+    // It only fails when the peer has gone, and then it is asked again.
+    drop(send.finish());
+    Ok(())
+}
+
+fn unexpected() -> NodeError {
+    ProtocolError::Message("it does not answer what was asked".into()).into()
+}
+
+/// Judges a peer's answer. Gives the cosignature of its newest checkpoint if that is new and consistent with
+/// all that is known.
+fn judge(
+    shared: &Shared,
+    peer: &AgencyName,
+    chain: &[Certificate],
+    known: &PeerLedger,
+    note: &str,
+    growths: &[Growth],
+) -> Result<Option<String>, NodeError> {
+    let seal = chain.first().ok_or_else(unexpected)?;
+    let new = SignedCheckpoint::open(note, &LogKey::of_seal(seal)?)?;
+    let size = new.checkpoint.size;
+    for old in known.all() {
+        let old_size = old.signed.checkpoint.size;
+        if old_size > size {
+            let why = format!("its ledger has {size} entries, and it had sealed {old_size} before");
+            tracing::error!(%peer, size, sealed = old_size, "the peer's ledger was rolled back");
+            return Err(ProtocolError::Checkpoint(why).into());
+        }
+        let growth = growths.iter().find(|g| g.old_size == old_size).ok_or_else(unexpected)?;
+        if growth.judge(&old.signed, &new)? == Consistency::Forked {
+            let first = with_chain(old.sealed.clone(), chain);
+            let second = SealedNote::new(&new.note, chain);
+            let proof = ForkProof::new(peer.clone(), first, second, growth.clone());
+            return Err(forked(shared, peer, &proof));
+        }
+    }
+    if known.proven.as_ref().is_some_and(|p| p.signed.checkpoint.size == size) || size == 0 {
+        return Ok(None);
+    }
+    let line = shared.witness.public.cosign(&new, &shared.witness.key, unix_now())?;
+    let sealed = SealedNote::new(&new.note, chain);
+    let mut batch = Batch::default();
+    batch.put(Table::Peers, proven_key(peer), cbor::encode(&sealed)?);
+    for waiting in known.waiting.keys() {
+        batch.delete(Table::Peers, waiting_key(peer, *waiting));
+    }
+    // Durable before the cosignature leaves: a witness that forgets could be shown another history.
+    shared.store.write(batch)?;
+    let mut ledgers = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let ledger = ledger_of(shared, &mut ledgers, peer)?;
+    ledger.waiting.retain(|size, _| !known.waiting.contains_key(size));
+    ledger.proven = Some(Known { signed: new, sealed });
+    tracing::info!(%peer, size, "cosigned the peer's ledger");
+    Ok(Some(line))
+}
+
+/// Answers a witness that asks how this ledger grew, and keeps its cosignature.
+pub async fn answer(
+    shared: &Arc<Shared>,
+    peer: &AgencyName,
+    sizes: Vec<u64>,
+    budget: &Semaphore,
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+) -> Result<(), NodeError> {
+    if sizes.len() > MAX_WAITING + 1 {
+        let why = format!("it asks about {} sizes at once", sizes.len());
+        return Err(ProtocolError::Message(why).into());
+    }
+    let work = shared.clone();
+    let (growths, signed) = blocking(move || work.ledger.growth(&sizes)).await?;
+    let reply = PeerMessage::Growth { note: signed.note.clone(), growths };
+    write(send, &encode_frame(&reply)?, peer).await?;
+    drop(send.finish());
+    // It cosigns what is new to it, or ends the stream.
+    let read = tokio::time::timeout(PATIENCE, read_frame(recv, peer, Some(budget))).await;
+    let Ok(Ok((body, _permit))) = read else { return Ok(()) };
+    let PeerMessage::Cosignature { line, statement } = decode_frame(&body)? else {
+        return Err(unexpected());
+    };
+    let (agency, key) = WitnessStatement::open(&statement, &shared.identity.trust, unix_now())?;
+    let cosigned = signed.with_line(&line)?;
+    if agency != *peer || key.cosigned(&cosigned)?.is_none() {
+        let why = format!("{peer} gives a cosignature that is not its own");
+        return Err(ProtocolError::Checkpoint(why).into());
+    }
+    let kept = KeptCosignature { note: signed.note, line, statement };
+    let (work, witness) = (shared.clone(), agency);
+    blocking(move || work.ledger.add_cosignature(&witness, &kept)).await?;
+    tracing::info!(%peer, size = signed.checkpoint.size, "the ledger was cosigned");
+    Ok(())
+}
+
+/// The proofs of forks that are kept, as file names and bytes.
+pub fn forks(store: &(impl Read + ?Sized)) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
+    let all = store.scan(Table::Forks, &[], &[], usize::MAX)?.into_iter();
+    let named = all.map(|(_, bytes)| {
+        let proof = ForkProof::decode(&bytes)?;
+        Ok((format!("{}-{}.fork", proof.agency, proof.growth.old_size), bytes))
+    });
+    named.collect()
+}

@@ -1,0 +1,207 @@
+//! Ledgers under the eyes of others: witnesses, forks, proofs that travel, and stores of older versions.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::path::PathBuf;
+
+use chancery_tests::{World, copy_dir, flip};
+
+/// A world whose nodes look at each other's ledgers every second.
+fn watchful() -> World {
+    let world = World::new();
+    for agency in ["a", "b"] {
+        let path = world.path(&format!("{agency}/node.toml"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (key, set) = ("witness_seconds = 10", "witness_seconds = 1");
+        assert!(text.contains(key), "{text}");
+        std::fs::write(&path, text.replace(key, set)).unwrap();
+    }
+    world
+}
+
+fn witnesses(world: &World, export: &str) -> Vec<String> {
+    let answer = world.run(&format!("--json audit {export} --anchor root/ca.pem"));
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let report = answer.json();
+    let names = report["ledgers"][0]["witnesses"].as_array().unwrap().iter();
+    names.map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn peers_cosign_each_others_ledgers_and_the_audit_checks_it() {
+    let mut world = watchful();
+    world.write("n.txt", b"text");
+    world.start("a");
+    world.start("b");
+    world.send("a", "b", "n.txt", "one", &["--wait", "20"]);
+    world.wait("a witness of b", 20, |w| w.log("b").contains("the ledger was cosigned"));
+    world.wait("a witness of a", 20, |w| w.log("a").contains("the ledger was cosigned"));
+    let answer = world.clerk("b", "--json ledger checkpoint").ok().json();
+    let signers = answer["signers"].as_array().unwrap();
+    assert!(signers.iter().any(|s| s == "a.zj.gov.cn/witness"), "{answer}");
+    // b has an Ed25519 seal, so that transparency-log clients can be given its key.
+    let vkey = world.clerk("b", "ledger checkpoint --keys").ok().stdout;
+    assert!(vkey.starts_with("b.zj.gov.cn/ledger+"), "{vkey}");
+    world.clerk("a", "ledger checkpoint --keys").refused(2, "CHY-6014");
+
+    world.export("b", "out");
+    assert_eq!(witnesses(&world, "out"), ["a.zj.gov.cn"]);
+    let html = world.run("audit out --anchor root/ca.pem --report html").ok().stdout;
+    assert!(html.contains("TOTAL-PASSED") && !html.contains("http"), "{html}");
+    // An audit that is taken up again does not verify twice, and finds the same.
+    let at = "--at 2030-01-01T00:00:00Z";
+    let first = world.run(&format!("audit out --anchor root/ca.pem {at} --resume state"));
+    let marks = std::fs::metadata(world.path("state")).unwrap().len();
+    assert!(marks > 0 && marks.is_multiple_of(32), "{first:?}");
+    let again = world.run(&format!("audit out --anchor root/ca.pem {at} --resume state"));
+    assert_eq!((again.code, again.stdout), (first.code, first.stdout));
+    assert_eq!(std::fs::metadata(world.path("state")).unwrap().len(), marks);
+
+    // Any byte of any file of the export: the audit does not pass, and says where.
+    for file in files_below(world.path("out")) {
+        let good = std::fs::read(&file).unwrap();
+        let shown = file.strip_prefix(world.path("out")).unwrap().display().to_string();
+        for at in [0, good.len() / 2, good.len() - 1] {
+            flip(&file, at as u64);
+            let answer = world.run("audit out --anchor root/ca.pem");
+            assert_ne!(answer.code, 0, "byte {at} of {shown} went unnoticed: {answer:?}");
+            assert!(!answer.stderr.contains("panicked"), "{answer:?}");
+            std::fs::write(&file, &good).unwrap();
+        }
+    }
+    world.run("audit out --anchor root/ca.pem").ok();
+}
+
+fn files_below(folder: PathBuf) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => out.extend(files_below(path)),
+            false => out.push(path),
+        }
+    }
+    out
+}
+
+#[test]
+fn a_ledger_that_was_rolled_back_and_grew_otherwise_is_proved_forked() {
+    let mut world = watchful();
+    world.write("n.txt", b"text");
+    world.start("a");
+    world.start("b");
+    world.send("a", "b", "n.txt", "one", &["--wait", "20"]);
+    world.wait("a cosigns b", 20, |w| w.log("a").contains("cosigned the peer's ledger"));
+    world.stop("b");
+    copy_dir(&world.path("b/data"), &world.path("kept"));
+    world.start("b");
+    world.send("a", "b", "n.txt", "two", &["--wait", "20"]);
+    world.stop("b");
+
+    // An operator puts an older copy back, as if the second document had never come. The ledger then grows
+    // past what a saw, by entries that give a no receipt, so that only the question how it grew can tell.
+    std::fs::remove_dir_all(world.path("b/data")).unwrap();
+    copy_dir(&world.path("kept"), &world.path("b/data"));
+    world.start("b");
+    world.send("b", "a", "n.txt", "three", &["--wait", "20"]);
+    world.wait("a finds the fork", 30, |w| w.path("a/data/forks").exists());
+    world.wait("the proof is whole", 5, |w| files_below(w.path("a/data/forks")).len() == 1);
+    let proof = files_below(world.path("a/data/forks")).remove(0);
+    let shown = proof.display().to_string();
+
+    // Anybody with the anchors can judge it, without either node.
+    world.stop("a");
+    world.stop("b");
+    let answer = world.run(&format!("--json verify {shown} --anchor root/ca.pem"));
+    assert_eq!(answer.code, 1, "{answer:?}");
+    let verdict = &answer.json()["documents"][0];
+    assert_eq!(verdict["sub_indication"], "LEDGER_FORKED", "{verdict}");
+    assert_eq!(verdict["agency"], "b.zj.gov.cn", "{verdict}");
+    let words = world.run(&format!("verify {shown} --anchor root/ca.pem"));
+    assert!(words.stdout.contains("two histories"), "{words:?}");
+    // Bent in any place it shows nothing against b.
+    for at in 0..20 {
+        let copy = world.path("bent.fork");
+        std::fs::copy(&proof, &copy).unwrap();
+        let length = std::fs::metadata(&copy).unwrap().len();
+        flip(&copy, at * length / 20);
+        let answer = world.run("--json verify bent.fork --anchor root/ca.pem");
+        assert_ne!(answer.json()["documents"][0]["sub_indication"], "LEDGER_FORKED", "{answer:?}");
+    }
+}
+
+#[test]
+fn proofs_of_entries_travel_as_evidence_and_as_cose_receipts() {
+    let mut world = World::new();
+    world.write("n.txt", b"text");
+    world.start("a");
+    world.start("b");
+    for n in 0..5 {
+        world.send("a", "b", "n.txt", &format!("{n}"), &["--wait", "20"]);
+    }
+    let entries = world.clerk("a", "--json ledger show --from 2 --limit 3").ok().json();
+    let numbers: Vec<_> = entries.as_array().unwrap().iter().map(|e| e["entry"].clone()).collect();
+    assert_eq!(numbers, [2, 3, 4]);
+    let all = world.clerk("a", "ledger show").ok().stdout;
+    assert_eq!(all.lines().count(), 10, "{all}");
+    for agency in ["a", "b"] {
+        world.clerk(agency, &format!("ledger prove --entry 3 --out {agency}.evidence")).ok();
+        world.clerk(agency, &format!("ledger prove --entry 3 --out {agency}.cose --cose")).ok();
+    }
+    let line = "--json ledger check-proof a.evidence a.cose b.evidence b.cose --anchor root/ca.pem";
+    let checked = world.run(line).ok().json();
+    for one in checked.as_array().unwrap() {
+        assert_eq!((&one["holds"], &one["entry"]), (&true.into(), &3.into()), "{one}");
+    }
+    world.clerk("a", "ledger prove --entry 3 --out a.cose --cose").refused(2, "CHY-4001");
+    // The salt is not there and the chain proves itself: every other byte counts.
+    let length = std::fs::metadata(world.path("a.cose")).unwrap().len();
+    for at in 0..40 {
+        std::fs::copy(world.path("a.cose"), world.path("bent.cose")).unwrap();
+        flip(&world.path("bent.cose"), at * length / 40);
+        let answer = world.run("ledger check-proof bent.cose --anchor root/ca.pem");
+        assert_eq!(answer.code, 1, "byte {}: {answer:?}", at * length / 40);
+    }
+}
+
+/// A world of two nodes that the first version wrote: 20 and 13 entries, small and large contents.
+#[test]
+fn a_store_of_the_first_version_is_brought_up_and_loses_nothing() {
+    let mut world = World::new();
+    let sample = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples/store-v1.tar.xz");
+    let status = std::process::Command::new("tar")
+        .args(["-xJf", sample.to_str().unwrap(), "--one-top-level=old", "-C"])
+        .arg(world.dir.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    for agency in ["a", "b"] {
+        std::fs::remove_dir_all(world.path(agency)).unwrap();
+        std::fs::rename(world.path(&format!("old/{agency}")), world.path(agency)).unwrap();
+        std::fs::remove_dir_all(world.path(&format!("certs-{agency}"))).unwrap();
+        let certs = format!("certs-{agency}");
+        std::fs::rename(world.path(&format!("old/{certs}")), world.path(&certs)).unwrap();
+        world.start(agency);
+        assert!(world.log(agency).contains("the store has the newer schema"));
+    }
+    for (agency, size, inbox) in [("a", 20, 2), ("b", 13, 9)] {
+        let status = world.clerk(agency, "--json ledger status").ok().json();
+        assert_eq!(status["size"], size, "{status}");
+        let list = world.list(agency, "inbox");
+        assert_eq!(list.len(), inbox);
+        // Every document opens, with evidence that was given before there were COSE signatures.
+        for (n, document) in list.iter().enumerate() {
+            let id = document["document"].as_str().unwrap();
+            let out = format!("got-{agency}-{n}");
+            world.clerk(agency, &format!("open {id} --out {out}")).ok();
+            world.run(&format!("verify {out} --anchor old/root/ca.pem")).ok();
+        }
+        world.export(agency, &format!("out-{agency}"));
+    }
+    let answer = world.run("audit out-a out-b --anchor old/root/ca.pem");
+    assert_eq!(answer.code, 0, "{answer:?}");
+    // Started again there is nothing to bring up.
+    world.stop("a");
+    std::fs::remove_file(world.path("a.log")).unwrap();
+    world.start("a");
+    assert!(!world.log("a").contains("newer schema"));
+}
