@@ -205,3 +205,88 @@ fn a_store_of_the_first_version_is_brought_up_and_loses_nothing() {
     world.start("a");
     assert!(!world.log("a").contains("newer schema"));
 }
+
+/// The tiles of an export, as Cloudflare's port of Go's `sumdb/tlog` asks for them.
+struct Exported(PathBuf);
+
+impl tlog_tiles::TileReader for Exported {
+    fn height(&self) -> u8 {
+        8
+    }
+
+    fn read_tiles(&self, tiles: &[tlog_tiles::Tile]) -> Result<Vec<Vec<u8>>, tlog_tiles::Error> {
+        let read = tiles.iter().map(|tile| {
+            // C2SP tlog-tiles fixes the height and leaves it out of the path.
+            let path = tile.path().replacen("tile/8/", "tile/", 1);
+            std::fs::read(self.0.join(&path)).map_err(|_| tlog_tiles::Error::InvalidTile)
+        });
+        read.collect()
+    }
+
+    fn save_tiles(&self, _: &[tlog_tiles::Tile], _: &[Vec<u8>]) {}
+}
+
+#[test]
+fn a_transparency_log_client_of_others_reads_and_verifies_an_export() {
+    use tlog_tiles::{Hash, TileHashReader, check_record, check_tree, prove_record, prove_tree};
+    let mut world = watchful();
+    world.start("a");
+    world.start("b");
+    world.write("n.txt", b"text");
+    // More than a tile of entries, so that there are full and partial ones on two levels.
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let world = &world;
+            scope.spawn(move || {
+                for n in 0..68 {
+                    world.send("a", "b", "n.txt", &format!("{worker}-{n}"), &[]);
+                }
+            });
+        }
+    });
+    world.wait("all documents", 60, |w| w.pending("a") == 0);
+    world.wait("a cosignature", 20, |w| {
+        let note = w.clerk("b", "ledger checkpoint").ok().stdout;
+        note.starts_with("b.zj.gov.cn/ledger\n272\n") && note.contains("a.zj.gov.cn/witness")
+    });
+    world.export("b", "out");
+    let folder = world.path("out");
+
+    // The note, under the ledger's key; the cosignature is there for whoever knows the witness.
+    let vkey = world.clerk("b", "ledger checkpoint --keys").ok().stdout;
+    let verifier = signed_note::StandardVerifier::new(vkey.trim()).unwrap();
+    let known = signed_note::VerifierList::new(vec![Box::new(verifier)]);
+    let note = std::fs::read(folder.join("checkpoint")).unwrap();
+    let note = signed_note::Note::from_bytes(&note).unwrap();
+    let (verified, unverified) = note.verify(&known).unwrap();
+    assert_eq!((verified.len(), unverified.len()), (1, 1));
+    let checkpoint = tlog_tiles::Checkpoint::from_bytes(note.text()).unwrap();
+    assert_eq!((checkpoint.origin(), checkpoint.size()), ("b.zj.gov.cn/ledger", 272));
+
+    // Every entry is proved from the tiles alone, and older trees are prefixes of the newest.
+    let (size, root) = (checkpoint.size(), *checkpoint.hash());
+    let tiles = Exported(folder.clone());
+    let reader = TileHashReader::new(size, root, &tiles);
+    for bundle in ["tile/entries/000", "tile/entries/001.p/16"] {
+        let bytes = std::fs::read(folder.join(bundle)).unwrap();
+        let first = if bundle.ends_with("000") { 0 } else { 256 };
+        for (n, leaf) in chancery_protocol::tile::entries(&bytes).unwrap().iter().enumerate() {
+            let (at, hash) = (first + n as u64, tlog_tiles::record_hash(leaf));
+            let proof = prove_record(size, at, &reader).unwrap();
+            check_record(&proof, size, root, at, hash).unwrap();
+            let other = tlog_tiles::record_hash(b"another");
+            assert!(check_record(&proof, size, root, at, other).is_err());
+        }
+    }
+    let first = std::fs::read(folder.join("history/000")).unwrap();
+    let history = chancery_protocol::tile::entries(&first).unwrap();
+    assert!(history.len() > 1);
+    for kept in history {
+        let old = chancery_protocol::KeptCheckpoint::read_unverified(kept).unwrap();
+        let proof = prove_tree(size, old.size, &reader).unwrap();
+        check_tree(&proof, size, root, old.size, Hash(*old.root.as_bytes())).unwrap();
+    }
+    // A changed tile is refused by the client.
+    flip(&folder.join("tile/0/000"), 40);
+    assert!(prove_record(size, 1, &TileHashReader::new(size, root, &tiles)).is_err());
+}
