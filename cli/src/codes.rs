@@ -155,6 +155,9 @@ pub const CODES: &[Code] = &[
     code("CHY-4016", ["a peer's ledger is forked", "对方账本已分叉"],
         ["Keep the proof in data/forks, stop trusting the ledger, and tell the registrar.", "请保存 data/forks 中的证明，停止信任该账本，并告知注册机关。"]),
 
+    code("CHY-4017", ["a backup is not whole", "备份不完整"],
+        ["Use another backup; nothing was restored.", "请使用其他备份；未恢复任何内容。"]),
+
     code("CHY-5000", ["a peer refuses and gives no code", "对方拒收，未说明代码"],
         ["Ask the operator of that agency's node.", "请联系对方节点的运维人员。"]),
     code("CHY-5001", ["the envelope is offered by another agency than its sender", "递送机关不是信封的发件机关"],

@@ -6,7 +6,10 @@ use std::{
 };
 
 use chancery_certs::Certificate;
-use chancery_node::{LocalClient, LocalReply, LocalRequest, NodeError, read_file, write_new};
+use chancery_node::{
+    LocalClient, LocalReply, LocalRequest, NodeError, check_backup, read_file, restore_backup,
+    write_new,
+};
 use chancery_protocol::{
     Evidence, EvidenceVerifier, Growth, Leaf, LogKey, Receipt, SignedCheckpoint, merkle,
     verify_cose_receipt,
@@ -73,6 +76,34 @@ pub enum Ledger {
         after_help = "Examples:\n  chancery ledger prove --entry 17\n  chancery ledger prove --entry 17 --out entry-17.cose --cose\n  chancery ledger prove --since 1000"
     )]
     Prove(Prove),
+    /// Make a backup of the running node's store and contents
+    #[command(
+        after_help = "Example:\n  chancery ledger backup\n  rsync -a node/data/backups/2026-11-24T093000Z \
+                      vault:/backups/\nIt is made in the data folder, as links that cost nothing; copy it \
+                      elsewhere. Keys and certificates are not in it: keep those apart."
+    )]
+    Backup {
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Check a backup and put it in the place of a lost data folder
+    #[command(
+        after_help = "Examples:\n  chancery ledger restore 2026-11-24T093000Z --into node/data\n  \
+                      chancery ledger restore 2026-11-24T093000Z --check\nWhat came after the backup is not \
+                      in it. Peers remember what the ledger has sealed since, and a ledger that grows \
+                      otherwise is proved forked: restore the newest backup, and tell the registrar."
+    )]
+    Restore {
+        /// The backup's folder
+        #[arg(value_name = "BACKUP")]
+        backup: PathBuf,
+        /// The data folder to make; it must not be there
+        #[arg(long, value_name = "DIR", required_unless_present = "check")]
+        into: Option<PathBuf>,
+        /// Only check that the backup is whole
+        #[arg(long, conflicts_with = "into")]
+        check: bool,
+    },
     /// Write the whole ledger as a static log (C2SP tlog-tiles) with all received evidence
     #[command(
         after_help = "Example:\n  chancery ledger export --out ledger-2026\n  chancery audit ledger-2026 --anchor root.pem"
@@ -115,6 +146,8 @@ impl Ledger {
                 check_proofs(output, &files, &trust, &material)
             }
             Self::Prove(prove) => prove.run(output),
+            Self::Backup { local } => backup(output, &local),
+            Self::Restore { backup, into, .. } => restore(output, &backup, into.as_deref()),
             Self::Export { out, local } => export(output, &out, &local),
         }
     }
@@ -323,6 +356,53 @@ fn prove_entry(
         println!("{}", output.t("the proof holds", "证明成立"));
     }
     Ok(receipt)
+}
+
+fn backup(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
+    let reply = local.connect()?.ask(&LocalRequest::Backup)?;
+    let LocalReply::BackedUp { path, files, bytes, entries } = reply else {
+        return Err(Failure::from_reply(reply));
+    };
+    if output.json {
+        output.print_json(&serde_json::json!({
+            "path": path, "files": files, "bytes": bytes, "entries": entries,
+        }));
+    } else {
+        println!("{} {}", output.t("backup made:", "备份完成："), path.display());
+        print_measure(output, files, bytes, entries);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_measure(output: &Output, files: u64, bytes: u64, entries: u64) {
+    println!(
+        "  {files} {}, {bytes} {}, {entries} {}",
+        output.t("files", "个文件"),
+        output.t("bytes", "字节"),
+        output.t("ledger entries", "条账本条目")
+    );
+}
+
+fn restore(output: &Output, backup: &Path, into: Option<&Path>) -> Result<ExitCode, Failure> {
+    let manifest = match into {
+        Some(into) => restore_backup(backup, into)?,
+        None => check_backup(backup)?,
+    };
+    let ((files, bytes), entries) = (manifest.measure(), manifest.entries()?);
+    if output.json {
+        output.print_json(&serde_json::json!({
+            "backup": backup, "restored": into, "files": files, "bytes": bytes,
+            "entries": entries, "made": manifest.made,
+        }));
+    } else {
+        let said = match into {
+            Some(_) => output.t("restored; made at", "已恢复；备份时间"),
+            None => output.t("the backup is whole; made at", "备份完整；备份时间"),
+        };
+        println!("{said} {}", time(manifest.made));
+        print_measure(output, files as u64, bytes, entries);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn export(output: &Output, out: &Path, local: &Local) -> Result<ExitCode, Failure> {

@@ -53,6 +53,9 @@ pub enum NodeError {
     /// A peer's ledger was forked.
     #[error("the ledger of {0} is forked: it has sealed two histories")]
     Forked(chancery_certs::AgencyName),
+    /// A backup is not whole.
+    #[error("the backup is not whole: {0}")]
+    Backup(String),
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,
@@ -118,6 +121,7 @@ impl NodeError {
             Self::Schema { .. } => "CHY-4014",
             Self::Conflict(_) => "CHY-4015",
             Self::Forked(_) => "CHY-4016",
+            Self::Backup(_) => "CHY-4017",
             Self::Protocol(error) => protocol_code(error),
         }
     }
@@ -149,6 +153,7 @@ impl NodeError {
             Self::Forked(_) => {
                 "Keep the proof in data/forks, stop trusting the ledger, and tell the registrar."
             }
+            Self::Backup(_) => "Use another backup; nothing was restored.",
             Self::Protocol(error) => protocol_remedy(error),
         }
     }

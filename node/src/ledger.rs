@@ -468,6 +468,19 @@ pub fn cosignatures(
     read.collect()
 }
 
+/// The root that a store's tree has at the size of its newest checkpoint, and that checkpoint's note.
+///
+/// # Errors
+/// [`NodeError::Damaged`] when there is no checkpoint or tiles are missing.
+pub fn stored_tree(store: Arc<dyn Store>) -> Result<(Digest, String), NodeError> {
+    let kept = store.get(Table::Meta, NEWEST)?;
+    let kept = kept.ok_or_else(|| NodeError::Damaged("the ledger has no entries yet".into()))?;
+    let stored: StoredCheckpoint = cbor::decode(&kept)?;
+    let mut tree = Tree::new(store, stored.size);
+    let root = merkle::root(stored.size, |level, index| tree.node(level, index))?;
+    Ok((root, stored.note))
+}
+
 /// The key in [`Table::Meta`] of a seal that this ledger has had.
 fn seal_key(seal: &Certificate) -> Vec<u8> {
     [SEALS, Digest::of(seal.der()).as_bytes()].concat()

@@ -3,6 +3,7 @@
 //! `protocol` decides, this crate does: it owns sockets, disk, clock and tasks. Start reading at
 //! [`Node::run`].
 
+mod backup;
 mod config;
 mod content;
 mod directory;
@@ -26,6 +27,7 @@ mod store;
 mod tsa;
 mod witness;
 
+pub use backup::{BackupManifest, check as check_backup, restore as restore_backup};
 pub use config::{FileSettings, LimitSettings, NodeConfig};
 pub use error::{
     NodeError, cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,

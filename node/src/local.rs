@@ -81,6 +81,8 @@ pub enum LocalRequest {
     },
     /// The whole ledger as a static log, file by file.
     Export,
+    /// Make a backup in the node's data folder.
+    Backup,
 }
 
 /// What the node answers.
@@ -119,6 +121,13 @@ pub enum LocalReply {
         note: String,
     },
     File(ExportedFile),
+    /// Where it is, how many files and bytes, and up to which entry it goes.
+    BackedUp {
+        path: std::path::PathBuf,
+        files: u64,
+        bytes: u64,
+        entries: u64,
+    },
     /// The end of a sequence.
     Done,
     /// It cannot be done.

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    NodeError,
+    NodeError, backup,
     documents::{self, Submission},
     files::blocking,
     heads::OpenedHead,
@@ -177,6 +177,13 @@ async fn answer(
             LocalReply::Consistency { growth, note: signed.note }
         }
         LocalRequest::Export => return export(shared, client).await,
+        LocalRequest::Backup => {
+            let shared = shared.clone();
+            let (path, manifest) = blocking(move || backup::make(&shared)).await?;
+            let ((files, bytes), entries) = (manifest.measure(), manifest.entries()?);
+            tracing::info!(path = %path.display(), files, bytes, entries, "backup made");
+            LocalReply::BackedUp { path, files: files as u64, bytes, entries }
+        }
     };
     client.send(&reply).await
 }

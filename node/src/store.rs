@@ -201,6 +201,12 @@ pub trait Store: Read + 'static {
 
     /// A counter that moves after every batch that was written.
     fn watch(&self) -> watch::Receiver<u64>;
+
+    /// Copies the whole store, as it is at one instant, into a new folder.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    fn copy_to(&self, folder: &Path) -> Result<(), NodeError>;
 }
 
 /// RocksDB, one column family per table, with a synced write-ahead log.
@@ -456,6 +462,12 @@ impl Store for RocksStore {
     fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
+
+    fn copy_to(&self, folder: &Path) -> Result<(), NodeError> {
+        // What is in the write-ahead log is part of the copy.
+        let checkpoint = rocksdb::checkpoint::Checkpoint::new(&self.db).map_err(failed)?;
+        checkpoint.create_checkpoint(folder).map_err(failed)
+    }
 }
 
 /// A store in memory that can be told to fail, for the tests of what stands on it.
@@ -471,7 +483,7 @@ pub mod memory {
 
     use tokio::sync::watch;
 
-    use super::{Batch, Entry, NodeError, Read, Store, Table};
+    use super::{Batch, Entry, NodeError, Path, Read, Store, Table};
 
     type Tables = BTreeMap<(&'static str, Vec<u8>), Vec<u8>>;
 
@@ -562,6 +574,10 @@ pub mod memory {
 
         fn watch(&self) -> watch::Receiver<u64> {
             self.changed.subscribe()
+        }
+
+        fn copy_to(&self, _: &Path) -> Result<(), NodeError> {
+            Err(NodeError::Store("a store in memory has no files".into()))
         }
     }
 }

@@ -290,3 +290,54 @@ fn a_transparency_log_client_of_others_reads_and_verifies_an_export() {
     flip(&folder.join("tile/0/000"), 40);
     assert!(prove_record(size, 1, &TileHashReader::new(size, root, &tiles)).is_err());
 }
+
+#[test]
+fn a_backup_of_a_running_node_is_whole_and_is_restored_or_refused() {
+    let mut world = World::new();
+    world.write("n.txt", b"text");
+    world.write("large.bin", &chancery_tests::noise(600_000, 3));
+    world.start("a");
+    world.start("b");
+    world.send("a", "b", "n.txt", "small", &["--wait", "20"]);
+    let id = world.send("a", "b", "large.bin", "large", &["--wait", "20"]);
+    let made = world.clerk("b", "--json ledger backup").ok().json();
+    assert_eq!(made["entries"], 2, "{made}");
+    copy_dir(std::path::Path::new(made["path"].as_str().unwrap()), &world.path("kept"));
+    world.run("ledger restore kept --check").ok();
+
+    // A byte of any file, a file too few, a file too many: named, and nothing is put in place.
+    for file in files_below(world.path("kept")) {
+        let good = std::fs::read(&file).unwrap();
+        if !good.is_empty() {
+            flip(&file, good.len() as u64 / 2);
+            let answer = world.run("ledger restore kept --into new");
+            answer.refused(2, "CHY-4017");
+            std::fs::write(&file, &good).unwrap();
+        }
+        std::fs::rename(&file, world.path("away")).unwrap();
+        assert_ne!(world.run("ledger restore kept --into new").code, 0, "{}", file.display());
+        std::fs::rename(world.path("away"), &file).unwrap();
+    }
+    world.write("kept/store/extra", b"x");
+    world.run("ledger restore kept --into new").refused(2, "CHY-4017");
+    std::fs::remove_file(world.path("kept/store/extra")).unwrap();
+    assert!(!world.path("new").exists() && !world.path("new.partial").exists());
+
+    // The data is lost; the backup takes its place, and the node goes on from it.
+    world.run("ledger restore kept --into b/data").refused(2, "CHY-4001");
+    world.kill("b");
+    let witness = std::fs::read(world.path("b/data/witness.key")).unwrap();
+    std::fs::remove_dir_all(world.path("b/data")).unwrap();
+    world.run("ledger restore kept --into b/data").ok();
+    world.start("b");
+    assert_ne!(
+        std::fs::read(world.path("b/data/witness.key")).unwrap(),
+        witness,
+        "keys stay apart"
+    );
+    world.clerk("b", &format!("open {id} --out got")).ok();
+    world.run("verify got --anchor root/ca.pem").ok();
+    world.send("a", "b", "n.txt", "after", &["--wait", "20"]);
+    world.export("b", "out");
+    world.run("audit out --anchor root/ca.pem").ok();
+}
