@@ -8,8 +8,8 @@ use std::{
 use chancery_crypto::Digest;
 use chancery_node::{NodeError, read_file};
 use chancery_protocol::{
-    ContentOpener, Evidence, Finding, ForkProof, Indication, Opening, ProtocolError,
-    SignatureReport, SignedDocument, SubIndication, Validation, VerificationReport,
+    ContentOpener, Evidence, EvidenceVerifier, Finding, ForkProof, Indication, Opening,
+    ProtocolError, SignatureReport, SignedDocument, SubIndication, Validation, VerificationReport,
     verify_document_by,
 };
 
@@ -175,9 +175,10 @@ fn check_folder(
             report.unsigned_content(&name);
         }
     }
+    let verifier = EvidenceVerifier::new(by);
     for file in files_in(&folder.join("evidence"))? {
         match Evidence::decode(&read_file(&file)?) {
-            Ok(evidence) => drop(report.check_evidence(&evidence, by.trust)),
+            Ok(evidence) => drop(report.check_evidence(&evidence, &verifier)),
             Err(error) => {
                 let name = file.file_name().unwrap_or_default().to_string_lossy();
                 report.unreadable_evidence(&name, &error);

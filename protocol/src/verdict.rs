@@ -1,10 +1,13 @@
 //! Validation of a signed document, in the words of ETSI EN 319 102-1 §5.1.
 
-use chancery_certs::{PathError, PathReason, SignerName, TrustStore, rfc3339};
+use chancery_certs::{PathError, PathReason, SignerName, rfc3339};
 use chancery_crypto::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::{DocumentId, Evidence, Part, ProtocolError, VerifiedReceipt, commit_to_document};
+use crate::{
+    DocumentId, Evidence, EvidenceVerifier, Part, ProtocolError, VerifiedReceipt,
+    commit_to_document,
+};
 
 /// A sentence in English and in Chinese.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -459,10 +462,10 @@ impl VerificationReport {
     pub fn check_evidence(
         &mut self,
         evidence: &Evidence,
-        trust: &TrustStore,
+        verifier: &EvidenceVerifier<'_>,
     ) -> Option<VerifiedReceipt> {
         let agency = &evidence.agency;
-        let (finding, receipt) = match evidence.verify(trust, self.validation_time) {
+        let (finding, receipt) = match verifier.verify(evidence) {
             Err(error) => (judge_evidence(&error, agency.as_str()), None),
             Ok(receipt) => {
                 let committed = evidence.salt.as_ref();

@@ -204,6 +204,11 @@ impl ForkProof {
                 proof.kind
             )));
         }
+        // The reader takes a byte string for a text: one proof is to have one form.
+        if proof.encode()? != bytes {
+            let why = "the fork proof is not in the form in which it is written";
+            return Err(ProtocolError::Checkpoint(why.into()));
+        }
         Ok(proof)
     }
 
