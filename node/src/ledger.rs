@@ -374,7 +374,7 @@ impl Ledger {
         receipt.ok_or_else(|| lost("leaf"))
     }
 
-    /// The receipts that were given for an envelope's entries; see [`receipt_key`].
+    /// The receipts that were given for an envelope's entries.
     ///
     /// # Errors
     /// [`NodeError::Store`] or [`NodeError::Damaged`].

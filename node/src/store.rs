@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::{NodeError, migrate};
 
 /// The version of what the tables hold. A store of a newer version is refused; an older one is brought
-/// up to it (see [`crate::migrate`]).
+/// up to it (see `migrate.rs`).
 pub const SCHEMA: u64 = 2;
 /// The key of the version in [`Table::Meta`].
 pub const SCHEMA_KEY: &[u8] = b"schema";
@@ -56,7 +56,7 @@ pub enum Table {
     Unindexed,
     /// Receipts of others by digest.
     Evidence,
-    /// What was seen of each peer's ledger; see [`crate::witness`].
+    /// What was seen of each peer's ledger; see `witness.rs`.
     Peers,
     /// The newest cosignature of this ledger's checkpoints, by witness.
     Cosignatures,
