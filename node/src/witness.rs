@@ -32,6 +32,8 @@ use crate::{
 /// The most checkpoints of one peer that wait to be proved consistent. Beyond, a new one is not followed up:
 /// the receipt that brought it is kept with its evidence, where an audit finds it.
 const MAX_WAITING: usize = 64;
+/// The most fork proofs that are kept of one peer: one says it all, and a peer must not fill the disk.
+const MAX_FORKS: usize = 64;
 /// How long a peer may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -148,7 +150,13 @@ fn with_chain(note: SealedNote, chain: &[Certificate]) -> SealedNote {
 /// Keeps the proof of a fork, in the store and as a file, and says so.
 fn forked(shared: &Shared, peer: &AgencyName, proof: &ForkProof) -> NodeError {
     let size = proof.growth.old_size;
+    let prefix = [peer.as_str().as_bytes(), &[0]].concat();
+    let key = [prefix.as_slice(), &size.to_be_bytes()].concat();
     let keep = || {
+        let kept = shared.store.scan(Table::Forks, &prefix, &prefix, MAX_FORKS)?;
+        if kept.len() == MAX_FORKS || kept.iter().any(|(held, _)| *held == key) {
+            return Ok(None);
+        }
         let bytes = proof.encode()?;
         let folder = shared.config.files.data.join("forks");
         std::fs::create_dir_all(&folder).map_err(NodeError::file(&folder))?;
@@ -158,21 +166,19 @@ fn forked(shared: &Shared, peer: &AgencyName, proof: &ForkProof) -> NodeError {
             sync_directory(&folder)?;
         }
         let mut batch = Batch::default();
-        batch.put(
-            Table::Forks,
-            [peer.as_str().as_bytes(), &[0], &size.to_be_bytes()].concat(),
-            bytes,
-        );
+        batch.put(Table::Forks, key.clone(), bytes);
         shared.store.write(batch)?;
-        Ok::<_, NodeError>(file)
+        Ok::<_, NodeError>(Some(file))
     };
     match keep() {
-        Ok(file) => tracing::error!(
+        Ok(Some(file)) => tracing::error!(
             %peer, size, proof = %file.display(),
             "the peer has sealed two different histories of its ledger; the proof is kept"
         ),
+        // It was said, and proved, before.
+        Ok(None) => {}
         Err(error) => {
-            tracing::error!(%peer, size, %error, "a fork was found, and its proof not kept")
+            tracing::error!(%peer, size, %error, "a fork was found, and its proof not kept");
         }
     }
     NodeError::Forked(peer.clone())
