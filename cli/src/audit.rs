@@ -97,11 +97,18 @@ impl Audit {
         Ok(ExitCode::from(worst.exit_code()))
     }
 
-    /// What a verdict on a signature depends on besides the signature: anchors, CRLs, certificates, time.
+    /// What a verdict on a signature depends on besides the signature: anchors, CRLs, certificates, time, and
+    /// whether revocation must be checked.
     fn policy(&self) -> Result<Digest, Failure> {
         let mut hasher = Hasher::new();
         hasher.update(&self.trust.at().to_be_bytes());
-        for path in self.trust.files().iter().chain(self.material.files()) {
+        hasher.update(&[u8::from(self.material.requires_revocation())]);
+        // Anchors and the rest apart: a file does not mean the same as either.
+        for path in self.trust.files() {
+            hasher.update(Digest::of(&read_file(path)?).as_bytes());
+        }
+        hasher.update(Digest::of(b"").as_bytes());
+        for path in self.material.files() {
             hasher.update(Digest::of(&read_file(path)?).as_bytes());
         }
         Ok(hasher.finish())
@@ -129,23 +136,29 @@ impl Done {
         Ok(Self { file: Some(file), policy: Some(policy), known })
     }
 
-    /// What stands in the file for bytes that were verified under this policy.
-    fn mark(&self, bytes: &[u8]) -> Option<Digest> {
+    /// What stands in the file for bytes that were verified under this policy. `by` tells apart what was
+    /// verified by different keys.
+    fn mark(&self, by: &Digest, bytes: &[u8]) -> Option<Digest> {
         let policy = self.policy?;
         let mut hasher = Hasher::new();
         hasher.update(policy.as_bytes());
+        hasher.update(by.as_bytes());
         hasher.update(bytes);
         Some(hasher.finish())
     }
 
-    fn has(&self, bytes: &[u8]) -> bool {
-        self.mark(bytes).is_some_and(|mark| self.known.contains(&mark))
+    fn has(&self, by: &Digest, bytes: &[u8]) -> bool {
+        self.mark(by, bytes).is_some_and(|mark| self.known.contains(&mark))
     }
 
     /// Notes what was verified, when all of it held.
-    fn add<'a>(&mut self, verified: impl Iterator<Item = &'a [u8]>) -> Result<(), Failure> {
+    fn add<'a>(
+        &mut self,
+        by: &Digest,
+        verified: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), Failure> {
         let mut marks = Vec::new();
-        let new: Vec<_> = verified.filter_map(|bytes| self.mark(bytes)).collect();
+        let new: Vec<_> = verified.filter_map(|bytes| self.mark(by, bytes)).collect();
         for mark in new {
             if self.known.insert(mark) {
                 marks.extend(mark.as_bytes());
@@ -320,11 +333,13 @@ fn check_history(
         kept.extend(entries(bytes).map_err(|e| Failure::from(e).at(path))?);
     }
     let keys = audit.keys();
-    let opened = on_all_cores(&kept, |bytes| match done.has(bytes) {
+    // The keys come with the ledger: what one has signed says nothing of another.
+    let by = Digest::of(format!("{keys:?}").as_bytes());
+    let opened = on_all_cores(&kept, |bytes| match done.has(&by, bytes) {
         true => KeptCheckpoint::read_unverified(bytes),
         false => KeptCheckpoint::open(bytes, &keys),
     });
-    done.add(kept.iter().zip(&opened).filter(|(_, o)| o.is_ok()).map(|(bytes, _)| *bytes))?;
+    done.add(&by, kept.iter().zip(&opened).filter(|(_, o)| o.is_ok()).map(|(bytes, _)| *bytes))?;
     opened.into_iter().for_each(|opened| audit.push_history(opened));
     Ok((bundles.len() as u64 == HISTORY_BATCH).then_some(from + HISTORY_BATCH))
 }
@@ -339,18 +354,20 @@ fn check_evidence(
 ) -> Result<(), Failure> {
     let files = files_in(&folder.join("evidence"))?;
     let verifier = EvidenceVerifier::new(by);
+    // Evidence brings its seal along, and the policy says which are believed.
+    let any = Digest::of(b"evidence");
     let progress = output.count_bar(files.len() as u64, output.t("evidence", "证据"));
     for batch in files.chunks(EVIDENCE_BATCH) {
         let read = on_all_cores(batch, |file| {
             let (name, bytes) = (shown_name(file), read_file(file)?);
-            let checked = match done.has(&bytes) {
+            let checked = match done.has(&any, &bytes) {
                 true => CheckedEvidence::trusted(&name, &bytes),
                 false => CheckedEvidence::check(&name, &bytes, &verifier),
             };
             Ok::<_, NodeError>((checked, bytes))
         });
         let read = read.into_iter().collect::<Result<Vec<_>, _>>()?;
-        done.add(read.iter().filter(|(c, _)| c.holds()).map(|(_, bytes)| bytes.as_slice()))?;
+        done.add(&any, read.iter().filter(|(c, _)| c.holds()).map(|(_, bytes)| bytes.as_slice()))?;
         progress.inc(read.len() as u64);
         read.into_iter().for_each(|(checked, _)| audit.push_evidence(checked));
     }

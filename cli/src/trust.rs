@@ -32,6 +32,11 @@ pub struct Material {
 }
 
 impl MaterialArgs {
+    /// Whether revocation must be checked.
+    pub fn requires_revocation(&self) -> bool {
+        self.require_revocation
+    }
+
     /// The files that it names.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.crls.iter().chain(&self.certificates)

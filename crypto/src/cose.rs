@@ -28,10 +28,6 @@ const COMMITMENTS: i64 = 262;
 const COMMITMENTS_TEXT: &str = "srCms";
 /// Countersignature version 2 (RFC 9338 §3.1).
 const COUNTERSIGNATURE: i64 = 11;
-/// Receipts of transparency services (RFC 9942 §2).
-const RECEIPTS: i64 = 394;
-/// The most receipts of one document.
-const MAX_RECEIPTS: usize = 64;
 /// The unsigned header elements of CB-AdES, in the order in which they were added (IANA: uHeaders).
 const UNSIGNED_HEADERS: i64 = 268;
 
@@ -174,39 +170,6 @@ impl CoseSign {
         let signatures: Vec<CoseSignature> = signatures.collect::<Result<_, _>>()?;
         check_material(&signatures)?;
         Ok(Self { inner, content_type, payload, signatures })
-    }
-
-    /// The receipts that the document carries (RFC 9942 §3), unread. Nothing covers them but their own
-    /// signatures.
-    ///
-    /// # Errors
-    /// [`CryptoError::Cose`] when they are no list of bytes.
-    pub fn receipts(&self) -> Result<Vec<&[u8]>, CryptoError> {
-        match get(&self.inner.unprotected, RECEIPTS) {
-            None => Ok(Vec::new()),
-            Some(Value::Array(list)) if list.len() <= MAX_RECEIPTS => list
-                .iter()
-                .map(|one| one.as_bytes().map(Vec::as_slice))
-                .collect::<Option<_>>()
-                .ok_or_else(|| refuse("a receipt is no bytes")),
-            Some(Value::Array(_)) => {
-                Err(CryptoError::TooMany { what: "receipts", most: MAX_RECEIPTS })
-            }
-            Some(_) => Err(refuse("its receipts are no list")),
-        }
-    }
-
-    /// Puts in receipts, in place of those that it carries.
-    ///
-    /// # Errors
-    /// [`CryptoError`] when there are too many or the structure cannot be encoded.
-    pub fn with_receipts(mut self, receipts: Vec<Vec<u8>>) -> Result<Vec<u8>, CryptoError> {
-        if receipts.len() > MAX_RECEIPTS {
-            return Err(CryptoError::TooMany { what: "receipts", most: MAX_RECEIPTS });
-        }
-        let list = receipts.into_iter().map(Value::Bytes).collect();
-        put(&mut self.inner.unprotected, RECEIPTS, Value::Array(list))?;
-        self.into_builder().encode()
     }
 
     /// The media type of the payload.

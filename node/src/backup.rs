@@ -7,7 +7,7 @@ use std::{
 };
 
 use chancery_crypto::{Digest, Hasher};
-use chancery_protocol::Checkpoint;
+use chancery_protocol::{Checkpoint, merkle};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -80,25 +80,33 @@ pub fn make(shared: &Shared) -> Result<(PathBuf, BackupManifest), NodeError> {
     if partial.exists() {
         std::fs::remove_dir_all(&partial).map_err(NodeError::file(&partial))?;
     }
-    std::fs::create_dir(&partial).map_err(NodeError::file(&partial))?;
+    let manifest = fill(shared, &partial, made).inspect_err(|_| {
+        // Half a backup must not be mistaken for a whole one, nor stay in the way.
+        drop(std::fs::remove_dir_all(&partial));
+    })?;
+    std::fs::rename(&partial, &to).map_err(NodeError::file(&to))?;
+    sync_directory(&backups)?;
+    Ok((to, manifest))
+}
+
+fn fill(shared: &Shared, partial: &Path, made: i64) -> Result<BackupManifest, NodeError> {
+    let data = &shared.config.files.data;
+    std::fs::create_dir(partial).map_err(NodeError::file(partial))?;
     // The store first: every content that it speaks of was there before.
     shared.store.copy_to(&partial.join("store"))?;
     link_contents(&data.join("content"), &partial.join("content"))?;
-    let checkpoint = {
-        let store = RocksStore::open_read_only(&partial.join("store"))?;
-        stored_tree(Arc::new(store))?.1
-    };
+    let copied = stored_tree(Arc::new(RocksStore::open_read_only(&partial.join("store"))?))?;
+    // Without entries there is only the seal's word that there are none.
+    let checkpoint = copied.map_or_else(|| shared.ledger.checkpoint().note, |(_, note)| note);
     let mut files = Vec::new();
-    for file in files_below(&partial)? {
-        files.push(describe(&partial, &file)?);
+    for file in files_below(partial)? {
+        files.push(describe(partial, &file)?);
     }
     let manifest = BackupManifest { form: FORM, made, checkpoint, files };
     let json = serde_json::to_vec_pretty(&manifest).map_err(|e| NodeError::Store(e.to_string()))?;
     write_new(&partial.join(MANIFEST), &json)?;
-    sync_directory(&partial)?;
-    std::fs::rename(&partial, &to).map_err(NodeError::file(&to))?;
-    sync_directory(&backups)?;
-    Ok((to, manifest))
+    sync_directory(partial)?;
+    Ok(manifest)
 }
 
 /// Links all whole contents; what is arriving or being sealed is not acknowledged yet.
@@ -227,8 +235,11 @@ fn copy_all(backup: &Path, to: &Path, manifest: &BackupManifest) -> Result<(), N
         sync_directory(&folder)?;
     }
     let store = Arc::new(RocksStore::open_read_only(&to.join("store"))?);
-    let (root, note) = stored_tree(store)?;
-    let sealed = Checkpoint::read_unverified(&note)?;
+    let sealed = Checkpoint::read_unverified(&manifest.checkpoint)?;
+    let (root, note) = match stored_tree(store)? {
+        Some(tree) => tree,
+        None => (merkle::empty_root(), manifest.checkpoint.clone()),
+    };
     if root != sealed.root || note != manifest.checkpoint {
         let why = format!("its tree gives the root {root}, sealed was {}", sealed.root);
         return Err(NodeError::Damaged(why));

@@ -197,7 +197,7 @@ impl Offered<'_> {
 
     /// The receipt that was given for it before, if any.
     fn held(&self) -> Result<Option<Receipt>, NodeError> {
-        Ok(self.shared.ledger.given_receipts(&receipt_key(&self.leaf()))?.pop())
+        self.shared.ledger.given_for(&receipt_key(&self.leaf()))
     }
 
     /// Takes the envelope, or says that it is here already.

@@ -374,6 +374,15 @@ impl Ledger {
         receipt.ok_or_else(|| lost("leaf"))
     }
 
+    /// The receipt that was given for the entry with a key, if there is one; see `receipt_key`.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] or [`NodeError::Damaged`].
+    pub fn given_for(&self, key: &[u8]) -> Result<Option<Receipt>, NodeError> {
+        let index = self.store.get(Table::Receipts, key)?;
+        index.map(|index| self.given_receipt(read_index(&index)?)).transpose()
+    }
+
     /// The receipts that were given for an envelope's entries.
     ///
     /// # Errors
@@ -468,17 +477,17 @@ pub fn cosignatures(
     read.collect()
 }
 
-/// The root that a store's tree has at the size of its newest checkpoint, and that checkpoint's note.
+/// The root that a store's tree has at the size of its newest checkpoint, and that checkpoint's note; none
+/// in a ledger without entries.
 ///
 /// # Errors
-/// [`NodeError::Damaged`] when there is no checkpoint or tiles are missing.
-pub fn stored_tree(store: Arc<dyn Store>) -> Result<(Digest, String), NodeError> {
-    let kept = store.get(Table::Meta, NEWEST)?;
-    let kept = kept.ok_or_else(|| NodeError::Damaged("the ledger has no entries yet".into()))?;
+/// [`NodeError::Damaged`] when tiles are missing.
+pub fn stored_tree(store: Arc<dyn Store>) -> Result<Option<(Digest, String)>, NodeError> {
+    let Some(kept) = store.get(Table::Meta, NEWEST)? else { return Ok(None) };
     let stored: StoredCheckpoint = cbor::decode(&kept)?;
     let mut tree = Tree::new(store, stored.size);
     let root = merkle::root(stored.size, |level, index| tree.node(level, index))?;
-    Ok((root, stored.note))
+    Ok(Some((root, stored.note)))
 }
 
 /// The key in [`Table::Meta`] of a seal that this ledger has had.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use chancery_certs::{AgencyName, Certificate};
+use chancery_certs::{AgencyName, Certificate, SealError};
 use chancery_crypto::Digest;
 use serde::Serialize;
 
@@ -116,7 +116,7 @@ pub struct LedgerAudit<'a> {
     history: VecDeque<Checkpoint>,
     history_through: u64,
     /// Notes that witnesses cosigned, by size.
-    cosigned: Vec<(AgencyName, Checkpoint)>,
+    cosigned: BTreeMap<u64, Vec<(AgencyName, Checkpoint)>>,
     report: AuditReport,
     checkpoint: Option<Checkpoint>,
     range: merkle::CompactRange,
@@ -158,7 +158,7 @@ impl<'a> LedgerAudit<'a> {
             keys: Vec::new(),
             history: VecDeque::new(),
             history_through: 0,
-            cosigned: Vec::new(),
+            cosigned: BTreeMap::new(),
             report: AuditReport {
                 agency,
                 indication: Indication::TotalPassed,
@@ -300,7 +300,15 @@ impl<'a> LedgerAudit<'a> {
             }
         };
         match judge() {
-            Ok((witness, checkpoint)) => self.cosigned.push((witness, checkpoint)),
+            Ok((witness, checkpoint)) => {
+                self.cosigned.entry(checkpoint.size).or_default().push((witness, checkpoint));
+            }
+            // A witness whose certificate cannot be believed (any more) says nothing, for or against.
+            Err(ProtocolError::Seal(SealError::Path(path))) => {
+                let text =
+                    text!(("a witness is not believed: {path}"), ("见证人不可信：{}", path.zh));
+                self.add(Finding::open(judge_path(&path), text));
+            }
             Err(error) => {
                 let text = text!(
                     ("a witness's cosignature does not hold: {error}"),
@@ -417,18 +425,15 @@ impl<'a> LedgerAudit<'a> {
                 self.fail(SubIndication::LedgerAltered, text);
             }
         }
-        for at in (0..self.cosigned.len()).rev() {
-            if self.cosigned.get(at).is_some_and(|(_, checkpoint)| checkpoint.size == size) {
-                let (witness, checkpoint) = self.cosigned.swap_remove(at);
-                if checkpoint.root == self.range.root() {
-                    self.report.witnesses.push(witness);
-                } else {
-                    let text = text!(
-                        ("at {size} entries the root is not the one that {witness} cosigned"),
-                        ("{size} 条时的根摘要不是 {witness} 见证签名的那个")
-                    );
-                    self.fail(SubIndication::LedgerForked, text);
-                }
+        for (witness, checkpoint) in self.cosigned.remove(&size).unwrap_or_default() {
+            if checkpoint.root == self.range.root() {
+                self.report.witnesses.push(witness);
+            } else {
+                let text = text!(
+                    ("at {size} entries the root is not the one that {witness} cosigned"),
+                    ("{size} 条时的根摘要不是 {witness} 见证签名的那个")
+                );
+                self.fail(SubIndication::LedgerForked, text);
             }
         }
         let Some(claims) = self.claims.remove(&size) else { return };
@@ -591,13 +596,23 @@ impl<'a> LedgerAudit<'a> {
                 self.add(Finding::passed(text));
             }
         }
-        for (witness, checkpoint) in std::mem::take(&mut self.cosigned) {
+        for (witness, checkpoint) in std::mem::take(&mut self.cosigned).into_values().flatten() {
             let size = checkpoint.size;
             self.fail(
                 SubIndication::LedgerRolledBack,
                 text!(
                     ("the ledger has {read} entries, but {witness} has cosigned {size}"),
                     ("账本有 {read} 条，但 {witness} 已见证签名 {size} 条")
+                ),
+            );
+        }
+        if self.history_through < self.report.size {
+            let (through, size) = (self.history_through, self.report.size);
+            self.fail(
+                SubIndication::LedgerGap,
+                text!(
+                    ("the history of checkpoints ends at {through} entries, sealed are {size}"),
+                    ("检查点历史止于 {through} 条，已封存 {size} 条")
                 ),
             );
         }
