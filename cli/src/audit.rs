@@ -9,19 +9,20 @@ use std::{
 };
 
 use chancery_certs::Certificate;
-use chancery_crypto::{Digest, Hasher, cbor};
-use chancery_node::{KeptCosignature, NodeError, read_file};
+use chancery_crypto::{Digest, Hasher};
+use chancery_node::{DataFolder, NodeError, read_file};
 use chancery_protocol::{
     AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, HeldReceipt, Indication,
     KeptCheckpoint, LedgerAudit, LogKey, SignedCheckpoint, Validation,
     merkle::leaf_hash,
-    tile::{TILE_WIDTH, Tile, TileEdge, entries, entries_path, history_path, tile_path},
+    tile::{TILE_WIDTH, Tile, TileEdge, entries, entries_path, tile_path},
 };
 
 use crate::{
     failure::Failure,
     keys::read_chain,
     output::{Output, time},
+    source::{Folder, Source},
     trust::{MaterialArgs, TrustArgs},
     verify::{ReportForm, files_in, name, print_advice, print_finding},
 };
@@ -29,7 +30,7 @@ use crate::{
 /// Evidence files that are read before they are checked together.
 const EVIDENCE_BATCH: usize = 1024;
 /// Bundles of the history that are read before they are checked together.
-const HISTORY_BATCH: u64 = 16;
+const HISTORY_BATCH: usize = 16;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -37,12 +38,14 @@ const HISTORY_BATCH: u64 = 16;
   chancery audit ledger-hz --against ledger-nb --against received --anchor root.pem
   chancery audit ledger-hz --anchor root.pem --crl root.crl --crl zj.crl --report html > audit.html
   chancery audit ledger-hz --anchor root.pem --at 2026-12-31T00:00:00Z --resume audit.state
-Each ledger is a folder as `chancery ledger export` writes it. --against takes other exports, opened
+  chancery audit backups/2026-11-24T093000Z --anchor root.pem
+Each ledger is a folder as `chancery ledger export` writes it, or the data folder of a node (a stopped one's,
+or a backup), of which every index, delivery and content is checked as well. Nothing in it is changed. --against takes other exports, opened
 documents, or evidence files: every receipt in them that the audited ledger gave must be true of it.
 Exit 0: passed; 1: failed; 5: indeterminate.")]
 pub struct Audit {
-    /// Exported ledgers
-    #[arg(required = true, value_name = "EXPORT")]
+    /// Exported ledgers, or data folders of stopped nodes
+    #[arg(required = true, value_name = "LEDGER")]
     ledgers: Vec<PathBuf>,
     /// What others hold: exports, opened documents or evidence files (may be given several times)
     #[arg(long, value_name = "PATH")]
@@ -171,8 +174,17 @@ impl Done {
     }
 }
 
-/// The receipts in an export, an opened document or an evidence file.
+/// The receipts in an export, a data folder, an opened document or an evidence file.
 fn collect_held(path: &Path, held: &mut Vec<HeldReceipt>) -> Result<(), Failure> {
+    if DataFolder::is_one(path) {
+        let data = DataFolder::open(path).map_err(|e| Failure::from(e).at(path))?;
+        let holder = data.seal()?.0.first().map_or_else(String::new, |c| c.subject().to_owned());
+        for name in data.evidence_names()? {
+            let evidence = Evidence::decode(&data.evidence(&name)?)?;
+            held.push(HeldReceipt { holder: holder.clone(), evidence });
+        }
+        return Ok(());
+    }
     let files = match path.is_dir() {
         true => files_in(&path.join("evidence"))?,
         false => vec![path.to_owned()],
@@ -193,7 +205,7 @@ fn collect_held(path: &Path, held: &mut Vec<HeldReceipt>) -> Result<(), Failure>
 }
 
 /// Does work on every item, on all cores; the results come back in order.
-fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let each = items.len().div_ceil(cores).max(1);
     let work = &work;
@@ -206,6 +218,38 @@ fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
     })
 }
 
+/// The audit of one export that nobody else has anything to say about.
+pub fn audit_export(
+    output: &Output,
+    folder: &Path,
+    by: &Validation<'_>,
+) -> Result<AuditReport, Failure> {
+    audit_one(output, folder, Vec::new(), by, &mut Done::default())
+}
+
+/// A ledger to audit.
+enum Audited {
+    Export(Folder),
+    Data(DataFolder),
+}
+
+impl Audited {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        // A data folder, or a backup of one.
+        if DataFolder::is_one(path) {
+            return Ok(Self::Data(DataFolder::open(path).map_err(|e| Failure::from(e).at(path))?));
+        }
+        Ok(Self::Export(Folder(path.to_owned())))
+    }
+
+    fn source(&self) -> &dyn Source {
+        match self {
+            Self::Export(folder) => folder,
+            Self::Data(data) => data,
+        }
+    }
+}
+
 fn audit_one(
     output: &Output,
     folder: &Path,
@@ -213,47 +257,45 @@ fn audit_one(
     by: &Validation<'_>,
     done: &mut Done,
 ) -> Result<AuditReport, Failure> {
-    let seal_path = folder.join("seal.pem");
-    let chain = read_chain(&seal_path)?;
-    let note_path = folder.join("checkpoint");
-    let note = String::from_utf8(read_file(&note_path)?).map_err(|_| {
-        let remedy = "Export the ledger again.";
-        Failure::usage("CHY-6014", "it is no text", remedy).at(&note_path)
-    })?;
+    let audited = Audited::open(folder)?;
+    let source = audited.source();
+    let (chain, plain) = source.seal()?;
+    let note = source.note()?;
     let mut audit =
         LedgerAudit::begin(&chain, &note, held, by).map_err(|e| Failure::from(e).at(folder))?;
-    if read_file(&seal_path)? != chancery_certs::encode_pem_chain(&chain).as_bytes() {
+    if !plain {
         audit.unexplained("what stands in seal.pem beside the certificates");
     }
-    for file in files_in(&folder.join("seals"))? {
-        audit.add_old_seal(&read_chain(&file)?);
+    for chain in source.old_seals()? {
+        audit.add_old_seal(&chain);
     }
-    for file in files_in(&folder.join("witness"))? {
-        let kept: KeptCosignature = cbor::decode(&read_file(&file)?)
-            .map_err(|e| Failure::from(NodeError::from(e)).at(&file))?;
+    for (_, kept) in source.cosignatures()? {
         audit.add_cosignature(&kept.note, &kept.line, &kept.statement);
     }
-    for file in files_in(&folder.join("forks"))? {
-        let proof =
-            ForkProof::decode(&read_file(&file)?).map_err(|e| Failure::from(e).at(&file))?;
+    for (name, bytes) in source.forks()? {
+        let proof = ForkProof::decode(&bytes).map_err(|e| Failure::from(e).at(Path::new(&name)))?;
         match proof.verify(by.trust, by.at) {
             Ok((first, _)) => audit.found_fork(&proof.agency, first.checkpoint.size),
-            Err(_) => audit.unexplained(&shown_name(&file)),
+            Err(_) => audit.unexplained(&name),
         }
     }
-    check_entries(output, folder, &mut audit, sealed_size(&chain, &note), done)?;
-    check_evidence(output, folder, &mut audit, by, done)?;
+    check_entries(output, source, &mut audit, sealed_size(&chain, &note), done)?;
+    check_evidence(output, source, &mut audit, by, done)?;
+    for (name, order) in source.orders()? {
+        audit.push_order(&name, &order);
+    }
+    if let Audited::Data(data) = &audited {
+        let progress = output.count_bar(data.envelopes()?, output.t("contents", "内容"));
+        data.check(&mut audit, by, &|| progress.inc(1))?;
+        progress.finish_and_clear();
+    }
     Ok(audit.finish())
-}
-
-fn shown_name(file: &Path) -> String {
-    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The entries against the tiles, and every checkpoint of the history against the entries.
 fn check_entries(
     output: &Output,
-    folder: &Path,
+    source: &dyn Source,
     audit: &mut LedgerAudit<'_>,
     size: u64,
     done: &mut Done,
@@ -262,32 +304,32 @@ fn check_entries(
     let width = TILE_WIDTH as u64;
     let mut edge = TileEdge::default();
     let mut wrong = Vec::new();
-    let (mut bundle, mut history) = (0, Some(0));
+    let mut history = source.history();
+    let (mut bundle, mut more) = (0, true);
+    // A tile that is missing fits no more than one with other hashes.
+    let fits = |level, index, tile: &Tile| {
+        source.tile(level, index, tile.width()).is_some_and(|bytes| bytes == tile.encode())
+    };
     // As far as there are entries: more or fewer than the checkpoint seals is for the audit to say.
-    while let Some(bytes) = read_bundle(folder, bundle)? {
-        while let Some(from) = history
-            && audit.wants_history((bundle + 1) * width)
-        {
-            history = check_history(folder, audit, from, done)?;
+    while let Some(bytes) = source.entries(bundle)? {
+        while more && audit.wants_history((bundle + 1) * width) {
+            more = check_history(&mut history, audit, done)?;
         }
-        let leaves = entries(&bytes)
-            .map_err(|e| Failure::from(e).at(&folder.join(entries_path(bundle, TILE_WIDTH))))?;
+        let path = entries_path(bundle, TILE_WIDTH);
+        let leaves = entries(&bytes).map_err(|e| Failure::from(e).at(Path::new(&path)))?;
         let mut stored = None;
         for (place, leaf) in leaves.iter().enumerate() {
             let hash = leaf_hash(leaf);
             audit.push_leaf(leaf);
-            let mut full = |level, index, tile: &Tile| {
-                let path = tile_path(level, index, tile.width());
-                // A tile that is missing fits no more than one with other hashes.
-                if read_file(&folder.join(&path)).ok() != Some(tile.encode()) {
-                    wrong.push(path);
+            edge.push(hash, &mut |level, index, tile: &Tile| {
+                if !fits(level, index, tile) {
+                    wrong.push(tile_path(level, index, tile.width()));
                 }
-            };
-            edge.push(hash, &mut full);
+            });
             // The tile beside the bundle says which of its entries is another than it was.
             let tile = stored.get_or_insert_with(|| {
-                let path = folder.join(tile_path(0, bundle, leaves.len()));
-                read_file(&path).ok().and_then(|bytes| Tile::decode(&bytes).ok())
+                let bytes = source.tile(0, bundle, leaves.len());
+                bytes.and_then(|bytes| Tile::decode(&bytes).ok())
             });
             let index = bundle * width + place as u64;
             if let Some(tile) = tile
@@ -299,13 +341,12 @@ fn check_entries(
         progress.set_position((bundle + 1) * width);
         bundle += 1;
     }
-    while let Some(from) = history {
-        history = check_history(folder, audit, from, done)?;
+    while more {
+        more = check_history(&mut history, audit, done)?;
     }
     edge.partial().for_each(|(level, index, tile)| {
-        let path = tile_path(level, index, tile.width());
-        if read_file(&folder.join(&path)).ok() != Some(tile.encode()) {
-            wrong.push(path);
+        if !fits(level, index, tile) {
+            wrong.push(tile_path(level, index, tile.width()));
         }
     });
     progress.finish_and_clear();
@@ -313,24 +354,16 @@ fn check_entries(
     Ok(())
 }
 
-/// Verifies some bundles of the history, on all cores. Gives the next bundle, if there is more.
+/// Verifies some bundles of the history, on all cores. Says whether there may be more.
 fn check_history(
-    folder: &Path,
+    history: &mut dyn Iterator<Item = Result<Vec<u8>, Failure>>,
     audit: &mut LedgerAudit<'_>,
-    from: u64,
     done: &mut Done,
-) -> Result<Option<u64>, Failure> {
-    let mut bundles = Vec::new();
-    for number in from..from + HISTORY_BATCH {
-        let path = folder.join(history_path(number));
-        if !path.exists() {
-            break;
-        }
-        bundles.push((read_file(&path)?, path));
-    }
+) -> Result<bool, Failure> {
+    let bundles = history.take(HISTORY_BATCH).collect::<Result<Vec<_>, _>>()?;
     let mut kept = Vec::new();
-    for (bytes, path) in &bundles {
-        kept.extend(entries(bytes).map_err(|e| Failure::from(e).at(path))?);
+    for bytes in &bundles {
+        kept.extend(entries(bytes).map_err(|e| Failure::from(e).at(Path::new("history")))?);
     }
     let keys = audit.keys();
     // The keys come with the ledger: what one has signed says nothing of another.
@@ -341,30 +374,30 @@ fn check_history(
     });
     done.add(&by, kept.iter().zip(&opened).filter(|(_, o)| o.is_ok()).map(|(bytes, _)| *bytes))?;
     opened.into_iter().for_each(|opened| audit.push_history(opened));
-    Ok((bundles.len() as u64 == HISTORY_BATCH).then_some(from + HISTORY_BATCH))
+    Ok(bundles.len() == HISTORY_BATCH)
 }
 
 /// All evidence that the ledger received, verified on all cores.
 fn check_evidence(
     output: &Output,
-    folder: &Path,
+    source: &dyn Source,
     audit: &mut LedgerAudit<'_>,
     by: &Validation<'_>,
     done: &mut Done,
 ) -> Result<(), Failure> {
-    let files = files_in(&folder.join("evidence"))?;
+    let names = source.evidence_names()?;
     let verifier = EvidenceVerifier::new(by);
     // Evidence brings its seal along, and the policy says which are believed.
     let any = Digest::of(b"evidence");
-    let progress = output.count_bar(files.len() as u64, output.t("evidence", "证据"));
-    for batch in files.chunks(EVIDENCE_BATCH) {
-        let read = on_all_cores(batch, |file| {
-            let (name, bytes) = (shown_name(file), read_file(file)?);
+    let progress = output.count_bar(names.len() as u64, output.t("evidence", "证据"));
+    for batch in names.chunks(EVIDENCE_BATCH) {
+        let read = on_all_cores(batch, |name| {
+            let bytes = source.evidence(name)?;
             let checked = match done.has(&any, &bytes) {
-                true => CheckedEvidence::trusted(&name, &bytes),
-                false => CheckedEvidence::check(&name, &bytes, &verifier),
+                true => CheckedEvidence::trusted(name, &bytes),
+                false => CheckedEvidence::check(name, &bytes, &verifier),
             };
-            Ok::<_, NodeError>((checked, bytes))
+            Ok::<_, Failure>((checked, bytes))
         });
         let read = read.into_iter().collect::<Result<Vec<_>, _>>()?;
         done.add(&any, read.iter().filter(|(c, _)| c.holds()).map(|(_, bytes)| bytes.as_slice()))?;
@@ -380,19 +413,6 @@ fn sealed_size(chain: &[Certificate], note: &str) -> u64 {
     let key = chain.first().and_then(|seal| LogKey::of_seal(seal).ok());
     let signed = key.and_then(|key| SignedCheckpoint::open(note, &key).ok());
     signed.map_or(0, |signed| signed.checkpoint.size)
-}
-
-/// A bundle of entries: the full one, or the widest partial one.
-fn read_bundle(folder: &Path, bundle: u64) -> Result<Option<Vec<u8>>, Failure> {
-    let full = folder.join(entries_path(bundle, TILE_WIDTH));
-    if full.exists() {
-        return Ok(Some(read_file(&full)?));
-    }
-    let partial = (1..TILE_WIDTH).rev().map(|width| folder.join(entries_path(bundle, width)));
-    match partial.into_iter().find(|path| path.exists()) {
-        Some(path) => Ok(Some(read_file(&path)?)),
-        None => Ok(None),
-    }
 }
 
 fn print(output: &Output, report: &AuditReport) {
@@ -414,6 +434,15 @@ fn print(output: &Output, report: &AuditReport) {
         report.witnesses.len(),
         output.t("witnesses", "个见证人")
     );
+    if report.contents + report.purged > 0 {
+        println!(
+            "  {} {}; {} {}",
+            report.contents,
+            output.t("contents", "份内容"),
+            report.purged,
+            output.t("purged by order", "份依令清除")
+        );
+    }
     report.findings.iter().for_each(|finding| print_finding(output, finding));
     if report.more_findings > 0 {
         println!("  … {} {}", report.more_findings, output.t("more", "项未列出"));

@@ -10,15 +10,16 @@ use std::{
     time::Instant,
 };
 
-use chancery_certs::{AgencyName, Credential, Issuer, Profile, Subject};
+use chancery_certs::{AgencyName, Credential, Issuer, Profile, Subject, TrustStore};
 use chancery_crypto::{Algorithm, Digest, SigningKey};
 use chancery_node::{
-    Batch, Commit, Ledger, NodeError, Outcome, RocksStore, Store as _, Table, unix_now,
+    Batch, Commit, DataFolder, Ledger, NodeError, Outcome, RocksStore, Store as _, Table, unix_now,
 };
-use chancery_protocol::{EnvelopeId, Event, Leaf, LogKey};
+use chancery_protocol::{EnvelopeId, Event, Indication, Leaf, LogKey, Validation};
 use serde_json::{Value, json};
 
 use crate::{
+    audit::{audit_export, on_all_cores},
     bench::{percentile, print},
     failure::Failure,
     output::Output,
@@ -41,6 +42,12 @@ pub struct LedgerBench {
     /// Lone appends at each size, one after the other
     #[arg(long, value_name = "N", default_value_t = 200)]
     lone: u64,
+    /// Checkpoints of the ledger that is audited, two signatures each
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    audited: u64,
+    /// Contents of each size that are written in each way
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    contents: u64,
     /// Where to work (default: a new folder in the system's temporary folder)
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -61,9 +68,8 @@ fn leaf(n: u64) -> Result<Leaf, NodeError> {
     })
 }
 
-fn seal() -> Result<Credential, Failure> {
+fn seal(root: &Issuer) -> Result<Credential, Failure> {
     let name: AgencyName = "a.gov.cn".parse()?;
-    let root = Issuer::new_root("Bench", &[], Algorithm::Es256, unix_now())?;
     let key = SigningKey::generate(Algorithm::Es256)?;
     let subject = Subject::agency(Profile::Seal, name, "Agency");
     let certificate = root.issue(&subject, &key.public_key(), unix_now())?;
@@ -94,7 +100,11 @@ async fn append(ledger: &Arc<Ledger>, from: u64, to: u64, callers: u64) -> Resul
 }
 
 async fn one(ledger: &Ledger, n: u64) -> Result<(), NodeError> {
-    let commit = Commit { leaves: vec![leaf(n)?], ..Commit::default() };
+    append_one(ledger, leaf(n)?).await
+}
+
+async fn append_one(ledger: &Ledger, leaf: Leaf) -> Result<(), NodeError> {
+    let commit = Commit { leaves: vec![leaf], ..Commit::default() };
     match ledger.commit(commit).await? {
         Outcome::Committed(receipts) if receipts.len() == 1 => Ok(()),
         other => Err(NodeError::Damaged(format!("an append gave {other:?}"))),
@@ -128,7 +138,8 @@ impl LedgerBench {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let scratch = Scratch::new(self.dir.as_deref())?;
         let runtime = crate::node::threads()?;
-        let seal = Arc::new(seal()?);
+        let root = Issuer::new_root("Bench", &[], Algorithm::Es256, unix_now())?;
+        let seal = Arc::new(seal(&root)?);
         let path = scratch.path.join("store");
         let open = || {
             let store = Arc::new(RocksStore::open(&path)?);
@@ -185,9 +196,12 @@ impl LedgerBench {
         let receipt = ledger.prove(size / 2)?.ok_or_else(Failure::unexpected)?;
         receipt.verify(&key)?;
         ledger.close();
+        drop((store, ledger));
+        let audit = self.audit(output, &scratch.path, &root, &seal, &runtime)?;
+        let contents = self.contents(&scratch.path)?;
         let report = json!({
             "callers": self.callers, "entry_bytes": receipt.leaf.len(), "final_entries": size,
-            "sizes": sizes,
+            "sizes": sizes, "audit": audit, "contents": contents,
         });
         if output.json {
             output.print_json(&report);
@@ -195,7 +209,99 @@ impl LedgerBench {
             for one in report.get("sizes").and_then(Value::as_array).into_iter().flatten() {
                 print(output.t("ledger", "账本"), one);
             }
+            print(output.t("audit", "审计"), report.get("audit").unwrap_or(&Value::Null));
+            for one in report.get("contents").and_then(Value::as_array).into_iter().flatten() {
+                print(output.t("contents", "内容"), one);
+            }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// An audit of a ledger in which every entry has a checkpoint of its own, beside the bare checks of as many
+    /// signatures on all cores.
+    fn audit(
+        &self,
+        output: &Output,
+        scratch: &Path,
+        root: &Issuer,
+        seal: &Arc<Credential>,
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<Value, Failure> {
+        let data = scratch.join("audited");
+        let store = Arc::new(RocksStore::open(&data.join("store"))?);
+        let ledger = Ledger::open(store, seal.clone())?;
+        for n in 0..self.audited {
+            let leaf = Leaf { evidence: None, ..leaf(n)? };
+            runtime.block_on(append_one(&ledger, leaf))?;
+        }
+        ledger.close();
+        drop(ledger);
+        let export = scratch.join("export");
+        DataFolder::open(&data)?
+            .files()
+            .for_each(&|path, bytes| chancery_node::write_new(&export.join(path), &bytes))?;
+        let trust = TrustStore::new([root.certificate().clone()])?;
+        let by = Validation::new(&trust, unix_now());
+        let start = Instant::now();
+        let report = audit_export(output, &export, &by)?;
+        let took = start.elapsed().as_secs_f64();
+        if report.indication != Indication::TotalPassed || report.checkpoints != self.audited {
+            return Err(NodeError::Damaged(format!("the audit says {report:?}")).into());
+        }
+        // Each kept checkpoint is a note and a COSE signature over its root.
+        let signatures = 2 * self.audited;
+        let (key, message) = (seal.key().public_key(), [7; 200]);
+        let signature = seal.key().sign(&message)?;
+        let start = Instant::now();
+        let checks = vec![(); usize::try_from(signatures).unwrap_or_default()];
+        let good =
+            on_all_cores(&checks, |()| key.verify(Algorithm::Es256, &message, &signature).is_ok());
+        let raw = start.elapsed().as_secs_f64();
+        if good.contains(&false) {
+            return Err(Failure::unexpected());
+        }
+        Ok(json!({
+            "checkpoints": self.audited, "signatures_per_second": signatures as f64 / took,
+            "raw_checks_per_second": signatures as f64 / raw, "share_of_raw": raw / took,
+        }))
+    }
+
+    /// Durable contents in the store's blob files and in files of their own, one at a time.
+    fn contents(&self, scratch: &Path) -> Result<Vec<Value>, Failure> {
+        let store = RocksStore::open(&scratch.join("contents").join("store"))?;
+        let folder = scratch.join("contents").join("files");
+        std::fs::create_dir_all(&folder).map_err(NodeError::file(&folder))?;
+        let mut out = Vec::new();
+        for size in [10 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20] {
+            let (mut blobs, mut files) = (Vec::new(), Vec::new());
+            for n in 0..self.contents {
+                let content: Vec<u8> = chancery_crypto::random::<32>()?.repeat(size / 32);
+                let key = Digest::of(&[&size.to_be_bytes()[..], &n.to_be_bytes()].concat());
+                let start = Instant::now();
+                let mut batch = Batch::default();
+                batch.put(Table::Content, *key.as_bytes(), content.as_slice());
+                store.write(batch)?;
+                blobs.push(start.elapsed().as_secs_f64() * 1e6);
+                let start = Instant::now();
+                let path = folder.join(key.to_string());
+                chancery_node::write_private(&path.with_extension("tmp"), &content)?;
+                std::fs::rename(path.with_extension("tmp"), &path)
+                    .map_err(NodeError::file(&path))?;
+                chancery_node::sync_directory(&folder)?;
+                let mut batch = Batch::default();
+                batch.put(Table::Envelopes, *key.as_bytes(), [7; 300]);
+                store.write(batch)?;
+                files.push(start.elapsed().as_secs_f64() * 1e6);
+            }
+            blobs.sort_by(f64::total_cmp);
+            files.sort_by(f64::total_cmp);
+            out.push(json!({
+                "bytes": size, "in_store_p50_us": percentile(&blobs, 0.5),
+                "in_store_p99_us": percentile(&blobs, 0.99),
+                "as_file_p50_us": percentile(&files, 0.5),
+                "as_file_p99_us": percentile(&files, 0.99),
+            }));
+        }
+        Ok(out)
     }
 }

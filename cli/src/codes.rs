@@ -157,6 +157,10 @@ pub const CODES: &[Code] = &[
 
     code("CHY-4017", ["a backup is not whole", "备份不完整"],
         ["Use another backup; nothing was restored.", "请使用其他备份；未恢复任何内容。"]),
+    code("CHY-4018", ["a rule of the node does not permit it", "节点规则不允许"],
+        ["Ask somebody who may, or the operator to change the rule in node.toml.", "请由有权人员办理，或请运维人员修改 node.toml 中的规则。"]),
+    code("CHY-4019", ["the content was purged by order", "内容已依令清除"],
+        ["See who ordered it and why with `chancery ledger export` and `chancery audit`.", "可用 `chancery ledger export` 和 `chancery audit` 查看清除令及其理由。"]),
 
     code("CHY-5000", ["a peer refuses and gives no code", "对方拒收，未说明代码"],
         ["Ask the operator of that agency's node.", "请联系对方节点的运维人员。"]),
@@ -250,6 +254,8 @@ pub const CODES: &[Code] = &[
         ["Check that the card or HSM is there, its name and its PIN.", "请检查智能卡或加密机是否就位、名称与 PIN 是否正确。"]),
     code("CHY-6037", ["a signer needs a certificate", "签署需要证书"],
         ["Give --cert FILE, or set CHANCERY_CERT.", "请用 --cert 指定，或设置 CHANCERY_CERT。"]),
+    code("CHY-6038", ["an exported ledger fails its audit and is not imported", "导出的账本未通过审计，未予导入"],
+        ["See why with `chancery audit`; nothing was imported.", "请用 `chancery audit` 查看原因；未导入任何内容。"]),
 
     code("CHY-7001", ["no module has this document type", "没有模块提供此公文类型"],
         ["Choose one of those with --type.", "请用 --type 选择所列类型之一。"]),

@@ -27,7 +27,7 @@ pub const NO: u8 = 1;
 pub const USAGE: u8 = 2;
 /// The environment is wrong: no node, no disk, no network.
 pub const ENVIRONMENT: u8 = 3;
-/// A peer refuses.
+/// A peer, or a rule of the node, refuses.
 pub const REFUSED: u8 = 4;
 
 impl Failure {
@@ -66,7 +66,8 @@ impl Failure {
                 // 40xx come from the node's surroundings, but for what the clerk asked of it.
                 let clerk = ["CHY-4008", "CHY-4009", "CHY-4010", "CHY-4012"];
                 let exit = match code.as_str() {
-                    "CHY-4011" => NO,
+                    "CHY-4011" | "CHY-4019" => NO,
+                    "CHY-4018" => REFUSED,
                     code if clerk.contains(&code) => USAGE,
                     code if code.starts_with("CHY-4") => ENVIRONMENT,
                     _ => USAGE,
@@ -122,7 +123,8 @@ impl From<NodeError> for Failure {
             | NodeError::KeyExposed { .. }
             | NodeError::Tls(_)
             | NodeError::Network { .. } => ENVIRONMENT,
-            NodeError::NotFound(_) => NO,
+            NodeError::NotFound(_) | NodeError::Purged(_) => NO,
+            NodeError::NotPermitted { .. } => REFUSED,
             _ => USAGE,
         };
         let (code, remedy) = (error.code().to_owned(), error.remedy().to_owned());

@@ -6,29 +6,70 @@ use std::{
 };
 
 use chancery_certs::Certificate;
+use chancery_crypto::{Digest, cbor};
 use chancery_node::{
-    LocalClient, LocalReply, LocalRequest, NodeError, check_backup, read_file, restore_backup,
-    write_new,
+    DataFolder, LedgerImport, LocalClient, LocalReply, LocalRequest, NodeError, Table,
+    check_backup, read_file, restore_backup, unix_now, write_new,
 };
 use chancery_protocol::{
-    Evidence, EvidenceVerifier, Growth, Leaf, LogKey, Receipt, SignedCheckpoint, merkle,
-    verify_cose_receipt,
+    Evidence, EvidenceVerifier, Growth, Indication, KeptCheckpoint, Leaf, LogKey, PurgeOrder,
+    Receipt, SignedCheckpoint, merkle, tile, verify_cose_receipt,
 };
 use serde_bytes::ByteBuf;
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, NO},
+    keys::Signer,
     local::{Local, is_inside},
-    output::{Output, time},
+    output::{Output, plain, time},
+    source::{Folder, Source as _},
     trust::{MaterialArgs, TrustArgs},
 };
+
+/// Whose ledger to ask.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Asked {
+    #[command(flatten)]
+    local: Local,
+    /// Read the ledger in this data folder instead of a running node's: a stopped node's, a backup's, or an
+    /// imported one
+    #[arg(long, value_name = "DIR", conflicts_with = "socket")]
+    data: Option<PathBuf>,
+}
+
+/// Who answers.
+enum Asking {
+    Node(LocalClient),
+    Data(Box<DataFolder>),
+}
+
+impl Asked {
+    fn open(&self) -> Result<Asking, Failure> {
+        Ok(match &self.data {
+            None => Asking::Node(self.local.connect()?),
+            Some(data) => {
+                let opened = DataFolder::open(data).map_err(|e| Failure::from(e).at(data))?;
+                Asking::Data(Box::new(opened))
+            }
+        })
+    }
+}
+
+impl Asking {
+    fn ask(&mut self, request: &LocalRequest) -> Result<LocalReply, Failure> {
+        Ok(match self {
+            Self::Node(client) => client.ask(request)?,
+            Self::Data(data) => data.ask(request)?,
+        })
+    }
+}
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Ledger {
     /// Show the newest sealed checkpoint
     Status {
         #[command(flatten)]
-        local: Local,
+        asked: Asked,
     },
     /// Show the newest checkpoint with its cosignatures, and the keys to check it with
     #[command(
@@ -40,7 +81,7 @@ pub enum Ledger {
         #[arg(long)]
         keys: bool,
         #[command(flatten)]
-        local: Local,
+        asked: Asked,
     },
     /// Show entries
     #[command(
@@ -54,7 +95,7 @@ pub enum Ledger {
         #[arg(long, value_name = "COUNT", default_value_t = 100)]
         limit: u64,
         #[command(flatten)]
-        local: Local,
+        asked: Asked,
     },
     /// Check proofs of entries that somebody gave you, offline
     #[command(
@@ -113,8 +154,50 @@ pub enum Ledger {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         #[command(flatten)]
-        local: Local,
+        asked: Asked,
     },
+    /// Put an exported ledger into a data folder, to ask it what a node can be asked
+    #[command(
+        after_help = "Example:\n  chancery ledger import ledger-2026 --into archive/hz --anchor root.pem\n  \
+                      chancery ledger prove --entry 17 --data archive/hz\nThe export is audited first: one \
+                      that fails is not taken. An export holds no contents, so the archive has none."
+    )]
+    Import(Import),
+    /// Remove the content of a document from the node for good, by your signed order
+    #[command(
+        after_help = "Example:\n  chancery ledger purge 3f2a91c0 --reason '档案法第二十七条，保管期满'\n\
+                      The node must name you under [purge] officers in node.toml. The ledger records the \
+                      order and keeps its entries: every proof still holds. Backups made before still hold \
+                      the content; so do the other agencies that have it."
+    )]
+    Purge(Purge),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The folder that `ledger export` wrote
+    #[arg(value_name = "EXPORT")]
+    export: PathBuf,
+    /// The data folder to make; it must not be there
+    #[arg(long, value_name = "DIR")]
+    into: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
+    material: MaterialArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Purge {
+    /// The first digits of the document's id
+    id: String,
+    /// On what ground: the law, the schedule, the decision; it is kept for good, so name nothing that is to go
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    signer: Signer,
+    #[command(flatten)]
+    local: Local,
 }
 
 #[derive(Debug, clap::Args)]
@@ -133,31 +216,31 @@ pub struct Prove {
     #[arg(long, requires = "out")]
     cose: bool,
     #[command(flatten)]
-    local: Local,
+    asked: Asked,
 }
 
 impl Ledger {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
-            Self::Status { local } => status(output, &local),
-            Self::Checkpoint { keys, local } => show_checkpoint(output, keys, &local),
-            Self::Show { from, limit, local } => show(output, from, limit, &local),
+            Self::Status { asked } => status(output, &asked),
+            Self::Checkpoint { keys, asked } => show_checkpoint(output, keys, &asked),
+            Self::Show { from, limit, asked } => show(output, from, limit, &asked),
             Self::CheckProof { files, trust, material } => {
                 check_proofs(output, &files, &trust, &material)
             }
             Self::Prove(prove) => prove.run(output),
             Self::Backup { local } => backup(output, &local),
             Self::Restore { backup, into, .. } => restore(output, &backup, into.as_deref()),
-            Self::Export { out, local } => export(output, &out, &local),
+            Self::Export { out, asked } => export(output, &out, &asked),
+            Self::Import(import) => import.run(output),
+            Self::Purge(purge) => purge.run(output),
         }
     }
 }
 
 /// Asks for the newest checkpoint and checks it under the node's own seal, whose chain comes with it.
-fn checkpoint(
-    client: &mut LocalClient,
-) -> Result<(SignedCheckpoint, LogKey, Vec<ByteBuf>), Failure> {
-    let reply = client.ask(&LocalRequest::Checkpoint)?;
+fn checkpoint(asking: &mut Asking) -> Result<(SignedCheckpoint, LogKey, Vec<ByteBuf>), Failure> {
+    let reply = asking.ask(&LocalRequest::Checkpoint)?;
     let LocalReply::Checkpoint { note, chain } = reply else {
         return Err(Failure::from_reply(reply));
     };
@@ -166,8 +249,8 @@ fn checkpoint(
     Ok((SignedCheckpoint::open(&note, &key)?, key, chain))
 }
 
-fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
-    let (signed, ..) = checkpoint(&mut local.connect()?)?;
+fn status(output: &Output, asked: &Asked) -> Result<ExitCode, Failure> {
+    let (signed, ..) = checkpoint(&mut asked.open()?)?;
     let state = &signed.checkpoint;
     if output.json {
         output.print_json(&serde_json::json!({
@@ -179,8 +262,8 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_checkpoint(output: &Output, keys: bool, local: &Local) -> Result<ExitCode, Failure> {
-    let (signed, key, _) = checkpoint(&mut local.connect()?)?;
+fn show_checkpoint(output: &Output, keys: bool, asked: &Asked) -> Result<ExitCode, Failure> {
+    let (signed, key, _) = checkpoint(&mut asked.open()?)?;
     if output.json {
         let state = &signed.checkpoint;
         output.print_json(&serde_json::json!({
@@ -203,8 +286,8 @@ fn show_checkpoint(output: &Output, keys: bool, local: &Local) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(output: &Output, from: u64, limit: u64, local: &Local) -> Result<ExitCode, Failure> {
-    let mut client = local.connect()?;
+fn show(output: &Output, from: u64, limit: u64, asked: &Asked) -> Result<ExitCode, Failure> {
+    let mut client = asked.open()?;
     let (mut at, mut left) = (from, limit);
     let mut all = Vec::new();
     while left > 0 {
@@ -293,7 +376,7 @@ fn check_proofs(
 
 impl Prove {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let mut client = self.local.connect()?;
+        let mut client = self.asked.open()?;
         let (_, key, chain) = checkpoint(&mut client)?;
         if let Some(index) = self.entry {
             let receipt = prove_entry(output, &mut client, &key, index)?;
@@ -334,7 +417,7 @@ impl Prove {
 
 fn prove_entry(
     output: &Output,
-    client: &mut LocalClient,
+    client: &mut Asking,
     key: &LogKey,
     index: u64,
 ) -> Result<Receipt, Failure> {
@@ -405,16 +488,20 @@ fn restore(output: &Output, backup: &Path, into: Option<&Path>) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn export(output: &Output, out: &Path, local: &Local) -> Result<ExitCode, Failure> {
+fn export(output: &Output, out: &Path, asked: &Asked) -> Result<ExitCode, Failure> {
     if out.exists() {
         return Err(Failure::exists(out));
     }
-    let mut client = local.connect()?;
-    client.send(&LocalRequest::Export)?;
     let mut partial = out.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    let written = write_files(&mut client, &partial);
+    let written = match asked.open()? {
+        Asking::Node(mut client) => {
+            client.send(&LocalRequest::Export)?;
+            receive_files(&mut client, &partial)
+        }
+        Asking::Data(data) => write_files(&data, &partial),
+    };
     let files = match written {
         Ok(files) => files,
         Err(failure) => {
@@ -432,7 +519,7 @@ fn export(output: &Output, out: &Path, local: &Local) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_files(client: &mut LocalClient, folder: &Path) -> Result<u64, Failure> {
+fn receive_files(client: &mut LocalClient, folder: &Path) -> Result<u64, Failure> {
     let mut files = 0;
     loop {
         match client.reply()? {
@@ -443,5 +530,129 @@ fn write_files(client: &mut LocalClient, folder: &Path) -> Result<u64, Failure> 
             LocalReply::Done => return Ok(files),
             other => return Err(Failure::from_reply(other)),
         }
+    }
+}
+
+fn write_files(data: &DataFolder, folder: &Path) -> Result<u64, Failure> {
+    let files = std::cell::Cell::new(0);
+    data.files().for_each(&|path, bytes| {
+        files.set(files.get() + 1);
+        write_new(&folder.join(path), &bytes)
+    })?;
+    Ok(files.get())
+}
+
+impl Import {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let (trust, material) = (self.trust.store()?, self.material.read()?);
+        let by = material.validation(&trust, self.trust.at());
+        let report = crate::audit::audit_export(output, &self.export, &by)?;
+        if report.indication == Indication::TotalFailed {
+            return Err(Failure {
+                exit: NO,
+                ..Failure::usage(
+                    "CHY-6038",
+                    "the export fails its audit",
+                    "See why with `chancery audit`; nothing was imported.",
+                )
+                .at(&self.export)
+            });
+        }
+        let source = Folder(self.export);
+        let mut import = LedgerImport::create(&self.into)?;
+        let mut bundle = 0;
+        while let Some(bytes) = source.entries(bundle)? {
+            for entry in tile::entries(&bytes)? {
+                import.entry(entry)?;
+            }
+            bundle += 1;
+        }
+        let mut newest = None;
+        for bytes in source.history() {
+            for kept in tile::entries(&bytes?)? {
+                import.history(kept)?;
+                newest = Some(cbor::decode::<KeptCheckpoint>(kept).map_err(NodeError::from)?);
+            }
+        }
+        let (chain, _) = source.seal()?;
+        for chain in std::iter::once(chain.clone()).chain(source.old_seals()?) {
+            import.seal(&chain)?;
+        }
+        for (name, kept) in source.cosignatures()? {
+            let witness = name.strip_suffix(".cosignature").unwrap_or(&name);
+            let kept = cbor::encode(&kept).map_err(NodeError::from)?;
+            import.put(Table::Cosignatures, witness.as_bytes(), &kept)?;
+        }
+        for (_, proof) in source.forks()? {
+            import.fork(&proof)?;
+        }
+        for name in source.evidence_names()? {
+            import.evidence(&Evidence::decode(&source.evidence(&name)?)?)?;
+        }
+        for (_, order) in source.orders()? {
+            import.put(Table::Orders, Digest::of(&order).as_bytes(), &order)?;
+        }
+        let seal = chain.first().ok_or_else(Failure::unexpected)?;
+        let signed = SignedCheckpoint::open(&source.note()?, &LogKey::of_seal(seal)?)?;
+        // The note as the ledger signed it; cosignatures are kept apart.
+        let newest = newest.filter(|kept| signed.note.starts_with(&kept.note));
+        let (note, cose) =
+            newest.map_or((signed.note.clone(), None), |kept| (kept.note, kept.cose));
+        let entries = signed.checkpoint.size;
+        import.finish(&SignedCheckpoint { checkpoint: signed.checkpoint, note }, cose)?;
+        if output.json {
+            output.print_json(&serde_json::json!({
+                "into": self.into, "agency": report.agency, "entries": entries,
+                "indication": report.indication,
+            }));
+        } else {
+            println!(
+                "{} {} ({entries}) → {}",
+                output.t("ledger imported:", "账本已导入："),
+                report.agency,
+                self.into.display()
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Purge {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        let reply = client.ask(&LocalRequest::PlanPurge { id: self.id })?;
+        let LocalReply::PurgePlan { agency, title, envelopes } = reply else {
+            return Err(Failure::from_reply(reply));
+        };
+        let signer = self.signer.load()?;
+        let order = PurgeOrder { agency, envelopes, reason: self.reason, created: unix_now() };
+        let request = LocalRequest::Purge { order: order.sign(&signer)? };
+        let reply = client.ask(&request)?;
+        let LocalReply::Purged { order: digest, entries, erased } = reply else {
+            return Err(Failure::from_reply(reply));
+        };
+        if output.json {
+            output.print_json(&serde_json::json!({
+                "order": digest, "envelopes": order.envelopes, "entries": entries,
+                "erased": erased,
+            }));
+            return Ok(ExitCode::SUCCESS);
+        }
+        println!("{} {}", output.t("purged:", "已清除："), plain(&title));
+        for (envelope, entry) in order.envelopes.iter().zip(&entries) {
+            println!("  {envelope} #{entry}");
+        }
+        println!("  {} {digest}", output.t("by order", "清除令"));
+        println!(
+            "  {}",
+            match erased {
+                true => output.t("it is off the disk of this node", "已从本节点磁盘抹除"),
+                false => output.t(
+                    "it can no longer be opened; the node erases it from the disk as soon as it can",
+                    "内容已不可打开；节点将尽快从磁盘抹除"
+                ),
+            }
+        );
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -25,6 +25,7 @@ mod output;
 mod pkcs12;
 mod place;
 mod report;
+mod source;
 mod stamping;
 mod token;
 mod trust;

@@ -10,7 +10,7 @@ use chancery_certs::{AgencyCard, AgencyName, Credential, EncryptionKeyStatement}
 use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
     FileSettings, Identity, LimitSettings, LocalReply, LocalRequest, Node as Daemon, NodeConfig,
-    NodeError, read_file, unix_now, write_new, write_private,
+    NodeError, PurgeSettings, read_file, unix_now, write_new, write_private,
 };
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
@@ -212,6 +212,7 @@ impl Init {
             registrar: self.registrar.clone(),
             files: files.clone(),
             limits: LimitSettings::default(),
+            purge: PurgeSettings::default(),
         };
         let card = seal_card(&config, &encryption, &seal, self.key_days)?;
         let at = |path: &Path| self.dir.join(path);

@@ -28,6 +28,10 @@ const COMMITMENTS: i64 = 262;
 const COMMITMENTS_TEXT: &str = "srCms";
 /// Countersignature version 2 (RFC 9338 §3.1).
 const COUNTERSIGNATURE: i64 = 11;
+/// Receipts of transparency ledgers for the whole structure (RFC 9942 §2).
+const RECEIPTS: i64 = 394;
+/// The most receipts that one structure carries.
+pub const MAX_RECEIPTS: usize = 64;
 /// The unsigned header elements of CB-AdES, in the order in which they were added (IANA: uHeaders).
 const UNSIGNED_HEADERS: i64 = 268;
 
@@ -131,6 +135,7 @@ pub struct CoseSign {
     content_type: String,
     payload: Vec<u8>,
     signatures: Vec<CoseSignature>,
+    receipts: Vec<Vec<u8>>,
 }
 
 fn refuse(what: impl Into<String>) -> CryptoError {
@@ -169,7 +174,28 @@ impl CoseSign {
         let signatures = inner.signatures.iter().map(|s| read_signature(s, true));
         let signatures: Vec<CoseSignature> = signatures.collect::<Result<_, _>>()?;
         check_material(&signatures)?;
-        Ok(Self { inner, content_type, payload, signatures })
+        let receipts = read_receipts(&inner.unprotected)?;
+        Ok(Self { inner, content_type, payload, signatures, receipts })
+    }
+
+    /// The receipts (RFC 9942 §2) that ledgers gave for the structure, each a COSE_Sign1; no signature covers
+    /// them.
+    pub fn receipts(&self) -> &[Vec<u8>] {
+        &self.receipts
+    }
+
+    /// The same structure with these receipts in place of those that it has.
+    ///
+    /// # Errors
+    /// [`CryptoError::TooMany`] for more than [`MAX_RECEIPTS`].
+    pub fn with_receipts(mut self, receipts: Vec<Vec<u8>>) -> Result<Self, CryptoError> {
+        if receipts.is_empty() {
+            self.inner.unprotected.rest.retain(|(l, _)| *l != Label::Int(RECEIPTS));
+        } else {
+            let list = receipts.into_iter().map(Value::Bytes).collect();
+            put(&mut self.inner.unprotected, RECEIPTS, Value::Array(list))?;
+        }
+        Self::decode(&self.into_builder().encode()?)
     }
 
     /// The media type of the payload.
@@ -329,6 +355,16 @@ impl CoseSign {
     pub fn into_builder(self) -> CoseBuilder {
         CoseBuilder { inner: self.inner }
     }
+}
+
+fn read_receipts(header: &coset::Header) -> Result<Vec<Vec<u8>>, CryptoError> {
+    let Some(value) = get(header, RECEIPTS) else { return Ok(Vec::new()) };
+    let list = value.as_array().ok_or_else(|| refuse("its receipts are no list"))?;
+    if list.len() > MAX_RECEIPTS {
+        return Err(CryptoError::TooMany { what: "receipts", most: MAX_RECEIPTS });
+    }
+    let read = list.iter().map(|one| one.as_bytes().cloned());
+    read.collect::<Option<_>>().ok_or_else(|| refuse("a receipt in it is no byte string"))
 }
 
 /// Verifying must not cost whoever is handed a structure more than a moment.
@@ -680,6 +716,33 @@ mod tests {
         assert_eq!(read.verify(1, &seal.public_key()), Ok(()));
         assert!(read.verify(1, &officer.public_key()).is_err());
         assert!(read.verify(2, &officer.public_key()).is_err());
+    }
+
+    #[test]
+    fn receipts_stand_beside_the_signatures_and_are_bounded() {
+        let key = SigningKey::generate(Algorithm::Es256).expect("random bytes");
+        let signed = CoseSign::builder("a/b", b"payload".to_vec())
+            .sign(&key, attributes())
+            .and_then(CoseBuilder::encode)
+            .expect("signs");
+        let plain = CoseSign::decode(&signed).expect("decodes");
+        let many = vec![vec![1, 2], vec![3; 300]];
+        let with = plain.clone().with_receipts(many.clone()).expect("fits");
+        let bytes = with.clone().into_builder().encode().expect("encodes");
+        let read = CoseSign::decode(&bytes).expect("decodes");
+        assert_eq!(read.receipts(), many);
+        assert_eq!(read.verify(0, &key.public_key()), Ok(()));
+        // By its registered label, as any COSE library finds it.
+        let raw = coset::CoseSign::from_tagged_slice(&bytes).expect("COSE");
+        assert_eq!(raw.unprotected.rest[0].0, Label::Int(394));
+        let without = read.with_receipts(Vec::new()).expect("fits").into_builder();
+        assert_eq!(without.encode().expect("encodes"), signed);
+        assert!(plain.clone().with_receipts(vec![Vec::new(); MAX_RECEIPTS + 1]).is_err());
+        for bad in [Value::from(1), Value::Array(vec![Value::from(1)])] {
+            let mut inner = plain.inner.clone();
+            inner.unprotected.rest = vec![(Label::Int(394), bad)];
+            assert!(CoseSign::decode(&inner.to_tagged_vec().expect("encodes")).is_err());
+        }
     }
 
     #[test]

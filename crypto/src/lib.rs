@@ -27,8 +27,8 @@ mod storage;
 mod stream;
 
 pub use cose::{
-    Commitment, CoseBuilder, CoseSign, CoseSignature, ProtectedAttributes, SignatureAt,
-    UnsignedElement,
+    Commitment, CoseBuilder, CoseSign, CoseSignature, MAX_RECEIPTS, ProtectedAttributes,
+    SignatureAt, UnsignedElement,
 };
 pub use digest::{Digest, HashAlgorithm, Hasher, StreamingHash, sha1_of_certificate};
 pub use error::{CborError, CryptoError};

@@ -7,15 +7,16 @@ use std::{
 };
 
 use chancery_crypto::{Digest, Hasher};
-use chancery_protocol::{Checkpoint, merkle};
+use chancery_protocol::{Checkpoint, EnvelopeId, merkle};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     NodeError,
     files::{read_file, sync_directory, write_new},
     ledger::stored_tree,
+    records::EnvelopeRecord,
     shared::Shared,
-    store::RocksStore,
+    store::{RocksStore, Store},
     unix_now,
 };
 
@@ -94,8 +95,9 @@ fn fill(shared: &Shared, partial: &Path, made: i64) -> Result<BackupManifest, No
     std::fs::create_dir(partial).map_err(NodeError::file(partial))?;
     // The store first: every content that it speaks of was there before.
     shared.store.copy_to(&partial.join("store"))?;
-    link_contents(&data.join("content"), &partial.join("content"))?;
-    let copied = stored_tree(Arc::new(RocksStore::open_read_only(&partial.join("store"))?))?;
+    let copy: Arc<dyn Store> = Arc::new(RocksStore::open_read_only(&partial.join("store"))?);
+    link_contents(&*copy, &data.join("content"), &partial.join("content"))?;
+    let copied = stored_tree(copy)?;
     // Without entries there is only the seal's word that there are none.
     let checkpoint = copied.map_or_else(|| shared.ledger.checkpoint().note, |(_, note)| note);
     let mut files = Vec::new();
@@ -109,12 +111,15 @@ fn fill(shared: &Shared, partial: &Path, made: i64) -> Result<BackupManifest, No
     Ok(manifest)
 }
 
-/// Links all whole contents; what is arriving or being sealed is not acknowledged yet.
-fn link_contents(from: &Path, to: &Path) -> Result<(), NodeError> {
+/// Links the contents that the copied store speaks of. What is arriving is not acknowledged yet.
+fn link_contents(copy: &dyn Store, from: &Path, to: &Path) -> Result<(), NodeError> {
     std::fs::create_dir(to).map_err(NodeError::file(to))?;
     for file in files_below(from)? {
         let name = file.file_name().unwrap_or_default();
-        if file.extension().is_none() {
+        let id = hex::decode(name.to_string_lossy().as_bytes()).unwrap_or_default();
+        let id = EnvelopeId::from_slice(&id);
+        let record = id.map(|id| EnvelopeRecord::get(copy, &id)).transpose()?.flatten();
+        if record.is_some_and(|record| record.in_file && record.purged.is_none()) {
             let link = to.join(name);
             std::fs::hard_link(&file, &link).map_err(NodeError::file(&link))?;
         }

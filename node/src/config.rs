@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, OfficerName};
 use chancery_protocol::MAX_INLINE;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,19 @@ pub struct NodeConfig {
     /// Its limits.
     #[serde(default)]
     pub limits: LimitSettings,
+    /// Who may have content removed for good.
+    #[serde(default)]
+    pub purge: PurgeSettings,
+}
+
+/// The rules for removing content for good.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PurgeSettings {
+    /// The officers whose signed orders are carried out; none by default.
+    pub officers: Vec<OfficerName>,
+    /// For how many days after it came here every content is kept, whatever an order says.
+    pub keep_days: u32,
 }
 
 /// Where a node's files are.

@@ -38,6 +38,40 @@ impl ContentFiles {
         Ok(Self { dir })
     }
 
+    /// The directory as it is, for reading only.
+    pub fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// The names of all whole ciphertexts; none without a directory.
+    pub fn whole_names(&self) -> Result<Vec<String>, NodeError> {
+        let mut names = Vec::new();
+        if !self.dir.exists() {
+            return Ok(names);
+        }
+        for entry in std::fs::read_dir(&self.dir).map_err(NodeError::file(&self.dir))? {
+            let path = entry.map_err(NodeError::file(&self.dir))?.path();
+            if path.extension().is_none() {
+                names.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Removes a ciphertext that is a file, if it is there. Copies elsewhere, backups among them, stay.
+    pub fn remove(&self, id: &EnvelopeId) -> Result<(), NodeError> {
+        for path in [self.whole(id), self.part(id)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(NodeError::file(&path)(error));
+                }
+                _ => {}
+            }
+        }
+        sync_directory(&self.dir)
+    }
+
     fn whole(&self, id: &EnvelopeId) -> PathBuf {
         self.dir.join(id.to_string())
     }
@@ -251,8 +285,18 @@ pub enum Ciphertext {
 }
 
 impl Ciphertext {
+    /// Its bytes.
+    pub fn len(&self) -> Result<u64, NodeError> {
+        match self {
+            Self::Inline(bytes) => Ok(bytes.len() as u64),
+            Self::File(file, path) => {
+                Ok(file.metadata().map_err(NodeError::file(path.clone()))?.len())
+            }
+        }
+    }
+
     /// The chunk `index` of a ciphertext of `size` bytes.
-    fn chunk(&mut self, index: u64, size: u64) -> Result<Vec<u8>, NodeError> {
+    pub fn chunk(&mut self, index: u64, size: u64) -> Result<Vec<u8>, NodeError> {
         let short = || NodeError::Damaged("a content is shorter than its header says".into());
         let start = index.checked_mul(CHUNK_SIZE as u64).ok_or_else(short)?;
         let len = size.checked_sub(start).ok_or_else(short)?.min(CHUNK_SIZE as u64);

@@ -146,6 +146,7 @@ impl Submission {
             time: shared.micros(),
             in_file: inline.is_none(),
             own_key: Some(own_key.into()),
+            purged: None,
         };
         let mut commit = Commit::default();
         record.put(&id, &mut commit.batch)?;
@@ -209,6 +210,9 @@ pub fn read_plain(
     record: &EnvelopeRecord,
 ) -> Result<PlainReader, NodeError> {
     let identity = &shared.identity;
+    if record.purged.is_some() {
+        return Err(NodeError::Purged(id.to_string()));
+    }
     let (_, header) = record.header()?;
     let key = match &record.own_key {
         Some(own) => identity.storage.open(own, header.commitment.as_bytes())?,
@@ -348,6 +352,14 @@ pub fn find(shared: &Shared, digits: &str) -> Result<Arc<OpenedHead>, NodeError>
         }
     }
     Ok(first)
+}
+
+/// All envelopes that hold a document.
+pub fn envelopes_of(shared: &Shared, document: &DocumentId) -> Result<Vec<EnvelopeId>, NodeError> {
+    index_all(shared)?;
+    let prefix = document.digest().as_bytes();
+    let found = shared.store.scan(Table::Documents, prefix, prefix, MAX_FOUND)?;
+    Ok(found.iter().filter_map(|(key, _)| indexed_envelope(key)).collect())
 }
 
 /// The documents that answer a document, from either side.

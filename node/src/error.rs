@@ -87,6 +87,17 @@ pub enum NodeError {
     /// More than one document or envelope has the id.
     #[error("more than one document or envelope here has an id that starts with {0:?}")]
     Ambiguous(String),
+    /// The node's rules do not allow it.
+    #[error("not permitted by {rule}: {why}")]
+    NotPermitted {
+        /// The rule's name.
+        rule: &'static str,
+        /// What it looked at.
+        why: String,
+    },
+    /// The content was removed for good.
+    #[error("the content of {0} was purged by order; only its entries in the ledger remain")]
+    Purged(String),
     /// The TLS stack refused its configuration.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
@@ -122,6 +133,8 @@ impl NodeError {
             Self::Conflict(_) => "CHY-4015",
             Self::Forked(_) => "CHY-4016",
             Self::Backup(_) => "CHY-4017",
+            Self::NotPermitted { .. } => "CHY-4018",
+            Self::Purged(_) => "CHY-4019",
             Self::Protocol(error) => protocol_code(error),
         }
     }
@@ -154,6 +167,12 @@ impl NodeError {
                 "Keep the proof in data/forks, stop trusting the ledger, and tell the registrar."
             }
             Self::Backup(_) => "Use another backup; nothing was restored.",
+            Self::NotPermitted { .. } => {
+                "Ask somebody who may, or the operator to change the rule in node.toml."
+            }
+            Self::Purged(_) => {
+                "See who ordered it and why with `chancery ledger export` and `chancery audit`."
+            }
             Self::Protocol(error) => protocol_remedy(error),
         }
     }

@@ -50,6 +50,16 @@ fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), NodeError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(NodeError::file(path))
 }
 
+/// Makes a folder that only its owner may enter.
+///
+/// # Errors
+/// [`NodeError::File`].
+pub(crate) fn create_private(path: &Path) -> Result<(), NodeError> {
+    std::fs::create_dir_all(path).map_err(NodeError::file(path))?;
+    let owner = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(path, owner).map_err(NodeError::file(path))
+}
+
 /// Refuses a private file that others may read.
 pub(crate) fn check_private(path: &Path) -> Result<(), NodeError> {
     let mode = std::fs::metadata(path).map_err(NodeError::file(path))?.permissions().mode();

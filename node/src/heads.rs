@@ -38,6 +38,11 @@ impl OpenedHeads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
+    /// Forgets a head.
+    pub fn forget(&self, id: &EnvelopeId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
     /// Remembers a head.
     pub fn put(&self, head: Arc<OpenedHead>) {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);

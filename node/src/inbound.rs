@@ -277,6 +277,7 @@ impl Offered<'_> {
             time: self.shared.micros(),
             in_file: inline.is_none(),
             own_key: None,
+            purged: None,
         };
         let mut commit = Commit {
             leaves: vec![leaf],

@@ -164,15 +164,20 @@ impl Tree {
     }
 }
 
-/// The ledger as the rest of the node sees it.
+/// The ledger as the rest of the node sees it: a [`LedgerView`] that also grows.
 pub struct Ledger {
     queue: Mutex<Option<mpsc::Sender<(Commit, Reply)>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    view: LedgerView,
+    failure: watch::Receiver<Option<String>>,
+    seal: Arc<Credential>,
+}
+
+/// What can be read of a ledger: of a running node's, or of one in a data folder at rest.
+pub struct LedgerView {
     reader: Mutex<Tree>,
     newest: Arc<Mutex<Newest>>,
-    failure: watch::Receiver<Option<String>>,
     store: Arc<dyn Store>,
-    seal: Arc<Credential>,
 }
 
 /// The newest checkpoint, and the COSE signature over its root.
@@ -185,6 +190,20 @@ struct Newest {
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Ledger({})", self.checkpoint().checkpoint.size)
+    }
+}
+
+impl std::fmt::Debug for LedgerView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LedgerView({})", self.checkpoint().checkpoint.size)
+    }
+}
+
+impl std::ops::Deref for Ledger {
+    type Target = LedgerView;
+
+    fn deref(&self) -> &LedgerView {
+        &self.view
     }
 }
 
@@ -213,12 +232,10 @@ impl Ledger {
             Some(bytes) => {
                 let stored: StoredCheckpoint = cbor::decode(bytes)?;
                 tree.size = stored.size;
-                let root = merkle::root(stored.size, |level, index| tree.node(level, index))?;
-                if root != stored.root || stored.origin != origin {
-                    return Err(NodeError::Damaged(format!(
-                        "the tree of {} entries does not give the root of its checkpoint",
-                        stored.size
-                    )));
+                stored.check(&mut tree)?;
+                if stored.origin != origin {
+                    let why = format!("it is the ledger {}, not {origin}", stored.origin);
+                    return Err(NodeError::Damaged(why));
                 }
                 check_edge(&*store, &mut tree)?;
                 // The seal may have been renewed since, and a first version made no COSE signatures: what
@@ -241,8 +258,7 @@ impl Ledger {
             && store.get(Table::Meta, &seal_key(own))?.is_none()
         {
             // Checkpoints outlive their seal: whoever audits them later needs its chain.
-            let chain: Vec<_> = seal.chain().iter().map(|c| ByteBuf::from(c.der())).collect();
-            batch.put(Table::Meta, seal_key(own), cbor::encode(&chain)?);
+            put_seal(seal.chain(), &mut batch)?;
         }
         let closed = store.get(Table::Meta, CLOSED)?.is_some();
         batch.delete(Table::Meta, CLOSED);
@@ -268,10 +284,8 @@ impl Ledger {
         Ok(Self {
             queue: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
-            reader: Mutex::new(reader),
-            newest,
+            view: LedgerView { reader: Mutex::new(reader), newest, store },
             failure,
-            store,
             seal,
         })
     }
@@ -308,19 +322,6 @@ impl Ledger {
         self.failure.clone()
     }
 
-    /// The newest sealed checkpoint.
-    pub fn checkpoint(&self) -> SignedCheckpoint {
-        lock(&self.newest).signed.clone()
-    }
-
-    /// The newest sealed checkpoint with the cosignatures that it has.
-    ///
-    /// # Errors
-    /// [`NodeError::Store`].
-    pub fn cosigned_checkpoint(&self) -> Result<SignedCheckpoint, NodeError> {
-        cosigned(&*self.store, self.checkpoint())
-    }
-
     /// Keeps a witness's newest cosignature, in place of its last: it covers all history before it.
     ///
     /// # Errors
@@ -339,6 +340,37 @@ impl Ledger {
     pub fn seal(&self) -> &Credential {
         &self.seal
     }
+}
+
+impl LedgerView {
+    /// Looks at the ledger in a store that nobody writes to.
+    ///
+    /// # Errors
+    /// [`NodeError::Damaged`] when the tree and the checkpoint do not agree.
+    pub fn open(store: Arc<dyn Store>) -> Result<Self, NodeError> {
+        let empty = || NodeError::Damaged("there is no sealed ledger in it".into());
+        let stored: StoredCheckpoint =
+            cbor::decode(&store.get(Table::Meta, NEWEST)?.ok_or_else(empty)?)?;
+        let mut tree = Tree::new(store.clone(), stored.size);
+        stored.check(&mut tree)?;
+        let checkpoint = stored.checkpoint();
+        let signed = SignedCheckpoint { checkpoint, note: stored.note };
+        let newest = Arc::new(Mutex::new(Newest { signed, cose: stored.cose }));
+        Ok(Self { reader: Mutex::new(tree), newest, store })
+    }
+
+    /// The newest sealed checkpoint.
+    pub fn checkpoint(&self) -> SignedCheckpoint {
+        lock(&self.newest).signed.clone()
+    }
+
+    /// The newest sealed checkpoint with the cosignatures that it has.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn cosigned_checkpoint(&self) -> Result<SignedCheckpoint, NodeError> {
+        cosigned(&*self.store, self.checkpoint())
+    }
 
     /// An entry's bytes.
     ///
@@ -346,6 +378,15 @@ impl Ledger {
     /// [`NodeError::Store`].
     pub fn leaf(&self, index: u64) -> Result<Option<Vec<u8>>, NodeError> {
         self.store.get(Table::Leaves, &index.to_be_bytes())
+    }
+
+    /// Up to `limit` entries' bytes from one on.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn leaves(&self, from: u64, limit: usize) -> Result<Vec<Vec<u8>>, NodeError> {
+        let found = self.store.scan(Table::Leaves, &from.to_be_bytes(), &[], limit)?;
+        Ok(found.into_iter().map(|(_, leaf)| leaf).collect())
     }
 
     /// The receipt of an entry under the newest checkpoint, if there is such an entry.
@@ -490,27 +531,120 @@ pub fn stored_tree(store: Arc<dyn Store>) -> Result<Option<(Digest, String)>, No
     Ok(Some((root, stored.note)))
 }
 
+/// Puts a ledger together in a store of its own from entries that somebody else kept.
+pub struct LedgerBuilder {
+    tree: Tree,
+    batch: Batch,
+}
+
+impl std::fmt::Debug for LedgerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LedgerBuilder({})", self.tree.size)
+    }
+}
+
+impl LedgerBuilder {
+    /// A ledger without entries.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { tree: Tree::new(store, 0), batch: Batch::default() }
+    }
+
+    /// Appends an entry.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Protocol`] when the bytes are no entry.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+        let index = self.tree.size;
+        self.tree.push(merkle::leaf_hash(bytes))?;
+        self.batch.put(Table::Leaves, index.to_be_bytes(), bytes);
+        self.batch.put(Table::Receipts, receipt_key(&Leaf::decode(bytes)?), index.to_be_bytes());
+        self.write_some()
+    }
+
+    /// Puts something beside the entries.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), NodeError> {
+        self.batch.put(table, key, value);
+        self.write_some()
+    }
+
+    /// Puts all of a batch beside the entries.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn append(&mut self, batch: Batch) -> Result<(), NodeError> {
+        self.batch.append(batch);
+        self.write_some()
+    }
+
+    fn write_some(&mut self) -> Result<(), NodeError> {
+        if self.batch.size() < MAX_GROUP_BYTES {
+            return Ok(());
+        }
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<(), NodeError> {
+        for (level, index) in self.tree.grown.clone() {
+            let bytes = self.tree.load(level, index)?.encode();
+            self.batch.put(Table::Tiles, tile_key(level, index), bytes);
+        }
+        self.tree.grown.clear();
+        self.tree.store.write(std::mem::take(&mut self.batch))
+    }
+
+    /// Seals it with the checkpoint that came along, which must be that of the entries.
+    ///
+    /// # Errors
+    /// [`NodeError::Damaged`] when it is not.
+    pub fn finish(
+        mut self,
+        signed: &SignedCheckpoint,
+        cose: Option<ByteBuf>,
+    ) -> Result<(), NodeError> {
+        let Checkpoint { origin, size, root } = signed.checkpoint.clone();
+        let stored = StoredCheckpoint { origin, size, root, note: signed.note.clone(), cose };
+        if self.tree.size != size {
+            let why = format!("it has {} entries, sealed are {size}", self.tree.size);
+            return Err(NodeError::Damaged(why));
+        }
+        stored.check(&mut self.tree)?;
+        self.batch.put(Table::Meta, NEWEST, cbor::encode(&stored)?);
+        self.batch.put(Table::Meta, CLOSED, []);
+        self.write()
+    }
+}
+
 /// The key in [`Table::Meta`] of a seal that this ledger has had.
 fn seal_key(seal: &Certificate) -> Vec<u8> {
     [SEALS, Digest::of(seal.der()).as_bytes()].concat()
 }
 
-/// The chains of the seals that the ledger had before the one in use.
+/// The chains of all seals that the ledger has had.
 ///
 /// # Errors
 /// [`NodeError::Store`].
-pub fn old_seals(
-    store: &(impl Read + ?Sized),
-    in_use: &[Certificate],
-) -> Result<Vec<Vec<Certificate>>, NodeError> {
+pub fn all_seals(store: &(impl Read + ?Sized)) -> Result<Vec<Vec<Certificate>>, NodeError> {
     let all = store.scan(Table::Meta, SEALS, SEALS, usize::MAX)?.into_iter();
     let chains = all.map(|(_, chain)| {
         let chain: Vec<ByteBuf> = cbor::decode(&chain)?;
         let chain = chain.iter().map(|der| Certificate::from_der(der));
         Ok(chain.collect::<Result<Vec<_>, _>>()?)
     });
-    let chains = chains.collect::<Result<Vec<_>, NodeError>>()?;
-    Ok(chains.into_iter().filter(|chain| chain.first() != in_use.first()).collect())
+    chains.collect()
+}
+
+/// Puts a seal's chain where [`all_seals`] finds it.
+///
+/// # Errors
+/// [`NodeError::Protocol`] never in practice; the form is plain.
+pub fn put_seal(chain: &[Certificate], batch: &mut Batch) -> Result<(), NodeError> {
+    let Some(own) = chain.first() else { return Ok(()) };
+    let chain: Vec<_> = chain.iter().map(|c| ByteBuf::from(c.der())).collect();
+    batch.put(Table::Meta, seal_key(own), cbor::encode(&chain)?);
+    Ok(())
 }
 
 /// Reads the index in [`Table::Receipts`].
@@ -552,6 +686,18 @@ struct StoredCheckpoint {
 }
 
 impl StoredCheckpoint {
+    /// Refuses a tree that does not give the sealed root.
+    fn check(&self, tree: &mut Tree) -> Result<(), NodeError> {
+        let root = merkle::root(self.size, |level, index| tree.node(level, index))?;
+        if root != self.root {
+            return Err(NodeError::Damaged(format!(
+                "the tree of {} entries does not give the root of its checkpoint",
+                self.size
+            )));
+        }
+        Ok(())
+    }
+
     fn checkpoint(&self) -> Checkpoint {
         Checkpoint { origin: self.origin.clone(), size: self.size, root: self.root }
     }

@@ -3,6 +3,7 @@
 //! `protocol` decides, this crate does: it owns sockets, disk, clock and tasks. Start reading at
 //! [`Node::run`].
 
+mod archive;
 mod backup;
 mod config;
 mod content;
@@ -10,6 +11,7 @@ mod directory;
 mod documents;
 mod endpoint;
 mod error;
+mod export;
 mod files;
 mod heads;
 mod identity;
@@ -18,8 +20,10 @@ mod ledger;
 mod local;
 mod migrate;
 mod outbound;
+mod purge;
 mod queue;
 mod records;
+mod requests;
 mod runtime;
 mod server;
 mod shared;
@@ -27,14 +31,16 @@ mod store;
 mod tsa;
 mod witness;
 
+pub use archive::{DataFolder, LedgerImport};
 pub use backup::{BackupManifest, check as check_backup, restore as restore_backup};
-pub use config::{FileSettings, LimitSettings, NodeConfig};
+pub use config::{FileSettings, LimitSettings, NodeConfig, PurgeSettings};
 pub use error::{
     NodeError, cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,
 };
+pub use export::LedgerFiles;
 pub use files::{read_file, sync_directory, write_new, write_private};
 pub use identity::Identity;
-pub use ledger::{Commit, KeptCosignature, Ledger, Outcome};
+pub use ledger::{Commit, KeptCosignature, Ledger, LedgerView, Outcome};
 pub use local::{
     DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply, LocalRequest, OpenedView,
     StatusView, TraceStep, TraceView,

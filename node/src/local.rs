@@ -79,6 +79,17 @@ pub enum LocalRequest {
         /// The older size.
         size: u64,
     },
+    /// Which envelopes hold a document, so that an order to purge them can be written.
+    PlanPurge {
+        /// The first digits of a document or envelope id.
+        id: String,
+    },
+    /// Remove content for good, by an officer's signed order.
+    Purge {
+        /// The order; see [`chancery_protocol::PurgeOrder`].
+        #[serde(with = "serde_bytes")]
+        order: Vec<u8>,
+    },
     /// The whole ledger as a static log, file by file.
     Export,
     /// Make a backup in the node's data folder.
@@ -119,6 +130,18 @@ pub enum LocalReply {
     Consistency {
         growth: Growth,
         note: String,
+    },
+    /// The agency, the document's title, and the envelopes that hold it.
+    PurgePlan {
+        agency: AgencyName,
+        title: String,
+        envelopes: Vec<EnvelopeId>,
+    },
+    /// The order's digest, the ledger entries that record it, and whether the content is off the disk already.
+    Purged {
+        order: chancery_crypto::Digest,
+        entries: Vec<u64>,
+        erased: bool,
     },
     File(ExportedFile),
     /// Where it is, how many files and bytes, and up to which entry it goes.

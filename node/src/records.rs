@@ -25,6 +25,9 @@ pub struct EnvelopeRecord {
     /// For what our clerk sent: the content key under our storage key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_key: Option<serde_bytes::ByteBuf>,
+    /// The digest of the order by which the content was removed, in [`Table::Orders`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purged: Option<Digest>,
 }
 
 impl EnvelopeRecord {
@@ -66,6 +69,14 @@ pub fn index(batch: &mut Batch, id: &EnvelopeId, header: &DocumentHeader, docume
     batch.put(Table::Documents, pair(document, id), []);
     if let Some(answered) = &header.in_reply_to {
         batch.put(Table::Answers, pair(answered, id), []);
+    }
+}
+
+/// Takes a document and its envelope out of the index.
+pub fn unindex(batch: &mut Batch, id: &EnvelopeId, header: &DocumentHeader, document: &DocumentId) {
+    batch.delete(Table::Documents, pair(document, id));
+    if let Some(answered) = &header.in_reply_to {
+        batch.delete(Table::Answers, pair(answered, id));
     }
 }
 

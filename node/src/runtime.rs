@@ -13,11 +13,11 @@ use crate::{
     NodeConfig, NodeError,
     content::ContentFiles,
     documents, endpoint,
-    files::blocking,
+    files::{blocking, create_private},
     identity::Identity,
     inbound,
     ledger::Ledger,
-    outbound, read_file, server,
+    outbound, purge, read_file, server,
     shared::{DIRECTORY, Shared},
     store::{RocksStore, Store, Table},
     witness::{self, Witness},
@@ -47,9 +47,7 @@ impl Node {
     pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
         let identity = Identity::load(&config)?;
         let data = &config.files.data;
-        std::fs::create_dir_all(data).map_err(NodeError::file(data))?;
-        let owner = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(data, owner).map_err(NodeError::file(data))?;
+        create_private(data)?;
         let store: Arc<dyn Store> = Arc::new(RocksStore::open(&data.join("store"))?);
         let ledger = Ledger::open(store.clone(), identity.seal.clone())?;
         let content = ContentFiles::open(data.join("content"))?;
@@ -72,6 +70,7 @@ impl Node {
         tasks.spawn(accept(shared.clone()));
         tasks.spawn(keep_indexed(shared.clone()));
         tasks.spawn(witness::watch(shared.clone()));
+        tasks.spawn(purge::resume(shared.clone()));
         tasks.spawn(server::serve(shared.clone(), socket));
         Ok(Self { shared, tasks })
     }

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use chancery_certs::AgencyName;
 use chancery_crypto::cbor;
 use chancery_protocol::{
     ContentOpener, DocumentId, Event, Leaf, Opening, decode_frame, encode_frame,
-    tile::{TILE_WIDTH, entries_path, history_path, push_entry, tile_path},
 };
-use serde_bytes::ByteBuf;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
@@ -17,26 +14,23 @@ use tokio::{
 };
 
 use crate::{
-    NodeError, backup,
+    LedgerFiles, NodeError, backup,
     documents::{self, Submission},
     files::blocking,
     heads::OpenedHead,
-    ledger::{cosignatures, cosigned, old_seals, tile_key},
     local::{
         DeliveryView, DocumentView, ExportedFile, Frame, LocalReply, LocalRequest, OpenedView, RAW,
         StatusView, TraceStep, TraceView, read_length, unexpected,
     },
-    outbound,
+    outbound, purge,
     records::{DeliveryRecord, DeliveryState, delivery_of},
+    requests,
     shared::Shared,
-    store::{Read, Table},
-    witness,
+    store::Table,
 };
 
 /// Characters of a title in a step of a trace.
 const NOTE: usize = 120;
-/// Ledger entries in one answer.
-const ENTRIES: usize = 1000;
 /// Frames between the disk and the socket.
 const AHEAD: usize = 8;
 
@@ -145,37 +139,19 @@ async fn answer(
                 agencies: u32::try_from(view.peers().count()).unwrap_or(u32::MAX),
             }
         }
-        LocalRequest::Checkpoint => {
-            let work = shared.clone();
-            let signed = blocking(move || work.ledger.cosigned_checkpoint()).await?;
-            LocalReply::Checkpoint { note: signed.note, chain: seal_chain(shared) }
-        }
-        LocalRequest::Entries { from, limit } => {
+        LocalRequest::Checkpoint
+        | LocalRequest::Entries { .. }
+        | LocalRequest::Prove { .. }
+        | LocalRequest::ProveConsistency { .. } => {
             let shared = shared.clone();
-            // What one frame holds with ease; the caller asks again.
-            let limit = (limit as usize).min(ENTRIES);
-            let leaves = blocking(move || {
-                shared.store.scan(Table::Leaves, &from.to_be_bytes(), &[], limit + 1)
-            });
-            let mut leaves = leaves.await?;
-            let more = leaves.len() > limit;
-            leaves.truncate(limit);
-            let leaves = leaves.into_iter().map(|(_, leaf)| ByteBuf::from(leaf)).collect();
-            LocalReply::Entries { leaves, more }
+            let seal = shared.identity.seal.clone();
+            blocking(move || requests::answer(&shared.ledger, seal.chain(), &request)).await?
         }
-        LocalRequest::Prove { index } => {
+        LocalRequest::PlanPurge { id } => {
             let shared = shared.clone();
-            let receipt = blocking(move || shared.ledger.prove(index)).await?;
-            LocalReply::Proof(receipt.ok_or(NodeError::NotFound(format!("entry {index}")))?)
+            blocking(move || purge::plan(&shared, &id)).await?
         }
-        LocalRequest::ProveConsistency { size } => {
-            let shared = shared.clone();
-            let (growths, signed) = blocking(move || shared.ledger.growth(&[size])).await?;
-            let growth = growths.into_iter().next();
-            let growth =
-                growth.ok_or(NodeError::NotFound(format!("a ledger of {size} entries")))?;
-            LocalReply::Consistency { growth, note: signed.note }
-        }
+        LocalRequest::Purge { order } => purge::carry_out(shared, order).await?,
         LocalRequest::Export => return export(shared, client).await,
         LocalRequest::Backup => {
             let shared = shared.clone();
@@ -186,10 +162,6 @@ async fn answer(
         }
     };
     client.send(&reply).await
-}
-
-fn seal_chain(shared: &Shared) -> Vec<ByteBuf> {
-    shared.identity.seal.chain().iter().map(|c| c.der().to_vec().into()).collect()
 }
 
 async fn status(shared: &Arc<Shared>) -> Result<StatusView, NodeError> {
@@ -324,16 +296,20 @@ async fn open(
     if parts && head.incoming {
         documents::hand_over(shared, &head).await?;
     }
+    let (mut document, mut files) = (head.document.bytes().to_vec(), Vec::new());
+    if parts {
+        let gather = (shared.clone(), head.clone());
+        (document, files) = blocking(move || proven(&gather.0, &gather.1)).await?;
+    }
     let view = OpenedView {
         envelope: head.envelope,
         incoming: head.incoming,
-        document: head.document.bytes().to_vec(),
+        document,
         indication: head.report.indication,
     };
     client.send(&LocalReply::Opened(Box::new(view))).await?;
     if parts {
-        let gather = (shared.clone(), head.clone());
-        for file in blocking(move || evidence_files(&gather.0, &gather.1)).await? {
+        for file in files {
             client.send(&LocalReply::File(file)).await?;
         }
         client.send(&LocalReply::Done).await?;
@@ -342,8 +318,10 @@ async fn open(
     client.send(&LocalReply::Done).await
 }
 
-fn evidence_files(shared: &Shared, head: &OpenedHead) -> Result<Vec<ExportedFile>, NodeError> {
-    let all = documents::evidence(shared, head)?.into_iter().map(|evidence| {
+/// The document with the receipts of ledgers in it (RFC 9942), and all evidence as files beside it.
+fn proven(shared: &Shared, head: &OpenedHead) -> Result<(Vec<u8>, Vec<ExportedFile>), NodeError> {
+    let (mut receipts, mut files) = (Vec::new(), Vec::new());
+    for evidence in documents::evidence(shared, head)? {
         let event = Leaf::decode(&evidence.receipt.leaf)?.event;
         let own = evidence.agency == shared.identity.agency;
         let mut path = evidence.file_name(event);
@@ -351,9 +329,14 @@ fn evidence_files(shared: &Shared, head: &OpenedHead) -> Result<Vec<ExportedFile
             // One per recipient: told apart by the entry's number.
             path = path.replace(".evidence", &format!(".{}.evidence", evidence.receipt.index));
         }
-        Ok(ExportedFile { path, bytes: evidence.encode()? })
-    });
-    all.collect()
+        files.push(ExportedFile { path, bytes: evidence.encode()? });
+        // Ledgers of the first version gave no COSE signatures.
+        if evidence.receipt.cose.is_some() && event != Event::EvidenceReceived {
+            receipts.push(evidence.to_cose()?);
+        }
+    }
+    let document = head.document.clone().with_receipts(receipts)?;
+    Ok((document.bytes().to_vec(), files))
 }
 
 async fn send_parts(
@@ -463,103 +446,14 @@ async fn export(shared: &Arc<Shared>, client: &mut Client) -> Result<(), NodeErr
         let send = |path: String, bytes: Vec<u8>| {
             files.blocking_send(ExportedFile { path, bytes }).map_err(|_| NodeError::Stopping)
         };
-        export_files(&shared, &send)
+        let signed = shared.ledger.checkpoint();
+        // Taken after the checkpoint: it holds all of that, and perhaps more.
+        let tables = shared.store.snapshot();
+        LedgerFiles::new(&*tables, signed, shared.identity.seal.chain()).for_each(&send)
     });
     while let Some(file) = taken.recv().await {
         client.send(&LocalReply::File(file)).await?;
     }
     reader.await.map_err(|e| NodeError::Store(e.to_string()))??;
     client.send(&LocalReply::Done).await
-}
-
-fn export_files(
-    shared: &Shared,
-    send: &impl Fn(String, Vec<u8>) -> Result<(), NodeError>,
-) -> Result<(), NodeError> {
-    let signed = shared.ledger.checkpoint();
-    // Taken after the checkpoint: it holds all of that, and perhaps more.
-    let tables = shared.store.snapshot();
-    let size = signed.checkpoint.size;
-    let chain = chancery_certs::encode_pem_chain(shared.identity.seal.chain());
-    send("checkpoint".into(), cosigned(&*tables, signed)?.note.into_bytes())?;
-    send("seal.pem".into(), chain.into_bytes())?;
-    for (number, chain) in old_seals(&*tables, shared.identity.seal.chain())?.iter().enumerate() {
-        send(
-            format!("seals/{number:03}.pem"),
-            chancery_certs::encode_pem_chain(chain).into_bytes(),
-        )?;
-    }
-    for (witness, kept) in cosignatures(&*tables)? {
-        send(format!("witness/{witness}.cosignature"), cbor::encode(&kept)?)?;
-    }
-    for (name, proof) in witness::forks(&*tables)? {
-        send(format!("forks/{name}"), proof)?;
-    }
-    let width = TILE_WIDTH as u64;
-    for bundle in 0..size.div_ceil(width) {
-        let (start, end) = (bundle * width, size.min((bundle + 1) * width));
-        let mut bytes = Vec::new();
-        let leaves = tables.scan(Table::Leaves, &start.to_be_bytes(), &[], TILE_WIDTH)?;
-        for (index, (key, leaf)) in (start..end).zip(leaves) {
-            if key != index.to_be_bytes() {
-                return Err(NodeError::Damaged(format!("entry {index} is missing")));
-            }
-            push_entry(&mut bytes, &leaf)?;
-            export_evidence(shared, &leaf, send)?;
-        }
-        let entries = usize::try_from(end - start).unwrap_or(TILE_WIDTH);
-        send(entries_path(bundle, entries), bytes)?;
-    }
-    let (mut level, mut hashes) = (0, size);
-    while hashes > 0 {
-        for tile in 0..hashes.div_ceil(width) {
-            let count = usize::try_from((hashes - tile * width).min(width)).unwrap_or(TILE_WIDTH);
-            let bytes = tables.get(Table::Tiles, &tile_key(level, tile))?;
-            // The tile may have grown since the checkpoint was taken: only its start counts.
-            let bytes = bytes.and_then(|b| b.get(..count * 32).map(<[u8]>::to_vec));
-            let bytes = bytes
-                .ok_or_else(|| NodeError::Damaged(format!("tile {level}/{tile} is missing")))?;
-            send(tile_path(level, tile, count), bytes)?;
-        }
-        (level, hashes) = (level + 1, hashes / width);
-    }
-    export_history(&*tables, size, send)
-}
-
-/// The checkpoints that the ledger has sealed up to a size, in bundles like those of entries.
-fn export_history(
-    tables: &dyn Read,
-    size: u64,
-    send: &impl Fn(String, Vec<u8>) -> Result<(), NodeError>,
-) -> Result<(), NodeError> {
-    let (mut from, mut number) = (0u64, 0);
-    loop {
-        let kept = tables.scan(Table::Checkpoints, &from.to_be_bytes(), &[], TILE_WIDTH)?;
-        let mut bytes = Vec::new();
-        let mut last = None;
-        for (key, kept) in &kept {
-            let at = key.as_slice().try_into().map(u64::from_be_bytes).unwrap_or(u64::MAX);
-            if at <= size {
-                push_entry(&mut bytes, kept)?;
-                last = Some(at);
-            }
-        }
-        let Some(last) = last else { return Ok(()) };
-        send(history_path(number), bytes)?;
-        (from, number) = (last + 1, number + 1);
-    }
-}
-
-fn export_evidence(
-    shared: &Shared,
-    leaf: &[u8],
-    send: &impl Fn(String, Vec<u8>) -> Result<(), NodeError>,
-) -> Result<(), NodeError> {
-    let leaf = Leaf::decode(leaf)?;
-    if let Some(digest) = leaf.evidence {
-        let agency: &AgencyName = &leaf.counterpart;
-        let evidence = documents::received(shared, &digest, agency, None)?;
-        send(format!("evidence/{digest}"), evidence.encode()?)?;
-    }
-    Ok(())
 }

@@ -48,6 +48,8 @@ pub struct Shared {
     pub seen: Mutex<PeerLedgers>,
     /// What this node cosigns with.
     pub witness: Witness,
+    /// Held while content is purged.
+    pub purging: tokio::sync::Mutex<()>,
     /// Turns true when the node is to stop.
     pub stop: watch::Sender<bool>,
     directory: RwLock<Option<Arc<DirectoryView>>>,
@@ -86,6 +88,7 @@ impl Shared {
             heads: OpenedHeads::default(),
             seen: Mutex::default(),
             witness,
+            purging: tokio::sync::Mutex::default(),
             stop: watch::Sender::new(false),
             directory: RwLock::default(),
             arriving: Mutex::default(),

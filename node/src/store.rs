@@ -4,11 +4,13 @@
 use std::{
     path::Path,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction,
-    IteratorMode, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
+    DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions,
+    SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 use tokio::sync::watch;
 
@@ -16,7 +18,7 @@ use crate::{NodeError, migrate};
 
 /// The version of what the tables hold. A store of a newer version is refused; an older one is brought
 /// up to it (see `migrate.rs`).
-pub const SCHEMA: u64 = 2;
+pub const SCHEMA: u64 = 3;
 /// The key of the version in [`Table::Meta`].
 pub const SCHEMA_KEY: &[u8] = b"schema";
 
@@ -24,6 +26,10 @@ pub const SCHEMA_KEY: &[u8] = b"schema";
 const WRITE_BUFFERS: usize = 24 << 20;
 /// Bytes of blocks that all tables together keep in memory.
 const BLOCK_CACHE: usize = 16 << 20;
+/// For how long erasing waits for snapshots to end.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at whether they have.
+const SNAPSHOT_STEP: Duration = Duration::from_millis(100);
 
 /// The tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,10 +68,14 @@ pub enum Table {
     Cosignatures,
     /// Proofs that a peer's ledger was forked, by peer and size.
     Forks,
+    /// Signed orders to remove content, by digest.
+    Orders,
+    /// Envelopes whose content is to be removed from the disk: the ledger says already that it is gone.
+    Erasing,
 }
 
 impl Table {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::Meta,
         Self::Leaves,
         Self::Tiles,
@@ -83,6 +93,8 @@ impl Table {
         Self::Peers,
         Self::Cosignatures,
         Self::Forks,
+        Self::Orders,
+        Self::Erasing,
     ];
 
     fn name(self) -> &'static str {
@@ -104,6 +116,8 @@ impl Table {
             Self::Peers => "peers",
             Self::Cosignatures => "cosignatures",
             Self::Forks => "forks",
+            Self::Orders => "orders",
+            Self::Erasing => "erasing",
         }
     }
 }
@@ -207,6 +221,13 @@ pub trait Store: Read + 'static {
     /// # Errors
     /// [`NodeError::Store`].
     fn copy_to(&self, folder: &Path) -> Result<(), NodeError>;
+
+    /// Rewrites tables so that nothing of what was deleted or overwritten in them stays in the store's
+    /// files. It takes time, and room for the largest of them once more.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`]; nothing is lost then.
+    fn scrub(&self, tables: &[Table]) -> Result<(), NodeError>;
 }
 
 /// RocksDB, one column family per table, with a synced write-ahead log.
@@ -271,9 +292,18 @@ impl RocksStore {
     pub fn open(path: &Path) -> Result<Self, NodeError> {
         // Looked at before anything is created or changed: a newer store stays untouched.
         if path.join("CURRENT").exists() {
-            let found = Self::open_read_only(path)?.schema()?;
-            if let Some(found) = found.filter(|found| *found > SCHEMA) {
-                return Err(NodeError::Schema { found, known: SCHEMA });
+            match Self::open_read_only(path) {
+                Ok(store) => {
+                    if let Some(found) = store.schema()?.filter(|found| *found > SCHEMA) {
+                        return Err(NodeError::Schema { found, known: SCHEMA });
+                    }
+                }
+                // A power cut can leave this; so can a disk that loses what it has acknowledged.
+                Err(error) => tracing::error!(
+                    %error,
+                    "the store cannot be read to its end; it goes on from what can be read. Compare \
+                     `chancery ledger status` with what the witnesses have cosigned"
+                ),
             }
         }
         let mut options = options();
@@ -301,7 +331,10 @@ impl RocksStore {
     /// # Errors
     /// [`NodeError::Store`], when there is none or it cannot be read.
     pub fn open_read_only(path: &Path) -> Result<Self, NodeError> {
-        let options = options();
+        let mut options = options();
+        // Only a last record that was cut off may be missing; a damaged one before it must not pass for
+        // the end.
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         let cache = Cache::new_lru_cache(BLOCK_CACHE);
         // An older store has fewer tables; those that are not there are empty.
         let there = DB::list_cf(&options, path).map_err(failed)?;
@@ -310,6 +343,19 @@ impl RocksStore {
             .map(|table| ColumnFamilyDescriptor::new(table.name(), family_options(table, &cache)));
         let db = DB::open_cf_descriptors_read_only(&options, path, families, false);
         Ok(Self::over(db.map_err(failed)?))
+    }
+
+    /// The store, unless its schema is another than this program reads: one that is opened for reading only is
+    /// not brought up.
+    ///
+    /// # Errors
+    /// [`NodeError::Schema`].
+    pub fn known(self) -> Result<Self, NodeError> {
+        match self.schema()? {
+            // Version 3 only added to version 2.
+            Some(2..=SCHEMA) => Ok(self),
+            found => Err(NodeError::Schema { found: found.unwrap_or_default(), known: SCHEMA }),
+        }
     }
 
     fn over(db: DB) -> Self {
@@ -468,6 +514,40 @@ impl Store for RocksStore {
         let checkpoint = rocksdb::checkpoint::Checkpoint::new(&self.db).map_err(failed)?;
         checkpoint.create_checkpoint(folder).map_err(failed)
     }
+
+    fn scrub(&self, tables: &[Table]) -> Result<(), NodeError> {
+        // What a snapshot still sees is kept by a compaction.
+        let mut patience = SNAPSHOT_PATIENCE;
+        while self.db.property_int_value("rocksdb.num-snapshots").map_err(failed)? > Some(0) {
+            if patience.is_zero() {
+                return Err(failed("somebody reads the store (an export?); nothing is erased yet"));
+            }
+            std::thread::sleep(SNAPSHOT_STEP);
+            patience = patience.saturating_sub(SNAPSHOT_STEP);
+        }
+        // The write-ahead log holds what was written lately; its files go once every table is flushed.
+        for table in Table::ALL {
+            self.db.flush_cf(self.family(table)?).map_err(failed)?;
+        }
+        for table in tables {
+            let family = self.family(*table)?;
+            let blobs = |cutoff| {
+                let set = [("blob_garbage_collection_age_cutoff", cutoff)];
+                self.db.set_options_cf(family, &set).map_err(failed)
+            };
+            if *table == Table::Content {
+                blobs("1.0")?;
+            }
+            let mut options = CompactOptions::default();
+            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+            options.set_exclusive_manual_compaction(true);
+            self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+            if *table == Table::Content {
+                blobs("0.25")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A store in memory that can be told to fail, for the tests of what stands on it.
@@ -578,6 +658,10 @@ pub mod memory {
 
         fn copy_to(&self, _: &Path) -> Result<(), NodeError> {
             Err(NodeError::Store("a store in memory has no files".into()))
+        }
+
+        fn scrub(&self, _: &[Table]) -> Result<(), NodeError> {
+            Ok(())
         }
     }
 }

@@ -147,11 +147,17 @@ fn with_chain(note: SealedNote, chain: &[Certificate]) -> SealedNote {
     }
 }
 
+/// The key of a fork's proof in [`Table::Forks`].
+pub fn fork_key(proof: &ForkProof) -> Vec<u8> {
+    let size = proof.growth.old_size.to_be_bytes();
+    [proof.agency.as_str().as_bytes(), &[0], &size].concat()
+}
+
 /// Keeps the proof of a fork, in the store and as a file, and says so.
 fn forked(shared: &Shared, peer: &AgencyName, proof: &ForkProof) -> NodeError {
     let size = proof.growth.old_size;
     let prefix = [peer.as_str().as_bytes(), &[0]].concat();
-    let key = [prefix.as_slice(), &size.to_be_bytes()].concat();
+    let key = fork_key(proof);
     let keep = || {
         let kept = shared.store.scan(Table::Forks, &prefix, &prefix, MAX_FORKS)?;
         if kept.len() == MAX_FORKS || kept.iter().any(|(held, _)| *held == key) {

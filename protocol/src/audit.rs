@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use chancery_certs::{AgencyName, Certificate, SealError};
+use chancery_certs::{AgencyName, Certificate, SealError, rfc3339};
 use chancery_crypto::Digest;
 use serde::Serialize;
 
 use crate::{
     Checkpoint, EnvelopeId, Event, Evidence, EvidenceVerifier, Finding, Indication, Leaf, LogKey,
-    ProtocolError, SignedCheckpoint, SubIndication, Validation, VerifiedReceipt, WitnessStatement,
-    merkle,
+    ProtocolError, PurgeOrder, SignedCheckpoint, SubIndication, Validation, VerifiedReceipt,
+    WitnessStatement, merkle,
     verdict::{Text, judge_evidence, judge_path, text},
 };
 
@@ -48,6 +48,10 @@ pub struct AuditReport {
     pub held_receipts: u64,
     /// Checkpoints of the ledger's history that were verified.
     pub checkpoints: u64,
+    /// Envelopes whose content was removed by a valid order.
+    pub purged: u64,
+    /// Contents that were read and have the root that their envelope seals.
+    pub contents: u64,
     /// Witnesses whose cosignatures were verified.
     pub witnesses: Vec<AgencyName>,
     /// Whether revocation of certificates was looked at.
@@ -128,6 +132,8 @@ pub struct LedgerAudit<'a> {
     consigned: HashSet<EnvelopeId>,
     /// Evidence that entries speak of and that has not been seen yet.
     expected: HashMap<Digest, (u64, Leaf)>,
+    /// Orders that entries follow and that have not been seen yet, with those entries.
+    orders: HashMap<Digest, Vec<(u64, Leaf)>>,
 }
 
 impl std::fmt::Debug for LedgerAudit<'_> {
@@ -169,6 +175,8 @@ impl<'a> LedgerAudit<'a> {
                 evidence: 0,
                 held_receipts: 0,
                 checkpoints: 0,
+                purged: 0,
+                contents: 0,
                 witnesses: Vec::new(),
                 revocation_checked: by.checks_revocation(),
                 findings: Vec::new(),
@@ -181,6 +189,7 @@ impl<'a> LedgerAudit<'a> {
             submitted: HashSet::new(),
             consigned: HashSet::new(),
             expected: HashMap::new(),
+            orders: HashMap::new(),
         };
         audit.check_seal(seal, above);
         match SignedCheckpoint::open(checkpoint, &LogKey::of_seal(seal)?) {
@@ -498,6 +507,26 @@ impl<'a> LedgerAudit<'a> {
                     );
                 }
             }
+            Event::ContentPurged => {
+                if !self.consigned.contains(&envelope) && !self.submitted.contains(&envelope) {
+                    self.fail(
+                        SubIndication::LedgerGap,
+                        text!(
+                            ("entry {index} purges {envelope}, which was never here"),
+                            ("第 {index} 条清除了从未存在的信封 {envelope}")
+                        ),
+                    );
+                }
+                match leaf.evidence {
+                    Some(digest) => self.orders.entry(digest).or_default().push((index, leaf)),
+                    None => {
+                        let text =
+                            text!(("entry {index} names no order"), ("第 {index} 条未指明清除令"));
+                        self.fail(SubIndication::LedgerGap, text);
+                    }
+                }
+                return;
+            }
         }
         if leaf.event == Event::EvidenceReceived {
             match leaf.evidence {
@@ -566,6 +595,74 @@ impl<'a> LedgerAudit<'a> {
                 }
             }
         }
+    }
+
+    /// Takes in an order to remove content, after the entries that follow it. Its path is validated at the
+    /// time of those entries: what an officer was entitled to then stays done.
+    pub fn push_order(&mut self, name: &str, bytes: &[u8]) {
+        let Some(entries) = self.orders.remove(&Digest::of(bytes)) else {
+            let text =
+                text!(("no entry follows the order {name:?}"), ("没有条目依据清除令“{name}”"));
+            return self.fail(SubIndication::LedgerAltered, text);
+        };
+        for (index, leaf) in entries {
+            match PurgeOrder::open(bytes, self.by.trust, leaf.time.min(self.by.at)) {
+                Ok(opened)
+                    if opened.order.agency == self.report.agency
+                        && opened.order.envelopes.contains(&leaf.envelope) =>
+                {
+                    self.report.purged += 1;
+                    let (officer, envelope) = (opened.officer, leaf.envelope);
+                    let at = rfc3339(leaf.time);
+                    let text = text!(
+                        ("the content of {envelope} was removed at {at} by order of {officer}"),
+                        ("信封 {envelope} 的内容于 {at} 依 {officer} 的命令清除")
+                    );
+                    self.add(Finding::passed(text));
+                }
+                Ok(_) => {
+                    let text = text!(
+                        ("entry {index} follows an order that does not speak of its envelope"),
+                        ("第 {index} 条所依据的清除令未提及其信封")
+                    );
+                    self.fail(SubIndication::EvidenceFailure, text);
+                }
+                Err(ProtocolError::Seal(SealError::Path(path))) => {
+                    let text = text!(
+                        ("the order that entry {index} follows: {path}"),
+                        ("第 {index} 条所依据的清除令：{}", path.zh)
+                    );
+                    self.add(Finding::open(judge_path(&path), text));
+                }
+                Err(error) => {
+                    let text = text!(
+                        ("the order that entry {index} follows does not hold: {error}"),
+                        ("第 {index} 条所依据的清除令不成立：{error}")
+                    );
+                    self.fail(SubIndication::EvidenceFailure, text);
+                }
+            }
+        }
+    }
+
+    /// Takes in that a content was read and is the one that its envelope seals.
+    pub fn content_holds(&mut self) {
+        self.report.contents += 1;
+    }
+
+    /// Takes in that something of the node's store contradicts the ledger.
+    pub fn contradicted(&mut self, en: String, zh: String) {
+        self.fail(SubIndication::LedgerAltered, Text::new(en, zh));
+    }
+
+    /// Takes in that something that the ledger speaks of is not in the node's store.
+    pub fn missing(&mut self, en: String, zh: String) {
+        self.fail(SubIndication::LedgerGap, Text::new(en, zh));
+    }
+
+    /// Takes in that something is there which may or may not have its reason.
+    pub fn unclear(&mut self, en: String, zh: String) {
+        self.add(Finding::open(SubIndication::LedgerGap, Text::new(en, zh)));
     }
 
     /// Judges what is left over and gives the report.
@@ -645,6 +742,17 @@ impl<'a> LedgerAudit<'a> {
         }
         let mut missing: Vec<_> = self.expected.drain().map(|(_, (index, _))| index).collect();
         missing.sort_unstable();
+        let mut unseen: Vec<_> = self.orders.drain().flat_map(|(_, entries)| entries).collect();
+        unseen.sort_unstable_by_key(|(index, _)| *index);
+        for (index, _) in unseen {
+            self.fail(
+                SubIndication::LedgerGap,
+                text!(
+                    ("the order that entry {index} follows is not there"),
+                    ("第 {index} 条所依据的清除令不在")
+                ),
+            );
+        }
         for index in missing {
             self.fail(
                 SubIndication::LedgerGap,

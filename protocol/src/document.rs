@@ -1,7 +1,9 @@
 use std::{collections::BTreeMap, collections::BTreeSet, fmt, str::FromStr};
 
 use chancery_certs::{AgencyName, Credential};
-use chancery_crypto::{Commitment, CoseSign, Digest, Hasher, SignatureAt, UnsignedElement, cbor};
+use chancery_crypto::{
+    Commitment, CoseSign, Digest, Hasher, MAX_RECEIPTS, SignatureAt, UnsignedElement, cbor,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::ProtocolError;
@@ -276,6 +278,16 @@ impl SignedDocument {
     ) -> Result<Self, ProtocolError> {
         let cose = self.cose.add_unsigned(at, element)?;
         Self::decode(&cose.into_builder().encode()?)
+    }
+
+    /// The same document with the COSE receipts of ledgers (RFC 9942 §2) in place of those that it carries;
+    /// of more than [`MAX_RECEIPTS`], the first.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] never in practice; the form is plain.
+    pub fn with_receipts(self, mut receipts: Vec<Vec<u8>>) -> Result<Self, ProtocolError> {
+        receipts.truncate(MAX_RECEIPTS);
+        Self::decode(&self.cose.with_receipts(receipts)?.into_builder().encode()?)
     }
 
     /// How many CAdES signatures came along with the signatures before one: its own has that number.

@@ -19,6 +19,8 @@ pub enum Event {
     RelayFailure,
     /// This agency received another's evidence, whose digest the leaf holds.
     EvidenceReceived,
+    /// Ours: the content was removed for good, by the order whose digest the leaf holds.
+    ContentPurged,
 }
 
 impl Event {
@@ -31,6 +33,7 @@ impl Event {
             Self::RelayRejection => "RelayRejection",
             Self::RelayFailure => "RelayFailure",
             Self::EvidenceReceived => "EvidenceReceived",
+            Self::ContentPurged => "ContentPurged",
         }
     }
 }
@@ -50,7 +53,7 @@ pub struct Leaf {
     pub counterpart: AgencyName,
     /// When, in seconds since 1970 UTC, by this node's clock.
     pub time: i64,
-    /// The digest of the evidence that came with it, if any.
+    /// The digest of the evidence that came with it, or of the order that it follows, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Digest>,
 }

@@ -27,6 +27,7 @@ mod error;
 mod evidence;
 mod leaf;
 pub mod merkle;
+mod purge;
 pub mod tile;
 mod validation;
 mod verdict;
@@ -59,6 +60,7 @@ pub use evidence::{
     Evidence, EvidenceVerifier, Receipt, VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt,
 };
 pub use leaf::{Event, Leaf};
+pub use purge::{MAX_PURGED, OpenedPurgeOrder, PurgeOrder};
 pub use validation::{Validation, verify_cms, verify_document, verify_document_by};
 pub use verdict::{
     Finding, Indication, Level, SignatureReport, SubIndication, TimeStampReport, VerificationReport,

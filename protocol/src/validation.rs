@@ -73,7 +73,8 @@ pub fn verify_document(
 /// Verifies every signature and countersignature of a document. The policy: each must pass, and at
 /// least one signature must be by the agency that the header names as sender, or by an officer of
 /// it. A signature whose certificate has expired or was revoked passes when a trusted time-stamp
-/// shows that it was made before. Parts and evidence are added to the report by the caller, who has
+/// shows that it was made before. Receipts of ledgers that it carries must hold, too. Parts and
+/// evidence files are added to the report by the caller, who has
 /// their bytes.
 pub fn verify_document_by(document: &SignedDocument, by: &Validation<'_>) -> VerificationReport {
     let mut report = VerificationReport::new(Some(document.id()), by.at);
@@ -109,6 +110,7 @@ pub fn verify_document_by(document: &SignedDocument, by: &Validation<'_>) -> Ver
         )
     };
     report.add(finding);
+    document.cose().receipts().iter().for_each(|receipt| report.check_receipt(receipt, by));
     report
 }
 

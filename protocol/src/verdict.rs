@@ -1,12 +1,12 @@
 //! Validation of a signed document, in the words of ETSI EN 319 102-1 §5.1.
 
-use chancery_certs::{PathError, PathReason, SignerName, rfc3339};
+use chancery_certs::{AgencyName, PathError, PathReason, SignerName, rfc3339};
 use chancery_crypto::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DocumentId, Evidence, EvidenceVerifier, Part, ProtocolError, VerifiedReceipt,
-    commit_to_document,
+    DocumentId, Evidence, EvidenceVerifier, Leaf, Part, ProtocolError, Validation, VerifiedReceipt,
+    commit_to_document, verify_cose_receipt,
 };
 
 /// A sentence in English and in Chinese.
@@ -468,30 +468,53 @@ impl VerificationReport {
         let (finding, receipt) = match verifier.verify(evidence) {
             Err(error) => (judge_evidence(&error, agency.as_str()), None),
             Ok(receipt) => {
-                let committed = evidence.salt.as_ref();
-                let committed = committed
-                    .zip(self.document.as_ref())
-                    .map(|(salt, document)| commit_to_document(salt, document));
-                if committed == Some(receipt.leaf.commitment) {
-                    let (event, index) = (receipt.leaf.event.name(), receipt.index);
-                    let at = rfc3339(receipt.leaf.time);
-                    let text = text!(
-                        ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
-                        ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")
-                    );
-                    (Finding::passed(text), Some(receipt))
-                } else {
-                    let text = text!(
-                        ("the evidence of {agency} is of another document than this one"),
-                        ("{agency} 的证据属于另一份文件")
-                    );
-                    (Finding::failed(SubIndication::EvidenceFailure, text), None)
-                }
+                let finding =
+                    self.judge_entry(agency, &receipt.leaf, receipt.index, evidence.salt.as_ref());
+                let holds = finding.indication == Indication::TotalPassed;
+                (finding, holds.then_some(receipt))
             }
         };
         self.judge(&finding);
         self.evidence.push(finding);
         receipt
+    }
+
+    /// Adds the verdict on a COSE receipt (RFC 9942) that the document carries.
+    pub(crate) fn check_receipt(&mut self, bytes: &[u8], by: &Validation<'_>) {
+        let finding = match verify_cose_receipt(bytes, by) {
+            Ok(found) => {
+                self.judge_entry(&found.agency, &found.leaf, found.index, found.salt.as_ref())
+            }
+            // Without a path it is not known whose it is.
+            Err(error) => judge_evidence(&error, "a ledger, carried in the document,"),
+        };
+        self.judge(&finding);
+        self.evidence.push(finding);
+    }
+
+    /// The verdict on a proven entry of a ledger: whether it speaks of this document.
+    fn judge_entry(
+        &self,
+        agency: &AgencyName,
+        leaf: &Leaf,
+        index: u64,
+        salt: Option<&Digest>,
+    ) -> Finding {
+        let committed = salt.zip(self.document.as_ref());
+        let committed = committed.map(|(salt, document)| commit_to_document(salt, document));
+        if committed == Some(leaf.commitment) {
+            let (event, at) = (leaf.event.name(), rfc3339(leaf.time));
+            Finding::passed(text!(
+                ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
+                ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")
+            ))
+        } else {
+            let text = text!(
+                ("the evidence of {agency} is of another document than this one"),
+                ("{agency} 的证据属于另一份文件")
+            );
+            Finding::failed(SubIndication::EvidenceFailure, text)
+        }
     }
 
     /// Adds the verdict on an evidence file that cannot even be read.

@@ -1,0 +1,188 @@
+//! Removing content for good, by an officer's signed order. The ledger keeps its entries, the order is kept
+//! beside them, and every proof still holds; what was in the envelopes is gone from this node.
+
+use std::{sync::Arc, time::Duration};
+
+use chancery_crypto::cbor;
+use chancery_protocol::{EnvelopeHeader, EnvelopeId, Event, Leaf, OpenedPurgeOrder, PurgeOrder};
+
+use crate::{
+    Commit, LocalReply, NodeError, Outcome, documents,
+    files::blocking,
+    ledger::receipt_key,
+    records::{EnvelopeRecord, unindex},
+    shared::Shared,
+    store::{Batch, Table},
+    unix_now,
+};
+
+/// How old or early an order may be, in seconds: one that was kept back is given again.
+const FRESH: i64 = 300;
+/// Between two attempts to erase what could not be erased yet.
+const AGAIN: Duration = Duration::from_secs(60);
+/// The tables that hold, or name by its digest, what is in an envelope.
+const TABLES: [Table; 4] = [Table::Content, Table::Envelopes, Table::Documents, Table::Answers];
+
+fn not_permitted(rule: &'static str, why: impl Into<String>) -> NodeError {
+    NodeError::NotPermitted { rule, why: why.into() }
+}
+
+/// The envelopes that hold a document, for an order to name.
+///
+/// # Errors
+/// [`NodeError::NotFound`] and [`NodeError::Ambiguous`] as for every look-up; [`NodeError::Purged`].
+pub fn plan(shared: &Shared, id: &str) -> Result<LocalReply, NodeError> {
+    let head = documents::find(shared, id)?;
+    let envelopes = documents::envelopes_of(shared, &head.document.id())?;
+    let title = head.document.header().title.clone();
+    Ok(LocalReply::PurgePlan { agency: shared.identity.agency.clone(), title, envelopes })
+}
+
+/// Checks an order against the node's policy, records it, and erases what it names.
+///
+/// # Errors
+/// [`NodeError::NotPermitted`], naming the rule; nothing is changed then.
+pub async fn carry_out(shared: &Arc<Shared>, order: Vec<u8>) -> Result<LocalReply, NodeError> {
+    let work = shared.clone();
+    // One order at a time: what is checked must still hold when it is written.
+    let _one = shared.purging.lock().await;
+    let (opened, commit) = blocking(move || prepare(&work, &order)).await?;
+    let Outcome::Committed(receipts) = shared.ledger.commit(commit).await? else {
+        return Err(NodeError::Purged(
+            opened.order.envelopes.first().map_or_else(String::new, ToString::to_string),
+        ));
+    };
+    let entries: Vec<_> = receipts.iter().map(|receipt| receipt.index).collect();
+    tracing::warn!(
+        officer = %opened.officer, envelopes = opened.order.envelopes.len(), order = %opened.digest,
+        reason = opened.order.reason, "content is purged"
+    );
+    let work = shared.clone();
+    let erased = blocking(move || erase(&work)).await;
+    if let Err(error) = &erased {
+        tracing::error!(%error, "purged content is still on the disk; it is tried again");
+    }
+    Ok(LocalReply::Purged { order: opened.digest, entries, erased: erased.is_ok() })
+}
+
+/// Checks an order and makes the commit that records it.
+fn prepare(shared: &Shared, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), NodeError> {
+    let now = unix_now();
+    let opened = PurgeOrder::open(bytes, &shared.identity.trust, now)?;
+    let policy = &shared.config.purge;
+    if opened.order.agency != shared.identity.agency {
+        let why = format!("the order is for {}", opened.order.agency);
+        return Err(not_permitted("purge.agency", why));
+    }
+    if !policy.officers.contains(&opened.officer) {
+        let why = format!("{} may not order a purge here", opened.officer);
+        return Err(not_permitted("purge.officers", why));
+    }
+    if (now - opened.order.created).abs() > FRESH {
+        return Err(not_permitted("purge.fresh", "the order is not of the last five minutes"));
+    }
+    let mut commit = Commit::default();
+    for id in &opened.order.envelopes {
+        let record = EnvelopeRecord::get(&*shared.store, id)?
+            .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
+        if record.purged.is_some() {
+            return Err(NodeError::Purged(id.to_string()));
+        }
+        let leaf = check_envelope(shared, id, &record, &opened)?;
+        remove(shared, id, record, &opened, &mut commit.batch)?;
+        commit.absent.get_or_insert_with(|| (Table::Receipts, receipt_key(&leaf)));
+        commit.leaves.push(leaf);
+    }
+    commit.batch.put(Table::Orders, *opened.digest.as_bytes(), bytes);
+    Ok((opened, commit))
+}
+
+/// Whether an envelope may be purged, and the entry that says that it was.
+fn check_envelope(
+    shared: &Shared,
+    id: &EnvelopeId,
+    record: &EnvelopeRecord,
+    opened: &OpenedPurgeOrder,
+) -> Result<Leaf, NodeError> {
+    let now = unix_now();
+    let (_, header): (_, EnvelopeHeader) = record.header()?;
+    let kept = now - record.time / 1_000_000;
+    let days = i64::from(shared.config.purge.keep_days);
+    if kept < days * 86_400 {
+        let why = format!("{id} has been here for {} of {days} days", kept / 86_400);
+        return Err(not_permitted("purge.keep_days", why));
+    }
+    let prefix = id.digest().as_bytes();
+    if !shared.store.scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
+        let why = format!("the delivery of {id} is not over");
+        return Err(not_permitted("purge.pending", why));
+    }
+    Ok(Leaf {
+        event: Event::ContentPurged,
+        envelope: *id,
+        commitment: header.commitment,
+        counterpart: header.sender,
+        time: now,
+        evidence: Some(opened.digest),
+    })
+}
+
+/// Takes an envelope's content out of the tables.
+fn remove(
+    shared: &Shared,
+    id: &EnvelopeId,
+    record: EnvelopeRecord,
+    opened: &OpenedPurgeOrder,
+    batch: &mut Batch,
+) -> Result<(), NodeError> {
+    let key = *id.digest().as_bytes();
+    // A content that cannot be opened is in no index.
+    if let Ok(head) = documents::open_head(shared, id) {
+        unindex(batch, id, head.document.header(), &head.document.id());
+    }
+    // What was not indexed yet cannot be from now on.
+    batch.delete(Table::Unindexed, key);
+    batch.delete(Table::Content, key);
+    batch.put(Table::Erasing, key, []);
+    let record = EnvelopeRecord { own_key: None, purged: Some(opened.digest), ..record };
+    batch.put(Table::Envelopes, key, cbor::encode(&record)?);
+    Ok(())
+}
+
+/// Removes from memory and disk what the ledger says is purged.
+fn erase(shared: &Shared) -> Result<(), NodeError> {
+    let waiting = shared.store.scan(Table::Erasing, &[], &[], usize::MAX)?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let mut done = Batch::default();
+    for (key, _) in waiting {
+        if let Some(id) = EnvelopeId::from_slice(&key) {
+            shared.heads.forget(&id);
+            shared.content.remove(&id)?;
+        }
+        done.delete(Table::Erasing, key);
+    }
+    shared.store.scrub(&TABLES)?;
+    shared.store.write(done)?;
+    tracing::info!("purged content is off the disk");
+    Ok(())
+}
+
+/// Erases what an earlier run, or an earlier attempt, could not, until the node stops.
+pub async fn resume(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    loop {
+        {
+            let _one = shared.purging.lock().await;
+            let work = shared.clone();
+            if let Err(error) = blocking(move || erase(&work)).await {
+                tracing::error!(%error, "purged content is still on the disk; it is tried again");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
