@@ -13,7 +13,7 @@ use chancery_protocol::{
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Mutex, Semaphore, mpsc},
     task::JoinSet,
 };
 
@@ -50,15 +50,16 @@ pub fn adopt(shared: &Arc<Shared>, peer: AgencyName, connection: Connection) {
 /// Serves the streams that a peer opens, until the connection ends.
 async fn serve(shared: Arc<Shared>, connection: Connection, peer: AgencyName) {
     let mut streams = JoinSet::new();
-    let budget = Arc::new(Semaphore::new(FRAME_BUDGET as usize));
+    let bounds = Bounds { frames: Semaphore::new(FRAME_BUDGET as usize), asking: Mutex::default() };
+    let bounds = Arc::new(bounds);
     let mut stop = shared.stop.subscribe();
     loop {
         tokio::select! {
             accepted = connection.accept_bi() => match accepted {
                 Ok((send, recv)) => {
-                    let (shared, peer, budget) = (shared.clone(), peer.clone(), budget.clone());
+                    let (shared, peer, bounds) = (shared.clone(), peer.clone(), bounds.clone());
                     streams.spawn(async move {
-                        serve_stream(&shared, &peer, &budget, send, recv).await;
+                        serve_stream(&shared, &peer, &bounds, send, recv).await;
                     });
                 }
                 Err(reason) => {
@@ -79,14 +80,22 @@ async fn serve(shared: Arc<Shared>, connection: Connection, peer: AgencyName) {
     while streams.join_next().await.is_some() {}
 }
 
+/// What one connection may ask for at once.
+struct Bounds {
+    /// Bytes of frames in memory.
+    frames: Semaphore,
+    /// Held while a question about the ledger is answered: proofs cost reads and hashes.
+    asking: Mutex<()>,
+}
+
 async fn serve_stream(
     shared: &Arc<Shared>,
     peer: &AgencyName,
-    budget: &Semaphore,
+    bounds: &Bounds,
     mut send: SendStream,
     mut recv: RecvStream,
 ) {
-    if let Err(error) = answer(shared, peer, budget, &mut send, &mut recv).await {
+    if let Err(error) = answer(shared, peer, bounds, &mut send, &mut recv).await {
         tracing::warn!(%peer, %error, code = error.code(), "an offer was not completed");
         // Either half may have ended by itself already; then there is nothing to give up.
         drop(send.reset(GIVEN_UP));
@@ -97,18 +106,19 @@ async fn serve_stream(
 async fn answer(
     shared: &Arc<Shared>,
     peer: &AgencyName,
-    budget: &Semaphore,
+    bounds: &Bounds,
     send: &mut SendStream,
     recv: &mut RecvStream,
 ) -> Result<(), NodeError> {
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
-    let read = read_frame(recv, peer, Some(budget));
+    let read = read_frame(recv, peer, Some(&bounds.frames));
     let (body, permit) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
     let (envelope, content) = match decode_frame(&body)? {
         PeerMessage::Offer { envelope, content } => (envelope, content),
         PeerMessage::AskGrowth { sizes } => {
             drop((body, permit));
-            return witness::answer(shared, peer, sizes, budget, send, recv).await;
+            let _one = bounds.asking.lock().await;
+            return witness::answer(shared, peer, sizes, &bounds.frames, send, recv).await;
         }
         _ => {
             let why = "a stream starts with an offer or a witness's question".to_owned();

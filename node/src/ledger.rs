@@ -312,7 +312,8 @@ impl Ledger {
         }
         let mut batch = Batch::default();
         batch.put(Table::Meta, CLOSED, []);
-        if let Err(error) = self.store.write(batch) {
+        // With everything in its tables, the next start has no write-ahead log to replay.
+        if let Err(error) = self.store.write(batch).and_then(|()| self.store.scrub(&[])) {
             tracing::error!(%error, "the ledger could not be closed properly");
         }
     }
