@@ -55,6 +55,9 @@ pub struct AgencyCard {
     pub display: String,
     /// Where its node listens: `host:port`.
     pub address: String,
+    /// The superior whose node relays to and from it, when it is reached through one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<AgencyName>,
     /// Its sealed [`EncryptionKeyStatement`].
     #[serde(with = "serde_bytes")]
     pub encryption_key: Vec<u8>,
@@ -96,6 +99,9 @@ pub struct Directory {
     pub expires: i64,
     /// The sealed [`AgencyCard`]s.
     pub agencies: Vec<serde_bytes::ByteBuf>,
+    /// The newest revocation lists of the domain's CAs, DER.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crls: Vec<serde_bytes::ByteBuf>,
 }
 
 impl Directory {

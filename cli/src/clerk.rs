@@ -545,6 +545,7 @@ fn event_name<'a>(output: &Output, event: &'a str) -> &'a str {
         "SubmissionAcceptance" => "受理发送",
         "ContentConsignment" => "送达入库",
         "ContentHandover" => "交付经办",
+        "RelayAcceptance" => "转递受理",
         "RelayRejection" => "对方拒收",
         "RelayFailure" => "投递失败",
         "Pending" => "投递中",

@@ -177,6 +177,11 @@ pub const CODES: &[Code] = &[
     code("CHY-5006", ["the ciphertext does not have the root that its header seals", "密文与信封所载根摘要不符"],
         ["Check the sending node's disk and send the document again.", "请检查发送节点的磁盘，并重新发送公文。"]),
 
+    code("CHY-5007", ["the sender's seal is revoked", "发件机关的印章已被吊销"],
+        ["Renew the seal, and have the registrar publish it.", "请更换印章，并由注册中心发布。"]),
+    code("CHY-5008", ["the node does not relay for these agencies", "该节点不为这些机关转递"],
+        ["Check the directory: one of the two must name the node as its relay.", "请核对目录：其中一方须以该节点为转递机关。"]),
+
     code("CHY-6000", ["the command is not right", "命令有误"],
         ["Correct the command; `chancery help` shows examples.", "请更正命令；chancery help 有示例。"]),
     code("CHY-6001", ["the node gave an answer that does not belong to the request", "节点的应答与请求不符"],

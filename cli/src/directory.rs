@@ -2,14 +2,18 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use chancery_certs::{AgencyCard, AgencyName, Directory as DirectoryValue, SignerName};
+use chancery_certs::{
+    AgencyCard, AgencyName, Directory as DirectoryValue, SignerName, decode_crls,
+};
 use chancery_node::{LocalReply, LocalRequest, read_file, unix_now, write_new};
+
+use serde_bytes::ByteBuf;
 
 use crate::{
     failure::Failure,
     keys::Signer,
     local::Local,
-    output::{Output, time},
+    output::{Output, plain, time},
     trust::TrustArgs,
 };
 
@@ -51,6 +55,9 @@ pub struct Publish {
     /// For how many days it may be used
     #[arg(long, value_name = "N", default_value_t = 30)]
     days: u32,
+    /// The newest revocation list of a CA, PEM or DER: nodes cut off what it names (may be given several times)
+    #[arg(long = "crl", value_name = "FILE")]
+    crls: Vec<PathBuf>,
     /// The new file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -82,6 +89,11 @@ impl Publish {
                 .map_err(|e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(path))?;
             agencies.push(card.into());
         }
+        let mut crls = Vec::new();
+        for path in &self.crls {
+            let read = decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?;
+            crls.extend(read.iter().map(|crl| ByteBuf::from(crl.der())));
+        }
         let signer = self.signer.load()?;
         let SignerName::Agency(registrar) = signer.name().clone() else {
             return Err(Failure::usage(
@@ -96,6 +108,7 @@ impl Publish {
             issued: now,
             expires: now + i64::from(self.days) * 86_400,
             agencies,
+            crls,
         };
         write_new(&self.out, &directory.seal(&signer, now)?)?;
         if output.json {
@@ -135,17 +148,18 @@ fn show(
     if output.json {
         let list: Vec<_> = cards
             .iter()
-            .map(|c| serde_json::json!({ "agency": c.agency, "display": c.display, "address": c.address }))
+            .map(|c| serde_json::json!({ "agency": c.agency, "display": c.display, "address": c.address, "via": c.via }))
             .collect();
         output.print_json(&serde_json::json!({
             "registrar": directory.registrar, "version": directory.version,
-            "expires": time(directory.expires), "agencies": list,
+            "expires": time(directory.expires), "agencies": list, "crls": directory.crls.len(),
         }));
         return Ok(ExitCode::SUCCESS);
     }
     println!("{} {} – {}", directory.registrar, directory.version, time(directory.expires));
     for card in cards {
-        println!("  {}  {}  {}", card.agency, card.address, card.display);
+        let via = card.via.map_or_else(String::new, |via| format!("  ← {via}"));
+        println!("  {}  {}  {}{via}", card.agency, card.address, plain(&card.display));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -76,6 +76,9 @@ pub struct Init {
     /// The registrar whose seal signs the directory
     #[arg(long, value_name = "AGENCY")]
     registrar: AgencyName,
+    /// The superior through whose node everything goes, both ways: for an agency that is not reached directly
+    #[arg(long, value_name = "AGENCY")]
+    relay: Option<AgencyName>,
     /// The agency's seal: certificate chain
     #[arg(long, value_name = "FILE")]
     seal_cert: PathBuf,
@@ -210,6 +213,7 @@ impl Init {
             listen: self.listen,
             advertise: self.advertise.clone(),
             registrar: self.registrar.clone(),
+            relay: self.relay.clone(),
             files: files.clone(),
             limits: LimitSettings::default(),
             purge: PurgeSettings::default(),
@@ -262,6 +266,7 @@ fn seal_card(
         agency: config.agency.clone(),
         display: config.display.clone(),
         address: config.advertised(),
+        via: config.relay.clone(),
         encryption_key: statement.seal(seal, now)?,
     };
     Ok(card.seal(seal, now)?)

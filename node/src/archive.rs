@@ -21,7 +21,7 @@ use crate::{
     ledger::{LedgerBuilder, LedgerView, all_seals, put_seal, receipt_key},
     records::{
         DeliveryRecord, DeliveryState, EnvelopeRecord, ReceivedEvidence, delivery_of,
-        indexed_envelope, journal_envelope, journal_key,
+        indexed_envelope, journal_envelope,
     },
     requests,
     store::{Batch, RocksStore, Store, Table},
@@ -213,8 +213,7 @@ impl Check<'_> {
             );
         }
         self.content(audit, &record, &id, &header, purged)?;
-        let journal = journal_key(record.incoming, record.time, &id);
-        if self.store.get(Table::Journal, &journal)?.is_none() {
+        if self.store.get(Table::Journal, &record.journal_key(&id))?.is_none() {
             audit.missing(
                 format!("envelope {id} is not in the journal"),
                 format!("收发登记中没有信封 {id}"),
@@ -232,24 +231,33 @@ impl Check<'_> {
         header: &EnvelopeHeader,
     ) -> Result<(), NodeError> {
         if record.incoming {
-            if !self.recorded(Event::ContentConsignment, id, header.sender.as_str())? {
+            let event = match record.transit {
+                true => Event::RelayAcceptance,
+                false => Event::ContentConsignment,
+            };
+            if !self.recorded(event, id, header.sender.as_str())? {
                 audit.contradicted(
                     format!("no entry says how envelope {id} came in"),
                     format!("没有条目说明信封 {id} 如何收到"),
                 );
             }
-            return Ok(());
         }
         for recipient in &header.recipients {
             let agency = &recipient.agency;
-            if !self.recorded(Event::SubmissionAcceptance, id, agency.as_str())? {
+            let key = crate::records::delivery_key(id, agency);
+            let delivery = self.store.get(Table::Deliveries, &key)?;
+            // What came in is carried on to some of its recipients, or to none.
+            if record.incoming && delivery.is_none() {
+                continue;
+            }
+            if !record.incoming
+                && !self.recorded(Event::SubmissionAcceptance, id, agency.as_str())?
+            {
                 audit.contradicted(
                     format!("no entry says that {id} was accepted for {agency}"),
                     format!("没有条目说明信封 {id} 已受理发往 {agency}"),
                 );
             }
-            let key = crate::records::delivery_key(id, agency);
-            let delivery = self.store.get(Table::Deliveries, &key)?;
             let delivery = delivery.and_then(|d| cbor::decode::<DeliveryRecord>(&d).ok());
             let Some(delivery) = delivery else {
                 audit.missing(
@@ -301,6 +309,13 @@ impl Check<'_> {
             }
             return Ok(());
         }
+        if !there && record.transit {
+            let prefix = id.digest().as_bytes();
+            // A relay keeps nothing of what it has carried on.
+            if self.store.scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
+                return Ok(());
+            }
+        }
         if !there {
             audit.missing(
                 format!("the content of {id} is not there, and nothing says that it was purged"),
@@ -325,7 +340,7 @@ impl Check<'_> {
         for key in keys(self.store, Table::Journal) {
             let key = key?;
             let record = match journal_envelope(&key) {
-                Some(id) => self.record(&id)?.map(|r| journal_key(r.incoming, r.time, &id)),
+                Some(id) => self.record(&id)?.map(|r| r.journal_key(&id)),
                 None => None,
             };
             if record.as_ref() != Some(&key) {

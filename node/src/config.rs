@@ -24,6 +24,9 @@ pub struct NodeConfig {
     pub advertise: Option<String>,
     /// The registrar whose seal signs the directory.
     pub registrar: AgencyName,
+    /// The superior whose node relays to and from this one: it goes into the agency's card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<AgencyName>,
     /// The files it uses.
     #[serde(default)]
     pub files: FileSettings,

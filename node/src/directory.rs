@@ -2,17 +2,25 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chancery_certs::{AgencyCard, AgencyName, Certificate, Directory, EncryptionKeyStatement};
+use chancery_certs::{
+    AgencyCard, AgencyName, Certificate, Crl, Directory, EncryptionKeyStatement, KnownCrl,
+    PathError, PathReason, Purpose, RevocationCheck, TrustStore,
+};
 use chancery_crypto::KemPublicKey;
-use chancery_protocol::LogKey;
+use chancery_protocol::{LogKey, ProtocolError};
 
 use crate::{NodeError, identity::Identity};
+
+/// The most relays between an agency and the top of its hierarchy.
+const MAX_RELAYS: usize = 8;
 
 /// An agency as the directory lists it.
 #[derive(Debug, Clone)]
 pub struct Peer {
     pub display: String,
     pub address: String,
+    /// The superior that relays to and from it.
+    pub via: Option<AgencyName>,
     pub encryption: KemPublicKey,
     /// The last second in which that key may be used.
     pub encryption_expires: i64,
@@ -27,6 +35,8 @@ pub struct DirectoryView {
     pub expires: i64,
     /// The signed bytes, for keeping.
     pub bytes: Vec<u8>,
+    /// The revocation lists that came with it.
+    pub crls: Vec<Crl>,
     peers: BTreeMap<AgencyName, Arc<Peer>>,
 }
 
@@ -41,8 +51,15 @@ impl DirectoryView {
     ) -> Result<Self, NodeError> {
         let directory = Directory::open(bytes, registrar, &identity.trust, now)?;
         let mut peers = BTreeMap::new();
+        let mut crls = Vec::new();
+        for der in &directory.crls {
+            match Crl::from_der(der) {
+                Ok(crl) => crls.push(crl),
+                Err(error) => tracing::warn!(%error, "a CRL in the directory is not usable"),
+            }
+        }
         for card in &directory.agencies {
-            match open_card(card, identity, now) {
+            match open_card(card, identity, &crls, now) {
                 Ok((agency, peer)) => drop(peers.insert(agency, Arc::new(peer))),
                 Err(error) => tracing::warn!(%error, "a card in the directory is not usable"),
             }
@@ -51,8 +68,46 @@ impl DirectoryView {
             version: directory.version,
             expires: directory.expires,
             bytes: bytes.to_vec(),
+            crls,
             peers,
         })
+    }
+
+    /// The agency and the relays above it, from itself upwards.
+    pub fn above(&self, agency: &AgencyName) -> Vec<AgencyName> {
+        let mut chain = vec![agency.clone()];
+        while chain.len() <= MAX_RELAYS
+            && let Some(next) =
+                chain.last().and_then(|last| self.peers.get(last)).and_then(|p| p.via.clone())
+            && !chain.contains(&next)
+        {
+            chain.push(next);
+        }
+        chain
+    }
+
+    /// To whom `own` hands what is for `recipient`: down to the one below it on the way, else up to its own
+    /// superior, else over to the top of the recipient's hierarchy. Along a tree that ends.
+    pub fn next_hop(&self, own: &AgencyName, recipient: &AgencyName) -> AgencyName {
+        let mut chain = self.above(recipient);
+        if let Some(place) = chain.iter().position(|name| name == own).filter(|place| *place > 0) {
+            return chain.swap_remove(place - 1);
+        }
+        if let Some(superior) = self.peers.get(own).and_then(|entry| entry.via.clone()) {
+            return superior;
+        }
+        chain.pop().unwrap_or_else(|| recipient.clone())
+    }
+
+    /// Whether `own` carries on what `sender` has for `recipient`: one of them must be below it.
+    pub fn relays(&self, own: &AgencyName, sender: &AgencyName, recipient: &AgencyName) -> bool {
+        [sender, recipient].iter().any(|end| self.above(end).iter().skip(1).any(|n| n == own))
+    }
+
+    /// Whether `peer` may hand over what `sender` has sent: it is the sender, or a relay above it or above
+    /// `own`.
+    pub fn carries(&self, own: &AgencyName, peer: &AgencyName, sender: &AgencyName) -> bool {
+        peer == sender || [sender, own].iter().any(|end| self.above(end).iter().any(|n| n == peer))
     }
 
     /// The agency's entry.
@@ -67,9 +122,40 @@ impl DirectoryView {
     }
 }
 
-fn open_card(card: &[u8], identity: &Identity, now: i64) -> Result<(AgencyName, Peer), NodeError> {
+/// Refuses a certificate that a revocation list names. Lists that do not cover it, or are out of date, are
+/// said in the log: a registrar's outage must not stop the bus, and must not go unnoticed.
+pub fn check_revoked(
+    trust: &TrustStore,
+    chain: &[Certificate],
+    crls: &[Crl],
+    now: i64,
+    purpose: Purpose,
+) -> Result<(), PathError> {
+    let Some((leaf, above)) = chain.split_first().filter(|_| !crls.is_empty()) else {
+        return Ok(());
+    };
+    let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: now }).collect();
+    match trust.validate_by(leaf, above, &RevocationCheck::Current(&known), now, purpose) {
+        Err(error) if error.reason == PathReason::Revoked => Err(error),
+        Err(error) if error.reason == PathReason::RevocationUnknown => {
+            tracing::warn!(subject = leaf.subject(), %error, "it is not known whether it is revoked");
+            Ok(())
+        }
+        // Anything else was checked, and said, without the lists.
+        _ => Ok(()),
+    }
+}
+
+fn open_card(
+    card: &[u8],
+    identity: &Identity,
+    crls: &[Crl],
+    now: i64,
+) -> Result<(AgencyName, Peer), NodeError> {
     let card = AgencyCard::open(card, &identity.trust, now)?;
     let seal_chain = card.chain;
+    check_revoked(&identity.trust, &seal_chain, crls, now, Purpose::Sign)
+        .map_err(ProtocolError::from)?;
     let card = card.value;
     let statement = EncryptionKeyStatement::open(&card.encryption_key, &identity.trust, now)?;
     if statement.agency != card.agency {
@@ -83,10 +169,75 @@ fn open_card(card: &[u8], identity: &Identity, now: i64) -> Result<(AgencyName, 
     let peer = Peer {
         display: card.display,
         address: card.address,
+        via: card.via,
         encryption: statement.key,
         encryption_expires: statement.not_after,
         log_key,
         seal_chain,
     };
     Ok((card.agency, peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of names and the superiors above them. Keys do not matter here.
+    fn view(agencies: &[(&str, Option<&str>)]) -> DirectoryView {
+        let key = chancery_crypto::KemPrivateKey::generate(chancery_crypto::Kem::X25519);
+        let encryption = key.public_key().expect("a key");
+        let seal = chancery_crypto::SigningKey::generate(chancery_crypto::Algorithm::EdDsa);
+        let seal = seal.expect("random bytes").public_key();
+        let peers = agencies.iter().map(|(agency, via)| {
+            let name: AgencyName = agency.parse().expect("a name");
+            let peer = Peer {
+                display: String::new(),
+                address: String::new(),
+                via: via.map(|via| via.parse().expect("a name")),
+                encryption: encryption.clone(),
+                encryption_expires: 0,
+                seal_chain: Vec::new(),
+                log_key: LogKey::new("x", &seal).expect("a key"),
+            };
+            (name, Arc::new(peer))
+        });
+        let peers = peers.collect();
+        DirectoryView { version: 1, expires: 0, bytes: Vec::new(), crls: Vec::new(), peers }
+    }
+
+    #[test]
+    fn every_way_through_a_hierarchy_ends_at_the_recipient() {
+        let names = [
+            ("zj.cn", None),
+            ("hz.zj.cn", Some("zj.cn")),
+            ("county.hz.zj.cn", Some("hz.zj.cn")),
+            ("js.cn", None),
+            ("nj.js.cn", Some("js.cn")),
+            ("free.cn", None),
+            // Two that name each other: nothing may go round for ever.
+            ("round.cn", Some("trip.cn")),
+            ("trip.cn", Some("round.cn")),
+        ];
+        let view = view(&names);
+        let name = |text: &str| text.parse::<AgencyName>().expect("a name");
+        for (from, _) in &names[..6] {
+            for (to, _) in &names[..6] {
+                let (mut at, end, sender) = (name(from), name(to), name(from));
+                let mut hops = 0;
+                while at != end {
+                    let next = view.next_hop(&at, &end);
+                    assert!(view.carries(&next, &at, &sender), "{next} takes from {at}");
+                    assert!(next == end || view.relays(&next, &sender, &end), "{next} relays");
+                    (at, hops) = (next, hops + 1);
+                    assert!(hops <= 5, "from {from} to {to}");
+                }
+            }
+        }
+        assert_eq!(view.next_hop(&name("county.hz.zj.cn"), &name("nj.js.cn")), name("hz.zj.cn"));
+        assert_eq!(view.next_hop(&name("zj.cn"), &name("nj.js.cn")), name("js.cn"));
+        assert_eq!(view.next_hop(&name("free.cn"), &name("js.cn")), name("js.cn"));
+        assert!(!view.relays(&name("free.cn"), &name("zj.cn"), &name("js.cn")));
+        assert!(!view.carries(&name("zj.cn"), &name("free.cn"), &name("js.cn")));
+        assert!(view.above(&name("round.cn")).len() < 10);
+    }
 }

@@ -1,13 +1,12 @@
 //! Documents inside envelopes: taking them in from clerks, and opening what is kept.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use chancery_certs::{AgencyName, rfc3339};
+use chancery_certs::{AgencyName, Certificate, rfc3339};
 use chancery_crypto::{Commitment, ContentKey, Digest, cbor, unwrap_key, wrap_key};
 use chancery_protocol::{
     ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
     Indication, Leaf, Opening, Recipient, SignedDocument, commit_to_document, recipient_info,
-    verify_document,
 };
 
 use crate::{
@@ -16,8 +15,8 @@ use crate::{
     heads::{Opened, OpenedHead},
     ledger::receipt_key,
     records::{
-        DeliveryRecord, DeliveryState, EnvelopeRecord, ReceivedEvidence, delivery_key, index,
-        indexed_envelope, journal_envelope,
+        DeliveryRecord, EnvelopeRecord, ReceivedEvidence, delivery_key, index, indexed_envelope,
+        journal_envelope,
     },
     shared::Shared,
     store::{Batch, Table},
@@ -67,7 +66,7 @@ impl Submission {
                 header.from, identity.agency
             )));
         }
-        let report = verify_document(&document, &identity.trust, now);
+        let report = shared.verify(&document);
         if report.indication != Indication::TotalPassed {
             let bad = report.signatures.iter().map(|s| &s.finding).chain(&report.findings);
             let bad = bad.filter(|f| f.indication != Indication::TotalPassed);
@@ -147,6 +146,7 @@ impl Submission {
             in_file: inline.is_none(),
             own_key: Some(own_key.into()),
             purged: None,
+            transit: false,
         };
         let mut commit = Commit::default();
         record.put(&id, &mut commit.batch)?;
@@ -154,12 +154,7 @@ impl Submission {
         if let Some(inline) = inline {
             commit.batch.put(Table::Content, *id.digest().as_bytes(), inline);
         }
-        let pending = DeliveryRecord {
-            state: DeliveryState::Pending,
-            since: now,
-            refusal: None,
-            evidence: None,
-        };
+        let pending = DeliveryRecord::pending(now);
         for recipient in &header.recipients {
             commit.leaves.push(Leaf {
                 event: Event::SubmissionAcceptance,
@@ -235,6 +230,8 @@ fn peek(
     id: &EnvelopeId,
 ) -> Result<(EnvelopeRecord, Digest, SignedDocument), NodeError> {
     let record = EnvelopeRecord::get(&*shared.store, id)?
+        // What is only carried on cannot be opened here.
+        .filter(|record| !record.transit)
         .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
     let (_, header) = record.header()?;
     let mut plain = read_plain(shared, id, &record)?;
@@ -266,7 +263,7 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
         return Ok(head);
     }
     let (record, salt, document) = peek(shared, id)?;
-    let report = verify_document(&document, &shared.identity.trust, unix_now());
+    let report = shared.verify(&document);
     let head = Arc::new(OpenedHead {
         envelope: *id,
         incoming: record.incoming,
@@ -397,7 +394,7 @@ pub fn evidence(shared: &Shared, head: &OpenedHead) -> Result<Vec<Evidence>, Nod
         salt: Some(head.salt),
     };
     let prefix = head.envelope.digest().as_bytes();
-    let mut out = Vec::new();
+    let (mut out, mut relays) = (Vec::new(), HashSet::new());
     for receipt in shared.ledger.given_receipts(prefix)? {
         out.push(make(&shared.identity.agency, receipt, own_chain));
     }
@@ -406,6 +403,14 @@ pub fn evidence(shared: &Shared, head: &OpenedHead) -> Result<Vec<Evidence>, Nod
         let agency = crate::records::delivery_of(&key).map(|(_, agency)| agency);
         if let Some((digest, agency)) = record.evidence.zip(agency) {
             out.push(received(shared, &digest, &agency, Some(head.salt))?);
+        }
+        // One relay's receipt may stand for several recipients.
+        if let Some(digest) = record.relayed.filter(|digest| relays.insert(*digest)) {
+            let kept = kept_evidence(shared, &digest)?;
+            let seal = kept.chain.first().map(|der| Certificate::from_der(der)).transpose()?;
+            if let Some(seal) = seal {
+                out.push(received(shared, &digest, &seal.agency_name()?, Some(head.salt))?);
+            }
         }
     }
     Ok(out)
@@ -418,8 +423,12 @@ pub fn received(
     agency: &AgencyName,
     salt: Option<Digest>,
 ) -> Result<Evidence, NodeError> {
+    let stored = kept_evidence(shared, digest)?;
+    Ok(Evidence { agency: agency.clone(), receipt: stored.receipt, chain: stored.chain, salt })
+}
+
+fn kept_evidence(shared: &Shared, digest: &Digest) -> Result<ReceivedEvidence, NodeError> {
     let missing = || NodeError::Damaged(format!("the evidence {digest} is missing"));
     let bytes = shared.store.get(Table::Evidence, digest.as_bytes())?.ok_or_else(missing)?;
-    let stored: ReceivedEvidence = cbor::decode(&bytes)?;
-    Ok(Evidence { agency: agency.clone(), receipt: stored.receipt, chain: stored.chain, salt })
+    Ok(cbor::decode(&bytes)?)
 }

@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
-use chancery_certs::{AgencyName, Certificate, Purpose};
+use chancery_certs::{AgencyName, Certificate, Crl, Purpose};
 use chancery_crypto::Hasher;
+use chancery_protocol::ProtocolError;
 use quinn::{
     ClientConfig, Connection, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig,
     MtuDiscoveryConfig, RecvStream, SendStream, ServerConfig, TransportConfig, VarInt,
@@ -25,7 +26,7 @@ use rustls::{
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{NodeConfig, NodeError, identity::Identity, unix_now};
+use crate::{NodeConfig, NodeError, directory::check_revoked, identity::Identity, unix_now};
 
 /// The application protocol (ALPN).
 const ALPN: &[u8] = b"chancery/1";
@@ -159,7 +160,11 @@ fn transport(config: &NodeConfig) -> TransportConfig {
 /// The agency at the other end. TLS has verified its certificate's path; what webpki does not look
 /// at is whether an absent extended key usage or a key usage for signing documents will do (a seal
 /// is no node), so the path is validated again as that of a node.
-pub fn peer_agency(connection: &Connection, identity: &Identity) -> Result<AgencyName, NodeError> {
+pub fn peer_agency(
+    connection: &Connection,
+    identity: &Identity,
+    crls: &[Crl],
+) -> Result<AgencyName, NodeError> {
     let unknown = || NodeError::Tls("the peer shows no certificate".into());
     let shown = connection.peer_identity().ok_or_else(unknown)?;
     let chain = shown.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| unknown())?;
@@ -167,7 +172,9 @@ pub fn peer_agency(connection: &Connection, identity: &Identity) -> Result<Agenc
         chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
     let (leaf, above) = chain.split_first().ok_or_else(unknown)?;
     let valid = identity.trust.validate(leaf, above, unix_now(), Purpose::Node);
-    valid.map_err(chancery_protocol::ProtocolError::from)?;
+    valid.map_err(ProtocolError::from)?;
+    check_revoked(&identity.trust, &chain, crls, unix_now(), Purpose::Node)
+        .map_err(ProtocolError::from)?;
     Ok(leaf.agency_name()?)
 }
 
@@ -210,6 +217,18 @@ impl Connections {
         }
     }
 
+    /// Closes every connection that a check refuses.
+    pub fn close_unless(&self, accepted: impl Fn(&Connection) -> Result<(), NodeError>) {
+        for (peer, connections) in self.lock().iter() {
+            for connection in connections {
+                if let Err(error) = accepted(connection) {
+                    tracing::warn!(%peer, %error, "peer not accepted any more");
+                    connection.close(NOT_ACCEPTED, b"not accepted any more");
+                }
+            }
+        }
+    }
+
     /// The peers that are connected.
     pub fn peers(&self) -> Vec<AgencyName> {
         let map = self.lock();
@@ -224,6 +243,7 @@ pub async fn dial(
     agency: &AgencyName,
     address: &str,
     identity: &Identity,
+    crls: &[Crl],
 ) -> Result<Connection, NodeError> {
     let failed = |why: String| NodeError::Network { peer: format!("{agency} ({address})"), why };
     let address: SocketAddr = tokio::net::lookup_host(address)
@@ -237,7 +257,7 @@ pub async fn dial(
         .await
         .map_err(|_| failed("no answer in time".into()))?
         .map_err(|e| failed(e.to_string()))?;
-    let found = peer_agency(&connection, identity);
+    let found = peer_agency(&connection, identity, crls);
     if !matches!(&found, Ok(found) if found == agency) {
         connection.close(NOT_ACCEPTED, b"not accepted");
         return Err(failed(found.map_or_else(|e| e.to_string(), |found| format!("it is {found}"))));

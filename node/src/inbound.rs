@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, Purpose};
 use chancery_crypto::CHUNK_SIZE;
 use chancery_protocol::{
     EnvelopeHeader, EnvelopeId, Event, InboundDecision, Leaf, LocalState, OpenedEnvelope,
@@ -20,11 +20,13 @@ use tokio::{
 use crate::{
     Commit, NodeError, Outcome,
     content::Arriving,
+    directory::{DirectoryView, check_revoked},
     endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
     files::blocking,
     ledger::receipt_key,
     records::EnvelopeRecord,
+    relay,
     shared::Shared,
     store::Table,
     unix_now, witness,
@@ -32,6 +34,8 @@ use crate::{
 
 /// How long a peer may take to say what it has to say next.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Seconds after which a sender asks again a node that does not relay for it yet.
+const RELAY_AGAIN: u32 = 30;
 /// Pieces of ciphertext between the network and the disk.
 const PIECES: usize = 32;
 /// The largest such piece, in bytes.
@@ -42,6 +46,8 @@ const GIVEN_UP: VarInt = VarInt::from_u32(1);
 /// Uses a connection for both directions, whoever opened it.
 pub fn adopt(shared: &Arc<Shared>, peer: AgencyName, connection: Connection) {
     shared.connections.put(peer.clone(), connection.clone());
+    // Whoever waits to reach it, or somebody below it, need not wait any longer.
+    shared.arrivals.send_modify(|count| *count += 1);
     let mut serving = shared.serving.lock().unwrap_or_else(PoisonError::into_inner);
     while serving.try_join_next().is_some() {}
     serving.spawn(serve(shared.clone(), connection, peer));
@@ -113,29 +119,57 @@ async fn answer(
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
     let read = read_frame(recv, peer, Some(&bounds.frames));
     let (body, permit) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
-    let (envelope, content) = match decode_frame(&body)? {
-        PeerMessage::Offer { envelope, content } => (envelope, content),
+    let (envelope, content, recipient) = match decode_frame(&body)? {
+        PeerMessage::Offer { envelope, content, recipient } => (envelope, content, recipient),
+        PeerMessage::AskDirectory { version } => {
+            let directory = shared.newer_directory(version).map(serde_bytes::ByteBuf::from);
+            let answer = encode_frame(&PeerMessage::Directory { directory })?;
+            write(send, &answer, peer).await?;
+            // Finishing fails only when the peer has gone, and then it will ask again.
+            drop(send.finish());
+            return Ok(());
+        }
         PeerMessage::AskGrowth { sizes } => {
             drop((body, permit));
             let _one = bounds.asking.lock().await;
             return witness::answer(shared, peer, sizes, &bounds.frames, send, recv).await;
         }
         _ => {
-            let why = "a stream starts with an offer or a witness's question".to_owned();
+            let why = "a stream starts with an offer or a question".to_owned();
             return Err(chancery_protocol::ProtocolError::Message(why).into());
         }
     };
     drop(body);
     // What came along stays in memory until it is committed; without it, little does.
     let _permit = permit.filter(|_| content.is_some());
-    let message = match admit(shared, peer, &envelope) {
+    let own = &shared.identity.agency;
+    // What is for this very agency need not say so.
+    let recipient = recipient.filter(|recipient| recipient != own);
+    let message = match admit(shared, peer, &envelope, recipient.as_ref()) {
         Err(refusal) => {
             tracing::warn!(%peer, code = refusal.code, reason = refusal.reason, "offer refused");
             PeerMessage::Refuse(refusal)
         }
         Ok(opened) => {
-            let offered = Offered { shared, peer, opened, envelope };
-            offered.take(content.map(serde_bytes::ByteBuf::into_vec), send, recv).await?
+            let id = opened.id;
+            let mut concluded = shared.concluded.subscribe();
+            let transit = recipient.is_some();
+            let offered = Offered { shared, peer, opened, envelope, transit };
+            let content = content.map(serde_bytes::ByteBuf::into_vec);
+            let taken = offered.take(content, recipient.as_ref(), send, recv).await?;
+            match (taken, &recipient) {
+                (PeerMessage::Relayed { receipt }, Some(recipient)) => {
+                    write(send, &encode_frame(&PeerMessage::Relayed { receipt })?, peer).await?;
+                    match relay::outcome(shared, &id, recipient, &mut concluded).await? {
+                        Some(outcome) => outcome,
+                        None => {
+                            drop(send.finish());
+                            return Ok(());
+                        }
+                    }
+                }
+                (message, _) => message,
+            }
         }
     };
     write(send, &encode_frame(&message)?, peer).await?;
@@ -149,19 +183,39 @@ fn refusal(code: &str, reason: impl Into<String>, retry_after: Option<u32>) -> R
 }
 
 /// Checks seal and policy of an offered envelope.
-fn admit(shared: &Shared, peer: &AgencyName, envelope: &[u8]) -> Result<OpenedEnvelope, Refusal> {
+fn admit(
+    shared: &Shared,
+    peer: &AgencyName,
+    envelope: &[u8],
+    recipient: Option<&AgencyName>,
+) -> Result<OpenedEnvelope, Refusal> {
     let now = unix_now();
     let identity = &shared.identity;
     let opened = EnvelopeHeader::open(envelope, &identity.trust, now)
         .map_err(|e| refusal(protocol_code(&e), e.to_string(), None))?;
     let header = &opened.header;
-    if header.sender != *peer {
+    check_revoked(&identity.trust, &opened.chain, &shared.crls(), now, Purpose::Sign)
+        .map_err(|e| refusal("CHY-5007", e.to_string(), None))?;
+    let own = &identity.agency;
+    let directory = shared.directory();
+    let carries = |d: &DirectoryView| d.carries(own, peer, &header.sender);
+    // Whose it is, its seal says; who hands it over must be on the way.
+    if header.sender != *peer && !directory.as_ref().is_ok_and(|d| carries(d)) {
         let why = format!("{peer} offers an envelope of {}", header.sender);
         return Err(refusal("CHY-5001", why, None));
     }
-    if !header.is_for(&identity.agency) {
-        let why = format!("it is not for {}", identity.agency);
+    let to = recipient.unwrap_or(own);
+    if !header.is_for(to) {
+        let why = format!("it is not for {to}");
         return Err(refusal("CHY-5002", why, None));
+    }
+    if let Some(recipient) = recipient {
+        // A directory that has not come yet may say otherwise: the sender tries again.
+        let relays = directory.is_ok_and(|d| d.relays(own, &header.sender, recipient));
+        if !relays {
+            let why = format!("{own} does not relay from {} to {recipient}", header.sender);
+            return Err(refusal("CHY-5008", why, Some(RELAY_AGAIN)));
+        }
     }
     if header.expires < now {
         return Err(refusal("CHY-5003", "it has expired", None));
@@ -191,12 +245,17 @@ struct Offered<'a> {
     peer: &'a AgencyName,
     opened: OpenedEnvelope,
     envelope: Vec<u8>,
+    /// Whether it is to be carried on, and not for this agency.
+    transit: bool,
 }
 
 impl Offered<'_> {
     fn leaf(&self) -> Leaf {
         Leaf {
-            event: Event::ContentConsignment,
+            event: match self.transit {
+                true => Event::RelayAcceptance,
+                false => Event::ContentConsignment,
+            },
             envelope: self.opened.id,
             commitment: self.opened.header.commitment,
             counterpart: self.opened.header.sender.clone(),
@@ -214,12 +273,13 @@ impl Offered<'_> {
     async fn take(
         self,
         inline: Option<Vec<u8>>,
+        recipient: Option<&AgencyName>,
         send: &mut SendStream,
         recv: &mut RecvStream,
     ) -> Result<PeerMessage, NodeError> {
         let id = self.opened.id;
-        if let Some(receipt) = self.held()? {
-            return Ok(PeerMessage::Have { receipt });
+        if let Some(answer) = self.answer_held(recipient)? {
+            return Ok(answer);
         }
         if !self.shared.claim(&id) {
             let why = "it is arriving on another stream";
@@ -227,15 +287,19 @@ impl Offered<'_> {
         }
         let _claim = Claim { shared: self.shared, id };
         // Again under the claim: another stream may have finished in between.
-        if let Some(receipt) = self.held()? {
-            return Ok(PeerMessage::Have { receipt });
+        if let Some(answer) = self.answer_held(recipient)? {
+            return Ok(answer);
+        }
+        // It may be here for another reason: a relay can be a recipient, too.
+        if EnvelopeRecord::get(&*self.shared.store, &id)?.is_some_and(|record| !record.emptied()) {
+            return self.commit(None, recipient).await;
         }
         if let Some(content) = inline {
-            return self.take_inline(content).await;
+            return self.take_inline(content, recipient).await;
         }
         if self.shared.content.has_whole(&id) {
             // It arrived whole, and the node stopped before it could commit.
-            return self.commit(None).await;
+            return self.commit(None, recipient).await;
         }
         let header = self.opened.header.clone();
         let files = self.shared.content.clone();
@@ -264,38 +328,74 @@ impl Offered<'_> {
             let torn = from > 0;
             return Ok(mismatch(torn.then_some(1)));
         }
-        self.commit(None).await
+        self.commit(None, recipient).await
     }
 
-    async fn take_inline(self, content: Vec<u8>) -> Result<PeerMessage, NodeError> {
+    /// The answer when it is here already, unless its content is needed again to be carried on.
+    fn answer_held(
+        &self,
+        recipient: Option<&AgencyName>,
+    ) -> Result<Option<PeerMessage>, NodeError> {
+        let Some(receipt) = self.held()? else { return Ok(None) };
+        let Some(recipient) = recipient else { return Ok(Some(PeerMessage::Have { receipt })) };
+        let carried = relay::carry_on(self.shared, &self.opened, recipient)?;
+        Ok(carried.then_some(PeerMessage::Relayed { receipt }))
+    }
+
+    async fn take_inline(
+        self,
+        content: Vec<u8>,
+        recipient: Option<&AgencyName>,
+    ) -> Result<PeerMessage, NodeError> {
         let header = &self.opened.header;
         let mut tree = merkle::CompactRange::default();
         content.chunks(CHUNK_SIZE).for_each(|chunk| tree.push(merkle::leaf_hash(chunk)));
         if content.len() as u64 != header.size || tree.root() != header.root {
             return Ok(mismatch(None));
         }
-        self.commit(Some(content)).await
+        self.commit(Some(content), recipient).await
     }
 
-    /// Makes envelope, content and ledger entry durable together.
-    async fn commit(self, inline: Option<Vec<u8>>) -> Result<PeerMessage, NodeError> {
+    /// Makes envelope, content and ledger entry durable together, and the way on with it.
+    async fn commit(
+        self,
+        inline: Option<Vec<u8>>,
+        recipient: Option<&AgencyName>,
+    ) -> Result<PeerMessage, NodeError> {
         let id = self.opened.id;
         let leaf = self.leaf();
-        let record = EnvelopeRecord {
-            sealed: self.envelope.clone(),
-            incoming: true,
-            time: self.shared.micros(),
-            in_file: inline.is_none(),
-            own_key: None,
-            purged: None,
-        };
         let mut commit = Commit {
+            absent: Some((Table::Receipts, receipt_key(&leaf))),
             leaves: vec![leaf],
-            absent: Some((Table::Envelopes, id.digest().as_bytes().to_vec())),
             ..Commit::default()
         };
-        record.put(&id, &mut commit.batch)?;
-        commit.batch.put(Table::Unindexed, *id.digest().as_bytes(), []);
+        if let (Some(receipt), Some(recipient)) = (self.held()?, recipient) {
+            // Only its content had gone, once it was with everybody else.
+            relay::refill(self.shared, &self.opened, recipient, inline)?;
+            return Ok(PeerMessage::Relayed { receipt });
+        }
+        let there = EnvelopeRecord::get(&*self.shared.store, &id)?;
+        if there.as_ref().is_none_or(|there| there.transit) {
+            if let Some(there) = &there {
+                commit.batch.delete(Table::Journal, there.journal_key(&id));
+            }
+            let record = EnvelopeRecord {
+                sealed: self.envelope.clone(),
+                incoming: true,
+                time: self.shared.micros(),
+                in_file: inline.is_none(),
+                own_key: None,
+                purged: None,
+                transit: self.transit,
+            };
+            record.put(&id, &mut commit.batch)?;
+        }
+        if !self.transit {
+            commit.batch.put(Table::Unindexed, *id.digest().as_bytes(), []);
+        }
+        if let Some(recipient) = recipient {
+            relay::begin(&mut commit.batch, &id, recipient)?;
+        }
         if let Some(content) = inline {
             commit.batch.put(Table::Content, *id.digest().as_bytes(), content);
         }
@@ -304,11 +404,17 @@ impl Offered<'_> {
                 let receipt = receipts.into_iter().next();
                 let receipt =
                     receipt.ok_or_else(|| NodeError::Damaged("a commit gave no receipt".into()))?;
-                tracing::info!(envelope = %id, peer = %self.peer, entry = receipt.index, "received");
-                Ok(PeerMessage::Evidence { receipt })
+                let Some(recipient) = recipient else {
+                    tracing::info!(envelope = %id, peer = %self.peer, entry = receipt.index, "received");
+                    return Ok(PeerMessage::Evidence { receipt });
+                };
+                tracing::info!(envelope = %id, peer = %self.peer, %recipient, "taken for relaying");
+                let urgency = self.opened.header.urgency;
+                self.shared.outbound.enqueue(id, recipient.clone(), urgency);
+                Ok(PeerMessage::Relayed { receipt })
             }
-            Outcome::Exists => match self.held()? {
-                Some(receipt) => Ok(PeerMessage::Have { receipt }),
+            Outcome::Exists => match self.answer_held(recipient)? {
+                Some(answer) => Ok(answer),
                 None => Err(NodeError::Damaged(format!("envelope {id} has no receipt"))),
             },
         }

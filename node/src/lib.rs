@@ -23,6 +23,7 @@ mod outbound;
 mod purge;
 mod queue;
 mod records;
+mod relay;
 mod requests;
 mod runtime;
 mod server;

@@ -22,10 +22,12 @@ use crate::{
     endpoint,
     files::blocking,
     inbound,
+    ledger::receipt_key,
     queue::{Item, Queue},
     records::{
         DeliveryRecord, DeliveryState, EnvelopeRecord, ReceivedEvidence, delivery_key, delivery_of,
     },
+    relay,
     shared::Shared,
     store::Table,
     unix_now, witness,
@@ -33,6 +35,8 @@ use crate::{
 
 /// How long a peer may take to answer an offer, or to commit what it has received whole.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at whether the superior is connected.
+const SUPERIOR_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes read from a file at once.
 const READ: usize = 4 * CHUNK_SIZE;
 
@@ -85,6 +89,7 @@ async fn courier(shared: Arc<Shared>, peer: AgencyName, queue: Arc<Queue>) {
     let mut delayed: Vec<(Instant, Item)> = Vec::new();
     let mut failures = 0;
     let mut pause: Option<Instant> = None;
+    let mut arrivals = shared.arrivals.subscribe();
     loop {
         let now = Instant::now();
         delayed.retain(|(due, item)| {
@@ -106,9 +111,10 @@ async fn courier(shared: Arc<Shared>, peer: AgencyName, queue: Arc<Queue>) {
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match connected {
-                Ok(connection) => {
+                Ok((hop, connection)) => {
                     failures = 0;
-                    flights.spawn(fly(shared.clone(), peer.clone(), connection, item));
+                    let way = Way { recipient: peer.clone(), hop, connection };
+                    flights.spawn(fly(shared.clone(), way, item));
                 }
                 Err(error) => {
                     failures += 1;
@@ -139,6 +145,10 @@ async fn courier(shared: Arc<Shared>, peer: AgencyName, queue: Arc<Queue>) {
             },
             () = queue.more.notified(), if room && queue.is_empty() => {}
             () = tokio::time::sleep_until(due.unwrap_or(now)), if due.is_some() => {}
+            Ok(()) = arrivals.changed(), if pause.is_some() => {
+                // It may be the very one that could not be reached.
+                pause = None;
+            }
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
@@ -150,35 +160,79 @@ fn random() -> u64 {
     chancery_crypto::random::<8>().map_or(0, u64::from_be_bytes)
 }
 
-/// The connection to a peer: the one that is there, or a new one.
-async fn connect(shared: &Arc<Shared>, peer: &AgencyName) -> Result<Connection, NodeError> {
-    if let Some(connection) = shared.connections.get(peer) {
-        return Ok(connection);
-    }
-    let entry = shared.directory()?.peer(peer)?;
-    let connection =
-        endpoint::dial(&shared.endpoint, peer, &entry.address, &shared.identity).await?;
-    tracing::info!(%peer, address = entry.address, "connected");
-    inbound::adopt(shared, peer.clone(), connection.clone());
-    Ok(connection)
+/// Who is handed an envelope, for whom, and over which connection.
+struct Way {
+    recipient: AgencyName,
+    hop: AgencyName,
+    connection: Connection,
 }
 
-async fn fly(shared: Arc<Shared>, peer: AgencyName, connection: Connection, mut item: Item) -> End {
+/// The connection towards a recipient, and whose it is: the one that is there, or a new one.
+async fn connect(
+    shared: &Arc<Shared>,
+    recipient: &AgencyName,
+) -> Result<(AgencyName, Connection), NodeError> {
+    // Without a directory, what is connected is still known.
+    let hop = match shared.directory() {
+        Ok(directory) => directory.next_hop(&shared.identity.agency, recipient),
+        Err(_) => recipient.clone(),
+    };
+    if let Some(connection) = shared.connections.get(&hop) {
+        return Ok((hop, connection));
+    }
+    let entry = shared.directory()?.peer(&hop)?;
+    let identity = &shared.identity;
+    let connection =
+        endpoint::dial(&shared.endpoint, &hop, &entry.address, identity, &shared.crls()).await?;
+    tracing::info!(peer = %hop, address = entry.address, "connected");
+    inbound::adopt(shared, hop.clone(), connection.clone());
+    Ok((hop, connection))
+}
+
+/// Keeps a connection to the superior that relays for this agency: behind a firewall, it is the only way
+/// in.
+pub async fn keep_superior(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    let mut failures = 0;
+    loop {
+        let own = &shared.identity.agency;
+        let entry = shared.directory().and_then(|directory| directory.peer(own));
+        let superior = entry.ok().and_then(|entry| entry.via.clone());
+        let mut pause = SUPERIOR_PAUSE;
+        if let Some(superior) = superior.filter(|s| shared.connections.get(s).is_none()) {
+            match connect(&shared, &superior).await {
+                Ok(_) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    pause = Duration::from_millis(retry_delay(failures, random()));
+                    tracing::info!(%superior, %error, "superior not reached");
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn fly(shared: Arc<Shared>, way: Way, mut item: Item) -> End {
     item.attempt = item.attempt.saturating_add(1);
-    let after = match deliver(&shared, &peer, &connection, &item).await {
+    let peer = &way.recipient;
+    let after = match deliver(&shared, &way, &item).await {
         Ok(None) => return End::Concluded,
         Ok(Some(after)) => after,
         Err(error) => {
             let after = retry_delay(item.attempt, random());
             tracing::warn!(
-                envelope = %item.envelope, %peer, %error, attempt = item.attempt, retry_ms = after,
-                "delivery failed; it goes on"
+                envelope = %item.envelope, %peer, hop = %way.hop, %error, attempt = item.attempt,
+                retry_ms = after, "delivery failed; it goes on"
             );
             after
         }
     };
     // Also what a peer puts off again and again expires.
-    match expire(&shared, &peer, &item).await {
+    match expire(&shared, peer, &item).await {
         Ok(true) => End::Concluded,
         Ok(false) => End::Retry { item, after },
         Err(error) => {
@@ -196,7 +250,7 @@ fn load(shared: &Shared, id: &EnvelopeId) -> Result<(EnvelopeRecord, EnvelopeHea
 }
 
 /// Concludes a delivery whose time is over.
-async fn expire(shared: &Shared, peer: &AgencyName, item: &Item) -> Result<bool, NodeError> {
+async fn expire(shared: &Arc<Shared>, peer: &AgencyName, item: &Item) -> Result<bool, NodeError> {
     let (_, header) = load(shared, &item.envelope)?;
     if unix_now() <= header.expires {
         return Ok(false);
@@ -213,48 +267,71 @@ async fn expire(shared: &Shared, peer: &AgencyName, item: &Item) -> Result<bool,
 }
 
 /// One attempt. Returns `None` when the delivery is over, or a pause in milliseconds.
-async fn deliver(
-    shared: &Arc<Shared>,
-    peer: &AgencyName,
-    connection: &Connection,
-    item: &Item,
-) -> Result<Option<u64>, NodeError> {
-    let id = item.envelope;
+async fn deliver(shared: &Arc<Shared>, way: &Way, item: &Item) -> Result<Option<u64>, NodeError> {
+    let (id, peer, recipient) = (item.envelope, &way.hop, &way.recipient);
     let (record, header) = load(shared, &id)?;
+    let delivery = DeliveryRecord::get(&*shared.store, &id, recipient)?;
+    let Some(delivery) = delivery.filter(|d| d.state == DeliveryState::Pending) else {
+        return Ok(None);
+    };
     let mut cipher = shared.content.read(&*shared.store, &id, record.in_file)?;
     let content = match &mut cipher {
-        Ciphertext::Inline(bytes) => Some(std::mem::take(bytes).into()),
-        Ciphertext::File(..) => None,
+        // A relay that has it already need not be sent it again.
+        Ciphertext::Inline(bytes) if delivery.relayed.is_none() => {
+            Some(std::mem::take(bytes).into())
+        }
+        _ => None,
     };
     let inline = content.is_some();
     let lost = |e: quinn::ConnectionError| NodeError::Network {
         peer: peer.to_string(),
         why: e.to_string(),
     };
-    let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
+    let (mut send, mut recv) = way.connection.open_bi().await.map_err(lost)?;
     // A stream that has ended has no priority to set, and the write below says so.
     drop(send.set_priority(header.urgency.priority()));
-    let offer = PeerMessage::Offer { envelope: record.sealed, content };
+    let via = (peer != recipient).then(|| recipient.clone());
+    let offer = PeerMessage::Offer { envelope: record.sealed, content, recipient: via };
     endpoint::write(&mut send, &encode_frame(&offer)?, peer).await?;
     if inline {
         drop(send.finish());
     }
     let mut sent = inline;
+    let mut relayed = false;
     loop {
-        match on_reply(read_reply(&mut recv, peer).await?, sent, header.chunks())? {
+        let reply = match read_reply(&mut recv, peer).await {
+            Ok(reply) => reply,
+            // The relay has it, and the recipient has not yet.
+            Err(_) if relayed => return Ok(Some(retry_delay(item.attempt, random()))),
+            Err(error) => return Err(error),
+        };
+        match on_reply(reply, sent, header.chunks())? {
             OutboundAction::SendFrom(chunk) => {
-                let Ciphertext::File(file, path) = cipher else {
-                    return Err(NodeError::Damaged(format!("the content of {id} is no file")));
-                };
                 tracing::info!(envelope = %id, %peer, from_chunk = chunk, "sending content");
-                send_file(&mut send, file, &path, chunk, peer).await?;
+                match cipher {
+                    Ciphertext::File(file, path) => {
+                        send_file(&mut send, file, &path, chunk, peer).await?;
+                    }
+                    Ciphertext::Inline(bytes) => {
+                        let start = chunk.saturating_mul(CHUNK_SIZE as u64);
+                        let start = usize::try_from(start).unwrap_or(usize::MAX);
+                        let rest = bytes.get(start..).unwrap_or_default();
+                        endpoint::write(&mut send, rest, peer).await?;
+                    }
+                }
                 drop(send.finish());
                 sent = true;
                 // Moved above: a second WANT would be refused by `on_reply`.
                 cipher = Ciphertext::Inline(Vec::new());
             }
+            OutboundAction::Relayed(receipt) => {
+                if !relayed && delivery.relayed.is_none() {
+                    accept_relay(shared, way, &id, &header, receipt).await?;
+                }
+                (relayed, sent) = (true, true);
+            }
             OutboundAction::Conclude(receipt) => {
-                accept(shared, peer, &id, &header, receipt).await?;
+                accept(shared, recipient, &id, &header, receipt).await?;
                 return Ok(None);
             }
             OutboundAction::RetryAfter(pause) => return Ok(Some(pause)),
@@ -270,11 +347,47 @@ async fn deliver(
                     refusal: Some(refusal),
                     evidence: None,
                 };
-                conclude(shared, peer, &id, &header, conclusion).await?;
+                conclude(shared, recipient, &id, &header, conclusion).await?;
                 return Ok(None);
             }
         }
     }
+}
+
+/// Checks a relay's receipt and keeps it. The delivery goes on until the recipient's own is here.
+async fn accept_relay(
+    shared: &Arc<Shared>,
+    way: &Way,
+    id: &EnvelopeId,
+    header: &EnvelopeHeader,
+    receipt: Receipt,
+) -> Result<(), NodeError> {
+    let (received, seen) = check(shared, &way.hop, id, header, receipt, Event::RelayAcceptance)?;
+    let digest = Digest::of(&cbor::encode(&received.receipt)?);
+    let now = unix_now();
+    let leaf = Leaf {
+        event: Event::EvidenceReceived,
+        envelope: *id,
+        commitment: header.commitment,
+        counterpart: way.hop.clone(),
+        time: now,
+        evidence: Some(digest),
+    };
+    let mut commit = Commit {
+        // One relay may carry it to several recipients: its receipt is recorded once.
+        absent: Some((Table::Receipts, receipt_key(&leaf))),
+        leaves: vec![leaf],
+        batch: seen,
+    };
+    commit.batch.put(Table::Evidence, *digest.as_bytes(), cbor::encode(&received)?);
+    shared.ledger.commit(commit).await?;
+    let mut record = DeliveryRecord::pending(now);
+    record.relayed = Some(digest);
+    let mut batch = Batch::default();
+    batch.put(Table::Deliveries, delivery_key(id, &way.recipient), cbor::encode(&record)?);
+    shared.store.write(batch)?;
+    tracing::info!(envelope = %id, recipient = %way.recipient, relay = %way.hop, "relayed");
+    Ok(())
 }
 
 async fn read_reply(
@@ -309,36 +422,49 @@ async fn send_file(
     }
 }
 
-/// Checks a peer's receipt and, if it is for this envelope, concludes the delivery.
-async fn accept(
-    shared: &Arc<Shared>,
-    peer: &AgencyName,
+/// Checks a receipt: that it is of this envelope and event, given to its sender, under the seal that the
+/// directory names. Gives it as it is kept, with what is to be remembered of the ledger that it comes from.
+fn check(
+    shared: &Shared,
+    agency: &AgencyName,
     id: &EnvelopeId,
     header: &EnvelopeHeader,
     receipt: Receipt,
-) -> Result<(), NodeError> {
-    let entry = shared.directory()?.peer(peer)?;
+    event: Event,
+) -> Result<(ReceivedEvidence, Batch), NodeError> {
+    let entry = shared.directory()?.peer(agency)?;
     let verified = receipt.verify(&entry.log_key)?;
     let leaf = &verified.leaf;
-    let fits = leaf.event == Event::ContentConsignment
+    let fits = leaf.event == event
         && leaf.envelope == *id
         && leaf.commitment == header.commitment
-        && leaf.counterpart == shared.identity.agency;
+        && leaf.counterpart == header.sender;
     if !fits {
         let why = "it is for something else".to_owned();
         return Err(chancery_protocol::ProtocolError::Receipt(why).into());
     }
     let mut seen = Batch::default();
-    witness::remember(shared, peer, &entry.seal_chain, &verified.checkpoint, &mut seen)?;
+    witness::remember(shared, agency, &entry.seal_chain, &verified.checkpoint, &mut seen)?;
     let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
+    Ok((ReceivedEvidence { receipt, chain }, seen))
+}
+
+/// Checks the recipient's receipt and, if it is for this envelope, concludes the delivery.
+async fn accept(
+    shared: &Arc<Shared>,
+    recipient: &AgencyName,
+    id: &EnvelopeId,
+    header: &EnvelopeHeader,
+    receipt: Receipt,
+) -> Result<(), NodeError> {
     let conclusion = Conclusion {
         event: Event::EvidenceReceived,
         state: DeliveryState::Delivered,
         refusal: None,
-        evidence: Some((ReceivedEvidence { receipt, chain }, seen)),
+        evidence: Some(check(shared, recipient, id, header, receipt, Event::ContentConsignment)?),
     };
-    conclude(shared, peer, id, header, conclusion).await?;
-    tracing::info!(envelope = %id, %peer, "delivered");
+    conclude(shared, recipient, id, header, conclusion).await?;
+    tracing::info!(envelope = %id, peer = %recipient, "delivered");
     Ok(())
 }
 
@@ -352,7 +478,7 @@ struct Conclusion {
 
 /// Records the end of a delivery in the ledger.
 async fn conclude(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     peer: &AgencyName,
     id: &EnvelopeId,
     header: &EnvelopeHeader,
@@ -372,6 +498,7 @@ async fn conclude(
         since: now,
         refusal: conclusion.refusal,
         evidence,
+        relayed: DeliveryRecord::get(&*shared.store, id, peer)?.and_then(|d| d.relayed),
     };
     let key = delivery_key(id, peer);
     commit.batch.put(Table::Deliveries, key.clone(), cbor::encode(&record)?);
@@ -384,7 +511,12 @@ async fn conclude(
         time: now,
         evidence,
     });
-    shared.ledger.commit(commit).await.map(drop)
+    shared.ledger.commit(commit).await?;
+    // Nobody may be waiting for it.
+    drop(shared.concluded.send((*id, peer.clone())));
+    let work = shared.clone();
+    let id = *id;
+    blocking(move || relay::drop_carried(&work, &id)).await
 }
 
 /// The number of deliveries that are not over.

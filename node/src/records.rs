@@ -28,6 +28,9 @@ pub struct EnvelopeRecord {
     /// The digest of the order by which the content was removed, in [`Table::Orders`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purged: Option<Digest>,
+    /// Whether it is only carried on to others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transit: bool,
 }
 
 impl EnvelopeRecord {
@@ -36,11 +39,29 @@ impl EnvelopeRecord {
         Ok(EnvelopeHeader::reopen(&self.sealed)?)
     }
 
+    /// Whether its content may have gone: a relay keeps nothing of what it has carried on.
+    pub fn emptied(&self) -> bool {
+        self.transit || self.purged.is_some()
+    }
+
     /// Puts the record and its place in the journal.
     pub fn put(&self, id: &EnvelopeId, batch: &mut Batch) -> Result<(), NodeError> {
         batch.put(Table::Envelopes, *id.digest().as_bytes(), cbor::encode(self)?);
-        batch.put(Table::Journal, journal_key(self.incoming, self.time, id), []);
+        batch.put(Table::Journal, self.journal_key(id), []);
         Ok(())
+    }
+
+    /// Its place in the journal: direction (`i` in, `o` out, `t` in transit), time, id.
+    pub fn journal_key(&self, id: &EnvelopeId) -> Vec<u8> {
+        let direction = match self {
+            Self { transit: true, .. } => b't',
+            Self { incoming: true, .. } => b'i',
+            _ => b'o',
+        };
+        let mut key = vec![direction];
+        key.extend(self.time.to_be_bytes());
+        key.extend(id.digest().as_bytes());
+        key
     }
 
     /// Reads the record of an envelope.
@@ -48,14 +69,6 @@ impl EnvelopeRecord {
         let found = store.get(Table::Envelopes, id.digest().as_bytes())?;
         Ok(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
     }
-}
-
-/// The journal's key: direction, time, id. Its prefix of one byte is the direction.
-pub fn journal_key(incoming: bool, time: i64, id: &EnvelopeId) -> Vec<u8> {
-    let mut key = vec![if incoming { b'i' } else { b'o' }];
-    key.extend(time.to_be_bytes());
-    key.extend(id.digest().as_bytes());
-    key
 }
 
 /// The envelope that a journal key speaks of.
@@ -116,6 +129,27 @@ pub struct DeliveryRecord {
     /// The digest of the recipient's receipt, in [`Table::Evidence`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Digest>,
+    /// The digest of the relay's receipt, when it goes through one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relayed: Option<Digest>,
+}
+
+impl DeliveryRecord {
+    /// A delivery that begins.
+    pub fn pending(now: i64) -> Self {
+        let state = DeliveryState::Pending;
+        Self { state, since: now, refusal: None, evidence: None, relayed: None }
+    }
+
+    /// Reads the record of a delivery.
+    pub fn get(
+        store: &dyn Store,
+        id: &EnvelopeId,
+        agency: &AgencyName,
+    ) -> Result<Option<Self>, NodeError> {
+        let found = store.get(Table::Deliveries, &delivery_key(id, agency))?;
+        Ok(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
+    }
 }
 
 /// The key of a delivery: envelope, recipient.

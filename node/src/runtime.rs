@@ -29,6 +29,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 const MAX_HANDSHAKES: usize = 256;
 /// How long the ledger must be quiet before arrivals are indexed.
 const INDEX_PAUSE: Duration = Duration::from_millis(250);
+/// Days before something runs out in which the log says so.
+const WARN_DAYS: i64 = 14;
+/// How often it is said.
+const WARN_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// Arrivals that are indexed before it is looked again whether the node is quiet.
 const INDEX_STEP: usize = 64;
 
@@ -71,6 +75,8 @@ impl Node {
         tasks.spawn(keep_indexed(shared.clone()));
         tasks.spawn(witness::watch(shared.clone()));
         tasks.spawn(purge::resume(shared.clone()));
+        tasks.spawn(outbound::keep_superior(shared.clone()));
+        tasks.spawn(warn_of_ends(shared.clone()));
         tasks.spawn(server::serve(shared.clone(), socket));
         Ok(Self { shared, tasks })
     }
@@ -149,6 +155,25 @@ async fn keep_indexed(shared: Arc<Shared>) {
     }
 }
 
+/// Says in time what will run out: the directory, certificates, the encryption key.
+async fn warn_of_ends(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    loop {
+        for (what, end) in shared.ends() {
+            let days = (end - crate::unix_now()) / 86_400;
+            if end < crate::unix_now() {
+                tracing::error!(what, expired = %chancery_certs::rfc3339(end), "it has expired");
+            } else if days < WARN_DAYS {
+                tracing::warn!(what, days, expires = %chancery_certs::rfc3339(end), "it runs out soon");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WARN_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
 /// Takes the newest directory there is: the one kept in the store, or the file.
 fn load_directory(shared: &Shared) -> Result<(), NodeError> {
     if let Some(kept) = shared.store.get(Table::Meta, DIRECTORY)?
@@ -209,7 +234,7 @@ async fn accept(shared: Arc<Shared>) {
         handshakes.spawn(async move {
             let address = incoming.remote_address();
             match incoming.await {
-                Ok(connection) => match endpoint::peer_agency(&connection, &shared.identity) {
+                Ok(connection) => match shared.peer_of(&connection) {
                     Ok(peer) => {
                         tracing::info!(%peer, %address, "peer connected");
                         inbound::adopt(&shared, peer, connection);

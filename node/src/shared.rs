@@ -9,15 +9,21 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use chancery_protocol::EnvelopeId;
+use chancery_certs::{AgencyName, Certificate, Crl};
+use chancery_protocol::{
+    EnvelopeId, SignedDocument, SubIndication, Validation, VerificationReport, verify_document_by,
+};
 use quinn::Endpoint;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{broadcast, watch},
+    task::JoinSet,
+};
 
 use crate::{
     NodeConfig, NodeError,
     content::ContentFiles,
     directory::DirectoryView,
-    endpoint::Connections,
+    endpoint::{self, Connections},
     heads::OpenedHeads,
     identity::Identity,
     ledger::Ledger,
@@ -48,6 +54,12 @@ pub struct Shared {
     pub seen: Mutex<PeerLedgers>,
     /// What this node cosigns with.
     pub witness: Witness,
+    /// Says which delivery has ended, to those who wait for it.
+    pub concluded: broadcast::Sender<(EnvelopeId, AgencyName)>,
+    /// Moves when a peer has connected.
+    pub arrivals: watch::Sender<u64>,
+    /// Held while it is decided whether a relayed content stays.
+    pub relaying: Mutex<()>,
     /// Held while content is purged.
     pub purging: tokio::sync::Mutex<()>,
     /// Turns true when the node is to stop.
@@ -88,6 +100,9 @@ impl Shared {
             heads: OpenedHeads::default(),
             seen: Mutex::default(),
             witness,
+            concluded: broadcast::Sender::new(4096),
+            arrivals: watch::Sender::new(0),
+            relaying: Mutex::default(),
             purging: tokio::sync::Mutex::default(),
             stop: watch::Sender::new(false),
             directory: RwLock::default(),
@@ -127,8 +142,63 @@ impl Shared {
         self.store.write(batch)?;
         let new = Arc::new(new);
         *held = Some(new.clone());
+        drop(held);
+        // What is revoked by it is cut off now.
+        self.connections.close_unless(|connection| self.peer_of(connection).map(drop));
         tracing::info!(version = new.version, agencies = new.peers().count(), "directory in use");
         Ok(new)
+    }
+
+    /// The version of the directory that is held, also of one that has expired; 0 for none.
+    pub fn directory_version(&self) -> u64 {
+        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().map_or(0, |directory| directory.version)
+    }
+
+    /// The signed directory, if it is newer than a version.
+    pub fn newer_directory(&self, version: u64) -> Option<Vec<u8>> {
+        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().filter(|d| d.version > version).map(|d| d.bytes.clone())
+    }
+
+    /// The revocation lists of the newest directory, also of one that has expired.
+    pub fn crls(&self) -> Vec<Crl> {
+        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().map(|directory| directory.crls.clone()).unwrap_or_default()
+    }
+
+    /// The agency at the other end of a connection, unless its certificate is not valid or is revoked.
+    pub fn peer_of(&self, connection: &quinn::Connection) -> Result<AgencyName, NodeError> {
+        endpoint::peer_agency(connection, &self.identity, &self.crls())
+    }
+
+    /// The verdict on a document, by the directory's revocation lists as far as they speak of its signers.
+    pub fn verify(&self, document: &SignedDocument) -> VerificationReport {
+        let (crls, now) = (self.crls(), unix_now());
+        let plain = Validation::new(&self.identity.trust, now);
+        let report = verify_document_by(document, &Validation { crls: &crls, ..plain });
+        // Lists that do not cover a signer, or are out of date, leave it open for an auditor; a clerk's
+        // work goes on.
+        match report.sub_indication {
+            Some(SubIndication::TryLater) => verify_document_by(document, &plain),
+            _ => report,
+        }
+    }
+
+    /// What runs out, and when.
+    pub fn ends(&self) -> Vec<(&'static str, i64)> {
+        let first = |chain: &[Certificate]| chain.first().map(Certificate::not_after);
+        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let own = directory.as_ref().and_then(|d| d.peer(&self.identity.agency).ok());
+        [
+            ("directory", directory.map(|d| d.expires)),
+            ("node certificate", first(&self.identity.node_chain)),
+            ("seal certificate", first(self.identity.seal.chain())),
+            ("encryption key", own.map(|own| own.encryption_expires)),
+        ]
+        .into_iter()
+        .filter_map(|(what, end)| Some((what, end?)))
+        .collect()
     }
 
     /// Claims an arriving envelope for one stream.

@@ -234,6 +234,14 @@ pub async fn watch(shared: Arc<Shared>) {
         }
         for peer in shared.connections.peers() {
             let Some(connection) = shared.connections.get(&peer) else { continue };
+            let asked = ask_directory(&shared, &peer, &connection);
+            match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%peer, %error, code = error.code(), "its directory is not used");
+                }
+                Err(_) => tracing::warn!(%peer, "it fell silent when asked for its directory"),
+            }
             let asked = tokio::time::timeout(PATIENCE, ask(&shared, &peer, &connection)).await;
             match asked {
                 Ok(Ok(())) => {}
@@ -244,6 +252,30 @@ pub async fn watch(shared: Arc<Shared>) {
             }
         }
     }
+}
+
+/// Asks a peer for a newer directory than the one held: it spreads along the connections there are.
+async fn ask_directory(
+    shared: &Arc<Shared>,
+    peer: &AgencyName,
+    connection: &Connection,
+) -> Result<(), NodeError> {
+    let lost = |e: quinn::ConnectionError| NodeError::Network {
+        peer: peer.to_string(),
+        why: e.to_string(),
+    };
+    let version = shared.directory_version();
+    let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
+    write(&mut send, &encode_frame(&PeerMessage::AskDirectory { version })?, peer).await?;
+    // It only fails when the peer has gone, and then it is asked again.
+    drop(send.finish());
+    let (body, _) = read_frame(&mut recv, peer, None).await?;
+    let PeerMessage::Directory { directory } = decode_frame(&body)? else {
+        return Err(unexpected());
+    };
+    let Some(directory) = directory else { return Ok(()) };
+    let work = shared.clone();
+    crate::files::blocking(move || work.install_directory(&directory)).await.map(drop)
 }
 
 /// Asks a peer how its ledger grew since what is known of it, and cosigns what it finds consistent.

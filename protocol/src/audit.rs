@@ -130,6 +130,8 @@ pub struct LedgerAudit<'a> {
     wanted: HashMap<u64, Vec<Digest>>,
     submitted: HashSet<EnvelopeId>,
     consigned: HashSet<EnvelopeId>,
+    /// Envelopes that were taken in to be carried on, and who sent them.
+    relayed: HashMap<EnvelopeId, AgencyName>,
     /// Evidence that entries speak of and that has not been seen yet.
     expected: HashMap<Digest, (u64, Leaf)>,
     /// Orders that entries follow and that have not been seen yet, with those entries.
@@ -188,6 +190,7 @@ impl<'a> LedgerAudit<'a> {
             wanted: HashMap::new(),
             submitted: HashSet::new(),
             consigned: HashSet::new(),
+            relayed: HashMap::new(),
             expected: HashMap::new(),
             orders: HashMap::new(),
         };
@@ -485,8 +488,19 @@ impl<'a> LedgerAudit<'a> {
                     );
                 }
             }
+            Event::RelayAcceptance => {
+                if self.relayed.insert(envelope, leaf.counterpart.clone()).is_some() {
+                    self.fail(
+                        SubIndication::LedgerAltered,
+                        text!(
+                            ("entry {index} takes in {envelope} for relaying a second time"),
+                            ("第 {index} 条重复接收待转信封 {envelope}")
+                        ),
+                    );
+                }
+            }
             Event::EvidenceReceived | Event::RelayRejection | Event::RelayFailure => {
-                if !self.submitted.contains(&envelope) {
+                if !self.submitted.contains(&envelope) && !self.relayed.contains_key(&envelope) {
                     self.fail(
                         SubIndication::LedgerGap,
                         text!(
@@ -508,7 +522,8 @@ impl<'a> LedgerAudit<'a> {
                 }
             }
             Event::ContentPurged => {
-                if !self.consigned.contains(&envelope) && !self.submitted.contains(&envelope) {
+                let here = [&self.consigned, &self.submitted].iter().any(|s| s.contains(&envelope));
+                if !here && !self.relayed.contains_key(&envelope) {
                     self.fail(
                         SubIndication::LedgerGap,
                         text!(
@@ -580,10 +595,13 @@ impl<'a> LedgerAudit<'a> {
             Err(error) => self.add(judge_evidence(&error, evidence.agency.as_str())),
             Ok(receipt) => {
                 let theirs = &receipt.leaf;
+                // What was carried on for another is receipted to that other.
+                let sender = self.relayed.get(&leaf.envelope);
                 let fits = evidence.agency == leaf.counterpart
                     && theirs.envelope == leaf.envelope
                     && theirs.commitment == leaf.commitment
-                    && theirs.counterpart == self.report.agency;
+                    && (theirs.counterpart == self.report.agency
+                        || sender == Some(&theirs.counterpart));
                 if !fits {
                     self.fail(
                         SubIndication::EvidenceFailure,

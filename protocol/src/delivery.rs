@@ -19,6 +19,8 @@ pub enum OutboundAction {
     SendFrom(u64),
     /// The receipt came: verify it, and if it holds this delivery is over.
     Conclude(Receipt),
+    /// A relay has it: verify and keep its receipt, and wait for the recipient's.
+    Relayed(Receipt),
     /// Try again after so many milliseconds.
     RetryAfter(u64),
     /// Give up: the peer will never take it.
@@ -38,6 +40,7 @@ pub fn on_reply(
     match message {
         PeerMessage::Have { receipt } => Ok(OutboundAction::Conclude(receipt)),
         PeerMessage::Evidence { receipt } if sent => Ok(OutboundAction::Conclude(receipt)),
+        PeerMessage::Relayed { receipt } => Ok(OutboundAction::Relayed(receipt)),
         PeerMessage::Want { from_chunk } if !sent && from_chunk <= chunks => {
             Ok(OutboundAction::SendFrom(from_chunk))
         }

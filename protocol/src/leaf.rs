@@ -13,6 +13,8 @@ pub enum Event {
     ContentConsignment,
     /// An officer of this agency opened the document.
     ContentHandover,
+    /// This agency took an envelope into its keeping to carry it on to another.
+    RelayAcceptance,
     /// The recipient refused the envelope for good.
     RelayRejection,
     /// The envelope could not be delivered before it expired.
@@ -30,6 +32,7 @@ impl Event {
             Self::SubmissionAcceptance => "SubmissionAcceptance",
             Self::ContentConsignment => "ContentConsignment",
             Self::ContentHandover => "ContentHandover",
+            Self::RelayAcceptance => "RelayAcceptance",
             Self::RelayRejection => "RelayRejection",
             Self::RelayFailure => "RelayFailure",
             Self::EvidenceReceived => "EvidenceReceived",

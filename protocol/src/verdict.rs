@@ -474,8 +474,7 @@ impl VerificationReport {
                 (finding, holds.then_some(receipt))
             }
         };
-        self.judge(&finding);
-        self.evidence.push(finding);
+        self.add_evidence(finding);
         receipt
     }
 
@@ -488,8 +487,15 @@ impl VerificationReport {
             // Without a path it is not known whose it is.
             Err(error) => judge_evidence(&error, "a ledger, carried in the document,"),
         };
+        self.add_evidence(finding);
+    }
+
+    /// What a document carries also lies beside it: it is said once.
+    fn add_evidence(&mut self, finding: Finding) {
         self.judge(&finding);
-        self.evidence.push(finding);
+        if !self.evidence.contains(&finding) {
+            self.evidence.push(finding);
+        }
     }
 
     /// The verdict on a proven entry of a ledger: whether it speaks of this document.
@@ -523,9 +529,7 @@ impl VerificationReport {
             ("the evidence file {name:?} cannot be read: {error}"),
             ("证据文件“{name}”无法读取：{error}")
         );
-        let finding = Finding::failed(SubIndication::FormatFailure, text);
-        self.judge(&finding);
-        self.evidence.push(finding);
+        self.add_evidence(Finding::failed(SubIndication::FormatFailure, text));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use chancery_certs::AgencyName;
 use chancery_crypto::cbor;
 
 use crate::{Growth, ProtocolError, Receipt};
@@ -52,6 +53,9 @@ pub enum PeerMessage {
         /// The whole ciphertext, when it is small.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content: Option<serde_bytes::ByteBuf>,
+        /// The recipient to whom the receiver is to carry it on; none when it is the recipient itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recipient: Option<AgencyName>,
     },
     /// The receiver wants the ciphertext from this chunk on. It follows raw, to the stream's end.
     Want {
@@ -69,6 +73,22 @@ pub enum PeerMessage {
     Evidence {
         /// The receipt of consignment.
         receipt: Receipt,
+    },
+    /// The receiver has it durably and carries it on. The recipient's evidence follows on the stream if it
+    /// comes soon; else the sender asks again.
+    Relayed {
+        /// The receipt of the relay's acceptance.
+        receipt: Receipt,
+    },
+    /// Is there a newer directory than this version?
+    AskDirectory {
+        /// The version that the asking node holds; 0 for none.
+        version: u64,
+    },
+    /// The newest directory, if it is newer.
+    Directory {
+        /// The signed directory.
+        directory: Option<serde_bytes::ByteBuf>,
     },
     /// A witness asks how the ledger grew since these sizes.
     AskGrowth {
@@ -145,7 +165,9 @@ mod tests {
         // The seal adds a signature and a chain of at most 8 certificates.
         let envelope = [cbor::encode(&header).expect("encodes"), vec![0; 64 * 1024]].concat();
         let content = Some(vec![0; MAX_INLINE].into());
-        let frame = encode_frame(&PeerMessage::Offer { envelope, content }).expect("fits");
+        let frame =
+            encode_frame(&PeerMessage::Offer { envelope, content, recipient: Some(name(1)) })
+                .expect("fits");
         assert!(frame.len() > MAX_FRAME / 2, "the limits are lower than they need to be");
     }
 
@@ -162,6 +184,9 @@ mod tests {
     #[test]
     fn a_frame_that_is_too_large_is_not_made() {
         let content = Some(vec![0; MAX_FRAME].into());
-        assert!(encode_frame(&PeerMessage::Offer { envelope: Vec::new(), content }).is_err());
+        assert!(
+            encode_frame(&PeerMessage::Offer { envelope: Vec::new(), content, recipient: None })
+                .is_err()
+        );
     }
 }

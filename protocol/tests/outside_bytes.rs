@@ -133,6 +133,7 @@ fn make() -> Good {
         agency: "a.gov.cn".parse().unwrap(),
         display: "A".into(),
         address: "127.0.0.1:1".into(),
+        via: Some("b.gov.cn".parse().unwrap()),
         encryption_key: statement.clone(),
     };
     let card = card.seal(&seal, NOW).unwrap();
@@ -142,6 +143,7 @@ fn make() -> Good {
         issued: NOW,
         expires: NOW + 100,
         agencies: vec![card.clone().into()],
+        crls: Vec::new(),
     };
     let directory = directory.seal(&seal, NOW).unwrap();
 

@@ -208,7 +208,7 @@ fn hundreds_of_kills_lose_nothing_that_was_acknowledged() {
     for (n, instant) in instants.chunks(8).enumerate() {
         let mut child = start(dir.path(), &[]);
         // From before the store is open to long into the load.
-        let micros = u64::from_le_bytes(instant.try_into().unwrap()) % 60_000;
+        let micros = u64::from_le_bytes(instant.try_into().unwrap()) % 150_000;
         std::thread::sleep(Duration::from_micros(micros));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -70,7 +70,7 @@ async fn exchange(connection: &Connection, bytes: &[u8]) -> Result<Vec<u8>, Stri
 
 async fn offer(connection: &Connection, envelope: Vec<u8>, content: &[u8]) -> PeerMessage {
     let content = Some(content.to_vec().into());
-    let frame = encode_frame(&PeerMessage::Offer { envelope, content }).unwrap();
+    let frame = encode_frame(&PeerMessage::Offer { envelope, content, recipient: None }).unwrap();
     let answer = exchange(connection, &frame).await.expect("an answer");
     decode_frame(&answer[4..]).unwrap()
 }

@@ -1,0 +1,153 @@
+//! Carrying on what is for others: stored like what came in, and sent like what goes out, by a node that
+//! cannot open it.
+
+use std::{sync::PoisonError, time::Duration};
+
+use chancery_certs::AgencyName;
+use chancery_crypto::cbor;
+use chancery_protocol::{EnvelopeId, OpenedEnvelope, PeerMessage, Refusal};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use crate::{
+    NodeError, documents,
+    records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key},
+    shared::Shared,
+    store::{Batch, Table},
+    unix_now,
+};
+
+/// For how long the recipient's evidence is waited for on the stream of an offer. After that the sender
+/// asks again.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Notes a delivery to a recipient as pending.
+pub fn begin(batch: &mut Batch, id: &EnvelopeId, recipient: &AgencyName) -> Result<(), NodeError> {
+    let key = delivery_key(id, recipient);
+    batch.put(Table::Deliveries, key.clone(), cbor::encode(&DeliveryRecord::pending(unix_now()))?);
+    batch.put(Table::Pending, key, []);
+    Ok(())
+}
+
+/// Begins the delivery of an envelope that is here to one more recipient, unless it has begun. Says whether it
+/// is under way: not so when its content has gone already.
+pub fn carry_on(
+    shared: &Shared,
+    opened: &OpenedEnvelope,
+    recipient: &AgencyName,
+) -> Result<bool, NodeError> {
+    // The content must not go between the look and the record.
+    let _one = shared.relaying.lock().unwrap_or_else(PoisonError::into_inner);
+    if DeliveryRecord::get(&*shared.store, &opened.id, recipient)?.is_some() {
+        return Ok(true);
+    }
+    let key = opened.id.digest().as_bytes();
+    if !shared.content.has_whole(&opened.id) && shared.store.get(Table::Content, key)?.is_none() {
+        return Ok(false);
+    }
+    let mut batch = Batch::default();
+    begin(&mut batch, &opened.id, recipient)?;
+    shared.store.write(batch)?;
+    shared.outbound.enqueue(opened.id, recipient.clone(), opened.header.urgency);
+    Ok(true)
+}
+
+/// Keeps the content of an envelope that was carried on before and that one more recipient is to have.
+pub fn refill(
+    shared: &Shared,
+    opened: &OpenedEnvelope,
+    recipient: &AgencyName,
+    inline: Option<Vec<u8>>,
+) -> Result<(), NodeError> {
+    let _one = shared.relaying.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = &opened.id;
+    let record = EnvelopeRecord::get(&*shared.store, id)?
+        .ok_or_else(|| NodeError::Damaged(format!("envelope {id} is missing")))?;
+    let mut batch = Batch::default();
+    if record.transit {
+        let record = EnvelopeRecord { in_file: inline.is_none(), ..record };
+        batch.put(Table::Envelopes, *id.digest().as_bytes(), cbor::encode(&record)?);
+    }
+    if let Some(content) = inline {
+        batch.put(Table::Content, *id.digest().as_bytes(), content);
+    }
+    begin(&mut batch, id, recipient)?;
+    shared.store.write(batch)?;
+    shared.outbound.enqueue(*id, recipient.clone(), opened.header.urgency);
+    Ok(())
+}
+
+/// Removes the content of what was only carried on, once it is with everybody it was carried to.
+pub fn drop_carried(shared: &Shared, id: &EnvelopeId) -> Result<(), NodeError> {
+    let _one = shared.relaying.lock().unwrap_or_else(PoisonError::into_inner);
+    let record = EnvelopeRecord::get(&*shared.store, id)?;
+    let Some(record) = record.filter(|record| record.transit) else { return Ok(()) };
+    let prefix = id.digest().as_bytes();
+    if !shared.store.scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
+        return Ok(());
+    }
+    if record.in_file {
+        return shared.content.remove(id);
+    }
+    let mut batch = Batch::default();
+    batch.delete(Table::Content, *prefix);
+    shared.store.write(batch)
+}
+
+/// What became of a delivery that this node carries on, waiting for it a little.
+pub async fn outcome(
+    shared: &Shared,
+    id: &EnvelopeId,
+    recipient: &AgencyName,
+    concluded: &mut Receiver<(EnvelopeId, AgencyName)>,
+) -> Result<Option<PeerMessage>, NodeError> {
+    let end = tokio::time::sleep(SOON);
+    tokio::pin!(end);
+    loop {
+        if let Some(outcome) = look(shared, id, recipient)? {
+            return Ok(Some(outcome));
+        }
+        loop {
+            let said = tokio::select! {
+                said = concluded.recv() => said,
+                () = &mut end => return Ok(None),
+            };
+            match said {
+                Ok((envelope, agency)) if envelope == *id && agency == *recipient => break,
+                Ok(_) => {}
+                // Too much was said to hear it all.
+                Err(RecvError::Lagged(_)) => break,
+                Err(RecvError::Closed) => return Ok(None),
+            }
+        }
+    }
+}
+
+fn look(
+    shared: &Shared,
+    id: &EnvelopeId,
+    recipient: &AgencyName,
+) -> Result<Option<PeerMessage>, NodeError> {
+    let Some(delivery) = DeliveryRecord::get(&*shared.store, id, recipient)? else {
+        return Ok(None);
+    };
+    Ok(match delivery.state {
+        DeliveryState::Pending => None,
+        DeliveryState::Delivered => {
+            let missing = || NodeError::Damaged(format!("the evidence of {id} is missing"));
+            let digest = delivery.evidence.ok_or_else(missing)?;
+            let evidence = documents::received(shared, &digest, recipient, None)?;
+            Some(PeerMessage::Have { receipt: evidence.receipt })
+        }
+        DeliveryState::Refused => {
+            let reason = format!("{recipient} refuses it");
+            let unknown = || Refusal { code: "CHY-5000".into(), reason, retry_after: None };
+            let refusal = delivery.refusal.unwrap_or_else(unknown);
+            Some(PeerMessage::Refuse(Refusal { retry_after: None, ..refusal }))
+        }
+        DeliveryState::Expired => Some(PeerMessage::Refuse(Refusal {
+            code: "CHY-5003".into(),
+            reason: format!("it expired on its way to {recipient}"),
+            retry_after: None,
+        })),
+    })
+}
