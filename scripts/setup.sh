@@ -12,8 +12,14 @@ missing=()
 command -v c++ >/dev/null || missing+=(g++)
 has_libclang() {
     [ -n "${LIBCLANG_PATH:-}" ] && return
-    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
-        compgen -G '/usr/lib/*/libclang*.so*' >/dev/null
+    # Not libclang-cpp.so, which lies there too and is another library.
+    local folder pattern
+    for folder in '/usr/lib/llvm-*/lib' '/usr/lib/*-linux-gnu*' /usr/lib /usr/local/lib; do
+        for pattern in 'libclang.so*' 'libclang-[0-9]*.so*'; do
+            compgen -G "$folder/$pattern" >/dev/null && return
+        done
+    done
+    return 1
 }
 has_libclang || missing+=(libclang-dev)
 # The tests show that others accept what we make: with OpenSSL, Python, zip, and a software HSM. Without
