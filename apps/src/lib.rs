@@ -6,9 +6,6 @@ use thiserror::Error;
 
 const OFFICIAL_DOCUMENTS: &str = include_str!("../modules/official-documents/manifest.toml");
 
-/// The document type of the act of receiving and registering (签收).
-pub const RECEIPT: &str = "签收";
-
 /// A module, as its manifest describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,10 +87,12 @@ mod tests {
         let (module, kind) = find_type("通知").expect("built in");
         assert_eq!((module.name.as_str(), kind.en.as_str()), ("official-documents", "notice"));
         assert_eq!(find_type("Notice").expect("built in").1, kind);
-        for no in ["", "便条", RECEIPT, "receipt"] {
+        for no in ["", "便条", "签收", "receipt"] {
             assert!(matches!(find_type(no), Err(AppError::UnknownType { .. })), "{no:?}");
         }
         let acts: Vec<_> = modules().expect("built in").remove(0).types;
-        assert!(acts.iter().any(|t| t.act && t.zh == RECEIPT));
+        for act in ["签收", "退回", "撤回", "撤回答复"] {
+            assert!(acts.iter().any(|t| t.act && t.zh == act), "{act}");
+        }
     }
 }

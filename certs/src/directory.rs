@@ -1,4 +1,4 @@
-use chancery_crypto::{CryptoError, KemPublicKey};
+use chancery_crypto::{CoseSign, CryptoError, KemPublicKey, cbor};
 use serde::{Deserialize, Serialize};
 
 use crate::{AgencyName, Credential, Opened, SealError, SignerName, TrustStore, open_sealed, seal};
@@ -111,6 +111,13 @@ impl Directory {
     /// [`CryptoError`] when signing fails.
     pub fn seal(&self, by: &Credential, now: i64) -> Result<Vec<u8>, CryptoError> {
         seal(DIRECTORY, self, by, now)
+    }
+
+    /// Until when a directory says it may be used, without verifying it: to know as of when to verify one that has
+    /// expired.
+    pub fn expires_unverified(bytes: &[u8]) -> Option<i64> {
+        let cose = CoseSign::decode(bytes).ok()?;
+        cbor::decode::<Self>(cose.payload()).ok().map(|directory| directory.expires)
     }
 
     /// Verifies a directory: signed by `registrar`, and not past its expiry at `at`.

@@ -17,18 +17,25 @@ use chancery_node::{
     TraceView, unix_now, write_new,
 };
 use chancery_protocol::{
-    DocumentHeader, DocumentId, Indication, Part, SignedDocument, sign_document,
+    Act, DocumentHeader, DocumentId, Indication, Part, REASON, SignedDocument, sign_document,
 };
 
 use crate::{
-    draft::{Draft, each_piece},
+    draft::{Draft, Heading, each_piece},
     failure::{ENVIRONMENT, Failure, REFUSED},
     keys::Signer,
     local::{Local, is_inside},
     output::{Output, plain, short, size, time},
+    report::{escape, mark, page_head},
     stamping::Stamping,
 };
 
+/// The type of an answer, unless another is given.
+const LETTER: &str = "函";
+/// The type of what is forwarded, unless another is given.
+const NOTICE: &str = "通知";
+/// The name of a forwarded document among the parts.
+const ORIGINAL: &str = "original.cose";
 /// Characters of a title that the receipt for it repeats.
 const TITLE: usize = 200;
 
@@ -38,6 +45,15 @@ const TITLE: usize = 200;
   chancery send reply.pdf data.xlsx --to a.gov.cn b.gov.cn --cc c.gov.cn --type letter --title 复函 --urgency urgent
 Set CHANCERY_SOCKET, CHANCERY_KEY and CHANCERY_CERT once, and leave --socket, --key and --cert out.")]
 pub struct Send {
+    #[command(flatten)]
+    sending: Sending,
+    #[command(flatten)]
+    local: Local,
+}
+
+/// A document that is to be signed and sent.
+#[derive(Debug, clap::Args)]
+struct Sending {
     #[command(flatten)]
     draft: Draft,
     /// Wait at most so many seconds until every recipient has confirmed
@@ -50,8 +66,28 @@ pub struct Send {
     stamping: Stamping,
     #[command(flatten)]
     signer: Signer,
+}
+
+/// The same, whose files are known from elsewhere.
+#[derive(Debug, clap::Args)]
+struct SendingOn {
     #[command(flatten)]
-    local: Local,
+    heading: Heading,
+    /// Wait at most so many seconds until every recipient has confirmed
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+    #[command(flatten)]
+    stamping: Stamping,
+    #[command(flatten)]
+    signer: Signer,
+}
+
+impl SendingOn {
+    fn with_files(self, files: Vec<PathBuf>) -> Sending {
+        let Self { heading, wait, stamping, signer } = self;
+        let draft = Draft { files, heading };
+        Sending { draft, wait, with_cades: false, stamping, signer }
+    }
 }
 
 /// What the node said of a submission.
@@ -101,6 +137,12 @@ fn submit(
 impl Send {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
+        self.sending.run(&mut client, output)
+    }
+}
+
+impl Sending {
+    fn run(self, client: &mut LocalClient, output: &Output) -> Result<ExitCode, Failure> {
         let signer = self.signer.load()?;
         let header = self.draft.header(signer.name().agency(), output)?;
         let now = unix_now();
@@ -108,13 +150,99 @@ impl Send {
         let own = SignatureAt::Signature(0);
         let document = self.stamping.finish(document, own, &signer, self.with_cades, now)?;
         let progress = output.bytes_bar(header.parts_size(), output.t("handing over", "提交"));
-        let submitted = submit(&mut client, &document, &self.draft.files, &progress)?;
+        let submitted = submit(client, &document, &self.draft.files, &progress)?;
         progress.finish_and_clear();
         report_submitted(output, &submitted, &header.title);
         match self.wait {
-            Some(seconds) => wait(&mut client, output, &submitted, seconds),
+            Some(seconds) => wait(client, output, &submitted, seconds),
             None => Ok(ExitCode::SUCCESS),
         }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  chancery reply 3f2a91c0 answer.pdf
+  chancery reply 3f2a91c0 answer.pdf --type 批复 --title 关于某事项的批复 --cc archive.gov.cn
+It goes to the sender of the document, as a letter (函) that names it, unless you say otherwise.")]
+pub struct Reply {
+    /// The first digits of the document's id
+    id: String,
+    #[command(flatten)]
+    sending: Sending,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl Reply {
+    pub fn run(mut self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        let (view, document) = look(&mut client, &self.id)?;
+        let original = document.header();
+        let to = if view.incoming { vec![original.from.clone()] } else { original.to.clone() };
+        let title = format!("{}：{}", output.t("Re", "复"), cut(&original.title, TITLE));
+        self.sending.draft.fill(to, LETTER, title);
+        self.sending.draft.answer(document.id());
+        self.sending.run(&mut client, output)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  chancery forward 3f2a91c0 --to county.gov.cn
+  chancery forward 3f2a91c0 cover.pdf --to a.gov.cn b.gov.cn --title 转发某通知
+The document goes along with its parts and its signatures, in original.cose: whoever gets it verifies it as the
+first recipient does. Files that you give stand before it.")]
+pub struct Forward {
+    /// The first digits of the document's id
+    id: String,
+    /// Files of your own, such as a cover letter
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    sending: SendingOn,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl Forward {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        client.send(&LocalRequest::Open { id: self.id, parts: true })?;
+        let view = opened(client.reply()?)?;
+        let document = SignedDocument::decode(&view.document)?;
+        // What is encrypted in the node lies here for a moment, for this user's eyes only.
+        let folder = TemporaryFolder::new()?;
+        write_folder(output, &mut client, &view, &document, &folder.0.join("document"))?;
+        let original = folder.0.join(ORIGINAL);
+        std::fs::rename(folder.0.join("document").join("document.cose"), &original)
+            .map_err(NodeError::file(&original))?;
+        let parts = folder.0.join("document").join("parts");
+        let names = document.header().parts.iter().map(|part| parts.join(&part.name));
+        let files = self.files.into_iter().chain([original]).chain(names).collect();
+        let mut sending = self.sending.with_files(files);
+        let title =
+            format!("{}：{}", output.t("Fwd", "转发"), cut(&document.header().title, TITLE));
+        sending.draft.fill(Vec::new(), NOTICE, title);
+        sending.run(&mut client, output)
+    }
+}
+
+/// A folder of this user that goes when it is dropped.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn new() -> Result<Self, Failure> {
+        let name = format!("chancery-{}", hex::encode(chancery_crypto::random::<16>()?));
+        let path = std::env::temp_dir().join(name);
+        DirBuilder::new().mode(0o700).create(&path).map_err(NodeError::file(&path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 
@@ -189,26 +317,34 @@ impl List {
     pub fn run(self, output: &Output, incoming: bool) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         client.send(&LocalRequest::List { incoming, limit: self.limit })?;
-        let mut list = Vec::new();
-        loop {
-            match client.reply()? {
-                LocalReply::Document(view) => list.push(*view),
-                LocalReply::Done => break,
-                other => return Err(Failure::from_reply(other)),
-            }
-        }
-        if output.json {
-            let list: Vec<_> = list.iter().map(document_json).collect();
-            output.print_json(&list.into());
-            return Ok(ExitCode::SUCCESS);
-        }
-        if list.is_empty() {
-            println!("{}", output.t("nothing here yet", "暂无文件"));
-        }
-        for view in &list {
-            print_line(output, view);
-        }
+        print_list(output, &documents(&mut client)?);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Reads documents up to the end of a list.
+fn documents(client: &mut LocalClient) -> Result<Vec<DocumentView>, Failure> {
+    let mut list = Vec::new();
+    loop {
+        match client.reply()? {
+            LocalReply::Document(view) => list.push(*view),
+            LocalReply::Done => return Ok(list),
+            other => return Err(Failure::from_reply(other)),
+        }
+    }
+}
+
+fn print_list(output: &Output, list: &[DocumentView]) {
+    if output.json {
+        let list: Vec<_> = list.iter().map(document_json).collect();
+        output.print_json(&list.into());
+        return;
+    }
+    if list.is_empty() {
+        println!("{}", output.t("nothing here yet", "暂无文件"));
+    }
+    for view in list {
+        print_line(output, view);
     }
 }
 
@@ -240,7 +376,8 @@ fn print_line(output: &Output, view: &DocumentView) {
         plain(&view.title)
     );
     let arrow = if view.incoming { "←" } else { "→" };
-    println!("    {arrow} {agencies}   {}", view.indication);
+    let act = view.act.as_deref().map_or_else(String::new, |act| format!("   {}", plain(act)));
+    println!("    {arrow} {agencies}   {}{act}", view.indication);
     for delivery in &view.deliveries {
         println!("      {}: {}", delivery.agency, state_name(output, delivery.state));
     }
@@ -433,17 +570,7 @@ impl Receive {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         let (view, document) = look(&mut client, &self.id)?;
-        let original = document.header();
-        if !view.incoming {
-            return Err(Failure::usage(
-                "CHY-6009",
-                format!(
-                    "{} went out from here; it is not for you to receive",
-                    short(document.id())
-                ),
-                "Choose a document from `chancery inbox`.",
-            ));
-        }
+        incoming(&view, &document)?;
         if view.indication != Indication::TotalPassed && !self.unverified {
             return Err(Failure::usage(
                 "CHY-6018",
@@ -452,55 +579,216 @@ impl Receive {
                  the same.",
             ));
         }
-        let signer = self.signer.load()?;
-        let now = unix_now();
-        let mut fields = BTreeMap::new();
-        if let Some(note) = self.note {
-            fields.insert("note".to_owned(), note);
+        let fields = self.note.map(|note| ("note".to_owned(), note));
+        let said = output.t("received and registered:", "已签收：");
+        act(&mut client, output, &self.signer, &document, Act::Receive, fields, said)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  chancery return 3f2a91c0 --reason 附件缺页，请补齐后重发")]
+pub struct Return {
+    /// The first digits of the document's id
+    id: String,
+    /// Why; the sender reads it
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    signer: Signer,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl Return {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        let (view, document) = look(&mut client, &self.id)?;
+        incoming(&view, &document)?;
+        let fields = Some((REASON.to_owned(), self.reason));
+        let said = output.t("returned:", "已退回：");
+        act(&mut client, output, &self.signer, &document, Act::Return, fields, said)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  chancery withdraw 3f2a91c0 --reason 文号有误\n  chancery trace 3f2a91c0\n\
+    Each recipient's node takes it back unless it has been received (签收) or returned there; either way it \
+    answers, which `chancery trace` shows."
+)]
+pub struct Withdraw {
+    /// The first digits of the document's id
+    id: String,
+    /// Why; the recipients read it
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    signer: Signer,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl Withdraw {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        let (view, document) = look(&mut client, &self.id)?;
+        if view.incoming {
+            return Err(Failure::usage(
+                "CHY-6009",
+                format!("{} came in; its sender alone can withdraw it", short(document.id())),
+                "Send it back with `chancery return`, or choose from `chancery outbox`.",
+            ));
         }
-        let header = DocumentHeader {
-            kind: chancery_apps::RECEIPT.to_owned(),
-            number: None,
-            // The longest title there may be leaves no room for more.
-            title: format!("{}：{}", chancery_apps::RECEIPT, cut(&original.title, TITLE)),
-            from: signer.name().agency().clone(),
-            to: vec![original.from.clone()],
-            cc: Vec::new(),
-            classification: original.classification.clone(),
-            urgency: original.urgency,
-            created: now,
-            deadline: None,
-            in_reply_to: Some(document.id()),
-            module: original.module.clone(),
-            fields,
-            parts: Vec::new(),
-            nonce: Digest::from_bytes(chancery_crypto::random()?),
-        };
-        let receipt = sign_document(&header, &signer, Commitment::Receipt, now)?;
-        let progress = indicatif::ProgressBar::hidden();
-        let submitted = submit(&mut client, &receipt, &[], &progress)?;
-        if output.json {
-            output.print_json(&serde_json::json!({
-                "received": document.id(), "document": submitted.document,
-            }));
-        } else {
-            println!(
-                "{} {}",
-                output.t("received and registered:", "已签收："),
-                plain(&original.title)
-            );
-            println!("  {} {}", output.t("signed by", "签收人"), signer.name());
-            println!("  → {}", original.from);
+        let fields = Some((REASON.to_owned(), self.reason));
+        let said = output.t("withdrawal sent:", "已发出撤回：");
+        act(&mut client, output, &self.signer, &document, Act::Withdraw, fields, said)
+    }
+}
+
+fn incoming(view: &OpenedView, document: &SignedDocument) -> Result<(), Failure> {
+    if view.incoming {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "CHY-6009",
+        format!("{} went out from here; it is not for you to receive", short(document.id())),
+        "Choose a document from `chancery inbox`.",
+    ))
+}
+
+/// Signs and sends an act on a document.
+fn act(
+    client: &mut LocalClient,
+    output: &Output,
+    signer: &Signer,
+    document: &SignedDocument,
+    act: Act,
+    fields: Option<(String, String)>,
+    said: &str,
+) -> Result<ExitCode, Failure> {
+    let original = document.header();
+    let signer = signer.load()?;
+    let now = unix_now();
+    let to = match act {
+        Act::Withdraw => original.recipients().into_iter().cloned().collect(),
+        _ => vec![original.from.clone()],
+    };
+    let header = DocumentHeader {
+        kind: act.kind().to_owned(),
+        number: None,
+        // The longest title there may be leaves no room for more.
+        title: format!("{}：{}", act.kind(), cut(&original.title, TITLE)),
+        from: signer.name().agency().clone(),
+        to,
+        cc: Vec::new(),
+        classification: original.classification.clone(),
+        urgency: original.urgency,
+        created: now,
+        deadline: None,
+        in_reply_to: Some(document.id()),
+        module: original.module.clone(),
+        fields: fields.into_iter().collect::<BTreeMap<_, _>>(),
+        parts: Vec::new(),
+        nonce: Digest::from_bytes(chancery_crypto::random()?),
+    };
+    let commitment = match act {
+        Act::Receive => Commitment::Receipt,
+        _ => Commitment::Approval,
+    };
+    let signed = sign_document(&header, &signer, commitment, now)?;
+    let progress = indicatif::ProgressBar::hidden();
+    let submitted = submit(client, &signed, &[], &progress)?;
+    if output.json {
+        output.print_json(&serde_json::json!({
+            "act": act.kind(), "on": document.id(), "received": document.id(),
+            "document": submitted.document,
+        }));
+    } else {
+        println!("{said} {}", plain(&original.title));
+        println!("  {} {}", output.t("signed by", "签署人"), signer.name());
+        for agency in &header.to {
+            println!("  → {agency}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  chancery search 换届\n  chancery search justice.hz.gov.cn --limit 5 --json\n\
+    Looks in titles, numbers, types, agencies, remarks and names of parts of the newest 10,000 documents of \
+    each direction. Contents are not searched: they are encrypted at rest."
+)]
+pub struct Search {
+    /// What to look for; upper and lower case are one
+    text: String,
+    /// At most so many, newest first
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl Search {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        client.send(&LocalRequest::Search { text: self.text, limit: self.limit })?;
+        let list = documents(&mut client)?;
+        print_list(output, &list);
+        // As grep: nothing found is a no.
+        Ok(ExitCode::from(u8::from(list.is_empty())))
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  chancery watch --json | while read -r line; do …; done\nOne line, or one JSON object, \
+    for every document that comes in or goes out and every delivery that ends, until it is interrupted."
+)]
+pub struct Watch {
+    /// Stop after so many
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl Watch {
+    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        client.send(&LocalRequest::Watch)?;
+        match client.reply()? {
+            LocalReply::Ready => {}
+            other => return Err(Failure::from_reply(other)),
+        }
+        let mut left = self.count.unwrap_or(u64::MAX);
+        while left > 0 {
+            match client.reply()? {
+                LocalReply::Document(view) if output.json => {
+                    output.print_json(&document_json(&view))
+                }
+                LocalReply::Document(view) => print_line(output, &view),
+                LocalReply::Done => break,
+                other => return Err(Failure::from_reply(other)),
+            }
+            // Whoever reads along wants each line now.
+            drop(std::io::stdout().flush());
+            left -= 1;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  chancery trace 3f2a91c0")]
+#[command(
+    after_help = "Examples:\n  chancery trace 3f2a91c0\n  chancery trace 3f2a91c0 --html journey.html"
+)]
 pub struct Trace {
     /// The first digits of the document's id
     id: String,
+    /// Write it as an HTML page, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     local: Local,
 }
@@ -510,6 +798,9 @@ impl Trace {
         let mut client = self.local.connect()?;
         let reply = client.ask(&LocalRequest::Trace { id: self.id })?;
         let LocalReply::Traced(trace) = reply else { return Err(Failure::from_reply(reply)) };
+        if let Some(path) = &self.html {
+            write_new(path, trace_html(output, &trace).as_bytes())?;
+        }
         if output.json {
             output.print_json(&serde_json::to_value(&*trace).unwrap_or_default());
         } else {
@@ -536,6 +827,58 @@ fn print_trace(output: &Output, trace: &TraceView) {
     }
 }
 
+/// The journey as a page that needs nothing else.
+fn trace_html(output: &Output, trace: &TraceView) -> String {
+    let document = &trace.document;
+    let title = format!("{} {}", document.kind, document.title);
+    let mut out =
+        page_head(output.t("Journey of a document", "公文流转"), &document.indication, output);
+    out += &format!("<section><h2>{}</h2>\n<dl>", escape(&title));
+    let id = document.document.map(|id| id.to_string()).unwrap_or_default();
+    let join = |names: &[chancery_certs::AgencyName]| {
+        names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let from = document.from.as_ref().map(ToString::to_string).unwrap_or_default();
+    for (label, value) in [
+        (output.t("document", "文件编号"), id),
+        (output.t("number", "文号"), document.number.clone().unwrap_or_default()),
+        (output.t("from", "发文机关"), from),
+        (output.t("to", "主送"), join(&document.to)),
+        (output.t("copies", "抄送"), join(&document.cc)),
+    ] {
+        if !value.is_empty() {
+            out += &format!("<dt>{label}</dt><dd><code>{}</code></dd>", escape(&value));
+        }
+    }
+    out += "</dl>\n<ol class=\"steps\">";
+    for step in &trace.steps {
+        let verdict = step.indication.map_or_else(String::new, |i| mark(i.name(), ""));
+        let evidence = match step.entry {
+            Some(entry) => {
+                let words = output.t("evidence: entry {} of its ledger", "证据：其账本第 {} 条");
+                words.replace("{}", &entry.to_string())
+            }
+            None if step.indication.is_some() => {
+                output.t("evidence: the signed document", "证据：签名文件").to_owned()
+            }
+            None => String::new(),
+        };
+        let said = [step.by.as_deref(), step.note.as_deref()];
+        let said = said.into_iter().flatten().map(escape).collect::<Vec<_>>().join(" · ");
+        out += &format!(
+            "<li><time>{}</time> <strong>{}</strong> {} {verdict}<br>{said} <small>{evidence}</small></li>\n",
+            time(step.time),
+            escape(event_name(output, &step.event)),
+            escape(step.agency.as_str()),
+        );
+    }
+    let note = output.t(
+        "As the node knows it. `chancery open` writes the evidence out; `chancery verify` checks it offline.",
+        "以本节点所知为准。chancery open 可导出证据，chancery verify 可离线验证。",
+    );
+    out + &format!("</ol></section>\n<p>{note}</p>\n</body></html>\n")
+}
+
 fn event_name<'a>(output: &Output, event: &'a str) -> &'a str {
     if !output.chinese {
         return event;
@@ -548,6 +891,9 @@ fn event_name<'a>(output: &Output, event: &'a str) -> &'a str {
         "RelayAcceptance" => "转递受理",
         "RelayRejection" => "对方拒收",
         "RelayFailure" => "投递失败",
+        "WithdrawalAcceptance" => "撤回生效",
+        "WithdrawalRejection" => "撤回被拒",
+        "ContentPurged" => "内容已清除",
         "Pending" => "投递中",
         other => other,
     }

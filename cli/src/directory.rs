@@ -1,9 +1,12 @@
 //! `chancery directory`: the signed list of who is on the bus.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use chancery_certs::{
-    AgencyCard, AgencyName, Directory as DirectoryValue, SignerName, decode_crls,
+    AgencyCard, AgencyName, Credential, Directory as DirectoryValue, SignerName, decode_crls,
 };
 use chancery_node::{LocalReply, LocalRequest, read_file, unix_now, write_new};
 
@@ -23,6 +26,13 @@ pub enum Directory {
     #[command(after_help = "Example:
   chancery directory publish --key registry/seal.key --cert registry/seal.pem --anchor root.pem --version-number 1 --out directory.cose hz/agency.card nb/agency.card")]
     Publish(Publish),
+    /// Add agencies to a directory, or replace their cards: the next version, signed by the registrar's seal
+    #[command(after_help = "Examples:
+  chancery directory add-agency sz/agency.card --to directory.cose --out directory-2.cose --key registry/seal.key \\
+    --cert registry/seal.pem --anchor root.pem
+  chancery directory add-agency --to directory.cose --remove old.gov.cn --crl zj.crl --out directory-3.cose …
+Give the result to any node (`chancery directory install`): the others take it from there by themselves.")]
+    AddAgency(AddAgency),
     /// Verify a directory and show what it lists
     Show {
         #[command(flatten)]
@@ -67,10 +77,128 @@ pub struct Publish {
     signer: Signer,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct AddAgency {
+    /// The cards of the agencies
+    #[arg(value_name = "CARD")]
+    cards: Vec<PathBuf>,
+    /// The directory as it is
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// An agency that is not listed any more (may be given several times)
+    #[arg(long = "remove", value_name = "AGENCY")]
+    removed: Vec<AgencyName>,
+    /// For how many days it may be used
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    days: u32,
+    /// Revocation lists, PEM or DER, in place of those that it has (may be given several times)
+    #[arg(long = "crl", value_name = "FILE")]
+    crls: Vec<PathBuf>,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
+    #[command(flatten)]
+    signer: Signer,
+}
+
+impl AddAgency {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let trust = self.trust.store()?;
+        let now = unix_now();
+        let (signer, registrar) = load_registrar(&self.signer)?;
+        let seal = |path: &Path| {
+            let path = path.to_owned();
+            move |e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(&path)
+        };
+        let old = read_file(&self.to)?;
+        // One that has run out is what is being renewed: it is read as of its last second.
+        let old = match DirectoryValue::open(&old, &registrar, &trust, now) {
+            Ok(old) => old,
+            Err(error) => {
+                let expires = DirectoryValue::expires_unverified(&old);
+                let at = expires.filter(|expires| *expires < now);
+                let at = at.ok_or_else(|| seal(&self.to)(error))?;
+                DirectoryValue::open(&old, &registrar, &trust, at).map_err(seal(&self.to))?
+            }
+        };
+        let mut agencies = std::collections::BTreeMap::new();
+        for card in old.agencies {
+            // What cannot be used any more is left out, as every node leaves it out.
+            if let Ok(opened) = AgencyCard::open(&card, &trust, now) {
+                agencies.insert(opened.value.agency, card);
+            }
+        }
+        for path in &self.cards {
+            let card = read_file(path)?;
+            let opened = AgencyCard::open(&card, &trust, now).map_err(seal(path))?;
+            agencies.insert(opened.value.agency, card.into());
+        }
+        for agency in &self.removed {
+            if agencies.remove(agency).is_none() {
+                return Err(chancery_node::NodeError::UnknownAgency(agency.to_string()).into());
+            }
+        }
+        let crls = if self.crls.is_empty() { old.crls } else { read_crls(&self.crls)? };
+        let directory = DirectoryValue {
+            registrar,
+            version: old.version.saturating_add(1),
+            issued: now,
+            expires: now + i64::from(self.days) * 86_400,
+            agencies: agencies.into_values().collect(),
+            crls,
+        };
+        write_new(&self.out, &directory.seal(&signer, now)?)?;
+        report_published(output, &directory, &self.out);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The registrar's seal, and whose it is.
+fn load_registrar(signer: &Signer) -> Result<(Credential, AgencyName), Failure> {
+    let signer = signer.load()?;
+    match signer.name().clone() {
+        SignerName::Agency(registrar) => Ok((signer, registrar)),
+        SignerName::Officer(_) => Err(Failure::usage(
+            "CHY-6010",
+            format!("{} is an officer; a directory is signed by a seal", signer.name()),
+            "Give the registrar's seal with --key and --cert.",
+        )),
+    }
+}
+
+fn read_crls(paths: &[PathBuf]) -> Result<Vec<ByteBuf>, Failure> {
+    let mut crls = Vec::new();
+    for path in paths {
+        let read = decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?;
+        crls.extend(read.iter().map(|crl| ByteBuf::from(crl.der())));
+    }
+    Ok(crls)
+}
+
+fn report_published(output: &Output, directory: &DirectoryValue, out: &Path) {
+    if output.json {
+        output.print_json(&serde_json::json!({
+            "version": directory.version, "agencies": directory.agencies.len(),
+            "expires": time(directory.expires), "file": out,
+        }));
+    } else {
+        println!(
+            "{} {} ({} {})",
+            output.t("directory published:", "目录已发布："),
+            out.display(),
+            directory.agencies.len(),
+            output.t("agencies", "个机关")
+        );
+    }
+}
+
 impl Directory {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Publish(publish) => publish.run(output),
+            Self::AddAgency(add) => add.run(output),
             Self::Show { trust, registrar, file } => show(output, &trust, &registrar, &file),
             Self::Install { file, local } => install(output, &file, &local),
         }
@@ -89,19 +217,8 @@ impl Publish {
                 .map_err(|e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(path))?;
             agencies.push(card.into());
         }
-        let mut crls = Vec::new();
-        for path in &self.crls {
-            let read = decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?;
-            crls.extend(read.iter().map(|crl| ByteBuf::from(crl.der())));
-        }
-        let signer = self.signer.load()?;
-        let SignerName::Agency(registrar) = signer.name().clone() else {
-            return Err(Failure::usage(
-                "CHY-6010",
-                format!("{} is an officer; a directory is signed by a seal", signer.name()),
-                "Give the registrar's seal with --key and --cert.",
-            ));
-        };
+        let crls = read_crls(&self.crls)?;
+        let (signer, registrar) = load_registrar(&self.signer)?;
         let directory = DirectoryValue {
             registrar,
             version: self.version_number,
@@ -111,20 +228,7 @@ impl Publish {
             crls,
         };
         write_new(&self.out, &directory.seal(&signer, now)?)?;
-        if output.json {
-            output.print_json(&serde_json::json!({
-                "version": directory.version, "agencies": directory.agencies.len(),
-                "expires": time(directory.expires), "file": self.out,
-            }));
-        } else {
-            println!(
-                "{} {} ({} {})",
-                output.t("directory published:", "目录已发布："),
-                self.out.display(),
-                directory.agencies.len(),
-                output.t("agencies", "个机关")
-            );
-        }
+        report_published(output, &directory, &self.out);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -133,7 +237,7 @@ fn show(
     output: &Output,
     trust: &TrustArgs,
     registrar: &AgencyName,
-    file: &std::path::Path,
+    file: &Path,
 ) -> Result<ExitCode, Failure> {
     let store = trust.store()?;
     let seal = |e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(file);
@@ -164,7 +268,7 @@ fn show(
     Ok(ExitCode::SUCCESS)
 }
 
-fn install(output: &Output, file: &std::path::Path, local: &Local) -> Result<ExitCode, Failure> {
+fn install(output: &Output, file: &Path, local: &Local) -> Result<ExitCode, Failure> {
     let directory = read_file(file)?;
     let mut client = local.connect()?;
     match client.ask(&LocalRequest::InstallDirectory { directory })? {

@@ -49,6 +49,13 @@ pub struct Draft {
     /// The files of the document, main text first
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub heading: Heading,
+}
+
+/// What stands over a document.
+#[derive(Debug, clap::Args)]
+pub struct Heading {
     /// Main recipients (主送), of a new document
     #[arg(long, num_args = 1.., value_name = "AGENCY")]
     to: Vec<AgencyName>,
@@ -64,6 +71,9 @@ pub struct Draft {
     /// The document number, such as 浙司〔2026〕12号
     #[arg(long)]
     number: Option<String>,
+    /// The classification (密级), such as 秘密, 机密, 绝密; the nodes' policies go by it
+    #[arg(long, value_name = "LEVEL")]
+    classification: Option<String>,
     /// How urgent it is
     #[arg(long, value_enum, default_value = "routine")]
     urgency: UrgencyArg,
@@ -138,9 +148,27 @@ fn file_size(path: &Path) -> Result<u64, Failure> {
 }
 
 impl Draft {
+    /// Fills in what was not given: recipients, type and title.
+    pub fn fill(&mut self, to: Vec<AgencyName>, kind: &str, title: String) {
+        let heading = &mut self.heading;
+        if heading.to.is_empty() {
+            heading.to = to;
+        }
+        heading.kind.get_or_insert_with(|| kind.to_owned());
+        heading.title.get_or_insert(title);
+    }
+
+    /// Says which document it answers, unless that was given.
+    pub fn answer(&mut self, document: DocumentId) {
+        self.heading.reply_to.get_or_insert(document);
+    }
+
     /// Reads the files and makes the header that is to be signed.
     pub fn header(&self, from: &AgencyName, output: &Output) -> Result<DocumentHeader, Failure> {
-        let (Some(kind), Some(title), false) = (&self.kind, &self.title, self.to.is_empty()) else {
+        let heading = &self.heading;
+        let (Some(kind), Some(title), false) =
+            (&heading.kind, &heading.title, heading.to.is_empty())
+        else {
             let what = "a new document needs --to, --type and --title";
             let remedy = "Give all three; `--help` shows examples.";
             return Err(Failure::usage("CHY-6031", what, remedy));
@@ -161,16 +189,16 @@ impl Draft {
         progress.finish_and_clear();
         Ok(DocumentHeader {
             kind: kind.zh,
-            number: self.number.clone(),
+            number: heading.number.clone(),
             title: title.clone(),
             from: from.clone(),
-            to: self.to.clone(),
-            cc: self.cc.clone(),
-            classification: None,
-            urgency: self.urgency.into(),
+            to: heading.to.clone(),
+            cc: heading.cc.clone(),
+            classification: heading.classification.clone(),
+            urgency: heading.urgency.into(),
             created: unix_now(),
-            deadline: self.deadline,
-            in_reply_to: self.reply_to,
+            deadline: heading.deadline,
+            in_reply_to: heading.reply_to,
             module: module.name,
             fields: BTreeMap::new(),
             parts,

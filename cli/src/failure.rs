@@ -67,7 +67,7 @@ impl Failure {
                 let clerk = ["CHY-4008", "CHY-4009", "CHY-4010", "CHY-4012"];
                 let exit = match code.as_str() {
                     "CHY-4011" | "CHY-4019" => NO,
-                    "CHY-4018" => REFUSED,
+                    "CHY-4018" | "CHY-4020" => REFUSED,
                     code if clerk.contains(&code) => USAGE,
                     code if code.starts_with("CHY-4") => ENVIRONMENT,
                     _ => USAGE,
@@ -124,7 +124,7 @@ impl From<NodeError> for Failure {
             | NodeError::Tls(_)
             | NodeError::Network { .. } => ENVIRONMENT,
             NodeError::NotFound(_) | NodeError::Purged(_) => NO,
-            NodeError::NotPermitted { .. } => REFUSED,
+            NodeError::NotPermitted { .. } | NodeError::Withdrawn { .. } => REFUSED,
             _ => USAGE,
         };
         let (code, remedy) = (error.code().to_owned(), error.remedy().to_owned());

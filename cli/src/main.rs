@@ -79,6 +79,18 @@ enum Command {
     Open(clerk::Open),
     /// Receive and register a document (签收): sign for it, and tell its sender
     Receive(clerk::Receive),
+    /// Send a document back to its sender (退回), with a reason
+    Return(clerk::Return),
+    /// Take back a document that was sent (撤回), where it has not been received yet
+    Withdraw(clerk::Withdraw),
+    /// Answer a document (答复)
+    Reply(Box<clerk::Reply>),
+    /// Send a document on to others, with its signatures (转发)
+    Forward(Box<clerk::Forward>),
+    /// Find documents by what stands over them
+    Search(clerk::Search),
+    /// Tell of every document that comes in or goes out, as it happens
+    Watch(clerk::Watch),
     /// Show the journey of a document
     Trace(clerk::Trace),
     /// Make signed documents without a node
@@ -127,6 +139,12 @@ enum Command {
     Bench(bench::Bench),
     /// Explain an error code
     Explain(explain::Explain),
+    /// Write the manual pages into a folder
+    Man {
+        /// The folder
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: std::path::PathBuf,
+    },
     /// Print shell completions
     Completions {
         /// The shell
@@ -141,6 +159,12 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Outbox(list) => list.run(output, false),
         Command::Open(open) => open.run(output),
         Command::Receive(receive) => receive.run(output),
+        Command::Return(command) => command.run(output),
+        Command::Withdraw(withdraw) => withdraw.run(output),
+        Command::Reply(reply) => reply.run(output),
+        Command::Forward(forward) => forward.run(output),
+        Command::Search(search) => search.run(output),
+        Command::Watch(watch) => watch.run(output),
         Command::Trace(trace) => trace.run(output),
         Command::Doc(doc) => doc.run(output),
         Command::Verify(verify) => verify.run(output),
@@ -159,6 +183,12 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Cose(cose) => cose.run(output),
         Command::Bench(bench) => bench.run(output),
         Command::Explain(explain) => explain.run(output),
+        Command::Man { out } => {
+            std::fs::create_dir_all(&out).map_err(chancery_node::NodeError::file(&out))?;
+            let written = clap_mangen::generate_to(Arguments::command(), &out);
+            written.map_err(chancery_node::NodeError::file(&out))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "chancery", &mut std::io::stdout());

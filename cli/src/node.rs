@@ -9,8 +9,10 @@ use std::{
 use chancery_certs::{AgencyCard, AgencyName, Credential, EncryptionKeyStatement};
 use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
-    FileSettings, Identity, LimitSettings, LocalReply, LocalRequest, Node as Daemon, NodeConfig,
-    NodeError, PurgeSettings, read_file, unix_now, write_new, write_private,
+    AccessSettings, ApiSettings, DEFAULT_POLICIES, FileSettings, Identity, LimitSettings,
+    LocalReply, LocalRequest, MonitorSettings, Node as Daemon, NodeConfig, NodeError,
+    POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, openapi, read_file, sync_directory, unix_now,
+    write_new, write_private,
 };
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
@@ -46,6 +48,44 @@ node/directory.cose, and start with `chancery node run --config node/node.toml`.
   chancery node card --config /etc/chancery/node.toml --out agency.card
 Send it to the registrar before the old one's key runs out (`chancery node status` says when).")]
     Card(Card),
+    /// Make a new encryption key; the old one goes on opening what was encrypted to it
+    #[command(after_help = "Example:
+  chancery node rotate-key --config /etc/chancery/node.toml --out agency.card
+  chancery node reload
+Then send agency.card to the registrar: others encrypt to the new key once they have the next directory.")]
+    RotateKey(Card),
+    /// Have the local node take up the seal, node certificate and encryption keys that lie in its files now
+    #[command(
+        after_help = "Example:\n  chancery node reload\nSIGHUP (systemctl reload chancery) does the same. \
+        Connections that stand go on."
+    )]
+    Reload {
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Check a configuration, and the files that it names, without starting anything
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Print every setting with its default and what it is for
+    Settings,
+    /// Print the default rules of who may do what (Cedar), to start one's own from
+    Policies {
+        /// Print what rules can speak of (a Cedar schema) instead
+        #[arg(long)]
+        schema: bool,
+    },
+    /// Make a bearer token for one of the agency's systems
+    #[command(after_help = "Example:
+  chancery node token erp
+Keep the token where the system reads it; put the lines that are printed into node.toml and restart.")]
+    Token {
+        /// Whose it is; roles speak of token:NAME
+        name: String,
+    },
+    /// Print the OpenAPI document of the HTTP interface
+    Openapi,
     /// Show how the local node is
     Status {
         #[command(flatten)]
@@ -115,7 +155,7 @@ pub struct Card {
 }
 
 #[derive(Debug, clap::Args)]
-struct ConfigFile {
+pub struct ConfigFile {
     /// The node's configuration
     #[arg(
         long,
@@ -156,6 +196,15 @@ impl Node {
             Self::Init(init) => init.run(output),
             Self::Run(run) => run.run(),
             Self::Card(card) => card.run(output),
+            Self::RotateKey(card) => card.rotate(output),
+            Self::Reload { local } => reload(output, &local),
+            Self::Check { config } => check(output, &config),
+            Self::Settings => print_text(SAMPLE_CONFIG),
+            Self::Policies { schema } => {
+                print_text(if schema { POLICY_SCHEMA } else { DEFAULT_POLICIES })
+            }
+            Self::Token { name } => token(output, &name),
+            Self::Openapi => print_text(&openapi()),
             Self::Status { local } => status(output, &local),
         }
     }
@@ -217,6 +266,9 @@ impl Init {
             files: files.clone(),
             limits: LimitSettings::default(),
             purge: PurgeSettings::default(),
+            access: AccessSettings::default(),
+            api: ApiSettings::default(),
+            monitor: MonitorSettings::default(),
         };
         let card = seal_card(&config, &encryption, &seal, self.key_days)?;
         let at = |path: &Path| self.dir.join(path);
@@ -276,7 +328,8 @@ impl Card {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let config = self.config.load()?;
         let identity = Identity::load(&config)?;
-        let card = seal_card(&config, &identity.encryption, &identity.seal, self.key_days)?;
+        let keys = identity.encryption();
+        let card = seal_card(&config, &keys.current, &identity.seal(), self.key_days)?;
         write_new(&self.out, &card)?;
         if output.json {
             output.print_json(&serde_json::json!({ "agency": config.agency, "card": self.out }));
@@ -286,6 +339,86 @@ impl Card {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+impl Card {
+    /// Makes a new encryption key and keeps the old one for what was encrypted to it.
+    fn rotate(self, output: &Output) -> Result<ExitCode, Failure> {
+        let config = self.config.load()?;
+        let identity = Identity::load(&config)?;
+        let new = KemPrivateKey::generate(Kem::XWing);
+        let card = seal_card(&config, &new, &identity.seal(), self.key_days)?;
+        if self.out.exists() {
+            return Err(Failure::exists(&self.out));
+        }
+        let current = &config.files.encryption_key;
+        let retired = config.files.retired_keys.join(format!("{}.key", unix_now()));
+        let mut fresh = current.clone().into_os_string();
+        fresh.push(".new");
+        let fresh = PathBuf::from(fresh);
+        // The old key has its second name before it loses its first: there is no moment at which it is gone.
+        write_private(&fresh, Zeroizing::new(hex_line(&new.to_bytes())).as_bytes())?;
+        write_private(&retired, &Zeroizing::new(read_file(current)?))?;
+        sync_directory(&config.files.retired_keys)?;
+        std::fs::rename(&fresh, current).map_err(NodeError::file(current))?;
+        sync_directory(current.parent().unwrap_or(Path::new(".")))?;
+        write_new(&self.out, &card)?;
+        if output.json {
+            output.print_json(&serde_json::json!({
+                "agency": config.agency, "card": self.out, "retired": retired,
+            }));
+        } else {
+            println!("{} {}", output.t("the old key:", "旧密钥："), retired.display());
+            let what = output.t("card for the registrar", "名片（交注册机关）");
+            println!("{what} {}", self.out.display());
+            println!("{}", output.t("now: chancery node reload", "下一步：chancery node reload"));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn print_text(text: &str) -> Result<ExitCode, Failure> {
+    println!("{}", text.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn reload(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
+    match local.connect()?.ask(&LocalRequest::Reload)? {
+        LocalReply::Done => {
+            let done = output.t("taken up", "已启用");
+            match output.json {
+                true => output.print_json(&serde_json::json!({ "reloaded": true })),
+                false => println!("{done}"),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        other => Err(Failure::from_reply(other)),
+    }
+}
+
+fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
+    let loaded = config.load()?;
+    Identity::load(&loaded)?;
+    chancery_node::check_policies(&loaded)?;
+    match output.json {
+        true => output.print_json(&serde_json::json!({ "config": config.config, "valid": true })),
+        false => println!("{}: {}", config.config.display(), output.t("in order", "正确")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn token(output: &Output, name: &str) -> Result<ExitCode, Failure> {
+    let secret = Zeroizing::new(hex::encode(chancery_crypto::random::<32>()?));
+    let digest = chancery_crypto::Digest::of(secret.as_bytes());
+    if output.json {
+        output.print_json(&serde_json::json!({ "name": name, "token": *secret, "digest": digest }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} {}", output.t("token, shown this once:", "令牌（仅显示一次）："), *secret);
+    println!("{}", output.t("for node.toml:", "写入 node.toml："));
+    println!("\n[[api.tokens]]\nname = {name:?}\ndigest = \"{digest}\"\n");
+    println!("[access.roles]\nclerk = [\"unix:*\", \"token:{name}\"]");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn hex_line(bytes: &[u8]) -> String {

@@ -12,9 +12,12 @@ padding:1rem;margin:1rem 0}\
 .TOTAL-PASSED{color:#0a6b2d}.TOTAL-FAILED{color:#b00020}.INDETERMINATE{color:#8a5a00}\
 ul{padding-left:1.2rem;margin:.3rem 0}li{margin:.15rem 0}code{font-size:.85em;overflow-wrap:anywhere}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;margin:.5rem 0}dt{color:#555}dd{margin:0}\
+ol.steps{list-style:none;padding-left:1rem;border-left:.2rem solid #bbb}ol.steps li{margin:.7rem 0}\
+time{color:#555;font-variant-numeric:tabular-nums}\
 @media print{body{margin:0}section{break-inside:avoid}}";
 
-fn escape(text: &str) -> String {
+/// A text from outside in HTML.
+pub fn escape(text: &str) -> String {
     let text = plain(text);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -27,7 +30,8 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn page_head(title: &str, indication: &str, output: &Output) -> String {
+/// How every page begins.
+pub fn page_head(title: &str, indication: &str, output: &Output) -> String {
     let language = output.t("en", "zh-CN");
     format!(
         "<!DOCTYPE html>\n<html lang=\"{language}\"><head><meta charset=\"utf-8\">\
@@ -92,7 +96,8 @@ pub fn audit_html(whole: &Value, output: &Output) -> String {
     out + &format!("<p>{note}</p>\n</body></html>\n")
 }
 
-fn mark(indication: &str, sub: &str) -> String {
+/// An indication in its colour.
+pub fn mark(indication: &str, sub: &str) -> String {
     let (indication, sub) = (escape(indication), escape(sub));
     format!("<span class=\"{indication}\"><strong>{indication}</strong> {sub}</span>")
 }

@@ -1,13 +1,20 @@
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use chancery_certs::{AgencyName, OfficerName};
+use chancery_crypto::Digest;
 use chancery_protocol::MAX_INLINE;
 use serde::{Deserialize, Serialize};
 
 use crate::{NodeError, read_file};
+
+/// Every setting with its default and what it is for.
+pub const SAMPLE_CONFIG: &str = include_str!("node.sample.toml");
+/// Environment variables that start so override a setting: `CHANCERY_NODE__LIMITS__PEER_STREAMS=64`.
+const OVERRIDE: &str = "CHANCERY_NODE__";
 
 /// The settings of a node, as in `node.toml`. Relative paths are relative to that file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +43,61 @@ pub struct NodeConfig {
     /// Who may have content removed for good.
     #[serde(default)]
     pub purge: PurgeSettings,
+    /// Who may do what here.
+    #[serde(default)]
+    pub access: AccessSettings,
+    /// The HTTP interface for the agency's own systems.
+    #[serde(default)]
+    pub api: ApiSettings,
+    /// Health and metrics.
+    #[serde(default)]
+    pub monitor: MonitorSettings,
+}
+
+/// Who may do what, by roles and Cedar policies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessSettings {
+    /// Cedar policies in place of the default ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<PathBuf>,
+    /// Who is in which role: officers (`li@a.gov.cn`, `*@a.gov.cn`), users of this machine (`unix:li`, `unix:*`),
+    /// holders of tokens (`token:erp`). A role that is not named here has the members that it has by default.
+    pub roles: BTreeMap<String, Vec<String>>,
+}
+
+/// The HTTP interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiSettings {
+    /// Where it listens (TCP); none: there is no HTTP interface.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// Plain HTTP in place of HTTPS; only on loopback, for a reverse proxy on the same machine.
+    pub plain: bool,
+    /// Whether officers may show their certificate in place of a token.
+    pub officer_certificates: bool,
+    /// Who may come in with a bearer token.
+    pub tokens: Vec<TokenSettings>,
+}
+
+/// A bearer token, of which only the digest is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSettings {
+    /// Whose it is: it acts as `token:NAME`.
+    pub name: String,
+    /// SHA-256 of the token.
+    pub digest: Digest,
+}
+
+/// Health and metrics over plain HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MonitorSettings {
+    /// Where it listens (TCP): `/healthz`, `/readyz`, `/metrics`; none: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// The rules for removing content for good.
@@ -64,6 +126,8 @@ pub struct FileSettings {
     pub node_key: PathBuf,
     /// The agency's HPKE private key.
     pub encryption_key: PathBuf,
+    /// The folder of earlier HPKE private keys, `*.key`, which still open what was encrypted to them.
+    pub retired_keys: PathBuf,
     /// The signed directory; read at start-up when it is there.
     pub directory: PathBuf,
     /// The data directory: store and large contents.
@@ -84,6 +148,7 @@ impl Default for FileSettings {
             node_cert: "node.pem".into(),
             node_key: "node.key".into(),
             encryption_key: "encryption.key".into(),
+            retired_keys: "retired".into(),
             directory: "directory.cose".into(),
             data: "data".into(),
             socket: "node.sock".into(),
@@ -109,6 +174,14 @@ pub struct LimitSettings {
     pub peer_deliveries: usize,
     /// Seconds between two looks at how the peers' ledgers have grown.
     pub witness_seconds: u32,
+    /// Envelopes that one peer may offer in a second; it may save up ten seconds' worth.
+    pub peer_rate: u32,
+    /// Bytes of ciphertext of one peer that may be arriving at once.
+    pub peer_arriving_bytes: u64,
+    /// Bytes of ciphertext of one sender that are kept here at most.
+    pub peer_stored_bytes: u64,
+    /// Bytes that must stay free on the disk: below that nothing is taken.
+    pub free_bytes: u64,
 }
 
 impl Default for LimitSettings {
@@ -120,6 +193,10 @@ impl Default for LimitSettings {
             peer_streams: 128,
             peer_deliveries: 64,
             witness_seconds: 10,
+            peer_rate: 20_000,
+            peer_arriving_bytes: 64 << 30,
+            peer_stored_bytes: 1 << 40,
+            free_bytes: 256 << 20,
         }
     }
 }
@@ -130,10 +207,40 @@ impl NodeConfig {
     /// # Errors
     /// [`NodeError::File`] or [`NodeError::Config`], naming the setting.
     pub fn load(path: &Path) -> Result<Self, NodeError> {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            // What is no text cannot be the name of a setting.
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self::load_with(path, variables)
+    }
+
+    /// As [`NodeConfig::load`], with the given environment.
+    ///
+    /// # Errors
+    /// As [`NodeConfig::load`].
+    pub fn load_with(
+        path: &Path,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, NodeError> {
         let wrong = |why: String| NodeError::Config { path: path.to_owned(), why };
         let bytes = read_file(path)?;
         let text = String::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;
-        let mut config: Self = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        // First as it stands, so that a mistake in the file is shown with its line.
+        let parsed = toml::from_str::<toml::Table>(&text);
+        let mut table = parsed.map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
+        let mut overridden = false;
+        for (name, value) in variables {
+            if let Some(setting) = name.strip_prefix(OVERRIDE) {
+                overridden = true;
+                override_setting(&mut table, setting, &value)
+                    .ok_or_else(|| wrong(format!("{name} names no setting")))?;
+            }
+        }
+        let parsed = match overridden {
+            true => table.try_into::<Self>().map_err(|e| e.to_string()),
+            false => toml::from_str(&text).map_err(|e| e.to_string()),
+        };
+        let mut config = parsed.map_err(|e| wrong(with_suggestion(e.trim_end())))?;
         if config.limits.inline_bytes > MAX_INLINE as u64 {
             return Err(wrong(format!("limits.inline_bytes may be at most {MAX_INLINE}")));
         }
@@ -142,6 +249,25 @@ impl NodeConfig {
         }
         if config.limits.witness_seconds == 0 {
             return Err(wrong("limits.witness_seconds must not be 0".into()));
+        }
+        if let Some(listen) =
+            config.api.listen.filter(|l| config.api.plain && !l.ip().is_loopback())
+        {
+            return Err(wrong(format!(
+                "api.plain sends tokens and documents in the clear, and {listen} is no loopback address"
+            )));
+        }
+        let mut names = std::collections::HashSet::new();
+        if let Some(twice) = config.api.tokens.iter().find(|token| !names.insert(&token.name)) {
+            return Err(wrong(format!("api.tokens has two tokens named {}", twice.name)));
+        }
+        let plain = |name: &str| {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+            !name.is_empty() && name.bytes().all(fits)
+        };
+        if let Some(odd) = config.api.tokens.iter().find(|token| !plain(&token.name)) {
+            let why = "may have letters, digits, '-', '_' and '.'";
+            return Err(wrong(format!("api.tokens: the name {:?} {why}", odd.name)));
         }
         let base = path.parent().unwrap_or(Path::new("."));
         let base = std::path::absolute(base).map_err(NodeError::file(base))?;
@@ -153,10 +279,14 @@ impl NodeConfig {
             &mut files.node_cert,
             &mut files.node_key,
             &mut files.encryption_key,
+            &mut files.retired_keys,
             &mut files.directory,
             &mut files.data,
             &mut files.socket,
-        ] {
+        ]
+        .into_iter()
+        .chain(&mut config.access.policies)
+        {
             *file = base.join(&*file);
         }
         Ok(config)
@@ -174,6 +304,38 @@ impl NodeConfig {
     /// The address that others are told.
     pub fn advertised(&self) -> String {
         self.advertise.clone().unwrap_or_else(|| self.listen.to_string())
+    }
+}
+
+/// Sets what a variable names: `LIMITS__PEER_STREAMS`. A value that is no TOML is taken as text. `None`: it names
+/// nothing that a setting could be under.
+fn override_setting(table: &mut toml::Table, setting: &str, value: &str) -> Option<()> {
+    let setting = setting.to_ascii_lowercase();
+    let mut names = setting.split("__").collect::<Vec<_>>();
+    let last = names.pop().filter(|name| !name.is_empty())?;
+    let mut at = table;
+    for name in names {
+        let inner = at.entry(name).or_insert_with(|| toml::Table::new().into());
+        at = inner.as_table_mut()?;
+    }
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
+    let parsed = parsed.and_then(|mut table| table.remove("value"));
+    at.insert(last.to_owned(), parsed.unwrap_or_else(|| value.into()));
+    Some(())
+}
+
+/// The parser's complaint, with the setting that was probably meant. It names what it does not know first, and
+/// then what it does, each in back-quotes.
+fn with_suggestion(complaint: &str) -> String {
+    let Some(at) = complaint.find("unknown field") else { return complaint.to_owned() };
+    let quoted = complaint.get(at..).unwrap_or_default();
+    let mut quoted = quoted.split('`').skip(1).step_by(2);
+    let Some(unknown) = quoted.next() else { return complaint.to_owned() };
+    let near = quoted.map(|known| (strsim::jaro_winkler(unknown, known), known));
+    let near = near.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.75);
+    match near {
+        Some((_, known)) => format!("{complaint} (did you mean `{known}`?)"),
+        None => complaint.to_owned(),
     }
 }
 
@@ -211,6 +373,19 @@ mod tests {
             let refused = load(&format!("{PLAIN}{more}\n")).expect_err(more);
             assert!(refused.contains(named), "{refused}");
         }
+        for (typed, meant) in [
+            ("[limits]\nenvelop_bytes = 1", "envelope_bytes"),
+            ("[limit]\nexpiry_hours = 1", "limits"),
+            ("[files]\nsockets = 'x'", "socket"),
+            ("[api]\nlisten_on = '127.0.0.1:1'", "listen"),
+        ] {
+            let refused = load(&format!("{PLAIN}{typed}\n")).expect_err(typed);
+            assert!(refused.contains(&format!("did you mean `{meant}`?")), "{refused}");
+        }
+        let far = load(&format!("{PLAIN}zzz = 1\n")).expect_err("unknown");
+        assert!(!far.contains("did you mean"), "{far}");
+        let open = format!("{PLAIN}[api]\nplain = true\nlisten = '192.0.2.1:7480'\n");
+        assert!(load(&open).expect_err("in the clear").contains("api.plain"));
         assert!(load(&PLAIN.replace("a.gov.cn", "A gov")).expect_err("a name").contains("A gov"));
     }
 
@@ -220,5 +395,62 @@ mod tests {
         config.limits.expiry_hours = 1;
         config.advertise = Some("node.a.gov.cn:7400".into());
         assert_eq!(load(&config.to_toml().expect("plain")).expect("reads"), config);
+    }
+    #[test]
+    fn variables_override_settings_and_those_that_name_none_are_refused() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let path = dir.path().join("node.toml");
+        std::fs::write(&path, PLAIN).expect("writes");
+        let with = |name: &str, value: &str| {
+            let variables = [("PATH", "/bin"), (name, value)].map(|(n, v)| (n.into(), v.into()));
+            NodeConfig::load_with(&path, variables).map_err(|e| e.to_string())
+        };
+        let config = with("CHANCERY_NODE__LIMITS__PEER_STREAMS", "7").expect("a number");
+        assert_eq!(config.limits.peer_streams, 7);
+        assert_eq!(config.limits.peer_deliveries, LimitSettings::default().peer_deliveries);
+        let config = with("CHANCERY_NODE__LISTEN", "127.0.0.1:1").expect("text");
+        assert_eq!(config.listen.port(), 1);
+        let config = with("CHANCERY_NODE__ACCESS__ROLES__CLERK", "['unix:li']").expect("a list");
+        assert_eq!(config.access.roles["clerk"], ["unix:li"]);
+        for (name, value) in [
+            ("CHANCERY_NODE__LIMITS__PEER_STREAM", "7"),
+            ("CHANCERY_NODE__LIMITS__PEER_STREAMS", "many"),
+            ("CHANCERY_NODE__AGENCY__NAME", "x"),
+            ("CHANCERY_NODE__", "x"),
+        ] {
+            with(name, value).expect_err(name);
+        }
+    }
+
+    #[test]
+    fn the_sample_has_every_setting_with_its_default() {
+        let sample = load(SAMPLE_CONFIG).expect("it is a configuration");
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let base = dir.path().join("node.toml");
+        std::fs::write(&base, PLAIN).expect("writes");
+        let plain = NodeConfig::load(&base).expect("a configuration");
+        assert_eq!((&sample.limits, &sample.purge), (&plain.limits, &plain.purge));
+        assert_eq!((&sample.api, &sample.monitor), (&plain.api, &plain.monitor));
+        // Those without a default stand there too, as comments.
+        let mut full = plain;
+        full.relay = Some("r.gov.cn".parse().expect("a name"));
+        full.advertise = Some("x".into());
+        full.access.policies = Some("x".into());
+        full.api.listen = Some(full.listen);
+        full.monitor.listen = Some(full.listen);
+        let table: toml::Table = full.to_toml().expect("plain").parse().expect("TOML");
+        for (name, value) in &table {
+            let inner = value.as_table().into_iter().flatten().map(|(name, _)| name);
+            for name in inner.chain([name]) {
+                let stands = SAMPLE_CONFIG.lines().any(|line| {
+                    let line = line.trim_start_matches("# ");
+                    line.starts_with(&format!("{name} ="))
+                        || line == format!("[{name}]")
+                        || line.starts_with(&format!("[access.{name}]"))
+                });
+                assert!(stands || name == "tokens", "{name} is missing");
+            }
+        }
+        assert!(SAMPLE_CONFIG.contains("[[api.tokens]]"));
     }
 }

@@ -1,17 +1,25 @@
 //! Documents inside envelopes: taking them in from clerks, and opening what is kept.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError},
+};
 
 use chancery_certs::{AgencyName, Certificate, rfc3339};
-use chancery_crypto::{Commitment, ContentKey, Digest, cbor, unwrap_key, wrap_key};
+use chancery_crypto::{Commitment, ContentKey, Digest, cbor, wrap_key};
 use chancery_protocol::{
-    ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
-    Indication, Leaf, Opening, Recipient, SignedDocument, commit_to_document, recipient_info,
+    Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
+    Indication, Leaf, Opening, Recipient, SignedDocument, VerificationReport, commit_to_document,
+    recipient_info,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Commit, NodeError, Outcome,
+    access::{Action, Caller, Object},
+    acts::{self, ActRecord, Effect},
     content::{PlainReader, Spool},
+    desk,
     heads::{Opened, OpenedHead},
     ledger::receipt_key,
     records::{
@@ -31,6 +39,10 @@ const MAX_FOUND: usize = 10_000;
 /// A document from a clerk, being sealed into an envelope.
 #[derive(Debug)]
 pub struct Submission {
+    /// How an act takes effect, of which only the first does.
+    effect: Option<Effect>,
+    /// The request that it came with, if that is to be done once only.
+    request: Option<RequestKey>,
     key: ContentKey,
     salt: Digest,
     document: SignedDocument,
@@ -48,31 +60,126 @@ pub struct Accepted {
     pub recipients: Vec<AgencyName>,
 }
 
+/// A request that is to be done once only, however often it comes.
+#[derive(Debug, Clone)]
+pub struct RequestKey(Vec<u8>);
+
+/// A request that was done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DoneRequest {
+    time: i64,
+    document: DocumentId,
+    envelope: EnvelopeId,
+    recipients: Vec<AgencyName>,
+}
+
+impl RequestKey {
+    /// The key that a caller has given to a request.
+    pub fn new(caller: &Caller, key: &str) -> Self {
+        Self([caller.name().as_bytes(), &[0], key.as_bytes()].concat())
+    }
+
+    /// What became of the request, if it was done.
+    pub fn get(&self, shared: &Shared) -> Result<Option<DoneRequest>, NodeError> {
+        let done = shared.store.get(Table::Requests, &self.0)?;
+        Ok(done.map(|done| cbor::decode(&done)).transpose()?)
+    }
+
+    fn put(&self, accepted: &Accepted, time: i64, commit: &mut Commit) -> Result<(), NodeError> {
+        let Accepted { envelope, document, recipients } = accepted.clone();
+        let done = DoneRequest { time, document, envelope, recipients };
+        commit.batch.put(Table::Requests, self.0.clone(), cbor::encode(&done)?);
+        commit.absent = Some((Table::Requests, self.0.clone()));
+        Ok(())
+    }
+}
+
+impl DoneRequest {
+    /// The answer that was given, if the request was about this document.
+    ///
+    /// # Errors
+    /// [`NodeError::RequestReused`] when it was about another.
+    pub fn answer(self, document: &DocumentId) -> Result<Accepted, NodeError> {
+        if self.document != *document {
+            return Err(NodeError::RequestReused(self.document.to_string()));
+        }
+        let Self { document, envelope, recipients, .. } = self;
+        Ok(Accepted { envelope, document, recipients })
+    }
+}
+
+/// Forgets requests that were done before a time.
+pub fn forget_requests(shared: &Shared, before: i64) -> Result<(), NodeError> {
+    let mut batch = Batch::default();
+    for (key, done) in shared.store.scan(Table::Requests, &[], &[], usize::MAX)? {
+        let done: DoneRequest = cbor::decode(&done)?;
+        if done.time < before {
+            batch.delete(Table::Requests, key);
+        }
+    }
+    shared.store.write(batch)
+}
+
+/// Verifies a document that is to go out.
+fn verify_own(shared: &Shared, document: &SignedDocument) -> Result<VerificationReport, NodeError> {
+    let (own, from) = (&shared.identity.agency, &document.header().from);
+    if from != own {
+        return Err(refuse(format!("it is from {from}, and this is the node of {own}")));
+    }
+    let report = shared.verify(document);
+    if report.indication != Indication::TotalPassed {
+        let bad = report.signatures.iter().map(|s| &s.finding).chain(&report.findings);
+        let bad = bad.filter(|f| f.indication != Indication::TotalPassed);
+        let why: Vec<_> = bad.map(|f| f.sentence.as_str()).collect();
+        return Err(refuse(why.join("; ")));
+    }
+    Ok(report)
+}
+
 fn refuse(why: impl Into<String>) -> NodeError {
     NodeError::NotAccepted(why.into())
 }
 
 impl Submission {
-    /// Checks a signed document from a clerk and adds the agency's seal. Its parts must follow
-    /// through [`Submission::push`].
-    pub fn begin(shared: &Shared, document: &[u8]) -> Result<Self, NodeError> {
+    /// Checks a signed document that somebody hands in, asks the rules whether its signer may do this, and adds the
+    /// agency's seal. Its parts must follow through [`Submission::push`].
+    pub fn begin(shared: &Shared, caller: &Caller, document: &[u8]) -> Result<Self, NodeError> {
+        let document = SignedDocument::decode(document)?;
+        let report = verify_own(shared, &document)?;
+        let header = document.header();
+        // Who signed first answers for it; the others stand by what they signed.
+        let signer = report.signatures.first().and_then(|s| s.signer.as_ref());
+        let signer = Caller::signer(signer.ok_or_else(|| refuse("nobody has signed it"))?);
+        let act = acts::check(shared, header)?;
+        let (action, object) = match &act {
+            Some(act) => (act.action, desk::object(&act.on)),
+            None => (Action::Send, Object::Document(header, false)),
+        };
+        let access = &shared.access;
+        access.check(&signer, caller, action, object)?;
+        access.check(&signer, caller, Action::Seal, Object::Document(header, false))?;
+        Self::take(shared, document, act.and_then(|act| act.effect))
+    }
+
+    /// Takes a document of the node itself.
+    pub fn of_node(shared: &Shared, document: SignedDocument) -> Result<Self, NodeError> {
+        verify_own(shared, &document)?;
+        Self::take(shared, document, None)
+    }
+
+    /// Has it recorded together with the request that it came with.
+    pub fn once(&mut self, request: RequestKey) {
+        self.request = Some(request);
+    }
+
+    fn take(
+        shared: &Shared,
+        document: SignedDocument,
+        effect: Option<Effect>,
+    ) -> Result<Self, NodeError> {
         let identity = &shared.identity;
         let now = unix_now();
-        let document = SignedDocument::decode(document)?;
         let header = document.header();
-        if header.from != identity.agency {
-            return Err(refuse(format!(
-                "it is from {}, and this is the node of {}",
-                header.from, identity.agency
-            )));
-        }
-        let report = shared.verify(&document);
-        if report.indication != Indication::TotalPassed {
-            let bad = report.signatures.iter().map(|s| &s.finding).chain(&report.findings);
-            let bad = bad.filter(|f| f.indication != Indication::TotalPassed);
-            let why: Vec<_> = bad.map(|f| f.sentence.as_str()).collect();
-            return Err(refuse(why.join("; ")));
-        }
         let directory = shared.directory()?;
         let key = ContentKey::generate()?;
         let mut recipients = Vec::new();
@@ -93,12 +200,13 @@ impl Submission {
             let wrapped = wrap_key(&peer.encryption, &key, &info)?;
             recipients.push(Recipient { agency: agency.clone(), key: wrapped });
         }
-        let document = document.add_signature(&identity.seal, Commitment::Origin, now)?;
+        let document = document.add_signature(&identity.seal(), Commitment::Origin, now)?;
         let salt = Digest::from_bytes(chancery_crypto::random()?);
         let mut buffer = Vec::new();
         let sealer = ContentSealer::new(&key, &salt, &document, &mut buffer)?;
         let spool = shared.content.spool(shared.config.limits.inline_bytes)?;
-        Ok(Self { key, salt, document, recipients, sealer, spool, buffer })
+        let request = None;
+        Ok(Self { effect, request, key, salt, document, recipients, sealer, spool, buffer })
     }
 
     /// The bytes of parts that must follow.
@@ -136,8 +244,9 @@ impl Submission {
             expires: now + i64::from(limits.expiry_hours) * 3600,
         };
         let id = header.id()?;
-        let envelope = header.seal(&identity.seal, now)?;
-        let own_key = identity.storage.seal(&self.key, header.commitment.as_bytes())?;
+        let envelope = header.seal(&identity.seal(), now)?;
+        let own_key =
+            identity.encryption().storage.seal(&self.key, header.commitment.as_bytes())?;
         let inline = shared.content.keep(self.spool.finish()?, &id)?;
         let record = EnvelopeRecord {
             sealed: envelope,
@@ -168,7 +277,20 @@ impl Submission {
             commit.batch.put(Table::Deliveries, key.clone(), cbor::encode(&pending)?);
             commit.batch.put(Table::Pending, key, []);
         }
-        Ok(SealedSubmission { id, document: self.document.id(), header, commit })
+        if let Some(request) = &self.request {
+            let recipients = header.recipients.iter().map(|r| r.agency.clone()).collect();
+            let done = Accepted { envelope: id, document: self.document.id(), recipients };
+            request.put(&done, now, &mut commit)?;
+        }
+        if let Some(Effect { key, .. }) = &self.effect {
+            let (kind, document) = (self.document.header().kind.clone(), self.document.id());
+            let record = ActRecord { kind, document, time: now };
+            commit.batch.put(Table::Acts, key.clone(), cbor::encode(&record)?);
+            commit.absent = Some((Table::Acts, key.clone()));
+        }
+        let document = self.document.id();
+        let Self { effect, request, .. } = self;
+        Ok(SealedSubmission { id, document, header, commit, effect, request })
     }
 }
 
@@ -179,18 +301,41 @@ pub struct SealedSubmission {
     document: DocumentId,
     header: EnvelopeHeader,
     commit: Commit,
+    /// How an act takes effect, of which only the first does.
+    effect: Option<Effect>,
+    /// The request that it came with, if that is to be done once only.
+    request: Option<RequestKey>,
 }
 
 impl SealedSubmission {
     /// Makes the submission durable and starts its delivery.
-    pub async fn commit(self, shared: &Shared) -> Result<Accepted, NodeError> {
-        match shared.ledger.commit(self.commit).await? {
-            Outcome::Committed(_) => {}
-            Outcome::Exists => {
-                return Err(NodeError::Damaged("an envelope id stands twice".into()));
+    pub async fn commit(mut self, shared: &Shared) -> Result<Accepted, NodeError> {
+        let outcome = shared.ledger.commit(std::mem::take(&mut self.commit)).await?;
+        self.committed(shared, &outcome)
+    }
+
+    /// As [`SealedSubmission::commit`], from a thread that may block.
+    pub fn commit_blocking(mut self, shared: &Shared) -> Result<Accepted, NodeError> {
+        let outcome = shared.ledger.commit_blocking(std::mem::take(&mut self.commit))?;
+        self.committed(shared, &outcome)
+    }
+
+    fn committed(self, shared: &Shared, outcome: &Outcome) -> Result<Accepted, NodeError> {
+        if *outcome == Outcome::Exists {
+            // A large content that was named already is not spoken of by anything.
+            shared.content.remove(&self.id)?;
+            if let Some(done) = self.request.as_ref().map(|r| r.get(shared)).transpose()?.flatten()
+            {
+                // The same request was done at the same time.
+                return done.answer(&self.document);
             }
+            return Err(match &self.effect {
+                Some(effect) => acts::too_late(shared, &effect.original, &effect.sender),
+                None => NodeError::Damaged("an envelope id stands twice".into()),
+            });
         }
         let recipients: Vec<_> = self.header.recipients.iter().map(|r| r.agency.clone()).collect();
+        shared.metrics.accepted();
         for agency in &recipients {
             shared.outbound.enqueue(self.id, agency.clone(), self.header.urgency);
         }
@@ -209,18 +354,47 @@ pub fn read_plain(
         return Err(NodeError::Purged(id.to_string()));
     }
     let (_, header) = record.header()?;
+    let keys = identity.encryption();
     let key = match &record.own_key {
-        Some(own) => identity.storage.open(own, header.commitment.as_bytes())?,
+        Some(own) => keys.open_own(own, header.commitment.as_bytes())?,
         None => {
             let wrapped = header.key_for(&identity.agency).ok_or_else(|| {
                 NodeError::Damaged(format!("envelope {id} is not for this agency"))
             })?;
-            let info = recipient_info(&header.sender, &identity.agency);
-            unwrap_key(&identity.encryption, wrapped, &info)?
+            keys.unwrap(wrapped, &recipient_info(&header.sender, &identity.agency))?
         }
     };
     let cipher = shared.content.read(&*shared.store, id, record.in_file)?;
     PlainReader::new(&key, cipher, header.size)
+}
+
+/// Reads one part of a document, piece by piece, and checks it against what was signed.
+pub fn read_part(
+    shared: &Shared,
+    head: &OpenedHead,
+    part: usize,
+    mut take: impl FnMut(&[u8]) -> Result<(), NodeError>,
+) -> Result<(), NodeError> {
+    let id = &head.envelope;
+    let record = EnvelopeRecord::get(&*shared.store, id)?
+        .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
+    let mut plain = read_plain(shared, id, &record)?;
+    let mut opener = ContentOpener::default();
+    let mut over = false;
+    while !over {
+        let Some(bytes) = plain.next()? else {
+            return opener.finish().map(drop).map_err(NodeError::from);
+        };
+        opener.push(&bytes, |event| match event {
+            Opening::Part { index, bytes } if index == part => take(bytes),
+            Opening::PartEnd { index } => {
+                over |= index == part;
+                Ok(())
+            }
+            _ => Ok::<(), NodeError>(()),
+        })?;
+    }
+    Ok(())
 }
 
 /// Opens an envelope as far as its document, and checks that this is the one that the envelope
@@ -278,6 +452,8 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
 
 /// Puts up to `limit` envelopes that came in into the index. Returns how many it looked at.
 pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError> {
+    // Withdrawals act: each is done once, by one of those who index.
+    let _one = shared.indexing.lock().unwrap_or_else(PoisonError::into_inner);
     let waiting = shared.store.scan(Table::Unindexed, &[], &[], limit)?;
     let count = waiting.len();
     if count == 0 {
@@ -287,7 +463,13 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
     for (key, _) in waiting {
         if let Some(id) = EnvelopeId::from_slice(&key) {
             match peek(shared, &id) {
-                Ok((_, _, document)) => index(&mut batch, &id, document.header(), &document.id()),
+                Ok((_, salt, document)) => {
+                    index(&mut batch, &id, document.header(), &document.id());
+                    if Act::of(&document.header().kind) == Some(Act::Withdraw) {
+                        // Before it leaves the queue: after a crash it is done again.
+                        acts::withdraw(shared, &id, &salt, &document)?;
+                    }
+                }
                 // The disk's fault is not the envelope's: it waits for the next time.
                 Err(error @ (NodeError::File { .. } | NodeError::Store(_))) => return Err(error),
                 // It stays in the inbox, where it is shown with its error.
@@ -380,13 +562,14 @@ pub async fn hand_over(shared: &Shared, head: &OpenedHead) -> Result<(), NodeErr
         evidence: None,
     };
     let absent = Some((Table::Receipts, receipt_key(&leaf)));
-    let commit = Commit { leaves: vec![leaf], batch: Batch::default(), absent };
+    let commit = Commit { leaves: vec![leaf], absent, ..Commit::default() };
     shared.ledger.commit(commit).await.map(drop)
 }
 
 /// All evidence that this node holds about an envelope: its own receipts and those of others.
 pub fn evidence(shared: &Shared, head: &OpenedHead) -> Result<Vec<Evidence>, NodeError> {
-    let own_chain = shared.identity.seal.chain();
+    let seal = shared.identity.seal();
+    let own_chain = seal.chain();
     let make = |agency: &AgencyName, receipt, chain: &[chancery_certs::Certificate]| Evidence {
         agency: agency.clone(),
         receipt,

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -43,8 +43,53 @@ const PEER_CONNECTIONS: usize = 4;
 /// How long reaching a peer may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Opens the endpoint: a server and a client on one UDP socket.
-pub fn open(config: &NodeConfig, identity: &Identity) -> Result<Endpoint, NodeError> {
+/// A server and a client on one UDP socket.
+#[derive(Debug)]
+pub struct QuicEndpoint {
+    socket: Endpoint,
+    client: RwLock<ClientConfig>,
+}
+
+impl std::ops::Deref for QuicEndpoint {
+    type Target = Endpoint;
+
+    fn deref(&self) -> &Endpoint {
+        &self.socket
+    }
+}
+
+/// Opens the endpoint.
+pub fn open(config: &NodeConfig, identity: &Identity) -> Result<QuicEndpoint, NodeError> {
+    let (server, client) = configurations(config, identity)?;
+    let failed = |why: std::io::Error| NodeError::Network {
+        peer: config.listen.to_string(),
+        why: why.to_string(),
+    };
+    let socket = std::net::UdpSocket::bind(config.listen).map_err(failed)?;
+    let runtime = Arc::new(quinn::TokioRuntime);
+    let socket =
+        Endpoint::new(endpoint_config(identity)?, Some(server), socket, runtime).map_err(failed)?;
+    Ok(QuicEndpoint { socket, client: RwLock::new(client) })
+}
+
+/// Meets whoever connects from now on with the node certificate that the identity has now. Connections that stand
+/// go on.
+pub fn renew(
+    endpoint: &QuicEndpoint,
+    config: &NodeConfig,
+    identity: &Identity,
+) -> Result<(), NodeError> {
+    let (server, client) = configurations(config, identity)?;
+    endpoint.set_server_config(Some(server));
+    *endpoint.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+    Ok(())
+}
+
+/// How to be met and to meet others: TLS 1.3 with the node certificate.
+fn configurations(
+    config: &NodeConfig,
+    identity: &Identity,
+) -> Result<(ServerConfig, ClientConfig), NodeError> {
     let tls = |e: &dyn std::fmt::Display| NodeError::Tls(e.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
@@ -52,13 +97,14 @@ pub fn open(config: &NodeConfig, identity: &Identity) -> Result<Endpoint, NodeEr
         roots.add(CertificateDer::from(anchor.der().to_vec())).map_err(|e| tls(&e))?;
     }
     let roots = Arc::new(roots);
-    let chain: Vec<_> = identity
-        .node_chain
+    let node = identity.node();
+    let chain: Vec<_> = node
+        .chain
         .iter()
         .filter(|c| !c.is_self_issued())
         .map(|c| CertificateDer::from(c.der().to_vec()))
         .collect();
-    let pkcs8 = identity.node_key.pkcs8_der()?;
+    let pkcs8 = node.key.pkcs8_der()?;
     let key = || PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
 
     let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
@@ -92,17 +138,7 @@ pub fn open(config: &NodeConfig, identity: &Identity) -> Result<Endpoint, NodeEr
     let client = QuicClientConfig::try_from(client).map_err(|e| tls(&e))?;
     let mut client = ClientConfig::new(Arc::new(client));
     client.transport_config(transport);
-
-    let failed = |why: std::io::Error| NodeError::Network {
-        peer: config.listen.to_string(),
-        why: why.to_string(),
-    };
-    let socket = std::net::UdpSocket::bind(config.listen).map_err(failed)?;
-    let runtime = Arc::new(quinn::TokioRuntime);
-    let mut endpoint =
-        Endpoint::new(endpoint_config(identity)?, Some(server), socket, runtime).map_err(failed)?;
-    endpoint.set_default_client_config(client);
-    Ok(endpoint)
+    Ok((server, client))
 }
 
 /// A reset key that outlives the process: a node that was killed and started again answers packets
@@ -111,7 +147,7 @@ pub fn open(config: &NodeConfig, identity: &Identity) -> Result<Endpoint, NodeEr
 fn endpoint_config(identity: &Identity) -> Result<EndpointConfig, NodeError> {
     let mut hasher = Hasher::new();
     hasher.update(b"chancery/1 stateless reset");
-    hasher.update(identity.node_key.pkcs8_der()?);
+    hasher.update(identity.node().key.pkcs8_der()?);
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, hasher.finish().as_bytes());
     let mut config = EndpointConfig::new(Arc::new(key));
     config.cid_generator(|| Box::new(RandomIds));
@@ -239,7 +275,7 @@ impl Connections {
 
 /// Connects to a peer at its address, by name.
 pub async fn dial(
-    endpoint: &Endpoint,
+    endpoint: &QuicEndpoint,
     agency: &AgencyName,
     address: &str,
     identity: &Identity,
@@ -251,8 +287,10 @@ pub async fn dial(
         .map_err(|e| failed(e.to_string()))?
         .next()
         .ok_or_else(|| failed("the address names no host".into()))?;
-    let connecting =
-        endpoint.connect(address, agency.as_str()).map_err(|e| failed(e.to_string()))?;
+    let client = endpoint.client.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let connecting = endpoint
+        .connect_with(client, address, agency.as_str())
+        .map_err(|e| failed(e.to_string()))?;
     let connection = tokio::time::timeout(CONNECT, connecting)
         .await
         .map_err(|_| failed("no answer in time".into()))?

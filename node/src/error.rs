@@ -91,10 +91,27 @@ pub enum NodeError {
     #[error("not permitted by {rule}: {why}")]
     NotPermitted {
         /// The rule's name.
-        rule: &'static str,
+        rule: String,
         /// What it looked at.
         why: String,
     },
+    /// The sender has taken the document back.
+    #[error("its sender withdrew the document {document} at {time}")]
+    Withdrawn {
+        /// The document.
+        document: String,
+        /// When it took effect here.
+        time: String,
+    },
+    /// A request's key was used before, for something else.
+    #[error("the idempotency key was used before, for the document {0}")]
+    RequestReused(String),
+    /// A request by HTTP is not of the form that it should have.
+    #[error("the request is not understood: {0}")]
+    Request(String),
+    /// It is not known who asks.
+    #[error("it is not known who asks: {0}")]
+    Unauthenticated(String),
     /// The content was removed for good.
     #[error("the content of {0} was purged by order; only its entries in the ledger remain")]
     Purged(String),
@@ -135,6 +152,10 @@ impl NodeError {
             Self::Backup(_) => "CHY-4017",
             Self::NotPermitted { .. } => "CHY-4018",
             Self::Purged(_) => "CHY-4019",
+            Self::Withdrawn { .. } => "CHY-4020",
+            Self::RequestReused(_) => "CHY-4021",
+            Self::Request(_) => "CHY-4022",
+            Self::Unauthenticated(_) => "CHY-4023",
             Self::Protocol(error) => protocol_code(error),
         }
     }
@@ -168,7 +189,13 @@ impl NodeError {
             }
             Self::Backup(_) => "Use another backup; nothing was restored.",
             Self::NotPermitted { .. } => {
-                "Ask somebody who may, or the operator to change the rule in node.toml."
+                "Ask somebody who may, or the operator to change the rule: node.toml, or the policies that it names."
+            }
+            Self::Withdrawn { .. } => "Do not act on it; ask the sender if that is not understood.",
+            Self::RequestReused(_) => "Use a new key for a new request.",
+            Self::Request(_) => "Correct the request; /v1/openapi.json describes every one.",
+            Self::Unauthenticated(_) => {
+                "Send `Authorization: Bearer TOKEN`; the operator makes one with `chancery node token`."
             }
             Self::Purged(_) => {
                 "See who ordered it and why with `chancery ledger export` and `chancery audit`."

@@ -1,72 +1,188 @@
 //! Who this node is: its seal, its TLS certificate, its encryption key and its trust anchors.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use chancery_certs::decode_pem_chain;
-use chancery_certs::{AgencyName, Certificate, Credential, SignerName, TrustStore};
-use chancery_crypto::{Kem, KemPrivateKey, SigningKey, StorageKey};
+use chancery_certs::{AgencyName, Certificate, Credential, Purpose, SignerName, TrustStore};
+use chancery_crypto::{
+    ContentKey, CryptoError, Kem, KemPrivateKey, SigningKey, StorageKey, WrappedKey, unwrap_key,
+};
+use chancery_protocol::ProtocolError;
 use zeroize::Zeroizing;
 
-use crate::{NodeConfig, NodeError, files::check_private, read_file};
+use crate::{NodeConfig, NodeError, files::check_private, read_file, unix_now};
 
 /// The keys and certificates of a running node.
 #[derive(Debug)]
 pub struct Identity {
     /// The agency.
     pub agency: AgencyName,
-    /// Its seal.
-    pub seal: Arc<Credential>,
-    /// The chain of its node certificate, own certificate first.
-    pub node_chain: Vec<Certificate>,
-    /// The key of that certificate.
-    pub node_key: SigningKey,
-    /// Opens what is encrypted to the agency.
-    pub encryption: KemPrivateKey,
-    /// Seals the content keys of what we sent, so that we can read it again.
-    pub storage: StorageKey,
     /// The trust anchors.
     pub trust: TrustStore,
+    renewable: RwLock<Renewable>,
 }
 
-impl Identity {
-    /// Loads and checks everything that the configuration names.
-    pub fn load(config: &NodeConfig) -> Result<Self, NodeError> {
+/// What is replaced while the node runs.
+#[derive(Debug)]
+struct Renewable {
+    seal: Arc<Credential>,
+    node: Arc<NodeCredential>,
+    encryption: Arc<EncryptionKeys>,
+}
+
+/// With what content is opened.
+#[derive(Debug)]
+pub struct EncryptionKeys {
+    /// Opens what is encrypted to the agency.
+    pub current: KemPrivateKey,
+    /// Earlier keys, which still open what was encrypted to them, the newest first.
+    retired: Vec<KemPrivateKey>,
+    /// Seals the content keys of what we sent, so that we can read it again.
+    pub storage: StorageKey,
+}
+
+impl EncryptionKeys {
+    fn load(config: &NodeConfig) -> Result<Self, NodeError> {
         let files = &config.files;
-        let anchors = decode_pem_chain(&read_file(&files.anchors)?)?;
-        let trust = TrustStore::new(anchors)?;
+        let current = load_kem_key(&files.encryption_key)?;
+        let retired = retired_keys(&files.retired_keys)?;
+        let retired = retired.iter().map(|path| load_kem_key(path)).collect::<Result<_, _>>()?;
+        let storage = StorageKey::derive(&current);
+        Ok(Self { current, retired, storage })
+    }
+
+    /// Opens a content key that is wrapped for the agency. Only when the current key does not open it are the retired
+    /// ones tried.
+    pub fn unwrap(&self, wrapped: &WrappedKey, info: &[u8]) -> Result<ContentKey, CryptoError> {
+        let error = match unwrap_key(&self.current, wrapped, info) {
+            Ok(key) => return Ok(key),
+            Err(error) => error,
+        };
+        self.retired.iter().find_map(|key| unwrap_key(key, wrapped, info).ok()).ok_or(error)
+    }
+
+    /// Opens a content key of what our clerk sent, which stands under the storage key of its time.
+    pub fn open_own(&self, own: &[u8], context: &[u8]) -> Result<ContentKey, CryptoError> {
+        let error = match self.storage.open(own, context) {
+            Ok(key) => return Ok(key),
+            Err(error) => error,
+        };
+        let mut retired = self.retired.iter().map(StorageKey::derive);
+        retired.find_map(|storage| storage.open(own, context).ok()).ok_or(error)
+    }
+}
+
+/// With what the node shows itself to its peers.
+#[derive(Debug)]
+pub struct NodeCredential {
+    /// The chain of the node certificate, own certificate first.
+    pub chain: Vec<Certificate>,
+    /// The key of that certificate.
+    pub key: SigningKey,
+}
+
+impl Renewable {
+    fn load(config: &NodeConfig) -> Result<Self, NodeError> {
+        let files = &config.files;
         let seal_chain = decode_pem_chain(&read_file(&files.seal_cert)?)?;
         let seal = Credential::new(load_key(&files.seal_key)?, seal_chain)?;
-        let wrong = |path: &Path, why: String| NodeError::Config { path: path.to_owned(), why };
         if *seal.name() != SignerName::Agency(config.agency.clone()) {
             let why = format!("it is the seal of {}, not of {}", seal.name(), config.agency);
             return Err(wrong(&files.seal_cert, why));
         }
-        let node_chain = decode_pem_chain(&read_file(&files.node_cert)?)?;
-        let node_key = load_key(&files.node_key)?;
-        let own = node_chain.first().map(Certificate::agency_name).transpose()?;
+        let chain = decode_pem_chain(&read_file(&files.node_cert)?)?;
+        let key = load_key(&files.node_key)?;
+        let own = chain.first().map(Certificate::agency_name).transpose()?;
         if own.as_ref() != Some(&config.agency) {
             let why = format!("it is not a certificate of {}", config.agency);
             return Err(wrong(&files.node_cert, why));
         }
-        check_private(&files.encryption_key)?;
-        let seed = Zeroizing::new(read_file(&files.encryption_key)?);
-        let seed = std::str::from_utf8(&seed).ok().map(str::trim).and_then(|t| hex::decode(t).ok());
-        let seed =
-            Zeroizing::new(seed.ok_or_else(|| {
-                wrong(&files.encryption_key, "it is no key in hexadecimal".into())
-            })?);
-        let encryption = KemPrivateKey::from_bytes(Kem::XWing, &seed)?;
-        let storage = StorageKey::derive(&encryption);
-        Ok(Self {
-            agency: config.agency.clone(),
-            seal: Arc::new(seal),
-            node_chain,
-            node_key,
-            encryption,
-            storage,
-            trust,
-        })
+        if chain.first().and_then(Certificate::public_key) != Some(&key.public_key()) {
+            return Err(wrong(&files.node_key, "it is not the key of the node certificate".into()));
+        }
+        let encryption = Arc::new(EncryptionKeys::load(config)?);
+        let node = Arc::new(NodeCredential { chain, key });
+        Ok(Self { seal: Arc::new(seal), node, encryption })
     }
+}
+
+fn wrong(path: &Path, why: String) -> NodeError {
+    NodeError::Config { path: path.to_owned(), why }
+}
+
+impl Identity {
+    /// Loads and checks everything that the configuration names.
+    ///
+    /// # Errors
+    /// [`NodeError`], naming the file that is not right.
+    pub fn load(config: &NodeConfig) -> Result<Self, NodeError> {
+        let files = &config.files;
+        let anchors = decode_pem_chain(&read_file(&files.anchors)?)?;
+        let trust = TrustStore::new(anchors)?;
+        let renewable = RwLock::new(Renewable::load(config)?);
+        Ok(Self { agency: config.agency.clone(), trust, renewable })
+    }
+
+    /// The agency's seal.
+    pub fn seal(&self) -> Arc<Credential> {
+        self.renewable.read().unwrap_or_else(PoisonError::into_inner).seal.clone()
+    }
+
+    /// The node's certificate and its key.
+    pub fn node(&self) -> Arc<NodeCredential> {
+        self.renewable.read().unwrap_or_else(PoisonError::into_inner).node.clone()
+    }
+
+    /// Takes up the seal, the node certificate and the encryption keys that lie in the files now.
+    ///
+    /// # Errors
+    /// [`NodeError`], naming the file that is not right; nothing is changed then.
+    pub fn renew(&self, config: &NodeConfig) -> Result<(), NodeError> {
+        let new = Renewable::load(config)?;
+        let now = unix_now();
+        let valid = |chain: &[Certificate], purpose| {
+            let (leaf, above) =
+                chain.split_first().ok_or(chancery_certs::CertError::NoCertificate)?;
+            self.trust.validate(leaf, above, now, purpose).map_err(ProtocolError::from)?;
+            Ok::<_, NodeError>(())
+        };
+        valid(new.seal.chain(), Purpose::Sign)?;
+        valid(&new.node.chain, Purpose::Node)?;
+        *self.renewable.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    /// The keys of content.
+    pub fn encryption(&self) -> Arc<EncryptionKeys> {
+        self.renewable.read().unwrap_or_else(PoisonError::into_inner).encryption.clone()
+    }
+}
+
+/// The key files in a folder, which need not be there.
+fn retired_keys(folder: &Path) -> Result<Vec<PathBuf>, NodeError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(NodeError::file(folder)(error)),
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let paths = paths.collect::<Result<Vec<_>, _>>().map_err(NodeError::file(folder))?;
+    let mut keys: Vec<_> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|e| e == "key")).collect();
+    // Newest first: they are named by when they were retired.
+    keys.sort_by(|a, b| b.cmp(a));
+    Ok(keys)
+}
+
+fn load_kem_key(path: &Path) -> Result<KemPrivateKey, NodeError> {
+    check_private(path)?;
+    let seed = Zeroizing::new(read_file(path)?);
+    let seed = std::str::from_utf8(&seed).ok().map(str::trim).and_then(|t| hex::decode(t).ok());
+    let seed = seed.ok_or_else(|| wrong(path, "it is no key in hexadecimal".into()))?;
+    Ok(KemPrivateKey::from_bytes(Kem::XWing, &Zeroizing::new(seed))?)
 }
 
 fn load_key(path: &Path) -> Result<SigningKey, NodeError> {

@@ -140,6 +140,11 @@ async fn answer(
         }
     };
     drop(body);
+    if let Err(refusal) = shared.limits.offer(peer) {
+        // Not one line for each: who offers too much is likely to go on with it.
+        tracing::debug!(%peer, reason = refusal.reason, "offer put off");
+        return refuse(shared, peer, refusal, send).await;
+    }
     // What came along stays in memory until it is committed; without it, little does.
     let _permit = permit.filter(|_| content.is_some());
     let own = &shared.identity.agency;
@@ -148,7 +153,7 @@ async fn answer(
     let message = match admit(shared, peer, &envelope, recipient.as_ref()) {
         Err(refusal) => {
             tracing::warn!(%peer, code = refusal.code, reason = refusal.reason, "offer refused");
-            PeerMessage::Refuse(refusal)
+            return refuse(shared, peer, refusal, send).await;
         }
         Ok(opened) => {
             let id = opened.id;
@@ -173,6 +178,20 @@ async fn answer(
         }
     };
     write(send, &encode_frame(&message)?, peer).await?;
+    // Finishing fails only when the peer has gone, and then it will ask again.
+    drop(send.finish());
+    Ok(())
+}
+
+/// Tells a peer that its offer is not taken.
+async fn refuse(
+    shared: &Shared,
+    peer: &AgencyName,
+    refusal: Refusal,
+    send: &mut SendStream,
+) -> Result<(), NodeError> {
+    shared.metrics.refused(&refusal.code);
+    write(send, &encode_frame(&PeerMessage::Refuse(refusal))?, peer).await?;
     // Finishing fails only when the peer has gone, and then it will ask again.
     drop(send.finish());
     Ok(())
@@ -264,9 +283,14 @@ impl Offered<'_> {
         }
     }
 
+    /// Its size as it is counted.
+    fn size(&self) -> i64 {
+        i64::try_from(self.opened.header.size).unwrap_or(i64::MAX)
+    }
+
     /// The receipt that was given for it before, if any.
     fn held(&self) -> Result<Option<Receipt>, NodeError> {
-        self.shared.ledger.given_for(&receipt_key(&self.leaf()))
+        self.shared.ledger.held_receipt(&receipt_key(&self.leaf()))
     }
 
     /// Takes the envelope, or says that it is here already.
@@ -294,6 +318,18 @@ impl Offered<'_> {
         if EnvelopeRecord::get(&*self.shared.store, &id)?.is_some_and(|record| !record.emptied()) {
             return self.commit(None, recipient).await;
         }
+        let header = &self.opened.header;
+        let room = self.shared.limits.admit(self.shared, self.peer, &header.sender, header.size);
+        let _room = match room {
+            Ok(room) => room,
+            Err(refusal) => {
+                tracing::warn!(
+                    peer = %self.peer, code = refusal.code, reason = refusal.reason, "offer put off"
+                );
+                self.shared.metrics.refused(&refusal.code);
+                return Ok(PeerMessage::Refuse(refusal));
+            }
+        };
         if let Some(content) = inline {
             return self.take_inline(content, recipient).await;
         }
@@ -372,9 +408,15 @@ impl Offered<'_> {
         if let (Some(receipt), Some(recipient)) = (self.held()?, recipient) {
             // Only its content had gone, once it was with everybody else.
             relay::refill(self.shared, &self.opened, recipient, inline)?;
+            self.shared.limits.carry(&self.opened.header.sender, self.size());
             return Ok(PeerMessage::Relayed { receipt });
         }
         let there = EnvelopeRecord::get(&*self.shared.store, &id)?;
+        let (sender, size) = (&self.opened.header.sender, self.size());
+        let was_carried = there.as_ref().is_some_and(|there| there.transit);
+        if !self.transit {
+            commit.stored.push((sender.clone(), size));
+        }
         if there.as_ref().is_none_or(|there| there.transit) {
             if let Some(there) = &there {
                 commit.batch.delete(Table::Journal, there.journal_key(&id));
@@ -401,6 +443,13 @@ impl Offered<'_> {
         }
         match self.shared.ledger.commit(commit).await? {
             Outcome::Committed(receipts) => {
+                self.shared.metrics.received(&self.opened.header);
+                match (was_carried, self.transit) {
+                    (false, true) if there.is_none() => self.shared.limits.carry(sender, size),
+                    // It is counted as kept from now on.
+                    (true, false) => self.shared.limits.carry(sender, -size),
+                    _ => {}
+                }
                 let receipt = receipts.into_iter().next();
                 let receipt =
                     receipt.ok_or_else(|| NodeError::Damaged("a commit gave no receipt".into()))?;

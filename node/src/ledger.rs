@@ -52,6 +52,18 @@ pub struct Commit {
     pub batch: Batch,
     /// A key that must not exist yet; if it does, the commit is [`Outcome::Exists`].
     pub absent: Option<(Table, Vec<u8>)>,
+    /// How many more (or fewer) bytes of which senders are kept with it.
+    pub stored: Vec<(AgencyName, i64)>,
+}
+
+/// The key in [`Table::Meta`] of how many bytes of a sender are kept.
+fn stored_key(sender: &AgencyName) -> Vec<u8> {
+    [b"stored ", sender.as_str().as_bytes()].concat()
+}
+
+fn read_stored(store: &(impl Read + ?Sized), sender: &AgencyName) -> Result<u64, NodeError> {
+    let kept = store.get(Table::Meta, &stored_key(sender))?;
+    Ok(kept.and_then(|kept| kept.try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
 /// What became of a commit.
@@ -170,7 +182,7 @@ pub struct Ledger {
     writer: Mutex<Option<JoinHandle<()>>>,
     view: LedgerView,
     failure: watch::Receiver<Option<String>>,
-    seal: Arc<Credential>,
+    seal: Arc<Mutex<Arc<Credential>>>,
 }
 
 /// What can be read of a ledger: of a running node's, or of one in a data folder at rest.
@@ -185,6 +197,15 @@ pub struct LedgerView {
 struct Newest {
     signed: SignedCheckpoint,
     cose: Option<ByteBuf>,
+}
+
+impl Newest {
+    /// The same under another seal.
+    fn signed_by(&self, seal: &Credential) -> Result<Self, NodeError> {
+        let checkpoint = self.signed.checkpoint.clone();
+        let (note, cose) = (checkpoint.sign(seal)?, checkpoint.sign_cose(seal)?);
+        Ok(Self { signed: SignedCheckpoint { checkpoint, note }, cose: Some(cose.into()) })
+    }
 }
 
 impl std::fmt::Debug for Ledger {
@@ -274,9 +295,16 @@ impl Ledger {
         let newest = Arc::new(Mutex::new(newest));
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (failed, failure) = watch::channel(None);
-        let (seal_, store_) = (seal.clone(), store.clone());
-        let writer =
-            Writer { tree, kept, failed, seal: seal_, newest: newest.clone(), store: store_ };
+        let seal = Arc::new(Mutex::new(seal));
+        let writer = Writer {
+            tree,
+            kept,
+            failed,
+            seal: seal.clone(),
+            newest: newest.clone(),
+            store: store.clone(),
+            stored: HashMap::new(),
+        };
         let writer = std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || writer.run(receiver))
@@ -300,6 +328,17 @@ impl Ledger {
         let (reply, answer) = oneshot::channel();
         queue.send((commit, reply)).await.map_err(|_| NodeError::Stopping)?;
         answer.await.map_err(|_| NodeError::Stopping)?
+    }
+
+    /// As [`Ledger::commit`], from a thread that may block.
+    ///
+    /// # Errors
+    /// As [`Ledger::commit`].
+    pub fn commit_blocking(&self, commit: Commit) -> Result<Outcome, NodeError> {
+        let queue = lock(&self.queue).clone().ok_or(NodeError::Stopping)?;
+        let (reply, answer) = oneshot::channel();
+        queue.blocking_send((commit, reply)).map_err(|_| NodeError::Stopping)?;
+        answer.blocking_recv().map_err(|_| NodeError::Stopping)?
     }
 
     /// Lets the writer finish what waits, joins it, and notes that all is well.
@@ -337,9 +376,37 @@ impl Ledger {
         self.store.write(batch)
     }
 
-    /// The seal's credential.
-    pub fn seal(&self) -> &Credential {
-        &self.seal
+    /// The seal in use.
+    pub fn seal(&self) -> Arc<Credential> {
+        lock(&self.seal).clone()
+    }
+
+    /// Seals with another key from now on. What was given stays as it is.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn use_seal(&self, seal: Arc<Credential>) -> Result<(), NodeError> {
+        let mut batch = Batch::default();
+        put_seal(seal.chain(), &mut batch)?;
+        self.store.write(batch)?;
+        // Under this lock, so that the writer cannot put what the old seal signed in its place afterwards.
+        let mut newest = lock(&self.newest);
+        *newest = newest.signed_by(&seal)?;
+        *lock(&self.seal) = seal;
+        Ok(())
+    }
+
+    /// The receipt that was given for the entry with a key. If that was under a seal that is not in use any more,
+    /// it is under the newest checkpoint: peers go by the seal in their directory.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] or [`NodeError::Damaged`].
+    pub fn held_receipt(&self, key: &[u8]) -> Result<Option<Receipt>, NodeError> {
+        let Some(given) = self.given_for(key)? else { return Ok(None) };
+        match SignedCheckpoint::open(&given.checkpoint, &log_key(&self.seal())?) {
+            Ok(_) => Ok(Some(given)),
+            Err(_) => self.prove(given.index),
+        }
     }
 }
 
@@ -371,6 +438,14 @@ impl LedgerView {
     /// [`NodeError::Store`].
     pub fn cosigned_checkpoint(&self) -> Result<SignedCheckpoint, NodeError> {
         cosigned(&*self.store, self.checkpoint())
+    }
+
+    /// How many bytes of a sender are kept.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn stored_of(&self, sender: &AgencyName) -> Result<u64, NodeError> {
+        read_stored(&*self.store, sender)
     }
 
     /// An entry's bytes.
@@ -709,9 +784,11 @@ struct Writer {
     /// What stands under [`NEWEST`], on which the next batch rests.
     kept: Option<Vec<u8>>,
     failed: watch::Sender<Option<String>>,
-    seal: Arc<Credential>,
+    seal: Arc<Mutex<Arc<Credential>>>,
     newest: Arc<Mutex<Newest>>,
     store: Arc<dyn Store>,
+    /// How many bytes of each sender are kept, as far as it was asked for.
+    stored: HashMap<AgencyName, u64>,
 }
 
 /// A commit on its way into the batch: its reply and the places of its entries.
@@ -748,6 +825,9 @@ impl Writer {
         for (mut commit, reply) in group {
             match self.place(&mut commit, &mut claimed) {
                 Ok(Some(leaves)) => {
+                    for (sender, more) in commit.stored.drain(..) {
+                        self.count(sender, more, &mut batch);
+                    }
                     batch.append(std::mem::take(&mut commit.batch));
                     placed.push(Placed { reply, leaves });
                 }
@@ -764,9 +844,10 @@ impl Writer {
         if placed.is_empty() {
             return answer_exists(exists);
         }
-        match self.seal_and_write(batch, &placed) {
+        let seal = lock(&self.seal).clone();
+        match self.seal_and_write(batch, &placed, &seal) {
             Ok((newest, receipts)) => {
-                *lock(&self.newest) = newest;
+                self.show(newest, &seal);
                 for (placed, receipts) in placed.into_iter().zip(receipts) {
                     drop(placed.reply.send(Ok(Outcome::Committed(receipts))));
                 }
@@ -784,6 +865,27 @@ impl Writer {
         }
         // Only now: the key may be one that this very group has made durable.
         answer_exists(exists);
+    }
+
+    /// Shows the newest checkpoint from now on, under the seal in use, which may have changed meanwhile.
+    fn show(&self, made: Newest, by: &Arc<Credential>) {
+        let mut newest = lock(&self.newest);
+        let seal = lock(&self.seal).clone();
+        *newest = match Arc::ptr_eq(&seal, by) {
+            true => made,
+            // Signing fails only where no signature could be made at all.
+            false => made.signed_by(&seal).unwrap_or(made),
+        };
+    }
+
+    /// Counts what is kept of a sender. It is for limits: what cannot be read counts from nothing.
+    fn count(&mut self, sender: AgencyName, more: i64, batch: &mut Batch) {
+        let key = stored_key(&sender);
+        let store = &self.store;
+        let kept = self.stored.entry(sender);
+        let kept = kept.or_insert_with_key(|name| read_stored(&**store, name).unwrap_or_default());
+        *kept = kept.saturating_add_signed(more);
+        batch.put(Table::Meta, key, kept.to_be_bytes());
     }
 
     /// Gives a commit's entries their places, or `None` when its key is there already.
@@ -812,14 +914,15 @@ impl Writer {
         &mut self,
         mut batch: Batch,
         placed: &[Placed],
+        seal: &Credential,
     ) -> Result<(Newest, Vec<Vec<Receipt>>), NodeError> {
         let tree = &mut self.tree;
         let size = tree.size;
         let root = merkle::root(size, |level, index| tree.node(level, index))?;
-        let origin = Checkpoint::origin_of(self.seal.name().agency());
+        let origin = Checkpoint::origin_of(seal.name().agency());
         let checkpoint = Checkpoint { origin: origin.clone(), size, root };
-        let note = checkpoint.sign(&self.seal)?;
-        let cose = Some(ByteBuf::from(checkpoint.sign_cose(&self.seal)?));
+        let note = checkpoint.sign(seal)?;
+        let cose = Some(ByteBuf::from(checkpoint.sign_cose(seal)?));
         let mut receipts = Vec::with_capacity(placed.len());
         for commit in placed {
             let mut own = Vec::with_capacity(commit.leaves.len());

@@ -3,10 +3,15 @@
 //! `protocol` decides, this crate does: it owns sockets, disk, clock and tasks. Start reading at
 //! [`Node::run`].
 
+mod access;
+mod acts;
+mod api;
 mod archive;
 mod backup;
+mod clock;
 mod config;
 mod content;
+mod desk;
 mod directory;
 mod documents;
 mod endpoint;
@@ -17,8 +22,11 @@ mod heads;
 mod identity;
 mod inbound;
 mod ledger;
+mod limits;
 mod local;
+mod metrics;
 mod migrate;
+mod monitor;
 mod outbound;
 mod purge;
 mod queue;
@@ -32,9 +40,14 @@ mod store;
 mod tsa;
 mod witness;
 
+pub use access::{DEFAULT_POLICIES, POLICY_SCHEMA};
+pub use api::openapi;
 pub use archive::{DataFolder, LedgerImport};
 pub use backup::{BackupManifest, check as check_backup, restore as restore_backup};
-pub use config::{FileSettings, LimitSettings, NodeConfig, PurgeSettings};
+pub use config::{
+    AccessSettings, ApiSettings, FileSettings, LimitSettings, MonitorSettings, NodeConfig,
+    PurgeSettings, SAMPLE_CONFIG, TokenSettings,
+};
 pub use error::{
     NodeError, cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,
 };
@@ -50,6 +63,14 @@ pub use records::DeliveryState;
 pub use runtime::Node;
 pub use store::{Batch, Entry, Read, RocksStore, Store, Table};
 pub use tsa::TimeStampServer;
+
+/// Checks the rules that a configuration names.
+///
+/// # Errors
+/// [`NodeError::Config`], naming the rule that is not right.
+pub fn check_policies(config: &NodeConfig) -> Result<(), NodeError> {
+    access::Access::load(config).map(drop)
+}
 
 /// Seconds since 1970 UTC, by this machine's clock.
 pub fn unix_now() -> i64 {

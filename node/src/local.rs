@@ -14,8 +14,9 @@ use chancery_protocol::{
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use utoipa::ToSchema;
 
-use crate::{NodeError, records::DeliveryState};
+use crate::{NodeError, api::RefusalSchema, records::DeliveryState};
 
 /// Marks a raw data frame.
 pub(crate) const RAW: u32 = 1 << 31;
@@ -41,6 +42,16 @@ pub enum LocalRequest {
         /// At most so many.
         limit: u32,
     },
+    /// The newest documents in whose header a text stands.
+    Search {
+        /// The text; upper and lower case are one.
+        text: String,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Every document that comes in or goes out from now on, and every delivery that ends. It begins with
+    /// [`LocalReply::Ready`].
+    Watch,
     /// Open a document by the first digits of its id. If its parts are wanted, the evidence follows
     /// file by file up to [`LocalReply::Done`], and then the parts as raw frames up to another.
     Open {
@@ -94,6 +105,8 @@ pub enum LocalRequest {
     Export,
     /// Make a backup in the node's data folder.
     Backup,
+    /// Take up the seal and the node certificate that lie in the files now.
+    Reload,
 }
 
 /// What the node answers.
@@ -162,21 +175,25 @@ pub enum LocalReply {
 }
 
 /// How a node is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct StatusView {
+    #[schema(value_type = String)]
     pub agency: AgencyName,
     pub display: String,
     pub version: String,
     pub listen: String,
     pub entries: u64,
+    #[schema(value_type = String)]
     pub root: chancery_crypto::Digest,
     pub pending: u64,
+    #[schema(value_type = Vec<String>)]
     pub connected: Vec<AgencyName>,
     #[serde(default)]
     pub directory_version: Option<u64>,
     #[serde(default)]
     pub directory_expires: Option<i64>,
+    #[schema(value_type = Vec<(String, String)>)]
     pub agencies: Vec<(AgencyName, String)>,
     pub node_certificate_expires: i64,
     pub seal_certificate_expires: i64,
@@ -185,11 +202,13 @@ pub struct StatusView {
 }
 
 /// A document in a list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct DocumentView {
+    #[schema(value_type = String)]
     pub envelope: EnvelopeId,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub document: Option<DocumentId>,
     pub incoming: bool,
     /// When it came to this node, in seconds since 1970 UTC.
@@ -199,30 +218,45 @@ pub struct DocumentView {
     pub number: Option<String>,
     pub title: String,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub from: Option<AgencyName>,
+    #[schema(value_type = Vec<String>)]
     pub to: Vec<AgencyName>,
+    #[schema(value_type = Vec<String>)]
     pub cc: Vec<AgencyName>,
+    #[serde(default)]
+    pub classification: Option<String>,
+    /// `routine`, `urgent` or `flash`.
+    #[schema(value_type = String)]
     pub urgency: Urgency,
     pub parts: Vec<(String, u64)>,
     pub signers: Vec<String>,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub in_reply_to: Option<DocumentId>,
     /// The node's own verdict on the signatures, in the words of EN 319 102-1.
     pub indication: String,
     pub deliveries: Vec<DeliveryView>,
+    /// Of a document that came in: the act that took effect on it.
+    #[serde(default)]
+    pub act: Option<String>,
     /// Why it cannot be opened.
     #[serde(default)]
     pub error: Option<String>,
 }
 
 /// A document's delivery to one recipient.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct DeliveryView {
+    #[schema(value_type = String)]
     pub agency: AgencyName,
+    /// `pending`, `delivered`, `refused` or `expired`.
+    #[schema(value_type = String)]
     pub state: DeliveryState,
     pub since: i64,
     #[serde(default)]
+    #[schema(value_type = Option<RefusalSchema>)]
     pub refusal: Option<Refusal>,
 }
 
@@ -239,7 +273,7 @@ pub struct OpenedView {
 }
 
 /// The journey of a document.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct TraceView {
     pub document: DocumentView,
@@ -247,19 +281,21 @@ pub struct TraceView {
 }
 
 /// A step of that journey.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct TraceStep {
     pub time: i64,
     /// The event, by its name in EN 319 522, or the type of the answering document.
     pub event: String,
     /// Where it happened.
+    #[schema(value_type = String)]
     pub agency: AgencyName,
     #[serde(default)]
     pub entry: Option<u64>,
     #[serde(default)]
     pub by: Option<String>,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub indication: Option<Indication>,
     #[serde(default)]
     pub note: Option<String>,

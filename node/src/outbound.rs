@@ -1,13 +1,13 @@
 //! The sending side: one courier per peer, who carries what is pending until evidence, a final
 //! refusal or expiry.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chancery_certs::AgencyName;
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
-    EnvelopeHeader, EnvelopeId, Event, Leaf, OutboundAction, PeerMessage, Receipt, Refusal,
-    decode_frame, encode_frame, on_reply, retry_delay,
+    AttemptEnd, Courier, EnvelopeHeader, EnvelopeId, Event, Flight, Leaf, OutboundAction,
+    PeerMessage, Receipt, Refusal, decode_frame, encode_frame, on_reply, retry_delay,
 };
 use quinn::Connection;
 use tokio::{
@@ -23,7 +23,7 @@ use crate::{
     files::blocking,
     inbound,
     ledger::receipt_key,
-    queue::{Item, Queue},
+    queue::Queue,
     records::{
         DeliveryRecord, DeliveryState, EnvelopeRecord, ReceivedEvidence, delivery_key, delivery_of,
     },
@@ -44,12 +44,18 @@ const READ: usize = 4 * CHUNK_SIZE;
 pub fn recover(shared: &Shared) -> Result<usize, NodeError> {
     let pending = shared.store.scan(Table::Pending, &[], &[], usize::MAX)?;
     let count = pending.len();
+    let mut carried = HashSet::new();
     for (key, _) in pending {
         let (id, agency) = delivery_of(&key)
             .ok_or_else(|| NodeError::Damaged("a pending delivery has a wrong key".into()))?;
         let record = EnvelopeRecord::get(&*shared.store, &id)?
             .ok_or_else(|| NodeError::Damaged(format!("envelope {id} is missing")))?;
-        shared.outbound.enqueue(id, agency, record.header()?.1.urgency);
+        let (_, header) = record.header()?;
+        if record.transit && carried.insert(id) {
+            let size = i64::try_from(header.size).unwrap_or(i64::MAX);
+            shared.limits.carry(&header.sender, size);
+        }
+        shared.outbound.enqueue(id, agency, header.urgency);
     }
     Ok(count)
 }
@@ -76,79 +82,58 @@ pub async fn supervise(shared: Arc<Shared>) {
     while couriers.join_next().await.is_some() {}
 }
 
-/// What became of one attempt.
-enum End {
-    Concluded,
-    Retry { item: Item, after: u64 },
-}
-
 async fn courier(shared: Arc<Shared>, peer: AgencyName, queue: Arc<Queue>) {
-    let most = shared.config.limits.peer_deliveries;
+    let start = Instant::now();
+    let clock = || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut courier = Courier::new(shared.config.limits.peer_deliveries);
     let mut stop = shared.stop.subscribe();
-    let mut flights: JoinSet<End> = JoinSet::new();
-    let mut delayed: Vec<(Instant, Item)> = Vec::new();
-    let mut failures = 0;
-    let mut pause: Option<Instant> = None;
+    let mut flights: JoinSet<(Flight, AttemptEnd)> = JoinSet::new();
     let mut arrivals = shared.arrivals.subscribe();
-    loop {
-        let now = Instant::now();
-        delayed.retain(|(due, item)| {
-            let keep = *due > now;
-            if !keep {
-                queue.push(item.clone());
-            }
-            keep
-        });
-        if pause.is_some_and(|until| until <= now) {
-            pause = None;
+    'carrying: loop {
+        for (envelope, urgency) in queue.take() {
+            courier.add(envelope, urgency);
         }
-        while pause.is_none()
-            && flights.len() < most
-            && let Some(item) = queue.pop()
-        {
+        while let Some(flight) = courier.next(clock()) {
             let connected = tokio::select! {
                 connected = connect(&shared, &peer) => connected,
-                _ = stop.wait_for(|stop| *stop) => break,
+                _ = stop.wait_for(|stop| *stop) => break 'carrying,
             };
             match connected {
                 Ok((hop, connection)) => {
-                    failures = 0;
+                    courier.reached();
                     let way = Way { recipient: peer.clone(), hop, connection };
-                    flights.spawn(fly(shared.clone(), way, item));
+                    flights.spawn(fly(shared.clone(), way, flight));
+                }
+                // Also what cannot be carried expires.
+                Err(error) if has_expired(&shared, &peer, &flight).await => {
+                    tracing::info!(%peer, %error, "peer not reached");
+                    courier.dropped();
                 }
                 Err(error) => {
-                    failures += 1;
-                    let delay = retry_delay(failures, random());
-                    tracing::info!(%peer, %error, attempt = failures, delay_ms = delay, "peer not reached");
-                    pause = Some(Instant::now() + Duration::from_millis(delay));
-                    // Also what cannot be carried expires.
-                    match expire(&shared, &peer, &item).await {
-                        Ok(true) => {}
-                        Ok(false) => queue.push(item),
-                        Err(error) => {
-                            tracing::error!(%peer, %error, "an expiry could not be recorded");
-                            queue.push(item);
-                        }
-                    }
+                    let pause = courier.unreached(flight, clock(), random());
+                    tracing::info!(%peer, %error, pause_ms = pause, "peer not reached");
                 }
             }
         }
-        let due = delayed.iter().map(|(due, _)| *due).chain(pause).min();
-        let room = flights.len() < most && pause.is_none();
+        let due = courier.due().map(|due| start + Duration::from_millis(due));
         tokio::select! {
-            Some(end) = flights.join_next(), if !flights.is_empty() => match end {
-                Ok(End::Concluded) => {}
-                Ok(End::Retry { item, after }) => {
-                    delayed.push((Instant::now() + Duration::from_millis(after), item));
+            Some(ended) = flights.join_next(), if !flights.is_empty() => match ended {
+                Ok((flight, end)) => {
+                    let envelope = flight.envelope;
+                    let pause = courier.ended(flight, end, clock(), random());
+                    if let Some(pause_ms) = pause {
+                        tracing::debug!(%envelope, %peer, pause_ms, "it is tried again");
+                    }
                 }
-                Err(error) => tracing::error!(%peer, %error, "a delivery's task ended badly"),
+                Err(error) => {
+                    tracing::error!(%peer, %error, "a delivery's task ended badly; it goes on after a restart");
+                    courier.dropped();
+                }
             },
-            () = queue.more.notified(), if room && queue.is_empty() => {}
-            () = tokio::time::sleep_until(due.unwrap_or(now)), if due.is_some() => {}
-            Ok(()) = arrivals.changed(), if pause.is_some() => {
-                // It may be the very one that could not be reached.
-                pause = None;
-            }
+            () = queue.more.notified() => {}
+            () = tokio::time::sleep_until(due.unwrap_or(start)), if due.is_some() => {}
+            // It may be the very one that could not be reached.
+            Ok(()) = arrivals.changed() => courier.arrived(),
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
@@ -216,28 +201,34 @@ pub async fn keep_superior(shared: Arc<Shared>) {
     }
 }
 
-async fn fly(shared: Arc<Shared>, way: Way, mut item: Item) -> End {
-    item.attempt = item.attempt.saturating_add(1);
+/// One attempt at a delivery.
+async fn fly(shared: Arc<Shared>, way: Way, flight: Flight) -> (Flight, AttemptEnd) {
     let peer = &way.recipient;
-    let after = match deliver(&shared, &way, &item).await {
-        Ok(None) => return End::Concluded,
-        Ok(Some(after)) => after,
+    let end = match deliver(&shared, &way, &flight).await {
+        Ok(AttemptEnd::Concluded) => return (flight, AttemptEnd::Concluded),
+        Ok(end) => end,
         Err(error) => {
-            let after = retry_delay(item.attempt, random());
+            let Flight { envelope, attempt, .. } = &flight;
             tracing::warn!(
-                envelope = %item.envelope, %peer, hop = %way.hop, %error, attempt = item.attempt,
-                retry_ms = after, "delivery failed; it goes on"
+                %envelope, %peer, hop = %way.hop, %error, attempt, "delivery failed; it goes on"
             );
-            after
+            AttemptEnd::Failed
         }
     };
     // Also what a peer puts off again and again expires.
-    match expire(&shared, peer, &item).await {
-        Ok(true) => End::Concluded,
-        Ok(false) => End::Retry { item, after },
+    match has_expired(&shared, peer, &flight).await {
+        true => (flight, AttemptEnd::Concluded),
+        false => (flight, end),
+    }
+}
+
+/// Whether a delivery's time is over. If it is, that is recorded.
+async fn has_expired(shared: &Arc<Shared>, peer: &AgencyName, flight: &Flight) -> bool {
+    match expire(shared, peer, &flight.envelope).await {
+        Ok(expired) => expired,
         Err(error) => {
             tracing::error!(%peer, %error, "an expiry could not be recorded");
-            End::Retry { item, after }
+            false
         }
     }
 }
@@ -250,8 +241,12 @@ fn load(shared: &Shared, id: &EnvelopeId) -> Result<(EnvelopeRecord, EnvelopeHea
 }
 
 /// Concludes a delivery whose time is over.
-async fn expire(shared: &Arc<Shared>, peer: &AgencyName, item: &Item) -> Result<bool, NodeError> {
-    let (_, header) = load(shared, &item.envelope)?;
+async fn expire(
+    shared: &Arc<Shared>,
+    peer: &AgencyName,
+    id: &EnvelopeId,
+) -> Result<bool, NodeError> {
+    let (_, header) = load(shared, id)?;
     if unix_now() <= header.expires {
         return Ok(false);
     }
@@ -261,18 +256,22 @@ async fn expire(shared: &Arc<Shared>, peer: &AgencyName, item: &Item) -> Result<
         refusal: None,
         evidence: None,
     };
-    conclude(shared, peer, &item.envelope, &header, conclusion).await?;
-    tracing::warn!(envelope = %item.envelope, %peer, "delivery expired");
+    conclude(shared, peer, id, &header, conclusion).await?;
+    tracing::warn!(envelope = %id, %peer, "delivery expired");
     Ok(true)
 }
 
-/// One attempt. Returns `None` when the delivery is over, or a pause in milliseconds.
-async fn deliver(shared: &Arc<Shared>, way: &Way, item: &Item) -> Result<Option<u64>, NodeError> {
-    let (id, peer, recipient) = (item.envelope, &way.hop, &way.recipient);
+/// Hands an envelope over, as far as the peer has it.
+async fn deliver(
+    shared: &Arc<Shared>,
+    way: &Way,
+    flight: &Flight,
+) -> Result<AttemptEnd, NodeError> {
+    let (id, peer, recipient) = (flight.envelope, &way.hop, &way.recipient);
     let (record, header) = load(shared, &id)?;
     let delivery = DeliveryRecord::get(&*shared.store, &id, recipient)?;
     let Some(delivery) = delivery.filter(|d| d.state == DeliveryState::Pending) else {
-        return Ok(None);
+        return Ok(AttemptEnd::Concluded);
     };
     let mut cipher = shared.content.read(&*shared.store, &id, record.in_file)?;
     let content = match &mut cipher {
@@ -302,9 +301,16 @@ async fn deliver(shared: &Arc<Shared>, way: &Way, item: &Item) -> Result<Option<
         let reply = match read_reply(&mut recv, peer).await {
             Ok(reply) => reply,
             // The relay has it, and the recipient has not yet.
-            Err(_) if relayed => return Ok(Some(retry_delay(item.attempt, random()))),
+            Err(_) if relayed => return Ok(AttemptEnd::Failed),
             Err(error) => return Err(error),
         };
+        if let PeerMessage::Evidence { receipt } = &reply
+            && peer == recipient
+            && let Ok(leaf) = Leaf::decode(&receipt.leaf)
+        {
+            // It was given just now.
+            shared.clocks.heard(peer, leaf.time, unix_now());
+        }
         match on_reply(reply, sent, header.chunks())? {
             OutboundAction::SendFrom(chunk) => {
                 tracing::info!(envelope = %id, %peer, from_chunk = chunk, "sending content");
@@ -332,9 +338,9 @@ async fn deliver(shared: &Arc<Shared>, way: &Way, item: &Item) -> Result<Option<
             }
             OutboundAction::Conclude(receipt) => {
                 accept(shared, recipient, &id, &header, receipt).await?;
-                return Ok(None);
+                return Ok(AttemptEnd::Concluded);
             }
-            OutboundAction::RetryAfter(pause) => return Ok(Some(pause)),
+            OutboundAction::RetryAfter(pause) => return Ok(AttemptEnd::PutOff(pause)),
             OutboundAction::GiveUp(refusal) => {
                 let refusal = refusal.bounded();
                 tracing::warn!(
@@ -348,7 +354,7 @@ async fn deliver(shared: &Arc<Shared>, way: &Way, item: &Item) -> Result<Option<
                     evidence: None,
                 };
                 conclude(shared, recipient, &id, &header, conclusion).await?;
-                return Ok(None);
+                return Ok(AttemptEnd::Concluded);
             }
         }
     }
@@ -366,7 +372,7 @@ async fn accept_relay(
     let digest = Digest::of(&cbor::encode(&received.receipt)?);
     let now = unix_now();
     let leaf = Leaf {
-        event: Event::EvidenceReceived,
+        event: Event::RelayEvidenceReceived,
         envelope: *id,
         commitment: header.commitment,
         counterpart: way.hop.clone(),
@@ -378,9 +384,14 @@ async fn accept_relay(
         absent: Some((Table::Receipts, receipt_key(&leaf))),
         leaves: vec![leaf],
         batch: seen,
+        ..Commit::default()
     };
     commit.batch.put(Table::Evidence, *digest.as_bytes(), cbor::encode(&received)?);
     shared.ledger.commit(commit).await?;
+    if shared.store.get(Table::Evidence, digest.as_bytes())?.is_none() {
+        // Another receipt of this relay was recorded before; one is enough.
+        return Ok(());
+    }
     let mut record = DeliveryRecord::pending(now);
     record.relayed = Some(digest);
     let mut batch = Batch::default();
@@ -512,6 +523,16 @@ async fn conclude(
         evidence,
     });
     shared.ledger.commit(commit).await?;
+    let (state, after) = match conclusion.state {
+        DeliveryState::Delivered => {
+            let after = u64::try_from(now.saturating_sub(header.created)).unwrap_or_default();
+            ("delivered", Some(Duration::from_secs(after)))
+        }
+        DeliveryState::Refused => ("refused", None),
+        DeliveryState::Expired => ("expired", None),
+        DeliveryState::Pending => ("pending", None),
+    };
+    shared.metrics.ended(state, after);
     // Nobody may be waiting for it.
     drop(shared.concluded.send((*id, peer.clone())));
     let work = shared.clone();

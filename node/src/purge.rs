@@ -24,7 +24,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 const TABLES: [Table; 4] = [Table::Content, Table::Envelopes, Table::Documents, Table::Answers];
 
 fn not_permitted(rule: &'static str, why: impl Into<String>) -> NodeError {
-    NodeError::NotPermitted { rule, why: why.into() }
+    NodeError::NotPermitted { rule: rule.to_owned(), why: why.into() }
 }
 
 /// The envelopes that hold a document, for an order to name.
@@ -89,6 +89,11 @@ fn prepare(shared: &Shared, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), 
             return Err(NodeError::Purged(id.to_string()));
         }
         let leaf = check_envelope(shared, id, &record, &opened)?;
+        if record.incoming {
+            let (_, header) = record.header()?;
+            let size = i64::try_from(header.size).unwrap_or(i64::MAX);
+            commit.stored.push((header.sender, -size));
+        }
         remove(shared, id, record, &opened, &mut commit.batch)?;
         commit.absent.get_or_insert_with(|| (Table::Receipts, receipt_key(&leaf)));
         commit.leaves.push(leaf);

@@ -85,12 +85,18 @@ pub fn drop_carried(shared: &Shared, id: &EnvelopeId) -> Result<(), NodeError> {
     if !shared.store.scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
         return Ok(());
     }
+    let (_, header) = record.header()?;
+    let size = i64::try_from(header.size).unwrap_or(i64::MAX);
     if record.in_file {
-        return shared.content.remove(id);
+        shared.content.remove(id)?;
+        shared.limits.carry(&header.sender, -size);
+        return Ok(());
     }
     let mut batch = Batch::default();
     batch.delete(Table::Content, *prefix);
-    shared.store.write(batch)
+    shared.store.write(batch)?;
+    shared.limits.carry(&header.sender, -size);
+    Ok(())
 }
 
 /// What became of a delivery that this node carries on, waiting for it a little.

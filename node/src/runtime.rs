@@ -7,17 +7,18 @@ use std::{
 };
 
 use quinn::VarInt;
+use sd_notify::NotifyState;
 use tokio::{net::UnixListener, task::JoinSet};
 
 use crate::{
-    NodeConfig, NodeError,
+    NodeConfig, NodeError, api, clock,
     content::ContentFiles,
     documents, endpoint,
     files::{blocking, create_private},
     identity::Identity,
     inbound,
     ledger::Ledger,
-    outbound, purge, read_file, server,
+    monitor, outbound, purge, read_file, server,
     shared::{DIRECTORY, Shared},
     store::{RocksStore, Store, Table},
     witness::{self, Witness},
@@ -33,6 +34,8 @@ const INDEX_PAUSE: Duration = Duration::from_millis(250);
 const WARN_DAYS: i64 = 14;
 /// How often it is said.
 const WARN_EVERY: Duration = Duration::from_secs(6 * 3600);
+/// For how long a request with an idempotency key is remembered, in seconds.
+const REQUESTS_KEPT: i64 = 7 * 86_400;
 /// Arrivals that are indexed before it is looked again whether the node is quiet.
 const INDEX_STEP: usize = 64;
 
@@ -53,14 +56,23 @@ impl Node {
         let data = &config.files.data;
         create_private(data)?;
         let store: Arc<dyn Store> = Arc::new(RocksStore::open(&data.join("store"))?);
-        let ledger = Ledger::open(store.clone(), identity.seal.clone())?;
+        let ledger = Ledger::open(store.clone(), identity.seal())?;
         let content = ContentFiles::open(data.join("content"))?;
         let endpoint = endpoint::open(&config, &identity)?;
-        let witness = Witness::open(&data.join("witness.key"), &identity.seal)?;
-        let shared = Shared::new(config, identity, store, ledger, content, endpoint, witness);
+        let witness = Witness::open(&data.join("witness.key"), &identity.seal())?;
+        let shared = Shared::new(config, identity, store, ledger, content, endpoint, witness)?;
         let shared = Arc::new(shared);
         load_directory(&shared)?;
         let socket = listen(&shared.config)?;
+        let config = &shared.config;
+        let api = match config.api.listen {
+            Some(address) => Some(monitor::listen(address).await?),
+            None => None,
+        };
+        let watched = match config.monitor.listen {
+            Some(address) => Some(monitor::listen(address).await?),
+            None => None,
+        };
         let pending = outbound::recover(&shared)?;
         tracing::info!(
             agency = %shared.identity.agency,
@@ -77,7 +89,19 @@ impl Node {
         tasks.spawn(purge::resume(shared.clone()));
         tasks.spawn(outbound::keep_superior(shared.clone()));
         tasks.spawn(warn_of_ends(shared.clone()));
+        tasks.spawn(clock::watch(shared.clone()));
+        tasks.spawn(reload_on_signal(shared.clone()));
+        if sd_notify::watchdog_enabled().is_some() {
+            tasks.spawn(monitor::watchdog(shared.clone()));
+        }
+        if let Some(listener) = api {
+            tasks.spawn(api::serve(shared.clone(), listener));
+        }
+        if let Some(listener) = watched {
+            tasks.spawn(monitor::serve(shared.clone(), listener));
+        }
         tasks.spawn(server::serve(shared.clone(), socket));
+        monitor::notify(&[NotifyState::Ready]);
         Ok(Self { shared, tasks })
     }
 
@@ -99,6 +123,7 @@ impl Node {
             }
         }
         tracing::info!("stopping");
+        monitor::notify(&[NotifyState::Stopping]);
         self.shared.stop.send_replace(true);
         let serving = std::mem::take(
             &mut *self.shared.serving.lock().unwrap_or_else(PoisonError::into_inner),
@@ -155,6 +180,32 @@ async fn keep_indexed(shared: Arc<Shared>) {
     }
 }
 
+/// Takes up new certificates on SIGHUP.
+async fn reload_on_signal(shared: Arc<Shared>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut stop = shared.stop.subscribe();
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => return tracing::error!(%error, "SIGHUP cannot be caught"),
+    };
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        // The unit is of the type notify-reload: systemd waits until it is told that this is done.
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => monitor::notify(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::debug!(%error, "the time is not known"),
+        }
+        let work = shared.clone();
+        if let Err(error) = blocking(move || work.reload()).await {
+            tracing::error!(%error, code = error.code(), "the files are not taken up; all goes on as it was");
+        }
+        monitor::notify(&[NotifyState::Ready]);
+    }
+}
+
 /// Says in time what will run out: the directory, certificates, the encryption key.
 async fn warn_of_ends(shared: Arc<Shared>) {
     let mut stop = shared.stop.subscribe();
@@ -166,6 +217,11 @@ async fn warn_of_ends(shared: Arc<Shared>) {
             } else if days < WARN_DAYS {
                 tracing::warn!(what, days, expires = %chancery_certs::rfc3339(end), "it runs out soon");
             }
+        }
+        let work = shared.clone();
+        let before = crate::unix_now() - REQUESTS_KEPT;
+        if let Err(error) = blocking(move || documents::forget_requests(&work, before)).await {
+            tracing::error!(%error, "old requests could not be forgotten");
         }
         tokio::select! {
             () = tokio::time::sleep(WARN_EVERY) => {}

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use chancery_crypto::cbor;
-use chancery_protocol::{
-    ContentOpener, DocumentId, Event, Leaf, Opening, decode_frame, encode_frame,
-};
+use chancery_protocol::{ContentOpener, Opening, decode_frame, encode_frame};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
@@ -14,23 +11,22 @@ use tokio::{
 };
 
 use crate::{
-    LedgerFiles, NodeError, backup,
+    LedgerFiles, NodeError,
+    access::{Action, Caller, Object},
+    backup, desk,
     documents::{self, Submission},
     files::blocking,
     heads::OpenedHead,
     local::{
-        DeliveryView, DocumentView, ExportedFile, Frame, LocalReply, LocalRequest, OpenedView, RAW,
-        StatusView, TraceStep, TraceView, read_length, unexpected,
+        ExportedFile, Frame, LocalReply, LocalRequest, OpenedView, RAW, read_length, unexpected,
     },
-    outbound, purge,
-    records::{DeliveryRecord, DeliveryState, delivery_of},
+    purge,
+    records::journal_envelope,
     requests,
     shared::Shared,
     store::Table,
 };
 
-/// Characters of a title in a step of a trace.
-const NOTE: usize = 120;
 /// Frames between the disk and the socket.
 const AHEAD: usize = 8;
 
@@ -58,7 +54,14 @@ pub async fn serve(shared: Arc<Shared>, listener: UnixListener) {
 }
 
 async fn serve_client(shared: Arc<Shared>, stream: UnixStream) {
-    let mut client = Client { stream };
+    let caller = match stream.peer_cred() {
+        Ok(credentials) => Caller::unix(credentials.uid()),
+        Err(error) => {
+            tracing::warn!(%error, "it is not known who uses the local socket");
+            return;
+        }
+    };
+    let mut client = Client { stream, caller };
     loop {
         let Ok(frame) = client.read().await else { return };
         let Frame::Message(body) = frame else { return };
@@ -81,6 +84,7 @@ async fn serve_client(shared: Arc<Shared>, stream: UnixStream) {
 
 struct Client {
     stream: UnixStream,
+    caller: Caller,
 }
 
 impl Client {
@@ -116,23 +120,37 @@ async fn answer(
     request: LocalRequest,
 ) -> Result<(), NodeError> {
     let reply = match request {
-        LocalRequest::Status => LocalReply::Status(Box::new(status(shared).await?)),
+        LocalRequest::Status => {
+            let status = desk::status(shared, &client.caller).await?;
+            LocalReply::Status(Box::new(status))
+        }
         LocalRequest::Submit { document } => return submit(shared, client, document).await,
         LocalRequest::List { incoming, limit } => {
-            let shared = shared.clone();
+            let (shared, caller) = (shared.clone(), client.caller.clone());
             // One by one: a frame is bounded, a list is not.
-            for view in blocking(move || list(&shared, incoming, limit)).await? {
+            for view in blocking(move || desk::list(&shared, &caller, incoming, limit)).await? {
                 client.send(&LocalReply::Document(Box::new(view))).await?;
             }
             LocalReply::Done
         }
+        LocalRequest::Search { text, limit } => {
+            let (shared, caller) = (shared.clone(), client.caller.clone());
+            for view in blocking(move || desk::search(&shared, &caller, &text, limit)).await? {
+                client.send(&LocalReply::Document(Box::new(view))).await?;
+            }
+            LocalReply::Done
+        }
+        LocalRequest::Watch => return watch(shared, client).await,
         LocalRequest::Open { id, parts } => return open(shared, client, id, parts).await,
         LocalRequest::Trace { id } => {
-            let shared = shared.clone();
-            LocalReply::Traced(Box::new(blocking(move || trace(&shared, &id)).await?))
+            let (shared, caller) = (shared.clone(), client.caller.clone());
+            LocalReply::Traced(Box::new(
+                blocking(move || desk::trace(&shared, &caller, &id)).await?,
+            ))
         }
         LocalRequest::InstallDirectory { directory } => {
-            let shared = shared.clone();
+            let (shared, caller) = (shared.clone(), client.caller.clone());
+            shared.permit(&caller, Action::Operate, Object::Node)?;
             let view = blocking(move || shared.install_directory(&directory)).await?;
             LocalReply::DirectoryInstalled {
                 version: view.version,
@@ -143,51 +161,37 @@ async fn answer(
         | LocalRequest::Entries { .. }
         | LocalRequest::Prove { .. }
         | LocalRequest::ProveConsistency { .. } => {
-            let shared = shared.clone();
-            let seal = shared.identity.seal.clone();
+            let (shared, caller) = (shared.clone(), client.caller.clone());
+            shared.permit(&caller, Action::Audit, Object::Node)?;
+            let seal = shared.identity.seal();
             blocking(move || requests::answer(&shared.ledger, seal.chain(), &request)).await?
         }
         LocalRequest::PlanPurge { id } => {
-            let shared = shared.clone();
+            let (shared, caller) = (shared.clone(), client.caller.clone());
+            shared.permit(&caller, Action::Purge, Object::Node)?;
             blocking(move || purge::plan(&shared, &id)).await?
         }
-        LocalRequest::Purge { order } => purge::carry_out(shared, order).await?,
+        LocalRequest::Purge { order } => {
+            shared.permit(&client.caller, Action::Purge, Object::Node)?;
+            purge::carry_out(shared, order).await?
+        }
         LocalRequest::Export => return export(shared, client).await,
         LocalRequest::Backup => {
-            let shared = shared.clone();
+            let (shared, caller) = (shared.clone(), client.caller.clone());
+            shared.permit(&caller, Action::Operate, Object::Node)?;
             let (path, manifest) = blocking(move || backup::make(&shared)).await?;
             let ((files, bytes), entries) = (manifest.measure(), manifest.entries()?);
             tracing::info!(path = %path.display(), files, bytes, entries, "backup made");
             LocalReply::BackedUp { path, files: files as u64, bytes, entries }
         }
+        LocalRequest::Reload => {
+            shared.permit(&client.caller, Action::Operate, Object::Node)?;
+            let work = shared.clone();
+            blocking(move || work.reload()).await?;
+            LocalReply::Done
+        }
     };
     client.send(&reply).await
-}
-
-async fn status(shared: &Arc<Shared>) -> Result<StatusView, NodeError> {
-    let identity = &shared.identity;
-    let checkpoint = shared.ledger.checkpoint().checkpoint;
-    let directory = shared.directory().ok();
-    let peers = directory.iter().flat_map(|d| d.peers());
-    let own = directory.as_ref().and_then(|d| d.peer(&identity.agency).ok());
-    let expires =
-        |chain: &[chancery_certs::Certificate]| chain.first().map_or(0, |c| c.not_after());
-    Ok(StatusView {
-        agency: identity.agency.clone(),
-        display: shared.config.display.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        listen: shared.config.listen.to_string(),
-        entries: checkpoint.size,
-        root: checkpoint.root,
-        pending: outbound::pending(shared).await? as u64,
-        connected: shared.connections.peers(),
-        directory_version: directory.as_ref().map(|d| d.version),
-        directory_expires: directory.as_ref().map(|d| d.expires),
-        agencies: peers.map(|(name, peer)| (name.clone(), peer.display.clone())).collect(),
-        node_certificate_expires: expires(&identity.node_chain),
-        seal_certificate_expires: expires(identity.seal.chain()),
-        encryption_key_expires: own.map(|peer| peer.encryption_expires),
-    })
 }
 
 /// Takes a document in. Sealing is work for the processor and the disk, so it runs where it may
@@ -197,7 +201,8 @@ async fn submit(
     client: &mut Client,
     document: Vec<u8>,
 ) -> Result<(), NodeError> {
-    let mut submission = tokio::task::block_in_place(|| Submission::begin(shared, &document))?;
+    let mut submission =
+        tokio::task::block_in_place(|| Submission::begin(shared, &client.caller, &document))?;
     let mut left = submission.parts_size();
     client.send(&LocalReply::Ready).await?;
     while left > 0 {
@@ -218,70 +223,71 @@ async fn submit(
     client.send(&reply).await
 }
 
-fn list(shared: &Shared, incoming: bool, limit: u32) -> Result<Vec<DocumentView>, NodeError> {
-    let newest = documents::newest(shared, incoming, limit as usize)?;
-    newest
-        .into_iter()
-        .map(|(envelope, head)| match head {
-            Ok(head) => view(shared, &head),
-            Err(error) => Ok(DocumentView {
-                envelope,
-                document: None,
-                incoming,
-                arrived: 0,
-                kind: String::new(),
-                number: None,
-                title: String::new(),
-                from: None,
-                to: Vec::new(),
-                cc: Vec::new(),
-                urgency: chancery_protocol::Urgency::Routine,
-                parts: Vec::new(),
-                signers: Vec::new(),
-                in_reply_to: None,
-                indication: "TOTAL-FAILED".into(),
-                deliveries: Vec::new(),
-                error: Some(format!("{}: {error}", error.code())),
-            }),
-        })
-        .collect()
-}
-
-fn view(shared: &Shared, head: &OpenedHead) -> Result<DocumentView, NodeError> {
-    let header = head.document.header();
-    let signers = head.report.signatures.iter().filter_map(|s| s.signer.as_ref());
-    Ok(DocumentView {
-        envelope: head.envelope,
-        document: Some(head.document.id()),
-        incoming: head.incoming,
-        arrived: head.arrived,
-        kind: header.kind.clone(),
-        number: header.number.clone(),
-        title: header.title.clone(),
-        from: Some(header.from.clone()),
-        to: header.to.clone(),
-        cc: header.cc.clone(),
-        urgency: header.urgency,
-        parts: header.parts.iter().map(|p| (p.name.clone(), p.size)).collect(),
-        signers: signers.map(ToString::to_string).collect(),
-        in_reply_to: header.in_reply_to,
-        indication: head.report.indication.name().to_owned(),
-        deliveries: deliveries(shared, head)?,
-        error: None,
-    })
-}
-
-fn deliveries(shared: &Shared, head: &OpenedHead) -> Result<Vec<DeliveryView>, NodeError> {
-    let prefix = head.envelope.digest().as_bytes();
-    let mut out = Vec::new();
-    for (key, bytes) in shared.store.scan(Table::Deliveries, prefix, prefix, usize::MAX)? {
-        let record: DeliveryRecord = cbor::decode(&bytes)?;
-        if let Some((_, agency)) = delivery_of(&key) {
-            let DeliveryRecord { state, since, refusal, .. } = record;
-            out.push(DeliveryView { agency, state, since, refusal });
+/// Tells a clerk of every document that comes in or goes out from now on, and of every delivery that ends,
+/// until the clerk hangs up.
+async fn watch(shared: &Arc<Shared>, client: &mut Client) -> Result<(), NodeError> {
+    shared.permit(&client.caller, Action::Watch, Object::Node)?;
+    let mut changed = shared.store.watch();
+    let mut concluded = shared.concluded.subscribe();
+    let mut stop = shared.stop.subscribe();
+    let mut from = [b'i', b'o'].map(|direction| (direction, journal_end(shared, direction)));
+    client.send(&LocalReply::Ready).await?;
+    loop {
+        let mut news = Vec::new();
+        for (direction, last) in &mut from {
+            let after = [last.as_slice(), &[0]].concat();
+            for (key, _) in shared.store.scan(Table::Journal, &after, &[*direction], AHEAD)? {
+                news.extend(journal_envelope(&key));
+                *last = key;
+            }
+        }
+        let more = !news.is_empty();
+        for id in news {
+            tell(shared, client, id).await?;
+        }
+        if more {
+            continue;
+        }
+        let ended = tokio::select! {
+            changed = changed.changed() => match changed {
+                Ok(()) => None,
+                Err(_) => break,
+            },
+            said = concluded.recv() => said.ok().map(|(id, _)| id),
+            // A clerk who goes has nothing more to say.
+            gone = client.read() => return gone.map(drop),
+            () = async { drop(stop.wait_for(|stop| *stop).await) } => break,
+        };
+        if let Some(id) = ended {
+            tell(shared, client, id).await?;
         }
     }
-    Ok(out)
+    client.send(&LocalReply::Done).await
+}
+
+/// The last place of a direction in the journal.
+fn journal_end(shared: &Shared, direction: u8) -> Vec<u8> {
+    let last = shared.store.scan_back(Table::Journal, &[direction], 1);
+    let last = last.ok().and_then(|mut last| last.pop()).map(|(key, _)| key);
+    last.unwrap_or_else(|| vec![direction])
+}
+
+async fn tell(
+    shared: &Arc<Shared>,
+    client: &mut Client,
+    id: chancery_protocol::EnvelopeId,
+) -> Result<(), NodeError> {
+    let (work, caller) = (shared.clone(), client.caller.clone());
+    // What cannot be opened is in the inbox, with its error.
+    let told = blocking(move || {
+        let head = documents::open_head(&work, &id)?;
+        work.permit(&caller, Action::List, desk::object(&head))?;
+        desk::view(&work, &head)
+    });
+    match told.await {
+        Ok(view) => client.send(&LocalReply::Document(Box::new(view))).await,
+        Err(_) => Ok(()),
+    }
 }
 
 /// Opens a document for a clerk. With its parts, the handover is recorded first.
@@ -291,15 +297,15 @@ async fn open(
     id: String,
     parts: bool,
 ) -> Result<(), NodeError> {
-    let find = shared.clone();
-    let head = blocking(move || documents::find(&find, &id)).await?;
-    if parts && head.incoming {
-        documents::hand_over(shared, &head).await?;
+    let (work, caller) = (shared.clone(), client.caller.clone());
+    let head = blocking(move || desk::find(&work, &caller, &id, Action::List)).await?;
+    if parts {
+        desk::hand_over(shared, &client.caller, &head).await?;
     }
     let (mut document, mut files) = (head.document.bytes().to_vec(), Vec::new());
     if parts {
         let gather = (shared.clone(), head.clone());
-        (document, files) = blocking(move || proven(&gather.0, &gather.1)).await?;
+        (document, files) = blocking(move || desk::proven(&gather.0, &gather.1)).await?;
     }
     let view = OpenedView {
         envelope: head.envelope,
@@ -316,27 +322,6 @@ async fn open(
         send_parts(shared, client, head).await?;
     }
     client.send(&LocalReply::Done).await
-}
-
-/// The document with the receipts of ledgers in it (RFC 9942), and all evidence as files beside it.
-fn proven(shared: &Shared, head: &OpenedHead) -> Result<(Vec<u8>, Vec<ExportedFile>), NodeError> {
-    let (mut receipts, mut files) = (Vec::new(), Vec::new());
-    for evidence in documents::evidence(shared, head)? {
-        let event = Leaf::decode(&evidence.receipt.leaf)?.event;
-        let own = evidence.agency == shared.identity.agency;
-        let mut path = evidence.file_name(event);
-        if own && event != Event::ContentConsignment {
-            // One per recipient: told apart by the entry's number.
-            path = path.replace(".evidence", &format!(".{}.evidence", evidence.receipt.index));
-        }
-        files.push(ExportedFile { path, bytes: evidence.encode()? });
-        // Ledgers of the first version gave no COSE signatures.
-        if evidence.receipt.cose.is_some() && event != Event::EvidenceReceived {
-            receipts.push(evidence.to_cose()?);
-        }
-    }
-    let document = head.document.clone().with_receipts(receipts)?;
-    Ok((document.bytes().to_vec(), files))
 }
 
 async fn send_parts(
@@ -369,77 +354,11 @@ async fn send_parts(
     reader.await.map_err(|e| NodeError::Store(e.to_string()))?
 }
 
-fn trace(shared: &Shared, id: &str) -> Result<TraceView, NodeError> {
-    let head = documents::find(shared, id)?;
-    let mut steps = vec![TraceStep {
-        time: head.document.header().created,
-        event: "Created".into(),
-        agency: head.document.header().from.clone(),
-        entry: None,
-        by: head.report.signatures.first().and_then(|s| s.signer.as_ref()).map(ToString::to_string),
-        indication: Some(head.report.indication),
-        note: None,
-    }];
-    for evidence in documents::evidence(shared, &head)? {
-        let leaf = Leaf::decode(&evidence.receipt.leaf)?;
-        if leaf.event == Event::EvidenceReceived {
-            // It only says that the step which stands beside it is known here.
-            continue;
-        }
-        steps.push(TraceStep {
-            time: leaf.time,
-            event: leaf.event.name().to_owned(),
-            agency: evidence.agency.clone(),
-            entry: Some(evidence.receipt.index),
-            by: None,
-            indication: None,
-            note: (leaf.counterpart != evidence.agency).then(|| leaf.counterpart.to_string()),
-        });
-    }
-    for delivery in deliveries(shared, &head)? {
-        if delivery.state == DeliveryState::Pending {
-            steps.push(TraceStep {
-                time: delivery.since,
-                event: "Pending".into(),
-                agency: delivery.agency,
-                entry: None,
-                by: None,
-                indication: None,
-                note: Some("delivery goes on".into()),
-            });
-        }
-    }
-    answers(shared, &head.document.id(), &mut steps)?;
-    steps.sort_by_key(|step| step.time);
-    Ok(TraceView { document: view(shared, &head)?, steps })
-}
-
-/// The signed acts and answers that refer to a document, from either side.
-fn answers(
-    shared: &Shared,
-    document: &DocumentId,
-    steps: &mut Vec<TraceStep>,
-) -> Result<(), NodeError> {
-    for head in documents::answers(shared, document)? {
-        let header = head.document.header();
-        let signature = head.report.signatures.first();
-        steps.push(TraceStep {
-            time: signature.and_then(|s| s.signing_time).unwrap_or(header.created),
-            event: header.kind.clone(),
-            agency: header.from.clone(),
-            entry: None,
-            by: signature.and_then(|s| s.signer.as_ref()).map(ToString::to_string),
-            indication: Some(head.report.indication),
-            note: Some(header.title.chars().take(NOTE).collect()),
-        });
-    }
-    Ok(())
-}
-
 /// Sends the ledger as the files of a static log (C2SP tlog-tiles), as it is at one instant, with what an
 /// auditor needs beside them: the seals' chains, the history of checkpoints, cosignatures, all received
 /// evidence, and proofs that other ledgers were forked.
 async fn export(shared: &Arc<Shared>, client: &mut Client) -> Result<(), NodeError> {
+    shared.permit(&client.caller, Action::Audit, Object::Node)?;
     let (files, mut taken) = mpsc::channel::<ExportedFile>(AHEAD);
     let shared = shared.clone();
     let reader = tokio::task::spawn_blocking(move || {
@@ -449,7 +368,7 @@ async fn export(shared: &Arc<Shared>, client: &mut Client) -> Result<(), NodeErr
         let signed = shared.ledger.checkpoint();
         // Taken after the checkpoint: it holds all of that, and perhaps more.
         let tables = shared.store.snapshot();
-        LedgerFiles::new(&*tables, signed, shared.identity.seal.chain()).for_each(&send)
+        LedgerFiles::new(&*tables, signed, shared.identity.seal().chain()).for_each(&send)
     });
     while let Some(file) = taken.recv().await {
         client.send(&LocalReply::File(file)).await?;

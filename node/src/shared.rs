@@ -13,7 +13,6 @@ use chancery_certs::{AgencyName, Certificate, Crl};
 use chancery_protocol::{
     EnvelopeId, SignedDocument, SubIndication, Validation, VerificationReport, verify_document_by,
 };
-use quinn::Endpoint;
 use tokio::{
     sync::{broadcast, watch},
     task::JoinSet,
@@ -21,12 +20,16 @@ use tokio::{
 
 use crate::{
     NodeConfig, NodeError,
+    access::{Access, Action, Caller, Object},
+    clock::PeerClocks,
     content::ContentFiles,
     directory::DirectoryView,
-    endpoint::{self, Connections},
+    endpoint::{self, Connections, QuicEndpoint},
     heads::OpenedHeads,
     identity::Identity,
     ledger::Ledger,
+    limits::PeerLimits,
+    metrics::Metrics,
     queue::Outbound,
     store::{Batch, Store, Table},
     unix_now,
@@ -46,7 +49,14 @@ pub struct Shared {
     pub store: Arc<dyn Store>,
     pub ledger: Ledger,
     pub content: ContentFiles,
-    pub endpoint: Endpoint,
+    pub endpoint: QuicEndpoint,
+    pub access: Access,
+    pub limits: PeerLimits,
+    pub metrics: Metrics,
+    /// What peers' clocks have shown.
+    pub clocks: PeerClocks,
+    /// Moves when the node's certificate was renewed.
+    pub renewed: watch::Sender<u64>,
     pub connections: Connections,
     pub outbound: Outbound,
     pub heads: OpenedHeads,
@@ -60,6 +70,8 @@ pub struct Shared {
     pub arrivals: watch::Sender<u64>,
     /// Held while it is decided whether a relayed content stays.
     pub relaying: Mutex<()>,
+    /// Held while arrivals are indexed.
+    pub indexing: Mutex<()>,
     /// Held while content is purged.
     pub purging: tokio::sync::Mutex<()>,
     /// Turns true when the node is to stop.
@@ -85,16 +97,23 @@ impl Shared {
         store: Arc<dyn Store>,
         ledger: Ledger,
         content: ContentFiles,
-        endpoint: Endpoint,
+        endpoint: QuicEndpoint,
         witness: Witness,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, NodeError> {
+        let access = Access::load(&config)?;
+        let limits = PeerLimits::new(&config);
+        Ok(Self {
             config,
             identity,
             store,
             ledger,
             content,
             endpoint,
+            access,
+            limits,
+            metrics: Metrics::default(),
+            clocks: PeerClocks::default(),
+            renewed: watch::Sender::new(0),
             connections: Connections::default(),
             outbound: Outbound::default(),
             heads: OpenedHeads::default(),
@@ -103,13 +122,14 @@ impl Shared {
             concluded: broadcast::Sender::new(4096),
             arrivals: watch::Sender::new(0),
             relaying: Mutex::default(),
+            indexing: Mutex::default(),
             purging: tokio::sync::Mutex::default(),
             stop: watch::Sender::new(false),
             directory: RwLock::default(),
             arriving: Mutex::default(),
             last_micros: AtomicI64::new(0),
             serving: Mutex::default(),
-        }
+        })
     }
 
     /// The directory in use.
@@ -147,6 +167,29 @@ impl Shared {
         self.connections.close_unless(|connection| self.peer_of(connection).map(drop));
         tracing::info!(version = new.version, agencies = new.peers().count(), "directory in use");
         Ok(new)
+    }
+
+    /// Asks whether somebody who came in by a door of this node may do this.
+    pub fn permit(
+        &self,
+        caller: &Caller,
+        action: Action,
+        object: Object<'_>,
+    ) -> Result<(), NodeError> {
+        self.access.check(caller, caller, action, object)
+    }
+
+    /// Takes up the seal and the node certificate that lie in the files now. Connections that stand go on; what was
+    /// given under the old ones stays valid.
+    pub fn reload(&self) -> Result<(), NodeError> {
+        self.identity.renew(&self.config)?;
+        endpoint::renew(&self.endpoint, &self.config, &self.identity)?;
+        let seal = self.identity.seal();
+        self.witness.renew(&seal)?;
+        self.ledger.use_seal(seal)?;
+        self.renewed.send_modify(|count| *count += 1);
+        tracing::info!("seal and node certificate are those in the files now");
+        Ok(())
     }
 
     /// The version of the directory that is held, also of one that has expired; 0 for none.
@@ -192,8 +235,8 @@ impl Shared {
         let own = directory.as_ref().and_then(|d| d.peer(&self.identity.agency).ok());
         [
             ("directory", directory.map(|d| d.expires)),
-            ("node certificate", first(&self.identity.node_chain)),
-            ("seal certificate", first(self.identity.seal.chain())),
+            ("node certificate", first(&self.identity.node().chain)),
+            ("seal certificate", first(self.identity.seal().chain())),
             ("encryption key", own.map(|own| own.encryption_expires)),
         ]
         .into_iter()

@@ -70,12 +70,16 @@ pub enum Table {
     Forks,
     /// Signed orders to remove content, by digest.
     Orders,
+    /// The act that took effect on a document that came in, by document and sender; see `acts.rs`.
+    Acts,
+    /// Requests with an idempotency key that were done, by caller and key.
+    Requests,
     /// Envelopes whose content is to be removed from the disk: the ledger says already that it is gone.
     Erasing,
 }
 
 impl Table {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 21] = [
         Self::Meta,
         Self::Leaves,
         Self::Tiles,
@@ -94,6 +98,8 @@ impl Table {
         Self::Cosignatures,
         Self::Forks,
         Self::Orders,
+        Self::Acts,
+        Self::Requests,
         Self::Erasing,
     ];
 
@@ -117,6 +123,8 @@ impl Table {
             Self::Cosignatures => "cosignatures",
             Self::Forks => "forks",
             Self::Orders => "orders",
+            Self::Acts => "acts",
+            Self::Requests => "requests",
             Self::Erasing => "erasing",
         }
     }

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -194,7 +194,7 @@ fn forked(shared: &Shared, peer: &AgencyName, proof: &ForkProof) -> NodeError {
 pub struct Witness {
     key: SigningKey,
     public: WitnessKey,
-    statement: Vec<u8>,
+    statement: RwLock<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Witness {
@@ -219,7 +219,21 @@ impl Witness {
         };
         let public = WitnessKey::new(seal.name().agency(), &key.public_key())?;
         let statement = WitnessStatement::seal(&key.public_key(), seal, unix_now())?;
-        Ok(Self { key, public, statement })
+        Ok(Self { key, public, statement: RwLock::new(statement) })
+    }
+
+    /// Has a new seal say whose the key is.
+    ///
+    /// # Errors
+    /// [`NodeError::Protocol`] when it cannot sign.
+    pub fn renew(&self, seal: &chancery_certs::Credential) -> Result<(), NodeError> {
+        let statement = WitnessStatement::seal(&self.key.public_key(), seal, unix_now())?;
+        *self.statement.write().unwrap_or_else(PoisonError::into_inner) = statement;
+        Ok(())
+    }
+
+    fn statement(&self) -> ByteBuf {
+        self.statement.read().unwrap_or_else(PoisonError::into_inner).clone().into()
     }
 }
 
@@ -305,7 +319,7 @@ async fn ask(
         crate::files::blocking(move || judge(&work, &peer_, &chain, &known, &note, &growths))
             .await?;
     if let Some(line) = line {
-        let statement = ByteBuf::from(shared.witness.statement.clone());
+        let statement = shared.witness.statement();
         write(&mut send, &encode_frame(&PeerMessage::Cosignature { line, statement })?, peer)
             .await?;
     }

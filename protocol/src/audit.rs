@@ -499,7 +499,10 @@ impl<'a> LedgerAudit<'a> {
                     );
                 }
             }
-            Event::EvidenceReceived | Event::RelayRejection | Event::RelayFailure => {
+            Event::EvidenceReceived
+            | Event::RelayEvidenceReceived
+            | Event::RelayRejection
+            | Event::RelayFailure => {
                 if !self.submitted.contains(&envelope) && !self.relayed.contains_key(&envelope) {
                     self.fail(
                         SubIndication::LedgerGap,
@@ -510,13 +513,14 @@ impl<'a> LedgerAudit<'a> {
                     );
                 }
             }
-            Event::ContentHandover => {
+            Event::ContentHandover | Event::WithdrawalAcceptance | Event::WithdrawalRejection => {
                 if !self.consigned.contains(&envelope) {
+                    let event = leaf.event.name();
                     self.fail(
                         SubIndication::LedgerGap,
                         text!(
-                            ("entry {index} hands over {envelope}, which never came in"),
-                            ("第 {index} 条交付了从未收到的信封 {envelope}")
+                            ("entry {index} records {event} of {envelope}, which never came in"),
+                            ("第 {index} 条就从未收到的信封 {envelope} 记录了 {event}")
                         ),
                     );
                 }
@@ -543,7 +547,7 @@ impl<'a> LedgerAudit<'a> {
                 return;
             }
         }
-        if leaf.event == Event::EvidenceReceived {
+        if matches!(leaf.event, Event::EvidenceReceived | Event::RelayEvidenceReceived) {
             match leaf.evidence {
                 Some(digest) => {
                     self.expected.insert(digest, (index, leaf));

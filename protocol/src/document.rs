@@ -66,6 +66,15 @@ pub enum Urgency {
 }
 
 impl Urgency {
+    /// Its name in headers and interfaces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Routine => "routine",
+            Self::Urgent => "urgent",
+            Self::Flash => "flash",
+        }
+    }
+
     /// The priority of a stream that carries it; larger goes first.
     pub fn priority(self) -> i32 {
         match self {

@@ -21,6 +21,12 @@ pub enum Event {
     RelayFailure,
     /// This agency received another's evidence, whose digest the leaf holds.
     EvidenceReceived,
+    /// Ours: this agency received a relay's evidence, whose digest the leaf holds.
+    RelayEvidenceReceived,
+    /// Ours: the sender's withdrawal, which is in this envelope, came before the document was received.
+    WithdrawalAcceptance,
+    /// Ours: the sender's withdrawal, which is in this envelope, came too late.
+    WithdrawalRejection,
     /// Ours: the content was removed for good, by the order whose digest the leaf holds.
     ContentPurged,
 }
@@ -36,6 +42,9 @@ impl Event {
             Self::RelayRejection => "RelayRejection",
             Self::RelayFailure => "RelayFailure",
             Self::EvidenceReceived => "EvidenceReceived",
+            Self::RelayEvidenceReceived => "RelayEvidenceReceived",
+            Self::WithdrawalAcceptance => "WithdrawalAcceptance",
+            Self::WithdrawalRejection => "WithdrawalRejection",
             Self::ContentPurged => "ContentPurged",
         }
     }

@@ -15,10 +15,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod act;
 mod asic;
 mod audit;
 mod checkpoint;
 mod content;
+mod courier;
 mod delivery;
 mod document;
 mod encrypted_file;
@@ -26,6 +28,7 @@ mod envelope;
 mod error;
 mod evidence;
 mod leaf;
+mod limit;
 pub mod merkle;
 mod purge;
 pub mod tile;
@@ -34,6 +37,7 @@ mod verdict;
 mod wire;
 mod witness;
 
+pub use act::{Act, OUTCOME, REASON};
 pub use asic::{
     ASIC_E, ASIC_HEADER, MAX_MANIFEST, Manifest, ManifestObject, asic_manifest_name,
     asic_signature_name,
@@ -43,6 +47,7 @@ pub use checkpoint::{Checkpoint, KeptCheckpoint, LogKey, SignedCheckpoint, Witne
 pub use content::{
     CONTENT_MAGIC, ContentOpener, ContentSealer, Opening, SealedContent, content_head,
 };
+pub use courier::{AttemptEnd, Courier, Flight};
 pub use delivery::{
     InboundDecision, LocalState, OutboundAction, decide_offer, on_reply, retry_delay,
 };
@@ -60,6 +65,7 @@ pub use evidence::{
     Evidence, EvidenceVerifier, Receipt, VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt,
 };
 pub use leaf::{Event, Leaf};
+pub use limit::RateLimit;
 pub use purge::{MAX_PURGED, OpenedPurgeOrder, PurgeOrder};
 pub use validation::{Validation, verify_cms, verify_document, verify_document_by};
 pub use verdict::{

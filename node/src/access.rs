@@ -1,0 +1,431 @@
+//! Who may do what on this node: roles from `node.toml`, rules in Cedar.
+
+use std::{
+    collections::{HashMap, HashSet},
+    str::FromStr as _,
+};
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
+    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
+};
+use chancery_certs::AgencyName;
+use chancery_protocol::DocumentHeader;
+
+use crate::{AccessSettings, NodeConfig, NodeError, read_file};
+
+/// The rules of a node that names no others.
+pub const DEFAULT_POLICIES: &str = include_str!("access.default.cedar");
+/// What rules can speak of.
+pub const POLICY_SCHEMA: &str = include_str!("access.cedarschema");
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    Send,
+    Seal,
+    Receive,
+    Return,
+    Withdraw,
+    List,
+    Read,
+    Trace,
+    Status,
+    Watch,
+    Audit,
+    Operate,
+    Purge,
+}
+
+impl Action {
+    /// Its name in policies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Seal => "seal",
+            Self::Receive => "receive",
+            Self::Return => "return",
+            Self::Withdraw => "withdraw",
+            Self::List => "list",
+            Self::Read => "read",
+            Self::Trace => "trace",
+            Self::Status => "status",
+            Self::Watch => "watch",
+            Self::Audit => "audit",
+            Self::Operate => "operate",
+            Self::Purge => "purge",
+        }
+    }
+}
+
+/// With what.
+#[derive(Debug, Clone, Copy)]
+pub enum Object<'a> {
+    /// The node as a whole.
+    Node,
+    /// A document, and whether it came in.
+    Document(&'a DocumentHeader, bool),
+}
+
+/// Somebody who asks: an officer by name, `unix:NAME`, or `token:NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Caller(String);
+
+impl Caller {
+    /// An officer or agency that has proved it with a certificate or a signature.
+    pub fn signer(name: impl std::fmt::Display) -> Self {
+        Self(name.to_string())
+    }
+
+    /// A user of this machine.
+    pub fn unix(uid: u32) -> Self {
+        Self(format!("unix:{}", user_name(uid).unwrap_or_else(|| uid.to_string())))
+    }
+
+    /// The holder of a token.
+    pub fn token(name: &str) -> Self {
+        Self(format!("token:{name}"))
+    }
+
+    /// The name, as roles speak of it.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a user of this machine. Users that only a directory service knows go by their number.
+fn user_name(uid: u32) -> Option<String> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+/// The rules in force.
+pub struct Access {
+    authorizer: Authorizer,
+    policies: PolicySet,
+    schema: Schema,
+    roles: Vec<(String, Vec<String>)>,
+    types: Types,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").field("roles", &self.roles).finish_non_exhaustive()
+    }
+}
+
+struct Types {
+    user: EntityTypeName,
+    role: EntityTypeName,
+    node: EntityTypeName,
+    document: EntityTypeName,
+    action: EntityTypeName,
+}
+
+impl Types {
+    fn new() -> Result<Self, String> {
+        let of = |name: &str| EntityTypeName::from_str(name).map_err(|e| e.to_string());
+        Ok(Self {
+            user: of("User")?,
+            role: of("Role")?,
+            node: of("Node")?,
+            document: of("Document")?,
+            action: of("Action")?,
+        })
+    }
+}
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
+
+impl Access {
+    /// Reads and checks the rules that the configuration names.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`], naming the rule that is not right.
+    pub fn load(config: &NodeConfig) -> Result<Self, NodeError> {
+        let AccessSettings { policies, roles } = &config.access;
+        let text = match policies {
+            Some(path) => String::from_utf8_lossy(&read_file(path)?).into_owned(),
+            None => DEFAULT_POLICIES.to_owned(),
+        };
+        let own = Caller::unix(process_user());
+        let mut members: Vec<_> = default_roles(&config.agency, &own).into();
+        for (role, given) in roles {
+            members.retain(|(name, _)| name != role);
+            members.push((role.clone(), given.clone()));
+        }
+        Self::new(&text, members).map_err(|why| NodeError::Config {
+            path: policies.clone().unwrap_or_else(|| "the default policies".into()),
+            why,
+        })
+    }
+
+    fn new(text: &str, roles: Vec<(String, Vec<String>)>) -> Result<Self, String> {
+        let (schema, _) = Schema::from_cedarschema_str(POLICY_SCHEMA).map_err(|e| e.to_string())?;
+        let parsed = PolicySet::from_str(text).map_err(|e| e.to_string())?;
+        let mut policies = PolicySet::new();
+        for policy in parsed.policies() {
+            let id = policy.annotation("id").filter(|id| !id.is_empty());
+            let id = id.ok_or("every policy must have an @id: refusals name it")?;
+            let named = policy.new_id(PolicyId::new(id));
+            policies.add(named).map_err(|e| e.to_string())?;
+        }
+        let checked = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+        if let Some(error) = checked.validation_errors().next() {
+            return Err(error.to_string());
+        }
+        let authorizer = Authorizer::new();
+        Ok(Self { authorizer, policies, schema, roles, types: Types::new()? })
+    }
+
+    /// The roles that somebody is in.
+    pub fn roles_of(&self, caller: &Caller) -> Vec<&str> {
+        let is_in = |(_, members): &&(String, Vec<String>)| members.iter().any(|m| fits(m, caller));
+        self.roles.iter().filter(is_in).map(|(role, _)| role.as_str()).collect()
+    }
+
+    /// Asks whether `principal` may do this. `caller` is who asks for it.
+    ///
+    /// # Errors
+    /// [`NodeError::NotPermitted`] with the rule that forbids it, or that none permits it.
+    pub fn check(
+        &self,
+        principal: &Caller,
+        caller: &Caller,
+        action: Action,
+        object: Object<'_>,
+    ) -> Result<(), NodeError> {
+        let roles = self.roles_of(principal);
+        let asked = self.ask(principal, caller, &roles, action, object);
+        // A rule that cannot be evaluated must not let anybody in.
+        let rule = asked.unwrap_or_else(Some);
+        let Some(rule) = rule else { return Ok(()) };
+        let what = match object {
+            Object::Node => "this node".to_owned(),
+            Object::Document(header, _) => match &header.classification {
+                Some(classification) => format!("a {} ({classification})", header.kind),
+                None => format!("a {}", header.kind),
+            },
+        };
+        let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
+        let why = format!("{principal} (roles: {roles}) may not {} {what}", action.name());
+        Err(NodeError::NotPermitted { rule, why })
+    }
+
+    /// `None` when it is allowed, else the rule.
+    fn ask(
+        &self,
+        principal: &Caller,
+        caller: &Caller,
+        roles: &[&str],
+        action: Action,
+        object: Object<'_>,
+    ) -> Result<Option<String>, String> {
+        let types = &self.types;
+        let roles: HashSet<_> = roles.iter().map(|role| uid(&types.role, role)).collect();
+        let user = uid(&types.user, principal.name());
+        let mut entities: Vec<_> =
+            roles.iter().map(|role| Entity::new_no_attrs(role.clone(), HashSet::new())).collect();
+        entities.push(Entity::new_no_attrs(user.clone(), roles));
+        let resource = match object {
+            Object::Node => uid(&types.node, "node"),
+            Object::Document(header, incoming) => {
+                let document = uid(&types.document, "document");
+                let attributes = attributes(header, incoming);
+                let entity = Entity::new(document.clone(), attributes, HashSet::new());
+                entities.push(entity.map_err(|e| e.to_string())?);
+                document
+            }
+        };
+        let entities = Entities::from_entities(entities, Some(&self.schema));
+        let entities = entities.map_err(|e| e.to_string())?;
+        let caller = RestrictedExpression::new_string(caller.name().to_owned());
+        let context = Context::from_pairs([("caller".to_owned(), caller)]);
+        let action = uid(&types.action, action.name());
+        let context = context.map_err(|e| e.to_string())?;
+        let request = Request::new(user, action, resource, context, Some(&self.schema));
+        let request = request.map_err(|e| e.to_string())?;
+        let response = self.authorizer.is_authorized(&request, &self.policies, &entities);
+        if response.decision() == Decision::Allow {
+            return Ok(None);
+        }
+        let forbidding = response.diagnostics().reason().map(ToString::to_string);
+        let forbidding = forbidding.collect::<Vec<_>>().join(", ");
+        let rule = match forbidding.is_empty() {
+            true => "the rule that what no rule permits is refused".to_owned(),
+            false => format!("rule {forbidding}"),
+        };
+        Ok(Some(rule))
+    }
+}
+
+fn attributes(header: &DocumentHeader, incoming: bool) -> HashMap<String, RestrictedExpression> {
+    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    let to = header.recipients().into_iter().map(|agency| text(agency.as_str()));
+    [
+        ("kind", text(&header.kind)),
+        ("module", text(&header.module)),
+        ("urgency", text(header.urgency.name())),
+        ("classification", text(header.classification.as_deref().unwrap_or_default())),
+        ("from", text(header.from.as_str())),
+        ("to", RestrictedExpression::new_set(to)),
+        ("incoming", RestrictedExpression::new_bool(incoming)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// The user that this process runs as.
+fn process_user() -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    // A process owns its own entry. Where there is no /proc, nobody is the node's user.
+    std::fs::metadata("/proc/self").map_or(u32::MAX, |entry| entry.uid())
+}
+
+fn default_roles(agency: &AgencyName, own: &Caller) -> [(String, Vec<String>); 4] {
+    let officers = format!("*@{agency}");
+    [
+        ("operator".into(), vec!["unix:root".into(), own.name().into()]),
+        ("clerk".into(), vec!["unix:*".into(), officers.clone()]),
+        ("auditor".into(), Vec::new()),
+        ("cleared".into(), vec![officers, "unix:*".into()]),
+    ]
+}
+
+/// Whether a role's entry means somebody: a name, or one with a star for everything before or after it.
+fn fits(entry: &str, caller: &Caller) -> bool {
+    let name = caller.name();
+    match (entry.strip_prefix('*'), entry.strip_suffix('*')) {
+        (Some(end), _) if end.starts_with('@') => name.ends_with(end) && !name.contains(':'),
+        (_, Some(start)) if start == "unix:" || start == "token:" => name.starts_with(start),
+        _ => entry == name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chancery_crypto::Digest;
+    use chancery_protocol::Urgency;
+
+    use super::*;
+
+    fn header(classification: Option<&str>) -> DocumentHeader {
+        DocumentHeader {
+            kind: "通知".into(),
+            number: None,
+            title: "t".into(),
+            from: "a.gov.cn".parse().expect("a name"),
+            to: vec!["b.gov.cn".parse().expect("a name")],
+            cc: Vec::new(),
+            classification: classification.map(str::to_owned),
+            urgency: Urgency::Routine,
+            created: 0,
+            deadline: None,
+            in_reply_to: None,
+            module: "official-documents".into(),
+            fields: BTreeMap::new(),
+            parts: Vec::new(),
+            nonce: Digest::of(b""),
+        }
+    }
+
+    fn roles(entries: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+        let members = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+        entries.iter().map(|(role, list)| ((*role).to_owned(), members(list))).collect()
+    }
+
+    fn refusal(access: &Access, who: &str, action: Action, object: Object<'_>) -> Option<String> {
+        let who = Caller(who.into());
+        access.check(&who, &who, action, object).err().map(|error| {
+            assert_eq!(error.code(), "CHY-4018");
+            error.to_string()
+        })
+    }
+
+    #[test]
+    fn the_default_rules_permit_by_role_and_every_refusal_names_its_rule() {
+        let members = roles(&[
+            ("clerk", &["*@a.gov.cn", "unix:li"]),
+            ("operator", &["unix:root"]),
+            ("auditor", &["token:audit"]),
+            ("cleared", &["wang@a.gov.cn"]),
+        ]);
+        let access = Access::new(DEFAULT_POLICIES, members).expect("they are sound");
+        let plain = header(None);
+        let (plain, node) = (Object::Document(&plain, true), Object::Node);
+        let secret = header(Some("绝密"));
+        let secret = Object::Document(&secret, true);
+        for (who, action, object) in [
+            ("wang@a.gov.cn", Action::Send, plain),
+            ("wang@a.gov.cn", Action::Seal, plain),
+            ("wang@a.gov.cn", Action::Read, secret),
+            ("unix:li", Action::Read, plain),
+            ("unix:root", Action::Operate, node),
+            ("token:audit", Action::Audit, node),
+            ("token:audit", Action::Trace, plain),
+        ] {
+            assert_eq!(refusal(&access, who, action, object), None, "{who} {action:?}");
+        }
+        for (who, action, object, rule) in [
+            ("wang@b.gov.cn", Action::Send, plain, "no rule permits"),
+            // A name that only looks like one of the agency's.
+            ("wang@xa.gov.cn", Action::Send, plain, "no rule permits"),
+            ("unix:lin", Action::Read, plain, "no rule permits"),
+            ("unix:root", Action::Read, plain, "no rule permits"),
+            ("unix:li", Action::Operate, node, "no rule permits"),
+            ("token:audit", Action::Read, plain, "no rule permits"),
+            ("zhang@a.gov.cn", Action::Read, secret, "rule secrets-are-for-the-cleared"),
+            ("zhang@a.gov.cn", Action::Send, secret, "rule secrets-are-for-the-cleared"),
+        ] {
+            let said = refusal(&access, who, action, object).expect(who);
+            assert!(said.contains(rule) && said.contains(who), "{said}");
+            assert!(said.contains(action.name()), "{said}");
+        }
+    }
+
+    #[test]
+    fn rules_that_cannot_mean_what_they_say_are_refused_at_the_start() {
+        for (text, named) in [
+            ("permit (principal, action, resource);", "@id"),
+            (
+                "@id(\"x\") permit (principal, action, resource) when { resource.colour == 1 };",
+                "colour",
+            ),
+            ("@id(\"x\") permit (principal, action == Action::\"snd\", resource);", "snd"),
+            ("@id(\"x\") permit (principal in Roles::\"clerk\", action, resource);", "Roles"),
+            ("@id(\"x\") permit (", "unexpected"),
+            (
+                "@id(\"x\") permit (principal, action, resource); @id(\"x\") permit (principal, action, \
+                 resource);",
+                "x",
+            ),
+        ] {
+            let error = Access::new(text, Vec::new()).expect_err(text);
+            assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn members_are_exact_names_or_stars_in_the_places_that_mean_something() {
+        let fits = |entry, name: &str| fits(entry, &Caller(name.into()));
+        assert!(fits("*@a.gov.cn", "li@a.gov.cn"));
+        assert!(fits("unix:*", "unix:li") && fits("token:*", "token:erp"));
+        assert!(!fits("*", "li@a.gov.cn"), "a lone star is nobody");
+        assert!(!fits("*.gov.cn", "li@a.gov.cn") && !fits("unix:l*", "unix:li"));
+        assert!(!fits("*@a.gov.cn", "token:x@a.gov.cn"));
+    }
+}

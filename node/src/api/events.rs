@@ -1,0 +1,111 @@
+//! What happens, as server-sent events. An event is an entry of the ledger, and its id the entry's number: whoever was
+//! away goes on after the last one that he has seen, and misses nothing.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    extract::State,
+    http::HeaderMap,
+    response::{
+        IntoResponse as _, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use chancery_protocol::Leaf;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{
+    Answer,
+    ledger::entry,
+    views::{EventParams, LedgerEntry, Params, Problems},
+};
+use crate::{
+    NodeError,
+    access::{Action, Caller, Object},
+    desk, documents,
+    files::blocking,
+    shared::Shared,
+};
+
+/// Entries that are read at once.
+const STEP: usize = 64;
+/// How often a quiet connection is kept alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What happens here, as it happens: `event` is its name in EN 319 522, `id` the entry's number. Resumes after
+/// `Last-Event-ID`.
+#[utoipa::path(get, path = "/v1/events", tag = "ledger",
+    params(EventParams, ("Last-Event-ID" = Option<String>, Header, description = "The last event that was seen",
+        pattern = "^[0-9]{1,18}$")),
+    responses((status = 200, description = "Events, whose data is a LedgerEntry", body = LedgerEntry,
+        content_type = "text/event-stream"), Problems))]
+pub async fn events(
+    State(node): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Params(params): Params<EventParams>,
+) -> Answer<Response> {
+    node.permit(&caller, Action::Watch, Object::Node)?;
+    let from = match headers.get("last-event-id") {
+        Some(last) => {
+            let last = last.to_str().ok().and_then(|last| last.parse::<u64>().ok());
+            let wrong = || NodeError::Request("Last-Event-ID is no number of an entry".into());
+            last.ok_or_else(wrong)?.saturating_add(1)
+        }
+        None => params.from.unwrap_or_else(|| node.ledger.checkpoint().checkpoint.size),
+    };
+    let (events, taken) = mpsc::channel::<Result<Event, Infallible>>(STEP);
+    tokio::spawn(async move {
+        if let Err(error) = tell(&node, &caller, from, &events).await {
+            tracing::warn!(%error, "events are not told any more");
+        }
+    });
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+    Ok(Sse::new(ReceiverStream::new(taken)).keep_alive(keep_alive).into_response())
+}
+
+/// Tells of every entry from one on, until the client or the node goes.
+async fn tell(
+    node: &Arc<Shared>,
+    caller: &Caller,
+    mut from: u64,
+    events: &mpsc::Sender<Result<Event, Infallible>>,
+) -> Result<(), NodeError> {
+    let mut changed = node.store.watch();
+    let mut stop = node.stop.subscribe();
+    loop {
+        let (work, who) = (node.clone(), caller.clone());
+        let entries = blocking(move || read(&work, &who, from)).await?;
+        if entries.is_empty() {
+            tokio::select! {
+                changed = changed.changed() => if changed.is_err() { return Ok(()) },
+                () = events.closed() => return Ok(()),
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            }
+        }
+        for entry in entries {
+            from = entry.entry.saturating_add(1);
+            let event = Event::default().id(entry.entry.to_string()).event(entry.event.clone());
+            let event = event.json_data(&entry).map_err(|e| NodeError::Store(e.to_string()))?;
+            if events.send(Ok(event)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn read(node: &Shared, caller: &Caller, from: u64) -> Result<Vec<LedgerEntry>, NodeError> {
+    let size = node.ledger.checkpoint().checkpoint.size;
+    let mut out = Vec::new();
+    for (index, leaf) in (from..size).zip(node.ledger.leaves(from, STEP)?) {
+        let mut entry = entry(index, &Leaf::decode(&leaf)?);
+        // What was purged, is only carried on, or cannot be opened has no document.
+        let head = documents::open_head(node, &entry.envelope).ok();
+        let head = head.filter(|h| node.permit(caller, Action::List, desk::object(h)).is_ok());
+        entry.document = head.map(|head| head.document.id());
+        out.push(entry);
+    }
+    Ok(out)
+}

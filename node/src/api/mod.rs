@@ -1,0 +1,200 @@
+//! HTTP/JSON for the agency's own systems: the same desk that clerks use, with tokens or officers' certificates,
+//! described by an OpenAPI document.
+
+mod auth;
+mod documents;
+mod events;
+mod ledger;
+mod problem;
+mod views;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Extension, Router, middleware, response::IntoResponse as _, routing::get};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use views::RefusalSchema;
+
+use crate::{NodeError, shared::Shared};
+
+/// The most connections at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
+/// How long a TLS handshake, or the head of a request, may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(description())
+        .routes(routes!(documents::status))
+        .routes(routes!(documents::inbox))
+        .routes(routes!(documents::outbox))
+        .routes(routes!(documents::search))
+        .routes(routes!(documents::submit))
+        .routes(routes!(documents::show))
+        .routes(routes!(documents::signed))
+        .routes(routes!(documents::part))
+        .routes(routes!(documents::trace))
+        .routes(routes!(documents::evidence))
+        .routes(routes!(documents::evidence_file))
+        .routes(routes!(events::events))
+        .routes(routes!(ledger::checkpoint))
+        .routes(routes!(ledger::entries))
+        .routes(routes!(ledger::proof))
+        .routes(routes!(ledger::directory))
+}
+
+fn description() -> OpenApi {
+    let text = "The local interface of a Chancery node, for the agency's own systems. Requests carry a bearer token, or \
+                come over TLS with an officer's certificate; the node's policies say who may do what. Errors are \
+                problem details (RFC 9457) with a stable code.";
+    let info = InfoBuilder::new()
+        .title("Chancery node")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(text))
+        .license(Some(utoipa::openapi::License::new("Apache-2.0")));
+    let mut description = OpenApiBuilder::new().info(info).build();
+    auth::describe(&mut description);
+    description
+}
+
+/// The OpenAPI document of the interface, as JSON.
+pub fn openapi() -> String {
+    // A document of plain data always has a JSON form.
+    routes().to_openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// Serves the interface until the node stops.
+pub async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+    let (router, description) = routes().split_for_parts();
+    let description: Arc<str> = description.to_pretty_json().unwrap_or_default().into();
+    let json = [(hyper::header::CONTENT_TYPE, "application/json")];
+    let open = Router::new().route(
+        "/v1/openapi.json",
+        get(move || async move { (json, description.to_string()).into_response() }),
+    );
+    let router = router
+        .route_layer(middleware::from_fn_with_state(shared.clone(), auth::authenticate))
+        .merge(open)
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn_with_state(shared.clone(), count))
+        .with_state(shared.clone());
+    match shared.config.api.plain {
+        true => serve_plain(shared, listener, router).await,
+        false => serve_tls(shared, listener, router).await,
+    }
+}
+
+async fn count(
+    axum::extract::State(shared): axum::extract::State<Arc<Shared>>,
+    request: axum::extract::Request,
+    next: middleware::Next,
+) -> axum::response::Response {
+    let response = next.run(request).await;
+    shared.metrics.answered(response.status().as_u16());
+    response
+}
+
+/// Serves a router over plain HTTP until the node stops.
+pub async fn serve_plain(shared: Arc<Shared>, listener: TcpListener, router: Router) {
+    accept(&shared, &listener, |stream, slot| {
+        let router = router.clone();
+        async move {
+            answer(stream, router).await;
+            drop(slot);
+        }
+    })
+    .await;
+}
+
+async fn serve_tls(shared: Arc<Shared>, listener: TcpListener, router: Router) {
+    let mut renewed = shared.renewed.subscribe();
+    let acceptor = std::sync::RwLock::new(match auth::tls(&shared) {
+        Ok(acceptor) => acceptor,
+        Err(error) => return tracing::error!(%error, "the HTTP interface cannot be opened"),
+    });
+    accept(&shared, &listener, |stream, slot| {
+        if renewed.has_changed().unwrap_or(false) {
+            renewed.mark_unchanged();
+            match auth::tls(&shared) {
+                Ok(new) => {
+                    *acceptor.write().unwrap_or_else(std::sync::PoisonError::into_inner) = new;
+                }
+                Err(error) => tracing::error!(%error, "the HTTP interface keeps its certificate"),
+            }
+        }
+        let acceptor = acceptor.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let (shared, router) = (shared.clone(), router.clone());
+        async move {
+            let accepted = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await;
+            let Ok(Ok(stream)) = accepted else { return };
+            match auth::officer(&shared, &stream) {
+                Ok(officer) => answer(stream, router.layer(Extension(officer))).await,
+                Err(error) => tracing::warn!(%error, "a certificate is not accepted"),
+            }
+            drop(slot);
+        }
+    })
+    .await;
+}
+
+async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Accepts connections, so many at once, until the node stops. What is under way then is cut off: a request that was
+/// answered is durable, one that was not is made again.
+async fn accept<F: Future<Output = ()> + Send + 'static>(
+    shared: &Shared,
+    listener: &TcpListener,
+    mut serve: impl FnMut(TcpStream, OwnedSemaphorePermit) -> F,
+) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    let mut stop = shared.stop.subscribe();
+    loop {
+        let next = async {
+            let slot = slots.clone().acquire_owned().await.ok()?;
+            let accepted: std::io::Result<(TcpStream, SocketAddr)> = listener.accept().await;
+            match accepted {
+                Ok((stream, _)) => Some((stream, slot)),
+                Err(error) => {
+                    // Out of file descriptors, most likely: others must end first.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    None
+                }
+            }
+        };
+        tokio::select! {
+            next = next => {
+                if let Some((stream, slot)) = next {
+                    connections.spawn(serve(stream, slot));
+                }
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    connections.shutdown().await;
+}
+
+/// What every handler may answer in place of its result.
+type Answer<T> = Result<T, NodeError>;

@@ -1,0 +1,146 @@
+//! What one peer may ask of this node. Over a limit it is told so, and when to come again.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chancery_certs::AgencyName;
+use chancery_protocol::{RateLimit, Refusal};
+
+use crate::{NodeConfig, NodeError, shared::Shared};
+
+/// Seconds of offers that a peer may save up.
+const SAVED: u32 = 10;
+/// For how long the free room on the disk is believed.
+const LOOK: Duration = Duration::from_secs(1);
+/// Seconds after which a peer asks again: when much of it is arriving, when much of it is kept, when the disk is full.
+const ARRIVING_AGAIN: u32 = 5;
+const STORED_AGAIN: u32 = 600;
+const DISK_AGAIN: u32 = 30;
+
+/// What the peers have asked lately.
+#[derive(Debug)]
+pub struct PeerLimits {
+    start: Instant,
+    rate: u32,
+    rates: Mutex<HashMap<AgencyName, RateLimit>>,
+    /// Bytes that are arriving from each peer.
+    arriving: Arc<Mutex<HashMap<AgencyName, u64>>>,
+    /// Bytes of each sender that are carried on, and gone once they are delivered.
+    transit: Mutex<HashMap<AgencyName, u64>>,
+    free: Mutex<Option<(Instant, u64)>>,
+}
+
+/// A place among what is arriving; it is given back when this is dropped.
+#[derive(Debug)]
+pub struct Arriving {
+    all: Arc<Mutex<HashMap<AgencyName, u64>>>,
+    peer: AgencyName,
+    bytes: u64,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        let mut all = lock(&self.all);
+        if let Some(bytes) = all.get_mut(&self.peer) {
+            *bytes = bytes.saturating_sub(self.bytes);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn refuse<T>(code: &str, reason: String, again: u32) -> Result<T, Refusal> {
+    Err(Refusal { code: code.into(), reason, retry_after: Some(again) })
+}
+
+impl PeerLimits {
+    /// Nobody has asked for anything yet.
+    pub fn new(config: &NodeConfig) -> Self {
+        Self {
+            start: Instant::now(),
+            rate: config.limits.peer_rate,
+            rates: Mutex::default(),
+            arriving: Arc::default(),
+            transit: Mutex::default(),
+            free: Mutex::default(),
+        }
+    }
+
+    /// Counts an offer. The map has only certified peers in it, so it cannot be made to grow without bound.
+    pub fn offer(&self, peer: &AgencyName) -> Result<(), Refusal> {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut rates = lock(&self.rates);
+        let limit = rates.entry(peer.clone());
+        let limit = limit.or_insert_with(|| RateLimit::new(self.rate, SAVED, now));
+        limit.take(now).or_else(|wait| {
+            let again = u32::try_from(wait.div_ceil(1000)).unwrap_or(u32::MAX).max(1);
+            let why = format!("more than {} envelopes a second were offered", self.rate);
+            refuse("CHY-5009", why, again)
+        })
+    }
+
+    /// Makes room for an envelope of `sender` that `peer` hands over.
+    pub fn admit(
+        &self,
+        shared: &Shared,
+        peer: &AgencyName,
+        sender: &AgencyName,
+        bytes: u64,
+    ) -> Result<Arriving, Refusal> {
+        let limits = &shared.config.limits;
+        let failed = |error: NodeError| Refusal {
+            code: "CHY-5012".into(),
+            reason: error.to_string(),
+            retry_after: Some(DISK_AGAIN),
+        };
+        let free = self.free(&shared.config.files.data).map_err(failed)?;
+        if free < limits.free_bytes.saturating_add(bytes) {
+            let why = "the disk here is nearly full".to_owned();
+            return refuse("CHY-5012", why, DISK_AGAIN);
+        }
+        let stored = shared.ledger.stored_of(sender).map_err(failed)?;
+        let transit = lock(&self.transit).get(sender).copied().unwrap_or_default();
+        let most = limits.peer_stored_bytes;
+        if stored.saturating_add(transit).saturating_add(bytes) > most {
+            let why = format!("of {sender} {stored} bytes are kept; the limit here is {most}");
+            return refuse("CHY-5011", why, STORED_AGAIN);
+        }
+        let mut all = lock(&self.arriving);
+        let arriving = all.entry(peer.clone()).or_default();
+        let most = limits.peer_arriving_bytes;
+        // One alone may be as large as an envelope may be.
+        if *arriving > 0 && arriving.saturating_add(bytes) > most {
+            let why = format!("{arriving} bytes are arriving already; the limit here is {most}");
+            return refuse("CHY-5010", why, ARRIVING_AGAIN);
+        }
+        *arriving = arriving.saturating_add(bytes);
+        Ok(Arriving { all: self.arriving.clone(), peer: peer.clone(), bytes })
+    }
+
+    /// Counts what is carried on, or is not any more.
+    pub fn carry(&self, sender: &AgencyName, more: i64) {
+        let mut transit = lock(&self.transit);
+        let bytes = transit.entry(sender.clone()).or_default();
+        *bytes = bytes.saturating_add_signed(more);
+    }
+
+    /// The bytes that are free where the data is.
+    pub fn free(&self, data: &Path) -> Result<u64, NodeError> {
+        let mut known = lock(&self.free);
+        if let Some((at, free)) = *known
+            && at.elapsed() < LOOK
+        {
+            return Ok(free);
+        }
+        let disk = rustix::fs::statvfs(data).map_err(|e| NodeError::file(data)(e.into()))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        *known = Some((Instant::now(), free));
+        Ok(free)
+    }
+}
