@@ -21,7 +21,7 @@ use crate::{
     failure::{ENVIRONMENT, Failure},
     keys::read_chain,
     local::Local,
-    output::{Output, short, time},
+    output::{Output, plain, short, time},
 };
 
 /// How far the clocks of agencies may differ, in seconds: a key may be used so long before it was
@@ -508,8 +508,8 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
         }
         None => println!("  {}", output.t("no valid directory is held", "没有有效目录")),
     }
-    for (agency, display) in &status.agencies {
-        println!("    {agency}  {display}");
+    for peer in &status.agencies {
+        println!("    {}  {}", peer.agency, plain(&peer.display));
     }
     let (node, seal) = (status.node_certificate_expires, status.seal_certificate_expires);
     println!("  {}: {}", output.t("node certificate until", "节点证书有效期至"), time(node));

@@ -10,7 +10,10 @@ use crate::{
     access::{Action, Caller, Object},
     acts, documents,
     heads::OpenedHead,
-    local::{DeliveryView, DocumentView, ExportedFile, StatusView, TraceStep, TraceView},
+    local::{
+        AgencyView, DeliveryView, DocumentView, ExportedFile, PartView, StatusView, TraceStep,
+        TraceView,
+    },
     outbound,
     records::{DeliveryRecord, DeliveryState, delivery_of},
     shared::Shared,
@@ -43,7 +46,9 @@ pub async fn status(shared: &Arc<Shared>, caller: &Caller) -> Result<StatusView,
         connected: shared.connections.peers(),
         directory_version: directory.as_ref().map(|d| d.version),
         directory_expires: directory.as_ref().map(|d| d.expires),
-        agencies: peers.map(|(name, peer)| (name.clone(), peer.display.clone())).collect(),
+        agencies: peers
+            .map(|(name, peer)| AgencyView { agency: name.clone(), display: peer.display.clone() })
+            .collect(),
         node_certificate_expires: expires(&identity.node().chain),
         seal_certificate_expires: expires(identity.seal().chain()),
         encryption_key_expires: own.map(|peer| peer.encryption_expires),
@@ -184,7 +189,11 @@ pub fn view(shared: &Shared, head: &OpenedHead) -> Result<DocumentView, NodeErro
         cc: header.cc.clone(),
         classification: header.classification.clone(),
         urgency: header.urgency,
-        parts: header.parts.iter().map(|p| (p.name.clone(), p.size)).collect(),
+        parts: header
+            .parts
+            .iter()
+            .map(|part| PartView { name: part.name.clone(), size: part.size })
+            .collect(),
         signers: signers.map(ToString::to_string).collect(),
         in_reply_to: header.in_reply_to,
         indication: head.report.indication.name().to_owned(),

@@ -56,8 +56,8 @@ pub use files::{read_file, sync_directory, write_new, write_private};
 pub use identity::Identity;
 pub use ledger::{Commit, KeptCosignature, Ledger, LedgerView, Outcome};
 pub use local::{
-    DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply, LocalRequest, OpenedView,
-    StatusView, TraceStep, TraceView,
+    AgencyView, DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply, LocalRequest,
+    OpenedView, PartView, StatusView, TraceStep, TraceView,
 };
 pub use records::DeliveryState;
 pub use runtime::Node;

@@ -193,12 +193,30 @@ pub struct StatusView {
     pub directory_version: Option<u64>,
     #[serde(default)]
     pub directory_expires: Option<i64>,
-    #[schema(value_type = Vec<(String, String)>)]
-    pub agencies: Vec<(AgencyName, String)>,
+    pub agencies: Vec<AgencyView>,
     pub node_certificate_expires: i64,
     pub seal_certificate_expires: i64,
     /// When the use of the node's encryption key ends, by the directory.
     pub encryption_key_expires: Option<i64>,
+}
+
+/// An agency in the directory.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AgencyView {
+    /// Its name.
+    #[schema(value_type = String)]
+    pub agency: AgencyName,
+    /// Its name for people.
+    pub display: String,
+}
+
+/// A part of a document.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PartView {
+    /// Its file name.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
 }
 
 /// A document in a list.
@@ -229,7 +247,7 @@ pub struct DocumentView {
     /// `routine`, `urgent` or `flash`.
     #[schema(value_type = String)]
     pub urgency: Urgency,
-    pub parts: Vec<(String, u64)>,
+    pub parts: Vec<PartView>,
     pub signers: Vec<String>,
     #[serde(default)]
     #[schema(value_type = Option<String>)]

@@ -67,6 +67,8 @@ pub struct World {
     pub node_env: Vec<(String, String)>,
     /// Environment of every command that is run.
     pub env: Vec<(String, String)>,
+    /// Settings of each agency's node, in place of those in its file.
+    settings: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Drop for World {
@@ -96,7 +98,8 @@ impl World {
     /// Makes the trust domain; no node runs yet.
     pub fn new() -> Self {
         let dir = TempDir::new().expect("a temporary folder");
-        let world = Self { dir, nodes: BTreeMap::new(), node_env: Vec::new(), env: Vec::new() };
+        let (nodes, settings) = (BTreeMap::new(), BTreeMap::new());
+        let world = Self { dir, nodes, node_env: Vec::new(), env: Vec::new(), settings };
         world.run("ca init --dir root --display Root --permit gov.cn --no-passphrase").ok();
         world
             .run(
@@ -151,6 +154,13 @@ impl World {
             let from = self.path(&format!("directory-{version}.cose"));
             std::fs::copy(from, self.path(&format!("{agency}/directory.cose"))).expect("copies");
         }
+    }
+
+    /// Sets a setting of an agency's node, such as `limits.peer_rate`, from its next start on.
+    pub fn set(&mut self, agency: &str, setting: &str, value: &str) {
+        let name = setting.to_uppercase().replace('.', "__");
+        let own = self.settings.entry(agency.to_owned()).or_default();
+        own.insert(format!("CHANCERY_NODE__{name}"), value.to_owned());
     }
 
     /// A path in the folder.
@@ -227,6 +237,7 @@ impl World {
             .current_dir(self.dir.path())
             .args(["node", "run", "--config", &format!("{agency}/node.toml")])
             .envs(self.node_env.iter().cloned())
+            .envs(self.settings.get(agency).into_iter().flatten())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -362,6 +373,12 @@ pub fn tool(world: &World, program: &str, line: &str) -> Option<(i32, String)> {
     };
     let text = [output.stdout, output.stderr].concat();
     Some((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// A TCP address on loopback that nobody uses at the moment.
+pub fn free_address() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
 }
 
 /// A UDP port that nobody uses at the moment.

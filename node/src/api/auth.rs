@@ -12,9 +12,11 @@ use chancery_certs::{Certificate, Purpose, SignerName};
 use chancery_crypto::Digest;
 use chancery_protocol::ProtocolError;
 use rustls::{
-    RootCertStore, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
-    server::WebPkiClientVerifier,
+    DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime},
+    server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -32,7 +34,7 @@ use crate::{
 pub struct Officer(Option<Caller>);
 
 /// The TLS of the interface: the node's certificate, and officers' if they may show theirs.
-pub fn tls(shared: &Shared) -> Result<TlsAcceptor, NodeError> {
+pub fn tls(shared: &Arc<Shared>) -> Result<TlsAcceptor, NodeError> {
     let wrong = |e: &dyn std::fmt::Display| NodeError::Tls(e.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let node = shared.identity.node();
@@ -44,14 +46,8 @@ pub fn tls(shared: &Shared) -> Result<TlsAcceptor, NodeError> {
         .with_safe_default_protocol_versions()
         .map_err(|e| wrong(&e))?;
     let builder = if shared.config.api.officer_certificates {
-        let mut roots = RootCertStore::empty();
-        for anchor in shared.identity.trust.anchors() {
-            roots.add(CertificateDer::from(anchor.der().to_vec())).map_err(|e| wrong(&e))?;
-        }
-        let officers = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-            .allow_unauthenticated()
-            .build();
-        builder.with_client_cert_verifier(officers.map_err(|e| wrong(&e))?)
+        let officers = OfficerVerifier { shared: shared.clone(), provider };
+        builder.with_client_cert_verifier(Arc::new(officers))
     } else {
         builder.with_no_client_auth()
     };
@@ -60,21 +56,86 @@ pub fn tls(shared: &Shared) -> Result<TlsAcceptor, NodeError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// The officer at the other end, whose path is validated as that of a signer: webpki does not look at email name
-/// constraints.
-pub fn officer(shared: &Shared, stream: &TlsStream<TcpStream>) -> Result<Officer, NodeError> {
-    let Some(shown) = stream.get_ref().1.peer_certificates() else { return Ok(Officer(None)) };
-    let chain = shown.iter().map(|der| Certificate::from_der(der));
-    let chain = chain.collect::<Result<Vec<_>, _>>()?;
-    let (leaf, above) = chain.split_first().ok_or(chancery_certs::CertError::NoCertificate)?;
-    let (trust, now) = (&shared.identity.trust, unix_now());
-    trust.validate(leaf, above, now, Purpose::Sign).map_err(ProtocolError::from)?;
-    check_revoked(trust, &chain, &shared.crls(), now, Purpose::Sign)
-        .map_err(ProtocolError::from)?;
-    match leaf.signer_name()? {
-        name @ SignerName::Officer(_) => Ok(Officer(Some(Caller::signer(name)))),
-        other => Err(NodeError::Unauthenticated(format!("{other} is no officer"))),
+/// Has officers' paths validated as those of signers, by this node's own validator: webpki does not know email name
+/// constraints, on which officers' names rest. That they hold the key, rustls checks.
+#[derive(Debug)]
+struct OfficerVerifier {
+    shared: Arc<Shared>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl OfficerVerifier {
+    fn verify(&self, shown: &[&CertificateDer<'_>]) -> Result<Caller, NodeError> {
+        let chain = shown.iter().map(|der| Certificate::from_der(der));
+        let chain = chain.collect::<Result<Vec<_>, _>>()?;
+        let (leaf, above) = chain.split_first().ok_or(chancery_certs::CertError::NoCertificate)?;
+        let (trust, now) = (&self.shared.identity.trust, unix_now());
+        let (crls, purpose) = (self.shared.crls(), Purpose::Sign);
+        trust.validate(leaf, above, now, purpose).map_err(ProtocolError::from)?;
+        check_revoked(trust, &chain, &crls, now, purpose).map_err(ProtocolError::from)?;
+        match leaf.signer_name()? {
+            name @ SignerName::Officer(_) => Ok(Caller::signer(name)),
+            other => Err(NodeError::Unauthenticated(format!("{other} is no officer"))),
+        }
     }
+}
+
+impl ClientCertVerifier for OfficerVerifier {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        above: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let shown: Vec<_> = std::iter::once(leaf).chain(above).collect();
+        match self.verify(&shown) {
+            Ok(_) => Ok(ClientCertVerified::assertion()),
+            Err(error) => {
+                tracing::warn!(%error, "a certificate is not accepted");
+                Err(rustls::CertificateError::ApplicationVerificationFailure.into())
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, leaf, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, leaf, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The officer at the other end of a connection, whose certificate was verified when it was made.
+pub fn officer(shared: &Arc<Shared>, stream: &TlsStream<TcpStream>) -> Result<Officer, NodeError> {
+    let Some(shown) = stream.get_ref().1.peer_certificates() else { return Ok(Officer(None)) };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = OfficerVerifier { shared: shared.clone(), provider };
+    verifier.verify(&shown.iter().collect::<Vec<_>>()).map(|caller| Officer(Some(caller)))
 }
 
 /// Finds out who asks, and refuses who does not say.

@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const AHEAD: usize = 8;
 /// The longest idempotency key.
 const MAX_KEY: usize = 255;
+/// Bytes of a submission that are read although it was answered already.
+const MAX_DRAINED: usize = 64 << 20;
 const COSE: &str = "application/cose; cose-type=\"cose-sign\"";
 
 type Node = State<Arc<Shared>>;
@@ -123,21 +125,48 @@ pub async fn submit(
     form: Result<Multipart, MultipartRejection>,
 ) -> Answer<Response> {
     let mut form = form.map_err(|e| NodeError::Request(e.body_text()))?;
-    let key = request_key(&headers, &caller)?;
-    let document = document_field(&mut form).await?;
+    let answer = match request_key(&headers, &caller) {
+        Ok(key) => take(&node, &caller, key, &mut form).await,
+        Err(error) => Err(error),
+    };
+    // A client that is still writing would take a closed connection for the answer.
+    drain(&mut form).await;
+    answer
+}
+
+/// Reads on, up to a bound, what nobody wants any more.
+async fn drain(form: &mut Multipart) {
+    let mut left = MAX_DRAINED;
+    while let Ok(Some(mut field)) = next_field(form).await {
+        while let Ok(Some(bytes)) = next_piece(&mut field).await {
+            match left.checked_sub(bytes.len()) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    }
+}
+
+async fn take(
+    node: &Arc<Shared>,
+    caller: &Caller,
+    key: Option<RequestKey>,
+    form: &mut Multipart,
+) -> Answer<Response> {
+    let document = document_field(form).await?;
     if let Some(key) = &key
-        && let Some(done) = key.get(&node)?
+        && let Some(done) = key.get(node)?
     {
         let id = SignedDocument::decode(&document)?.id();
         return Ok(created(done.answer(&id)?, true));
     }
-    let begin = || Submission::begin(&node, &caller, &document);
+    let begin = || Submission::begin(node, caller, &document);
     let mut submission = tokio::task::block_in_place(begin)?;
     if let Some(key) = key {
         submission.once(key);
     }
     let mut left = submission.parts_size();
-    while let Some(mut field) = next_field(&mut form).await? {
+    while let Some(mut field) = next_field(form).await? {
         if field.name() != Some("part") {
             return Err(NodeError::Request("after `document` only `part` may follow".into()));
         }
@@ -151,8 +180,8 @@ pub async fn submit(
     if left > 0 {
         return Err(NodeError::Request(format!("{left} bytes of the parts are missing")));
     }
-    let sealed = tokio::task::block_in_place(|| submission.seal(&node))?;
-    let accepted = sealed.commit(&node).await?;
+    let sealed = tokio::task::block_in_place(|| submission.seal(node))?;
+    let accepted = sealed.commit(node).await?;
     tracing::info!(
         envelope = %accepted.envelope, recipients = accepted.recipients.len(), %caller, "accepted"
     );

@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{
     Answer,
     ledger::entry,
-    views::{EventParams, LedgerEntry, Params, Problems},
+    views::{EventParams, LedgerEntry, Params, Problems, number},
 };
 use crate::{
     NodeError,
@@ -52,9 +52,10 @@ pub async fn events(
         Some(last) => {
             let last = last.to_str().ok().and_then(|last| last.parse::<u64>().ok());
             let wrong = || NodeError::Request("Last-Event-ID is no number of an entry".into());
-            last.ok_or_else(wrong)?.saturating_add(1)
+            number(Some(last.ok_or_else(wrong)?))? + 1
         }
-        None => params.from.unwrap_or_else(|| node.ledger.checkpoint().checkpoint.size),
+        None if params.from.is_some() => number(params.from)?,
+        None => node.ledger.checkpoint().checkpoint.size,
     };
     let (events, taken) = mpsc::channel::<Result<Event, Infallible>>(STEP);
     tokio::spawn(async move {

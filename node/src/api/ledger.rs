@@ -13,7 +13,7 @@ use super::{
     Answer,
     views::{
         CheckpointView, DirectoryView, EntryParams, LedgerEntries, LedgerEntry, Params, Problems,
-        ProofView, limit,
+        ProofView, limit, number,
     },
 };
 use crate::{
@@ -66,7 +66,7 @@ pub async fn entries(
     Params(params): Params<EntryParams>,
 ) -> Answer<Json<LedgerEntries>> {
     node.permit(&caller, Action::Audit, Object::Node)?;
-    let (from, limit) = (params.from.unwrap_or_default(), limit(params.limit)? as usize);
+    let (from, limit) = (number(params.from)?, limit(params.limit)? as usize);
     let entries = blocking(move || {
         let mut leaves = node.ledger.leaves(from, limit + 1)?;
         let more = leaves.len() > limit;
@@ -90,7 +90,7 @@ pub async fn proof(
 ) -> Answer<Json<ProofView>> {
     node.permit(&caller, Action::Audit, Object::Node)?;
     let wrong = |_| NodeError::Request(format!("{index:?} is no number of an entry"));
-    let index = index.parse::<u64>().map_err(wrong)?;
+    let index = number(Some(index.parse::<u64>().map_err(wrong)?))?;
     let receipt = blocking(move || node.ledger.prove(index)).await?;
     let receipt = receipt.ok_or_else(|| NodeError::NotFound(format!("entry {index}")))?;
     Ok(Json(ProofView {
@@ -103,7 +103,7 @@ pub async fn proof(
 
 /// Use this directory from now on, unless a newer one is held.
 #[utoipa::path(put, path = "/v1/directory", tag = "node",
-    request_body(content = Vec<u8>, content_type = "application/cose"),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, description = "It is in use", body = DirectoryView), Problems))]
 pub async fn directory(
     State(node): Node,

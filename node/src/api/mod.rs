@@ -22,7 +22,10 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::{
+    PartialSchema as _,
+    openapi::{InfoBuilder, OpenApi, OpenApiBuilder},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use views::RefusalSchema;
@@ -65,6 +68,14 @@ fn description() -> OpenApi {
         .license(Some(utoipa::openapi::License::new("Apache-2.0")));
     let mut description = OpenApiBuilder::new().info(info).build();
     auth::describe(&mut description);
+    if let Some(components) = &mut description.components {
+        // What is only in answers that several requests share is not found by itself.
+        for (name, schema) in
+            [("Problem", problem::Problem::schema()), ("RefusalSchema", RefusalSchema::schema())]
+        {
+            components.schemas.insert(name.to_owned(), schema);
+        }
+    }
     description
 }
 

@@ -39,6 +39,15 @@ pub fn limit(given: Option<u32>) -> Result<u32, NodeError> {
     Err(NodeError::Request(format!("limit is {limit}; it may be 1 to {MAX_LIMIT}")))
 }
 
+/// Checks the number of an entry. Numbers in JSON go as far as signed ones do in most languages.
+pub fn number(given: Option<u64>) -> Result<u64, NodeError> {
+    let number = given.unwrap_or_default();
+    if i64::try_from(number).is_ok() {
+        return Ok(number);
+    }
+    Err(NodeError::Request(format!("{number} is too large for the number of an entry")))
+}
+
 /// How many.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

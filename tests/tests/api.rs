@@ -1,0 +1,423 @@
+//! The HTTP interface, as an agency's own systems use it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    net::SocketAddr,
+    path::Path,
+};
+
+use chancery_tests::{World, free_address, noise, tool};
+use serde_json::Value;
+use ureq::{
+    Agent,
+    http::Response,
+    tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig},
+};
+
+/// A system that comes in by HTTP.
+struct System {
+    base: String,
+    token: Option<String>,
+    agent: Agent,
+}
+
+fn agent(tls: TlsConfig) -> Agent {
+    Agent::config_builder().http_status_as_error(false).tls_config(tls).build().into()
+}
+
+impl System {
+    fn plain(address: SocketAddr, token: Option<&str>) -> Self {
+        let token = token.map(str::to_owned);
+        let agent = agent(TlsConfig::default());
+        Self { base: format!("http://{address}"), token, agent }
+    }
+
+    fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response<ureq::Body> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.call().unwrap()
+    }
+
+    fn get(&self, path: &str) -> Response<ureq::Body> {
+        self.get_with(path, &[])
+    }
+
+    #[track_caller]
+    fn json(&self, path: &str) -> Value {
+        let mut response = self.get(path);
+        assert_eq!(response.status(), 200, "{path}: {:?}", response.body_mut().read_to_string());
+        serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap()
+    }
+
+    #[track_caller]
+    fn refused(&self, path: &str, status: u16, code: &str) -> Value {
+        problem(self.get(path), status, code)
+    }
+
+    /// Submits a signed document in a folder, with a key.
+    fn submit(&self, folder: &Path, key: Option<&str>) -> Response<ureq::Body> {
+        let mut body = Vec::new();
+        let mut field = |name: &str, bytes: &[u8]| {
+            let head = format!(
+                "--limit\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x\"\r\n\
+                 Content-Type: application/octet-stream\r\n\r\n"
+            );
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(bytes);
+            body.extend_from_slice(b"\r\n");
+        };
+        field("document", &std::fs::read(folder.join("document.cose")).unwrap());
+        let mut parts: Vec<_> = std::fs::read_dir(folder.join("parts")).unwrap().collect();
+        parts.sort_by_key(|part| part.as_ref().unwrap().file_name());
+        for part in parts {
+            field("part", &std::fs::read(part.unwrap().path()).unwrap());
+        }
+        body.extend_from_slice(b"--limit--\r\n");
+        let mut request = self.agent.post(format!("{}/v1/documents", self.base));
+        request = request.header("Content-Type", "multipart/form-data; boundary=limit");
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        request.send(&body).unwrap()
+    }
+}
+
+#[track_caller]
+fn problem(mut response: Response<ureq::Body>, status: u16, code: &str) -> Value {
+    let text = response.body_mut().read_to_string().unwrap();
+    assert_eq!(response.status(), status, "{text}");
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(problem["code"], code, "{text}");
+    assert_eq!(problem["status"], status);
+    for member in ["type", "title", "detail", "remedy"] {
+        assert!(!problem[member].as_str().unwrap().is_empty(), "{text}");
+    }
+    problem
+}
+
+#[track_caller]
+fn body(mut response: Response<ureq::Body>) -> Vec<u8> {
+    assert!(response.status().is_success(), "{response:?}");
+    let mut out = Vec::new();
+    response.body_mut().as_reader().read_to_end(&mut out).unwrap();
+    out
+}
+
+/// Opens a node's interface: `erp` is a clerk, `watchman` an auditor, `nobody` in no role.
+fn open(world: &mut World, agency: &str, plain: bool) -> (SocketAddr, [String; 3]) {
+    let address = free_address();
+    let mut tokens = Vec::new();
+    let names = ["erp", "watchman", "nobody"];
+    let settings = names.map(|name| {
+        let made = world.run(&format!("--json node token {name}")).ok().json();
+        tokens.push(made["token"].as_str().unwrap().to_owned());
+        format!("{{ name = '{name}', digest = {} }}", made["digest"])
+    });
+    world.set(agency, "api.listen", &address.to_string());
+    world.set(agency, "api.plain", if plain { "true" } else { "false" });
+    world.set(agency, "api.tokens", &format!("[{}]", settings.join(", ")));
+    let clerks = format!("['unix:*', '*@{agency}.zj.gov.cn', 'token:erp']");
+    world.set(agency, "access.roles.clerk", &clerks);
+    world.set(agency, "access.roles.auditor", "['token:watchman']");
+    (address, tokens.try_into().unwrap())
+}
+
+/// Signs a document of `a` to `b`, in a folder.
+fn signed(world: &World, files: &str, title: &str, out: &str) {
+    world
+        .run(&format!(
+            "doc sign {files} --to b.zj.gov.cn --type 通知 --title {title} --out {out} --key \
+             certs-a/clerk.key --cert certs-a/clerk.pem"
+        ))
+        .ok();
+}
+
+#[test]
+fn systems_send_and_fetch_what_their_roles_permit_and_a_request_is_done_once() {
+    let mut world = World::new();
+    let (at_a, [erp, watchman, nobody]) = open(&mut world, "a", true);
+    let (at_b, [erp_b, watchman_b, _]) = open(&mut world, "b", true);
+    world.start("a");
+    world.start("b");
+    let large = noise(700_000, 9);
+    world.write("a.txt", b"the text");
+    world.write("b.bin", &large);
+    signed(&world, "a.txt b.bin", "first", "first");
+    signed(&world, "a.txt", "second", "second");
+    let system = System::plain(at_a, Some(&erp));
+
+    let sent = system.submit(&world.path("first"), Some("key-1"));
+    assert_eq!(sent.status(), 201);
+    let place = sent.headers()["location"].to_str().unwrap().to_owned();
+    let sent: Value = serde_json::from_slice(&body(sent)).unwrap();
+    let id = sent["document"].as_str().unwrap().to_owned();
+    assert_eq!(place, format!("/v1/documents/{id}"));
+    let again = system.submit(&world.path("first"), Some("key-1"));
+    assert_eq!(again.headers()["idempotency-replayed"], "true");
+    let again: Value = serde_json::from_slice(&body(again)).unwrap();
+    assert_eq!(again, sent, "it was done once");
+    problem(system.submit(&world.path("second"), Some("key-1")), 422, "CHY-4021");
+    world.kill("a");
+    world.start("a");
+    let again: Value =
+        serde_json::from_slice(&body(system.submit(&world.path("first"), Some("key-1")))).unwrap();
+    assert_eq!(again, sent, "a restart forgets nothing");
+    assert_eq!(system.json("/v1/outbox").as_array().unwrap().len(), 1);
+
+    // The other agency's system sees it, fetches it, and verifies it offline.
+    let other = System::plain(at_b, Some(&erp_b));
+    world.wait("it arrives", 20, |_| other.json("/v1/inbox").as_array().unwrap().len() == 1);
+    let shown = other.json(&format!("/v1/documents/{}", &id[..12]));
+    assert_eq!(shown["title"], "first");
+    assert_eq!(other.json("/v1/search?text=FIR")[0]["document"], id.as_str());
+    let part = other.get(&format!("/v1/documents/{id}/parts/b.bin"));
+    assert_eq!(part.headers()["content-length"], "700000");
+    let disposition = part.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert_eq!(disposition, "attachment; filename*=UTF-8''b.bin");
+    assert_eq!(body(part), large);
+    std::fs::create_dir_all(world.path("fetched/parts")).unwrap();
+    std::fs::create_dir_all(world.path("fetched/evidence")).unwrap();
+    let cose = body(other.get(&format!("/v1/documents/{id}/document")));
+    world.write("fetched/document.cose", &cose);
+    world.write("fetched/parts/b.bin", &large);
+    let text = body(other.get(&format!("/v1/documents/{id}/parts/a.txt")));
+    world.write("fetched/parts/a.txt", &text);
+    let evidence = other.json(&format!("/v1/documents/{id}/evidence"));
+    for item in evidence.as_array().unwrap() {
+        let file = item["file"].as_str().unwrap();
+        let bytes = body(other.get(&format!("/v1/documents/{id}/evidence/{file}")));
+        world.write(&format!("fetched/evidence/{file}"), &bytes);
+    }
+    assert!(!evidence.as_array().unwrap().is_empty());
+    world.run("verify fetched --anchor root/ca.pem").ok();
+    let trace = other.json(&format!("/v1/documents/{id}/trace"));
+    let events: Vec<_> =
+        trace["steps"].as_array().unwrap().iter().map(|s| s["event"].as_str().unwrap()).collect();
+    assert!(events.contains(&"ContentHandover"), "fetching is recorded: {events:?}");
+
+    // What the roles do not permit names its rule; who is not known is told how to come in.
+    let auditor = System::plain(at_b, Some(&watchman_b));
+    assert_eq!(auditor.json("/v1/ledger/checkpoint")["size"].as_u64().unwrap() > 0, true);
+    let why = auditor.refused(&format!("/v1/documents/{id}/parts/a.txt"), 403, "CHY-4018");
+    assert!(why["detail"].as_str().unwrap().contains("token:watchman (roles: auditor)"), "{why}");
+    let nobody = System::plain(at_a, Some(&nobody));
+    for path in ["/v1/status", "/v1/ledger/checkpoint", "/v1/events"] {
+        nobody.refused(path, 403, "CHY-4018");
+    }
+    assert_eq!(nobody.json("/v1/inbox").as_array().unwrap().len(), 0);
+    assert_eq!(nobody.json("/v1/outbox").as_array().unwrap().len(), 0);
+    for token in [None, Some("guess"), Some("")] {
+        let stranger = System::plain(at_a, token);
+        let refused = stranger.get("/v1/inbox");
+        assert_eq!(refused.headers()["www-authenticate"], "Bearer realm=\"chancery\"");
+        problem(refused, 401, "CHY-4023");
+    }
+    drop(watchman);
+
+    // Mistakes.
+    system.refused("/v1/documents/ffff", 404, "CHY-4011");
+    system.refused("/v1/documents/zz", 404, "CHY-4011");
+    system.refused("/v1/inbox?limit=0", 400, "CHY-4022");
+    system.refused("/v1/inbox?limit=x", 400, "CHY-4022");
+    system.refused("/v1/inbox?colour=red", 400, "CHY-4022");
+    system.refused("/v1/nothing", 404, "CHY-4022");
+    system.refused(&format!("/v1/documents/{id}/parts/none"), 404, "CHY-4011");
+    let long = "k".repeat(300);
+    problem(system.submit(&world.path("second"), Some(&long)), 400, "CHY-4022");
+    // A part that is not what was signed, one too short, one too many: nothing is taken in.
+    std::fs::write(world.path("second/parts/a.txt"), b"the TEXT").unwrap();
+    problem(system.submit(&world.path("second"), None), 400, "CHY-3003");
+    std::fs::write(world.path("second/parts/a.txt"), b"the").unwrap();
+    problem(system.submit(&world.path("second"), None), 400, "CHY-4022");
+    std::fs::write(world.path("second/parts/a.txt"), b"the text and more").unwrap();
+    problem(system.submit(&world.path("second"), None), 400, "CHY-4022");
+    assert_eq!(system.json("/v1/outbox").as_array().unwrap().len(), 1);
+}
+
+/// Reads so many events of a stream: the id, name and data of each.
+fn events(response: Response<ureq::Body>, count: usize) -> Vec<(u64, String, Value)> {
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let reader = BufReader::new(response.into_body().into_reader());
+    let (mut out, mut id, mut name) = (Vec::new(), 0, String::new());
+    for line in reader.lines() {
+        let line = line.unwrap();
+        match line.split_once(": ") {
+            Some(("id", value)) => id = value.parse().unwrap(),
+            Some(("event", value)) => name = value.to_owned(),
+            Some(("data", value)) => {
+                out.push((id, name.clone(), serde_json::from_str(value).unwrap()));
+            }
+            _ => {}
+        }
+        if out.len() == count {
+            break;
+        }
+    }
+    out
+}
+
+#[test]
+fn events_resume_where_they_were_left_and_none_is_missed_or_told_twice() {
+    let mut world = World::new();
+    let (address, [erp, ..]) = open(&mut world, "b", true);
+    world.write("n.txt", b"text");
+    world.start("a");
+    world.start("b");
+    let system = System::plain(address, Some(&erp));
+    let id = world.send("a", "b", "n.txt", "one", &["--wait", "20"]);
+    let first = events(system.get("/v1/events?from=0"), 1);
+    assert_eq!(first[0].1, "ContentConsignment");
+    assert_eq!(first[0].2["document"], id.as_str());
+    assert_eq!(first[0].2["counterpart"], "a.zj.gov.cn");
+    for n in 0..5 {
+        world.send("a", "b", "n.txt", &format!("more {n}"), &["--wait", "20"]);
+    }
+    world.kill("b");
+    world.start("b");
+    let last = first[0].0.to_string();
+    let rest = events(system.get_with("/v1/events", &[("Last-Event-ID", &last)]), 5);
+    let ids: Vec<_> = rest.iter().map(|event| event.0).collect();
+    assert_eq!(ids, (first[0].0 + 1..=first[0].0 + 5).collect::<Vec<_>>());
+    // Whoever names no place hears what happens from now on.
+    let live = system.get("/v1/events");
+    let id = world.send("a", "b", "n.txt", "live", &[]);
+    assert_eq!(events(live, 1)[0].2["document"], id.as_str());
+    let bad = system.get_with("/v1/events", &[("Last-Event-ID", "yesterday")]);
+    problem(bad, 400, "CHY-4022");
+}
+
+fn certs(world: &World, file: &str) -> Vec<Certificate<'static>> {
+    let pem = std::fs::read(world.path(file)).unwrap();
+    ureq::tls::parse_pem(&pem)
+        .filter_map(|item| match item.unwrap() {
+            ureq::tls::PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn officers_come_in_over_tls_with_their_certificates() {
+    let mut world = World::new();
+    let (address, [erp, ..]) = open(&mut world, "b", false);
+    world.set("b", "api.officer_certificates", "true");
+    world.write("n.txt", b"text");
+    world.start("a");
+    world.start("b");
+    world.send("a", "b", "n.txt", "one", &["--wait", "20"]);
+    let with = |identity: Option<(&str, &str)>, root: &str| {
+        let mut tls =
+            TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certs(&world, root)));
+        if let Some((cert, key)) = identity {
+            let key = PrivateKey::from_pem(&std::fs::read(world.path(key)).unwrap()).unwrap();
+            let chain = certs(&world, cert);
+            tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
+        }
+        // The name is that of the agency; the address is this machine's.
+        let config = Agent::config_builder().http_status_as_error(false).tls_config(tls.build());
+        let resolver = Loopback(address);
+        let agent = Agent::with_parts(
+            config.build(),
+            ureq::unversioned::transport::DefaultConnector::default(),
+            resolver,
+        );
+        let base = format!("https://b.zj.gov.cn:{}", address.port());
+        System { base, token: None, agent }
+    };
+    let officer = with(Some(("certs-b/clerk.pem", "certs-b/clerk.key")), "root/ca.pem");
+    assert_eq!(officer.json("/v1/inbox").as_array().unwrap().len(), 1);
+    // An officer of another agency is known, and in no role.
+    let foreign = with(Some(("certs-a/clerk.pem", "certs-a/clerk.key")), "root/ca.pem");
+    let why = foreign.refused("/v1/status", 403, "CHY-4018");
+    assert!(why["detail"].as_str().unwrap().contains("clerk@a.zj.gov.cn"), "{why}");
+    with(None, "root/ca.pem").refused("/v1/inbox", 401, "CHY-4023");
+    let mut token = with(None, "root/ca.pem");
+    token.token = Some(erp);
+    assert_eq!(token.json("/v1/inbox").as_array().unwrap().len(), 1);
+    // An agency's certificate is no officer's; one of another root is nobody's; and the node shows its own.
+    world.run("ca init --dir evil --display Evil --no-passphrase").ok();
+    world
+        .run(
+            "ca issue --ca evil --profile officer --name clerk@b.zj.gov.cn --display x --out evil-b \
+             --no-passphrase",
+        )
+        .ok();
+    for (system, what) in [
+        (with(Some(("certs-a/seal.pem", "certs-a/seal.key")), "root/ca.pem"), "a seal"),
+        (with(Some(("evil-b/clerk.pem", "evil-b/clerk.key")), "root/ca.pem"), "another root"),
+        (with(None, "evil/ca.pem"), "an impostor in the node's place"),
+    ] {
+        let answer = system.agent.get(format!("{}/v1/inbox", system.base)).call();
+        assert!(answer.is_err(), "{what}: {answer:?}");
+    }
+}
+
+#[derive(Debug)]
+struct Loopback(SocketAddr);
+
+impl ureq::unversioned::resolver::Resolver for Loopback {
+    fn resolve(
+        &self,
+        _: &ureq::http::Uri,
+        _: &ureq::config::Config,
+        _: ureq::unversioned::transport::NextTimeout,
+    ) -> Result<ureq::unversioned::resolver::ResolvedSocketAddrs, ureq::Error> {
+        let mut found = self.empty();
+        found.push(self.0);
+        Ok(found)
+    }
+}
+
+#[test]
+fn the_interface_is_as_its_openapi_document_says_by_schemathesis() {
+    let mut world = World::new();
+    let (address, [erp, ..]) = open(&mut world, "b", true);
+    world.write("n.txt", b"text");
+    world.start("a");
+    world.start("b");
+    world.send("a", "b", "n.txt", "one", &["--wait", "20"]);
+    let system = System::plain(address, Some(&erp));
+    let described = body(system.get("/v1/openapi.json"));
+    let printed = world.run("node openapi").ok().stdout;
+    assert_eq!(
+        serde_json::from_slice::<Value>(&described).unwrap(),
+        serde_json::from_str::<Value>(&printed).unwrap()
+    );
+    let Some((0, _)) = tool(&world, "python3", "-m venv venv") else { return };
+    let program =
+        |name: &str| world.path(&format!("venv/bin/{name}")).to_string_lossy().into_owned();
+    let pip = "install -q --disable-pip-version-check schemathesis==4.32.5";
+    let installed = tool(&world, &program("pip"), pip);
+    if installed.as_ref().is_none_or(|(code, _)| *code != 0) {
+        eprintln!("skipped: schemathesis cannot be installed here: {installed:?}");
+        return;
+    }
+    // Without the stream that does not end by itself, and without asking that what is well-formed be accepted: no
+    // generator makes signatures. The requests are bounded in number and come one by one.
+    let line = format!(
+        "run http://{address}/v1/openapi.json --exclude-path /v1/events --max-examples 25 --seed 7 \
+         --phases examples,coverage,fuzzing --workers 1 --request-timeout 20 --exclude-checks \
+         positive_data_acceptance --generation-deterministic --no-color"
+    );
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    let header = format!("Authorization: Bearer {erp}");
+    words.extend(["--header", &header]);
+    let output = std::process::Command::new(program("schemathesis"))
+        .current_dir(world.dir.path())
+        .args(&words)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", world.log("b"));
+    assert!(!world.log("b").contains("panicked"), "{}", world.log("b"));
+}
