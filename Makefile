@@ -4,7 +4,9 @@
 #   make test                   all tests
 #   make check                  format, lints, docs, licences
 #   make bench                  how fast, and where the time goes
-#   make install [PREFIX=…]     the binary, the systemd unit, bash completions
+#   make soak [DOCUMENTS=…]     100,000 documents through kills and a bad network; about twenty minutes
+#   make deb                    the Debian package, in target/deb
+#   make install [PREFIX=…]     the binary, the systemd units, bash completions, manual pages
 
 CARGO ?= cargo
 PREFIX ?= /usr/local
@@ -12,7 +14,7 @@ PREFIX ?= /usr/local
 PROFILE = --release --workspace --locked
 BIN = $(or $(CARGO_TARGET_DIR),target)/release/chancery
 
-.PHONY: setup build demo test check bench install clean
+.PHONY: setup build demo test check bench soak deb install clean
 
 setup:
 	@scripts/setup.sh
@@ -40,12 +42,20 @@ bench: build
 	$(BIN) bench ledger
 	$(BIN) bench exchange
 
+soak: build
+	@scripts/setup.sh tests
+	SOAK_DOCUMENTS=$(or $(DOCUMENTS),100000) $(CARGO) test $(PROFILE) --test network -- --ignored --nocapture soak
+
+deb: build
+	scripts/deb.sh "$(BIN)" "$(or $(CARGO_TARGET_DIR),target)/deb"
+
 install: build
 	install -D -m 755 "$(BIN)" "$(DESTDIR)$(PREFIX)/bin/chancery"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
 	sed 's|/usr/local|$(PREFIX)|' packaging/chancery.service > "$(DESTDIR)$(PREFIX)/lib/systemd/system/chancery.service"
 	sed 's|/usr/local|$(PREFIX)|' packaging/chancery-tsa.service > "$(DESTDIR)$(PREFIX)/lib/systemd/system/chancery-tsa.service"
 	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions"
+	"$(BIN)" man --out "$(DESTDIR)$(PREFIX)/share/man/man1"
 	"$(BIN)" completions bash > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/chancery"
 
 clean:

@@ -25,7 +25,8 @@ has_libclang || missing+=(libclang-dev)
 # The tests show that others accept what we make: with OpenSSL, Python, zip, and a software HSM. Without
 # them those tests say that they were skipped.
 if [ "${1:-}" = tests ] && command -v apt-get >/dev/null; then
-    for pair in openssl:openssl curl:curl zip:zip unzip:unzip softhsm2-util:softhsm2 pkcs11-tool:opensc; do
+    for pair in openssl:openssl curl:curl zip:zip unzip:unzip softhsm2-util:softhsm2 pkcs11-tool:opensc faketime:faketime \
+        ip:iproute2 tc:iproute2; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
     done
 fi

@@ -579,7 +579,10 @@ pub fn evidence(shared: &Shared, head: &OpenedHead) -> Result<Vec<Evidence>, Nod
     let prefix = head.envelope.digest().as_bytes();
     let (mut out, mut relays) = (Vec::new(), HashSet::new());
     for receipt in shared.ledger.given_receipts(prefix)? {
-        out.push(make(&shared.identity.agency, receipt, own_chain));
+        // It may be older than the seal in use.
+        let kept = shared.ledger.former_seal(&receipt)?;
+        let chain = kept.as_deref().unwrap_or(own_chain);
+        out.push(make(&shared.identity.agency, receipt, chain));
     }
     for (key, bytes) in shared.store.scan(Table::Deliveries, prefix, prefix, usize::MAX)? {
         let record: DeliveryRecord = cbor::decode(&bytes)?;

@@ -396,6 +396,27 @@ impl Ledger {
         Ok(())
     }
 
+    /// The chain of the seal under which a receipt of this ledger was given, if it is not the one in use.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Damaged`] when no seal that it has had gave it.
+    pub fn former_seal(&self, receipt: &Receipt) -> Result<Option<Vec<Certificate>>, NodeError> {
+        let seal = self.seal();
+        if SignedCheckpoint::open(&receipt.checkpoint, &log_key(&seal)?).is_ok() {
+            return Ok(None);
+        }
+        let origin = Checkpoint::origin_of(seal.name().agency());
+        for chain in all_seals(&*self.store)? {
+            if let Some(key) = chain.first().and_then(Certificate::public_key)
+                && SignedCheckpoint::open(&receipt.checkpoint, &LogKey::new(&origin, key)?).is_ok()
+            {
+                return Ok(Some(chain));
+            }
+        }
+        let why = format!("entry {} was sealed by a seal that is not known", receipt.index);
+        Err(NodeError::Damaged(why))
+    }
+
     /// The receipt that was given for the entry with a key. If that was under a seal that is not in use any more,
     /// it is under the newest checkpoint: peers go by the seal in their directory.
     ///

@@ -180,6 +180,12 @@ impl World {
         self.run_with(&line.split_whitespace().collect::<Vec<_>>(), &[])
     }
 
+    /// As [`World::run`], with variables in the environment.
+    pub fn run_env(&self, line: &str, env: &[(&str, &str)]) -> Answer {
+        let env: Vec<_> = env.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.run_with(&line.split_whitespace().collect::<Vec<_>>(), &env)
+    }
+
     /// Runs `chancery` as the clerk of an agency.
     pub fn clerk(&self, agency: &str, line: &str) -> Answer {
         self.clerk_words(agency, &line.split_whitespace().collect::<Vec<_>>())
