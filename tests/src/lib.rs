@@ -2,6 +2,12 @@
 //! `chancery` binary run as its users run it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod clerk;
+mod network;
+
+pub use clerk::Clerk;
+pub use network::{BadNetwork, Faults};
+
 use std::{
     collections::BTreeMap,
     net::UdpSocket,
@@ -69,6 +75,8 @@ pub struct World {
     pub env: Vec<(String, String)>,
     /// Settings of each agency's node, in place of those in its file.
     settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// The network namespaces in which nodes run.
+    hosts: BTreeMap<String, String>,
 }
 
 impl Drop for World {
@@ -99,7 +107,8 @@ impl World {
     pub fn new() -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let (nodes, settings) = (BTreeMap::new(), BTreeMap::new());
-        let world = Self { dir, nodes, node_env: Vec::new(), env: Vec::new(), settings };
+        let hosts = BTreeMap::new();
+        let world = Self { dir, nodes, node_env: Vec::new(), env: Vec::new(), settings, hosts };
         world.run("ca init --dir root --display Root --permit gov.cn --no-passphrase").ok();
         world
             .run(
@@ -161,6 +170,28 @@ impl World {
         let name = setting.to_uppercase().replace('.', "__");
         let own = self.settings.entry(agency.to_owned()).or_default();
         own.insert(format!("CHANCERY_NODE__{name}"), value.to_owned());
+    }
+
+    /// Has an agency's node run in a network namespace.
+    pub fn on_host(&mut self, agency: &str, host: &str) {
+        self.hosts.insert(agency.to_owned(), host.to_owned());
+    }
+
+    /// Where an agency's node listens.
+    pub fn listens(&self, agency: &str) -> std::net::SocketAddr {
+        let text = std::fs::read_to_string(self.path(&format!("{agency}/node.toml")));
+        let text = text.expect("reads");
+        let line = text.lines().find_map(|l| l.strip_prefix("listen = ")).expect("a setting");
+        line.trim_matches('"').parse().expect("an address")
+    }
+
+    /// Has an agency's card say that it is reached elsewhere.
+    pub fn advertise(&self, agency: &str, address: &str) {
+        let path = self.path(&format!("{agency}/node.toml"));
+        let text = std::fs::read_to_string(&path).expect("reads");
+        std::fs::write(&path, format!("advertise = \"{address}\"\n{text}")).expect("writes");
+        std::fs::remove_file(self.path(&format!("{agency}/agency.card"))).expect("removes");
+        self.run(&format!("node card --config {agency}/node.toml --out {agency}/agency.card")).ok();
     }
 
     /// A path in the folder.
@@ -239,7 +270,15 @@ impl World {
             .create(true)
             .open(self.path(&format!("{agency}.log")))
             .expect("a log file");
-        let child = Command::new(binary())
+        let mut command = match self.hosts.get(agency) {
+            Some(host) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", host]).arg(binary());
+                command
+            }
+            None => Command::new(binary()),
+        };
+        let child = command
             .current_dir(self.dir.path())
             .args(["node", "run", "--config", &format!("{agency}/node.toml")])
             .envs(self.node_env.iter().cloned())

@@ -79,5 +79,7 @@ fn the_debian_package_installs_upgrades_and_leaves_the_ledger_when_it_goes() {
     dpkg(&["-r", "chancery"]);
     assert!(!inside("usr/bin/chancery").exists());
     dpkg(&["-P", "chancery"]);
-    assert!(inside("var/lib/chancery/store/x").exists() && inside("etc/chancery/seal.key").exists());
+    assert!(
+        inside("var/lib/chancery/store/x").exists() && inside("etc/chancery/seal.key").exists()
+    );
 }
