@@ -1,7 +1,13 @@
 use chancery_crypto::{CoseSign, CryptoError, KemPublicKey, cbor};
 use serde::{Deserialize, Serialize};
 
-use crate::{AgencyName, Credential, Opened, SealError, SignerName, TrustStore, open_sealed, seal};
+use crate::{
+    AgencyName, Credential, Opened, SealError, SignerName, TrustStore, open_sealed, seal,
+    sealed::{open_sealed_within, seal_within},
+};
+
+/// The largest directory, in bytes: some seven kilobytes an agency.
+pub const MAX_DIRECTORY: usize = 64 << 20;
 
 const STATEMENT: &str = "application/vnd.chancery.encryption-key+cbor";
 const CARD: &str = "application/vnd.chancery.agency-card+cbor";
@@ -110,14 +116,16 @@ impl Directory {
     /// # Errors
     /// [`CryptoError`] when signing fails.
     pub fn seal(&self, by: &Credential, now: i64) -> Result<Vec<u8>, CryptoError> {
-        seal(DIRECTORY, self, by, now)
+        seal_within(DIRECTORY, self, by, now, MAX_DIRECTORY)
     }
 
     /// Until when a directory says it may be used, without verifying it: to know as of when to verify one that has
     /// expired.
     pub fn expires_unverified(bytes: &[u8]) -> Option<i64> {
-        let cose = CoseSign::decode(bytes).ok()?;
-        cbor::decode::<Self>(cose.payload()).ok().map(|directory| directory.expires)
+        let cose = CoseSign::decode_within(bytes, MAX_DIRECTORY).ok()?;
+        cbor::decode_within::<Self>(cose.payload(), MAX_DIRECTORY)
+            .ok()
+            .map(|directory| directory.expires)
     }
 
     /// Verifies a directory: signed by `registrar`, and not past its expiry at `at`.
@@ -130,7 +138,7 @@ impl Directory {
         trust: &TrustStore,
         at: i64,
     ) -> Result<Self, SealError> {
-        let opened: Opened<Self> = open_sealed(DIRECTORY, bytes, trust, at)?;
+        let opened: Opened<Self> = open_sealed_within(DIRECTORY, bytes, trust, at, MAX_DIRECTORY)?;
         expect_signer(&opened.signer, registrar)?;
         expect_signer(&SignerName::Agency(opened.value.registrar.clone()), registrar)?;
         if at > opened.value.expires {

@@ -34,7 +34,7 @@ pub use certificate::{
     Certificate, certificate_blocks, decode_pem_chain, decode_public_key, encode_pem_chain,
 };
 pub use cms::{SignedCms, sign_cades};
-pub use directory::{AgencyCard, Directory, EncryptionKeyStatement};
+pub use directory::{AgencyCard, Directory, EncryptionKeyStatement, MAX_DIRECTORY};
 pub use error::CertError;
 pub use issuer::{Issuer, RevocationReason, Revoked, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};

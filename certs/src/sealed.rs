@@ -132,8 +132,22 @@ pub fn seal<T: Serialize>(
     by: &Credential,
     now: i64,
 ) -> Result<Vec<u8>, CryptoError> {
-    let builder = CoseSign::builder(content_type, cbor::encode(value)?);
-    by.sign(builder, Commitment::Origin, now)?.encode()
+    seal_within(content_type, value, by, now, cbor::MAX_BYTES)
+}
+
+/// As [`seal`], for what may be larger or must be smaller than [`cbor::MAX_BYTES`].
+///
+/// # Errors
+/// As [`seal`].
+pub fn seal_within<T: Serialize>(
+    content_type: &str,
+    value: &T,
+    by: &Credential,
+    now: i64,
+    most: usize,
+) -> Result<Vec<u8>, CryptoError> {
+    let builder = CoseSign::builder(content_type, cbor::encode_within(value, most)?);
+    by.sign(builder, Commitment::Origin, now)?.encode_within(most)
 }
 
 /// Verifies and opens a statement that [`seal`] made, at a time in seconds since 1970 UTC.
@@ -146,7 +160,21 @@ pub fn open_sealed<T: DeserializeOwned>(
     trust: &TrustStore,
     at: i64,
 ) -> Result<Opened<T>, SealError> {
-    let cose = CoseSign::decode(bytes)?;
+    open_sealed_within(content_type, bytes, trust, at, cbor::MAX_BYTES)
+}
+
+/// As [`open_sealed`], for what may be larger or must be smaller than [`cbor::MAX_BYTES`].
+///
+/// # Errors
+/// As [`open_sealed`].
+pub fn open_sealed_within<T: DeserializeOwned>(
+    content_type: &str,
+    bytes: &[u8],
+    trust: &TrustStore,
+    at: i64,
+    most: usize,
+) -> Result<Opened<T>, SealError> {
+    let cose = CoseSign::decode_within(bytes, most)?;
     if cose.content_type() != content_type {
         return Err(SealError::ContentType {
             want: content_type.into(),
@@ -169,7 +197,7 @@ pub fn open_sealed<T: DeserializeOwned>(
     cose.verify(0, key)?;
     trust.validate(leaf, above, at, Purpose::Sign)?;
     let signer = leaf.signer_name()?;
-    let value = cbor::decode(cose.payload()).map_err(CryptoError::Cbor)?;
+    let value = cbor::decode_within(cose.payload(), most).map_err(CryptoError::Cbor)?;
     Ok(Opened { value, signer, chain, digest: Digest::of(cose.payload()) })
 }
 

@@ -271,7 +271,11 @@ fn show(
 fn install(output: &Output, file: &Path, local: &Local) -> Result<ExitCode, Failure> {
     let directory = read_file(file)?;
     let mut client = local.connect()?;
-    match client.ask(&LocalRequest::InstallDirectory { directory })? {
+    match client.ask(&LocalRequest::InstallDirectory { size: directory.len() as u64 })? {
+        LocalReply::Ready => client.send_raw(&directory)?,
+        other => return Err(Failure::from_reply(other)),
+    }
+    match client.reply()? {
         LocalReply::DirectoryInstalled { version, agencies } => {
             if output.json {
                 output.print_json(&serde_json::json!({ "version": version, "agencies": agencies }));

@@ -20,11 +20,19 @@ pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// # Errors
 /// [`CborError::Structure`] when the value has a part that this format does not use (a float, say).
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CborError> {
+    encode_within(value, MAX_BYTES)
+}
+
+/// As [`encode`], for what may be larger or must be smaller than [`MAX_BYTES`].
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_within<T: Serialize + ?Sized>(value: &T, most: usize) -> Result<Vec<u8>, CborError> {
     // A generic value sorts its map keys by RFC 7049 §3.9, which for definite shortest heads is
     // also bytewise order; `check` proves it for these very bytes.
     let tree = serde_cbor::value::to_value(value).map_err(structure)?;
     let bytes = serde_cbor::to_vec(&tree).map_err(structure)?;
-    check(&bytes)?;
+    check_within(&bytes, most)?;
     Ok(bytes)
 }
 
@@ -33,7 +41,15 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CborError> {
 /// # Errors
 /// Every [`CborError`]; nothing is allocated before the form has been checked.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> {
-    check(bytes)?;
+    decode_within(bytes, MAX_BYTES)
+}
+
+/// As [`decode`], for what may be larger or must be smaller than [`MAX_BYTES`].
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_within<T: DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, CborError> {
+    check_within(bytes, most)?;
     serde_cbor::from_slice(bytes).map_err(structure)
 }
 
@@ -42,8 +58,16 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> {
 /// # Errors
 /// The first deviation, with its byte offset.
 pub fn check(bytes: &[u8]) -> Result<(), CborError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(CborError::TooLarge(bytes.len(), MAX_BYTES));
+    check_within(bytes, MAX_BYTES)
+}
+
+/// As [`check`], for what may be larger or must be smaller than [`MAX_BYTES`].
+///
+/// # Errors
+/// As [`check`].
+pub fn check_within(bytes: &[u8], most: usize) -> Result<(), CborError> {
+    if bytes.len() > most {
+        return Err(CborError::TooLarge(bytes.len(), most));
     }
     let mut reader = Reader { bytes, at: 0 };
     reader.item(0)?;

@@ -155,7 +155,15 @@ impl CoseSign {
     /// [`CryptoError::Cbor`] or [`CryptoError::Cose`], naming what is not acceptable. Critical
     /// header parameters that are not known here are refused; others are kept and ignored.
     pub fn decode(bytes: &[u8]) -> Result<Self, CryptoError> {
-        cbor::check(bytes)?;
+        Self::decode_within(bytes, cbor::MAX_BYTES)
+    }
+
+    /// As [`CoseSign::decode`], for what may be larger or must be smaller than [`cbor::MAX_BYTES`].
+    ///
+    /// # Errors
+    /// As [`CoseSign::decode`].
+    pub fn decode_within(bytes: &[u8], most: usize) -> Result<Self, CryptoError> {
+        cbor::check_within(bytes, most)?;
         let inner = coset::CoseSign::from_tagged_slice(bytes).map_err(|e| refuse(e.to_string()))?;
         if !inner.protected.header.crit.is_empty() {
             return Err(refuse("it has critical header parameters that are not known here"));
@@ -560,8 +568,16 @@ impl CoseBuilder {
     /// # Errors
     /// [`CryptoError::Cose`] when it cannot be encoded.
     pub fn encode(self) -> Result<Vec<u8>, CryptoError> {
+        self.encode_within(cbor::MAX_BYTES)
+    }
+
+    /// As [`CoseBuilder::encode`], for what may be larger or must be smaller than [`cbor::MAX_BYTES`].
+    ///
+    /// # Errors
+    /// As [`CoseBuilder::encode`].
+    pub fn encode_within(self, most: usize) -> Result<Vec<u8>, CryptoError> {
         let bytes = self.inner.to_tagged_vec().map_err(|e| refuse(e.to_string()))?;
-        cbor::check(&bytes)?;
+        cbor::check_within(&bytes, most)?;
         Ok(bytes)
     }
 }

@@ -93,9 +93,19 @@ pub fn list(
     limit: u32,
 ) -> Result<Vec<DocumentView>, NodeError> {
     let newest = documents::newest(shared, incoming, limit as usize)?;
-    let mut list = Vec::with_capacity(newest.len());
-    for (envelope, head) in newest {
-        match head {
+    views(shared, caller, incoming, &newest)
+}
+
+/// What is shown of some envelopes, as far as the caller may see it.
+pub fn views(
+    shared: &Shared,
+    caller: &Caller,
+    incoming: bool,
+    envelopes: &[EnvelopeId],
+) -> Result<Vec<DocumentView>, NodeError> {
+    let mut list = Vec::with_capacity(envelopes.len());
+    for envelope in envelopes.iter().copied() {
+        match documents::open_head(shared, &envelope) {
             Ok(head) if may_list(shared, caller, &head) => list.push(view(shared, &head)?),
             Ok(_) => {}
             Err(error) => list.push(unopened(envelope, incoming, &error)),
@@ -149,8 +159,8 @@ pub fn search(
     let wanted = text.to_lowercase();
     let mut found = Vec::new();
     for incoming in [true, false] {
-        for (_, head) in documents::newest(shared, incoming, MAX_SEARCHED)? {
-            let Ok(head) = head else { continue };
+        for envelope in documents::newest(shared, incoming, MAX_SEARCHED)? {
+            let Ok(head) = documents::open_head(shared, &envelope) else { continue };
             let header = head.document.header();
             let agencies = std::iter::once(&header.from).chain(header.recipients());
             let agencies: Vec<_> = agencies.map(|agency| agency.as_str().to_owned()).collect();

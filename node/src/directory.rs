@@ -34,7 +34,7 @@ pub struct DirectoryView {
     pub version: u64,
     pub expires: i64,
     /// The signed bytes, for keeping.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
     /// The revocation lists that came with it.
     pub crls: Vec<Crl>,
     peers: BTreeMap<AgencyName, Arc<Peer>>,
@@ -67,7 +67,7 @@ impl DirectoryView {
         Ok(Self {
             version: directory.version,
             expires: directory.expires,
-            bytes: bytes.to_vec(),
+            bytes: bytes.into(),
             crls,
             peers,
         })
@@ -202,7 +202,7 @@ mod tests {
             (name, Arc::new(peer))
         });
         let peers = peers.collect();
-        DirectoryView { version: 1, expires: 0, bytes: Vec::new(), crls: Vec::new(), peers }
+        DirectoryView { version: 1, expires: 0, bytes: Arc::new([]), crls: Vec::new(), peers }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     acts::{self, ActRecord, Effect},
     content::{PlainReader, Spool},
     desk,
-    heads::{Opened, OpenedHead},
+    heads::OpenedHead,
     ledger::receipt_key,
     records::{
         DeliveryRecord, EnvelopeRecord, ReceivedEvidence, delivery_key, index, indexed_envelope,
@@ -488,13 +488,11 @@ fn index_all(shared: &Shared) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// The heads of the newest envelopes of a direction, newest first. One that cannot be opened is
-/// given with its error.
-pub fn newest(shared: &Shared, incoming: bool, limit: usize) -> Result<Vec<Opened>, NodeError> {
+/// The newest envelopes of a direction, newest first.
+pub fn newest(shared: &Shared, incoming: bool, limit: usize) -> Result<Vec<EnvelopeId>, NodeError> {
     let prefix = [if incoming { b'i' } else { b'o' }];
     let entries = shared.store.scan_back(Table::Journal, &prefix, limit)?;
-    let ids = entries.iter().filter_map(|(key, _)| journal_envelope(key));
-    Ok(ids.map(|id| (id, open_head(shared, &id))).collect())
+    Ok(entries.iter().filter_map(|(key, _)| journal_envelope(key)).collect())
 }
 
 /// The envelopes in keys of a table that start with hexadecimal digits.

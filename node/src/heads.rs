@@ -8,8 +8,6 @@ use std::{
 use chancery_crypto::Digest;
 use chancery_protocol::{EnvelopeId, SignedDocument, VerificationReport};
 
-use crate::NodeError;
-
 /// Opened heads that are remembered.
 const MAX_OPENED: usize = 2_000;
 
@@ -24,9 +22,6 @@ pub struct OpenedHead {
     pub document: SignedDocument,
     pub report: VerificationReport,
 }
-
-/// An envelope, and its head or why it cannot be opened.
-pub type Opened = (EnvelopeId, Result<Arc<OpenedHead>, NodeError>);
 
 /// Heads that were opened since the start. Only in memory: at rest all stays encrypted.
 #[derive(Debug, Default)]

@@ -122,9 +122,15 @@ async fn answer(
     let (envelope, content, recipient) = match decode_frame(&body)? {
         PeerMessage::Offer { envelope, content, recipient } => (envelope, content, recipient),
         PeerMessage::AskDirectory { version } => {
-            let directory = shared.newer_directory(version).map(serde_bytes::ByteBuf::from);
-            let answer = encode_frame(&PeerMessage::Directory { directory })?;
-            write(send, &answer, peer).await?;
+            drop((body, permit));
+            let _one = bounds.asking.lock().await;
+            let directory = shared.newer_directory(version);
+            let size = directory.as_ref().map(|directory| directory.len() as u64);
+            write(send, &encode_frame(&PeerMessage::Directory { size })?, peer).await?;
+            if let Some(directory) = directory {
+                let sent = tokio::time::timeout(PATIENCE, write(send, &directory, peer));
+                sent.await.map_err(silent)??;
+            }
             // Finishing fails only when the peer has gone, and then it will ask again.
             drop(send.finish());
             return Ok(());

@@ -65,11 +65,10 @@ pub enum LocalRequest {
         /// The first digits of a document or envelope id.
         id: String,
     },
-    /// Use this directory from now on.
+    /// Use this directory from now on. It follows as raw frames once the node is ready.
     InstallDirectory {
-        /// The signed directory.
-        #[serde(with = "serde_bytes")]
-        directory: Vec<u8>,
+        /// The length of the signed directory.
+        size: u64,
     },
     /// The ledger's newest checkpoint and the chain of its seal.
     Checkpoint,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chancery_certs::MAX_DIRECTORY;
 use chancery_protocol::{ContentOpener, Opening, decode_frame, encode_frame};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -27,6 +28,8 @@ use crate::{
     store::Table,
 };
 
+/// Documents of a list that are opened at once.
+const PAGE: usize = 128;
 /// Frames between the disk and the socket.
 const AHEAD: usize = 8;
 
@@ -126,12 +129,7 @@ async fn answer(
         }
         LocalRequest::Submit { document } => return submit(shared, client, document).await,
         LocalRequest::List { incoming, limit } => {
-            let (shared, caller) = (shared.clone(), client.caller.clone());
-            // One by one: a frame is bounded, a list is not.
-            for view in blocking(move || desk::list(&shared, &caller, incoming, limit)).await? {
-                client.send(&LocalReply::Document(Box::new(view))).await?;
-            }
-            LocalReply::Done
+            return list(shared, client, incoming, limit).await;
         }
         LocalRequest::Search { text, limit } => {
             let (shared, caller) = (shared.clone(), client.caller.clone());
@@ -148,9 +146,10 @@ async fn answer(
                 blocking(move || desk::trace(&shared, &caller, &id)).await?,
             ))
         }
-        LocalRequest::InstallDirectory { directory } => {
-            let (shared, caller) = (shared.clone(), client.caller.clone());
-            shared.permit(&caller, Action::Operate, Object::Node)?;
+        LocalRequest::InstallDirectory { size } => {
+            shared.permit(&client.caller, Action::Operate, Object::Node)?;
+            let directory = read_directory(client, size).await?;
+            let shared = shared.clone();
             let view = blocking(move || shared.install_directory(&directory)).await?;
             LocalReply::DirectoryInstalled {
                 version: view.version,
@@ -192,6 +191,40 @@ async fn answer(
         }
     };
     client.send(&reply).await
+}
+
+/// Reads a directory that follows.
+async fn read_directory(client: &mut Client, size: u64) -> Result<Vec<u8>, NodeError> {
+    let size = usize::try_from(size).ok().filter(|size| *size <= MAX_DIRECTORY);
+    let size = size.ok_or_else(|| {
+        let why = format!("a directory has at most {MAX_DIRECTORY} bytes");
+        chancery_protocol::ProtocolError::Message(why)
+    })?;
+    client.send(&LocalReply::Ready).await?;
+    let mut directory = Vec::new();
+    while directory.len() < size {
+        let Frame::Raw(bytes) = client.read().await? else { return Err(unexpected()) };
+        directory.extend_from_slice(&bytes);
+    }
+    Ok(directory)
+}
+
+/// Lists documents, some at a time: neither a frame nor this node's memory holds a list of any length.
+async fn list(
+    shared: &Arc<Shared>,
+    client: &mut Client,
+    incoming: bool,
+    limit: u32,
+) -> Result<(), NodeError> {
+    let work = shared.clone();
+    let newest = blocking(move || documents::newest(&work, incoming, limit as usize)).await?;
+    for page in newest.chunks(PAGE) {
+        let (work, caller, page) = (shared.clone(), client.caller.clone(), page.to_vec());
+        for view in blocking(move || desk::views(&work, &caller, incoming, &page)).await? {
+            client.send(&LocalReply::Document(Box::new(view))).await?;
+        }
+    }
+    client.send(&LocalReply::Done).await
 }
 
 /// Takes a document in. Sealing is work for the processor and the disk, so it runs where it may

@@ -157,7 +157,7 @@ impl Shared {
             return Err(chancery_certs::SealError::Content(why).into());
         }
         let mut batch = Batch::default();
-        batch.put(Table::Meta, DIRECTORY, new.bytes.as_slice());
+        batch.put(Table::Meta, DIRECTORY, &*new.bytes);
         batch.put(Table::Meta, DIRECTORY_VERSION, new.version.to_be_bytes());
         self.store.write(batch)?;
         let new = Arc::new(new);
@@ -199,7 +199,7 @@ impl Shared {
     }
 
     /// The signed directory, if it is newer than a version.
-    pub fn newer_directory(&self, version: u64) -> Option<Vec<u8>> {
+    pub fn newer_directory(&self, version: u64) -> Option<Arc<[u8]>> {
         let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
         held.as_ref().filter(|d| d.version > version).map(|d| d.bytes.clone())
     }

@@ -2,13 +2,13 @@
 //! keeps the proof when one was forked. Peers do the same for this node's ledger.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use chancery_certs::{AgencyName, Certificate};
+use chancery_certs::{AgencyName, Certificate, MAX_DIRECTORY};
 use chancery_crypto::{Algorithm, SigningKey, cbor};
 use chancery_protocol::{
     Consistency, ForkProof, Growth, LogKey, PeerMessage, ProtocolError, SealedNote,
@@ -16,7 +16,7 @@ use chancery_protocol::{
 };
 use quinn::{Connection, RecvStream, SendStream};
 use serde_bytes::ByteBuf;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinSet};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -34,6 +34,12 @@ use crate::{
 const MAX_WAITING: usize = 64;
 /// The most fork proofs that are kept of one peer: one says it all, and a peer must not fill the disk.
 const MAX_FORKS: usize = 64;
+/// The most peers that are being asked at once.
+const MAX_ASKED: usize = 256;
+/// The most directories that are arriving at once.
+const MAX_DOWNLOADS: usize = 4;
+/// For how long a peer whose directory could not be used is not asked for another.
+const AVOIDED: Duration = Duration::from_secs(600);
 /// How long a peer may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -240,32 +246,73 @@ impl Witness {
 /// Asks every connected peer, now and then, how its ledger grew.
 pub async fn watch(shared: Arc<Shared>) {
     let pause = Duration::from_secs(u64::from(shared.config.limits.witness_seconds));
+    let mut ticks = tokio::time::interval(pause);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut stop = shared.stop.subscribe();
+    let downloads = Arc::new(Semaphore::new(MAX_DOWNLOADS));
+    // Each peer is asked by itself: one that does not answer keeps nobody waiting.
+    let mut asking: JoinSet<(AgencyName, bool)> = JoinSet::new();
+    let mut asked = HashSet::new();
+    let mut bad: HashMap<AgencyName, Instant> = HashMap::new();
     loop {
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = ticks.tick() => {}
+            Some(done) = asking.join_next(), if !asking.is_empty() => {
+                match done {
+                    Ok((peer, good)) => {
+                        asked.remove(&peer);
+                        if !good {
+                            bad.insert(peer, Instant::now());
+                        }
+                    }
+                    Err(error) => tracing::error!(%error, "asking a peer ended badly"),
+                }
+                continue;
+            }
+            _ = stop.wait_for(|stop| *stop) => break,
         }
+        bad.retain(|_, since| since.elapsed() < AVOIDED);
         for peer in shared.connections.peers() {
             let Some(connection) = shared.connections.get(&peer) else { continue };
-            let asked = ask_directory(&shared, &peer, &connection);
-            match tokio::time::timeout(PATIENCE, asked).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(%peer, %error, code = error.code(), "its directory is not used");
-                }
-                Err(_) => tracing::warn!(%peer, "it fell silent when asked for its directory"),
+            if asked.len() >= MAX_ASKED || !asked.insert(peer.clone()) {
+                continue;
             }
-            let asked = tokio::time::timeout(PATIENCE, ask(&shared, &peer, &connection)).await;
-            match asked {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(%peer, %error, code = error.code(), "not witnessed")
-                }
-                Err(_) => tracing::warn!(%peer, "not witnessed: it fell silent"),
+            let downloads = (!bad.contains_key(&peer)).then(|| downloads.clone());
+            asking.spawn(ask_all(shared.clone(), peer, connection, downloads));
+        }
+    }
+    asking.shutdown().await;
+}
+
+/// Asks one peer for its directory, if it is to be asked, and how its ledger grew. Says whether its directory, if it
+/// had one, could be used.
+async fn ask_all(
+    shared: Arc<Shared>,
+    peer: AgencyName,
+    connection: Connection,
+    downloads: Option<Arc<Semaphore>>,
+) -> (AgencyName, bool) {
+    let mut good = true;
+    if let Some(downloads) = downloads {
+        let asked = ask_directory(&shared, &peer, &connection, &downloads);
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                good = false;
+                tracing::warn!(%peer, %error, code = error.code(), "its directory is not used");
+            }
+            Err(_) => {
+                good = false;
+                tracing::warn!(%peer, "it fell silent when asked for its directory");
             }
         }
     }
+    match tokio::time::timeout(PATIENCE, ask(&shared, &peer, &connection)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%peer, %error, code = error.code(), "not witnessed"),
+        Err(_) => tracing::warn!(%peer, "not witnessed: it fell silent"),
+    }
+    (peer, good)
 }
 
 /// Asks a peer for a newer directory than the one held: it spreads along the connections there are.
@@ -273,6 +320,7 @@ async fn ask_directory(
     shared: &Arc<Shared>,
     peer: &AgencyName,
     connection: &Connection,
+    downloads: &Semaphore,
 ) -> Result<(), NodeError> {
     let lost = |e: quinn::ConnectionError| NodeError::Network {
         peer: peer.to_string(),
@@ -284,10 +332,20 @@ async fn ask_directory(
     // It only fails when the peer has gone, and then it is asked again.
     drop(send.finish());
     let (body, _) = read_frame(&mut recv, peer, None).await?;
-    let PeerMessage::Directory { directory } = decode_frame(&body)? else {
+    let PeerMessage::Directory { size } = decode_frame(&body)? else {
         return Err(unexpected());
     };
-    let Some(directory) = directory else { return Ok(()) };
+    let Some(size) = size else { return Ok(()) };
+    let size = usize::try_from(size).ok().filter(|size| *size <= MAX_DIRECTORY);
+    let size = size.ok_or_else(|| NodeError::Network {
+        peer: peer.to_string(),
+        why: "its directory is larger than any may be".into(),
+    })?;
+    // There are few such in memory at once, and each grows with what has arrived.
+    let _place = downloads.acquire().await;
+    let directory = recv.read_to_end(size).await;
+    let directory =
+        directory.map_err(|e| NodeError::Network { peer: peer.to_string(), why: e.to_string() })?;
     let work = shared.clone();
     crate::files::blocking(move || work.install_directory(&directory)).await.map(drop)
 }

@@ -85,10 +85,10 @@ pub enum PeerMessage {
         /// The version that the asking node holds; 0 for none.
         version: u64,
     },
-    /// The newest directory, if it is newer.
+    /// The newest directory, if it is newer. It follows raw, to the stream's end.
     Directory {
-        /// The signed directory.
-        directory: Option<serde_bytes::ByteBuf>,
+        /// The length of the signed directory.
+        size: Option<u64>,
     },
     /// A witness asks how the ledger grew since these sizes.
     AskGrowth {

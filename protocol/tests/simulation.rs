@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use chancery_protocol::{
-    AttemptEnd, Courier, EnvelopeId, Flight, InboundDecision, LocalState, OutboundAction, PeerMessage,
-    Receipt, Refusal, Urgency, decide_offer, on_reply,
+    AttemptEnd, Courier, EnvelopeId, Flight, InboundDecision, LocalState, OutboundAction,
+    PeerMessage, Receipt, Refusal, Urgency, decide_offer, on_reply,
 };
 use proptest::prelude::*;
 

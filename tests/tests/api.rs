@@ -149,7 +149,7 @@ fn systems_send_and_fetch_what_their_roles_permit_and_a_request_is_done_once() {
     let (at_b, [erp_b, watchman_b, _]) = open(&mut world, "b", true);
     world.start("a");
     world.start("b");
-    let large = noise(700_000, 9);
+    let large = noise(5_000_000, 9);
     world.write("a.txt", b"the text");
     world.write("b.bin", &large);
     signed(&world, "a.txt b.bin", "first", "first");
@@ -181,7 +181,7 @@ fn systems_send_and_fetch_what_their_roles_permit_and_a_request_is_done_once() {
     assert_eq!(shown["title"], "first");
     assert_eq!(other.json("/v1/search?text=FIR")[0]["document"], id.as_str());
     let part = other.get(&format!("/v1/documents/{id}/parts/b.bin"));
-    assert_eq!(part.headers()["content-length"], "700000");
+    assert_eq!(part.headers()["content-length"], "5000000");
     let disposition = part.headers()["content-disposition"].to_str().unwrap().to_owned();
     assert_eq!(disposition, "attachment; filename*=UTF-8''b.bin");
     assert_eq!(body(part), large);

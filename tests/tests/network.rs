@@ -314,7 +314,7 @@ fn soak(documents: usize) {
             std::thread::sleep(Duration::from_millis(700 + (round as u64 * 331) % 1500));
             let victim = all[round * 7 % 4];
             world.kill(victim);
-            networks[round % 4].set(if round % 3 == 0 { BAD } else { Faults::default() });
+            networks[round % 4].set(if round.is_multiple_of(3) { BAD } else { Faults::default() });
             networks[(round + 1) % 4].cut(round % 5 == 4);
             std::thread::sleep(Duration::from_millis(200));
             world.start(victim);

@@ -466,3 +466,101 @@ fn an_agency_that_is_cut_off_catches_up_and_an_older_directory_is_refused() {
     let status = world.clerk("a", "--json node status").ok().json();
     assert_eq!(status["directory_version"], 7);
 }
+
+#[test]
+fn a_peer_that_drips_talks_out_of_turn_or_brings_old_directories_harms_nobody() {
+    let mut world = World::new();
+    world.add_agency("c", "p256");
+    world.publish(2, &["a", "b", "c"]);
+    world.set("b", "limits.witness_seconds", "1");
+    world.start("a");
+    world.start("b");
+    world.write("n.txt", b"text");
+    let seal = credential(&world, "certs-c/seal.pem", "certs-c/seal.key");
+    let old = std::fs::read(world.path("directory-1.cose")).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
+        let connection =
+            endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap().await.unwrap();
+        // Slow loris: each begins to say something, and never ends it.
+        let mut dripping = Vec::new();
+        for _ in 0..60 {
+            let (mut send, recv) = connection.open_bi().await.unwrap();
+            send.write_all(&[0, 0]).await.unwrap();
+            dripping.push((send, recv));
+        }
+        // What b asks is answered with an old directory.
+        let asked = connection.clone();
+        tokio::spawn(async move {
+            while let Ok((mut send, mut recv)) = asked.accept_bi().await {
+                let Ok(body) = recv.read_to_end(1 << 20).await else { return };
+                let Ok(PeerMessage::AskDirectory { .. }) = decode_frame(&body[4..]) else {
+                    continue;
+                };
+                let size = Some(old.len() as u64);
+                let answer = encode_frame(&PeerMessage::Directory { size }).unwrap();
+                drop(send.write_all(&answer).await);
+                drop(send.write_all(&old).await);
+                drop(send.finish());
+            }
+        });
+        // Out of turn, and no message at all.
+        for bytes in [
+            encode_frame(&PeerMessage::Want { from_chunk: 0 }).unwrap(),
+            encode_frame(&PeerMessage::Directory { size: Some(5) }).unwrap(),
+            [5u32.to_be_bytes().as_slice(), b"junk!"].concat(),
+            [u32::MAX.to_be_bytes().as_slice(), b"junk!"].concat(),
+        ] {
+            exchange(&connection, &bytes).await.expect_err("it is given up");
+        }
+        // More, or less, than was announced; then as it was announced, in the same envelope.
+        let content = vec![7u8; CHUNK_SIZE * 2];
+        let mut good = header(&world, &content);
+        good.size = content.len() as u64;
+        let envelope = good.seal(&seal, unix_now()).unwrap();
+        let ask = PeerMessage::Offer { envelope, content: None, recipient: None };
+        let ask = encode_frame(&ask).unwrap();
+        for (bytes, taken) in [
+            (content[..CHUNK_SIZE + 9].to_vec(), false),
+            ([&content[..], &content[..]].concat(), false),
+            (content[CHUNK_SIZE..].to_vec(), true),
+        ] {
+            let (mut send, mut recv) = connection.open_bi().await.unwrap();
+            send.write_all(&ask).await.unwrap();
+            let mut length = [0; 4];
+            recv.read_exact(&mut length).await.unwrap();
+            let mut want = vec![0; u32::from_be_bytes(length) as usize];
+            recv.read_exact(&mut want).await.unwrap();
+            let want = decode_frame(&want).unwrap();
+            assert!(matches!(want, PeerMessage::Want { .. }), "{want:?}");
+            drop(send.write_all(&bytes).await);
+            drop(send.finish());
+            let answer = recv.read_to_end(1 << 20).await;
+            let answer = answer.ok().filter(|a| a.len() > 4);
+            let answer = answer.map(|a| decode_frame::<PeerMessage>(&a[4..]).unwrap());
+            let evidence = matches!(answer, Some(PeerMessage::Evidence { .. }));
+            assert_eq!(evidence, taken, "{answer:?} to {} bytes", bytes.len());
+        }
+        world.send("a", "b", "n.txt", "Honest", &["--wait", "20"]);
+        // Who drips is given up in time, and the log says so.
+        for (_, mut recv) in dripping {
+            let ended = tokio::time::timeout(Duration::from_secs(40), recv.read_to_end(100)).await;
+            assert!(ended.expect("it is given up").is_err());
+        }
+        connection.close(0u32.into(), b"");
+    });
+    let log = world.log("b");
+    for line in [
+        "a stream starts with an offer or a question",
+        "a frame claims 4294967295 bytes",
+        "it fell silent",
+        "its directory is not used",
+        "CHY-4009",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    let status = world.clerk("b", "--json node status").ok().json();
+    assert_eq!(status["directory_version"], 2);
+    assert!(world.peak_mib("b") < 150, "{} MiB", world.peak_mib("b"));
+}

@@ -43,7 +43,12 @@ fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(documents::inbox))
         .routes(routes!(documents::outbox))
         .routes(routes!(documents::search))
-        .routes(routes!(documents::submit))
+        .merge(
+            // The form is read piece by piece, and the parts are as long as their header says.
+            OpenApiRouter::new()
+                .routes(routes!(documents::submit))
+                .layer(axum::extract::DefaultBodyLimit::disable()),
+        )
         .routes(routes!(documents::show))
         .routes(routes!(documents::signed))
         .routes(routes!(documents::part))
@@ -54,7 +59,11 @@ fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(ledger::checkpoint))
         .routes(routes!(ledger::entries))
         .routes(routes!(ledger::proof))
-        .routes(routes!(ledger::directory))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(ledger::directory))
+                .layer(axum::extract::DefaultBodyLimit::max(chancery_certs::MAX_DIRECTORY)),
+        )
 }
 
 fn description() -> OpenApi {
