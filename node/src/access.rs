@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     str::FromStr as _,
+    sync::{Mutex, PoisonError},
 };
 
 use cedar_policy::{
@@ -116,6 +117,36 @@ pub struct Access {
     schema: Schema,
     roles: Vec<(String, Vec<String>)>,
     types: Types,
+    /// Questions that were answered with yes. Rules and roles do not change while the node runs, so neither do answers.
+    known: Mutex<HashSet<String>>,
+}
+
+/// Answered questions that are remembered.
+const MAX_KNOWN: usize = 4096;
+
+/// All that an answer can depend on, as one text. Every piece is preceded by its length: no two questions are one text.
+fn question(principal: &Caller, caller: &Caller, action: Action, object: Object<'_>) -> String {
+    let mut text = String::new();
+    let mut piece = |piece: &str| {
+        text.push_str(&piece.len().to_string());
+        text.push(':');
+        text.push_str(piece);
+    };
+    piece(principal.name());
+    piece(caller.name());
+    piece(action.name());
+    if let Object::Document(header, incoming) = object {
+        piece(&header.kind);
+        piece(&header.module);
+        piece(header.urgency.name());
+        piece(header.classification.as_deref().unwrap_or_default());
+        piece(header.from.as_str());
+        piece(if incoming { "in" } else { "out" });
+        for recipient in header.recipients() {
+            piece(recipient.as_str());
+        }
+    }
+    text
 }
 
 impl std::fmt::Debug for Access {
@@ -187,7 +218,8 @@ impl Access {
             return Err(error.to_string());
         }
         let authorizer = Authorizer::new();
-        Ok(Self { authorizer, policies, schema, roles, types: Types::new()? })
+        let known = Mutex::default();
+        Ok(Self { authorizer, policies, schema, roles, types: Types::new()?, known })
     }
 
     /// The roles that somebody is in.
@@ -207,11 +239,23 @@ impl Access {
         action: Action,
         object: Object<'_>,
     ) -> Result<(), NodeError> {
+        let question = question(principal, caller, action, object);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(&question) {
+            return Ok(());
+        }
+        drop(known);
         let roles = self.roles_of(principal);
         let asked = self.ask(principal, caller, &roles, action, object);
         // A rule that cannot be evaluated must not let anybody in.
-        let rule = asked.unwrap_or_else(Some);
-        let Some(rule) = rule else { return Ok(()) };
+        let Some(rule) = asked.unwrap_or_else(Some) else {
+            known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= MAX_KNOWN {
+                known.clear();
+            }
+            known.insert(question);
+            return Ok(());
+        };
         let what = match object {
             Object::Node => "this node".to_owned(),
             Object::Document(header, _) => match &header.classification {

@@ -12,7 +12,7 @@ use axum::{
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 
-use crate::{NodeError, api, files::blocking, outbound, shared::Shared, store::Table, unix_now};
+use crate::{NodeError, api, files::blocking, shared::Shared, store::Table, unix_now};
 
 /// How long the store may take to answer before the node counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -79,9 +79,8 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let text = async {
-        let pending = outbound::pending(&shared).await?;
         let work = shared.clone();
-        blocking(move || work.metrics.encode(&work, pending)).await
+        blocking(move || work.metrics.encode(&work, work.outbound.pending())).await
     };
     match text.await {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),

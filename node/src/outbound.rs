@@ -444,7 +444,7 @@ fn check(
     event: Event,
 ) -> Result<(ReceivedEvidence, Batch), NodeError> {
     let entry = shared.directory()?.peer(agency)?;
-    let verified = receipt.verify(&entry.log_key)?;
+    let verified = receipt.verify_under(shared.opened.open(&receipt.checkpoint, &entry)?)?;
     let leaf = &verified.leaf;
     let fits = leaf.event == event
         && leaf.envelope == *id
@@ -533,15 +533,10 @@ async fn conclude(
         DeliveryState::Pending => ("pending", None),
     };
     shared.metrics.ended(state, after);
+    shared.outbound.over();
     // Nobody may be waiting for it.
     drop(shared.concluded.send((*id, peer.clone())));
     let work = shared.clone();
     let id = *id;
     blocking(move || relay::drop_carried(&work, &id)).await
-}
-
-/// The number of deliveries that are not over.
-pub async fn pending(shared: &Arc<Shared>) -> Result<usize, NodeError> {
-    let shared = shared.clone();
-    blocking(move || Ok(shared.store.scan(Table::Pending, &[], &[], usize::MAX)?.len())).await
 }

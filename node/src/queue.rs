@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use chancery_certs::AgencyName;
@@ -29,6 +32,8 @@ impl Queue {
 #[derive(Debug, Default)]
 pub struct Outbound {
     queues: Mutex<HashMap<AgencyName, Arc<Queue>>>,
+    /// Deliveries that are not over: counting them in the store would cost more the more there are.
+    pending: AtomicUsize,
     /// Told when there is a queue for a recipient that had none.
     pub new_peer: Notify,
 }
@@ -36,6 +41,7 @@ pub struct Outbound {
 impl Outbound {
     /// Queues a delivery whose pending record is durable.
     pub fn enqueue(&self, envelope: EnvelopeId, agency: AgencyName, urgency: Urgency) {
+        self.pending.fetch_add(1, Ordering::Relaxed);
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queues.entry(agency).or_insert_with(|| {
             self.new_peer.notify_one();
@@ -43,6 +49,16 @@ impl Outbound {
         });
         queue.new.lock().unwrap_or_else(PoisonError::into_inner).push((envelope, urgency));
         queue.more.notify_one();
+    }
+
+    /// Counts a delivery whose end is durable.
+    pub fn over(&self) {
+        self.pending.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The number of deliveries that are not over.
+    pub fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
     }
 
     /// All queues.

@@ -238,12 +238,21 @@ async fn submit(
         tokio::task::block_in_place(|| Submission::begin(shared, &client.caller, &document))?;
     let mut left = submission.parts_size();
     client.send(&LocalReply::Ready).await?;
+    // What is small is sealed in one go: changing threads costs more than that.
+    let small = left <= shared.config.limits.inline_bytes;
+    let mut gathered = Vec::new();
     while left > 0 {
         let Frame::Raw(bytes) = client.read().await? else { return Err(unexpected()) };
         left = left.checked_sub(bytes.len() as u64).ok_or_else(unexpected)?;
-        tokio::task::block_in_place(|| submission.push(&bytes))?;
+        match small {
+            true => gathered.extend_from_slice(&bytes),
+            false => tokio::task::block_in_place(|| submission.push(&bytes))?,
+        }
     }
-    let sealed = tokio::task::block_in_place(|| submission.seal(shared))?;
+    let sealed = tokio::task::block_in_place(|| {
+        submission.push(&gathered)?;
+        submission.seal(shared)
+    })?;
     let accepted = sealed.commit(shared).await?;
     tracing::info!(
         envelope = %accepted.envelope, recipients = accepted.recipients.len(), "accepted"

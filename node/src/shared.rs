@@ -33,7 +33,7 @@ use crate::{
     queue::Outbound,
     store::{Batch, Store, Table},
     unix_now,
-    witness::{PeerLedgers, Witness},
+    witness::{OpenedNotes, PeerLedgers, Witness},
 };
 
 /// The key of the directory in use, in [`Table::Meta`].
@@ -60,6 +60,8 @@ pub struct Shared {
     pub connections: Connections,
     pub outbound: Outbound,
     pub heads: OpenedHeads,
+    /// The peers' checkpoints that were opened last.
+    pub opened: OpenedNotes,
     /// What is known of the peers' ledgers.
     pub seen: Mutex<PeerLedgers>,
     /// What this node cosigns with.
@@ -117,6 +119,7 @@ impl Shared {
             connections: Connections::default(),
             outbound: Outbound::default(),
             heads: OpenedHeads::default(),
+            opened: OpenedNotes::default(),
             seen: Mutex::default(),
             witness,
             concluded: broadcast::Sender::new(4096),

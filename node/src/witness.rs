@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     NodeError,
+    directory::Peer,
     endpoint::{read_frame, write},
     files::{blocking, check_private, read_file, sync_directory, write_new, write_private},
     ledger::KeptCosignature,
@@ -34,6 +35,8 @@ use crate::{
 const MAX_WAITING: usize = 64;
 /// The most fork proofs that are kept of one peer: one says it all, and a peer must not fill the disk.
 const MAX_FORKS: usize = 64;
+/// Peers whose last checkpoint is remembered.
+const MAX_OPENED: usize = 1024;
 /// The most peers that are being asked at once.
 const MAX_ASKED: usize = 256;
 /// The most directories that are arriving at once.
@@ -96,6 +99,30 @@ impl PeerLedger {
 
     fn all(&self) -> impl Iterator<Item = &Known> {
         self.proven.iter().chain(self.waiting.values())
+    }
+}
+
+/// The checkpoint of each peer that was opened last, with the seal's certificate by which it was. The receipts of one
+/// batch come one after the other under one checkpoint, whose signature is checked once.
+#[derive(Debug, Default)]
+pub struct OpenedNotes(Mutex<HashMap<Vec<u8>, SignedCheckpoint>>);
+
+impl OpenedNotes {
+    /// Opens a checkpoint under the seal that the directory names.
+    pub fn open(&self, note: &str, peer: &Peer) -> Result<SignedCheckpoint, NodeError> {
+        // A renewed seal has another certificate: nothing that the old one signed is taken for it.
+        let seal = peer.seal_chain.first().map(|seal| seal.der().to_vec()).unwrap_or_default();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&seal).cloned();
+        if let Some(known) = known.filter(|known| known.note == note) {
+            return Ok(known);
+        }
+        let opened = SignedCheckpoint::open(note, &peer.log_key)?;
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_OPENED {
+            all.clear();
+        }
+        all.insert(seal, opened.clone());
+        Ok(opened)
     }
 }
 

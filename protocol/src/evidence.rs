@@ -53,7 +53,23 @@ impl Receipt {
         if self.proof.len() > merkle::MAX_PROOF {
             return Err(ProtocolError::Receipt("its proof is too long".into()));
         }
-        let checkpoint = SignedCheckpoint::open(&self.checkpoint, key)?;
+        self.verify_under(SignedCheckpoint::open(&self.checkpoint, key)?)
+    }
+
+    /// As [`Receipt::verify`], when its checkpoint was opened already: the receipts of one batch have one checkpoint.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when the receipt is not under that very checkpoint, or does not hold.
+    pub fn verify_under(
+        &self,
+        checkpoint: SignedCheckpoint,
+    ) -> Result<VerifiedReceipt, ProtocolError> {
+        if self.proof.len() > merkle::MAX_PROOF {
+            return Err(ProtocolError::Receipt("its proof is too long".into()));
+        }
+        if checkpoint.note != self.checkpoint {
+            return Err(ProtocolError::Receipt("it is under another checkpoint".into()));
+        }
         let state = &checkpoint.checkpoint;
         let hash = merkle::leaf_hash(&self.leaf);
         merkle::verify_inclusion(&hash, self.index, state.size, &self.proof, &state.root)?;
