@@ -15,7 +15,7 @@ use chancery_protocol::{
     AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, HeldReceipt, Indication,
     KeptCheckpoint, LedgerAudit, LogKey, SignedCheckpoint, Validation,
     merkle::leaf_hash,
-    tile::{TILE_WIDTH, Tile, TileEdge, entries, entries_path, tile_path},
+    tile::{TILE_WIDTH, Tile, TileEdge, entries_path, tile_path, whole_entries},
 };
 
 use crate::{
@@ -316,7 +316,10 @@ fn check_entries(
             more = check_history(&mut history, audit, done)?;
         }
         let path = entries_path(bundle, TILE_WIDTH);
-        let leaves = entries(&bytes).map_err(|e| Failure::from(e).at(Path::new(&path)))?;
+        let (leaves, whole) = whole_entries(&bytes);
+        if !whole {
+            audit.cut_off(&path);
+        }
         let mut stored = None;
         for (place, leaf) in leaves.iter().enumerate() {
             let hash = leaf_hash(leaf);
@@ -363,7 +366,11 @@ fn check_history(
     let bundles = history.take(HISTORY_BATCH).collect::<Result<Vec<_>, _>>()?;
     let mut kept = Vec::new();
     for bytes in &bundles {
-        kept.extend(entries(bytes).map_err(|e| Failure::from(e).at(Path::new("history")))?);
+        let (checkpoints, whole) = whole_entries(bytes);
+        if !whole {
+            audit.cut_off("history");
+        }
+        kept.extend(checkpoints);
     }
     let keys = audit.keys();
     // The keys come with the ledger: what one has signed says nothing of another.

@@ -11,15 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chancery_certs::{Credential, decode_pem_chain};
+use chancery_certs::{AgencyName, Credential, TrustStore, decode_pem_chain};
 use chancery_crypto::{
-    Commitment, ContentKey, Digest, Hasher, Kem, KemPrivateKey, SigningKey, unwrap_key, wrap_key,
+    CHUNK_SIZE, Commitment, ContentKey, Digest, Hasher, Kem, KemPrivateKey, SigningKey, unwrap_key,
+    wrap_key,
 };
 use chancery_node::{
     Batch, LocalClient, LocalReply, LocalRequest, NodeError, RocksStore, StatusView, Store as _,
     Table, read_file, unix_now,
 };
-use chancery_protocol::{DocumentHeader, Part, Urgency, sign_document};
+use chancery_protocol::{
+    ContentSealer, DocumentHeader, EnvelopeHeader, Part, Recipient, SealedContent, SignedDocument,
+    Urgency, commit_to_document, merkle, recipient_info, sign_document, verify_document,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -60,6 +64,9 @@ pub struct Exchange {
     /// Size of the large file in MiB; 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = 1024)]
     file_mib: u64,
+    /// Fill the stores with so many documents, and measure at every power of ten from a thousand on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    stored: usize,
     /// Where to work (default: a new folder in the system's temporary folder)
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -322,23 +329,67 @@ impl Exchange {
         // The first document opens the connection; it is not counted.
         send_small(&mut client, &world.officer, &[7; 10_240])?;
         wait_delivered(&world.sender, &mut client)?;
-        results.push(("throughput", self.throughput(&world)?));
+        let throughput = self.throughput(&world, self.documents)?;
+        results.push(("steps", steps(&world, &throughput)?));
+        results.push(("throughput", throughput));
         results.push(("lone", self.lone(&world)?));
         if self.file_mib > 0 {
             results.push(("file", self.file(&world)?));
         }
+        let mut growth = serde_json::Map::new();
+        for size in (3..).map(|power| 10usize.pow(power)).take_while(|size| *size <= self.stored) {
+            let at = self.at_size(&world, size)?;
+            growth.insert(size.to_string(), at);
+        }
+        for (size, value) in &growth {
+            results
+                .push(("stored", json!({ "documents": size.parse::<u64>().unwrap_or_default() })));
+            results.push(("", value.clone()));
+        }
         let before = world.receiver.status(&mut world.receiver.client()?)?.entries;
         results.push(("receiver_entries", json!(before)));
         if output.json {
-            let map = results.into_iter().map(|(name, value)| (name.to_owned(), value));
-            output.print_json(&Value::Object(map.collect()));
+            let plain = results.into_iter().filter(|(name, _)| !matches!(*name, "stored" | ""));
+            let mut map: serde_json::Map<_, _> =
+                plain.map(|(name, value)| (name.to_owned(), value)).collect();
+            if !growth.is_empty() {
+                map.insert("stored".into(), Value::Object(growth));
+            }
+            output.print_json(&Value::Object(map));
         } else {
             results.iter().for_each(|(name, value)| print(name, value));
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn throughput(&self, world: &World) -> Result<Value, Failure> {
+    /// Fills the stores up to a size, and measures there.
+    fn at_size(&self, world: &World, size: usize) -> Result<Value, Failure> {
+        let entries = world.receiver.status(&mut world.receiver.client()?)?.entries;
+        let held = usize::try_from(entries).unwrap_or(usize::MAX);
+        if let Some(missing) = size.checked_sub(held).filter(|missing| *missing > 0) {
+            self.throughput(world, missing)?;
+        }
+        // What came is indexed when the node is quiet; that is not part of what comes next.
+        let mut idle = (world.receiver.cpu()?, Instant::now());
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = (world.receiver.cpu()?, Instant::now());
+            let busy = (now.0 - idle.0) / (now.1 - idle.1).as_secs_f64();
+            idle = now;
+            if busy < 0.05 {
+                break;
+            }
+        }
+        let mut measured = self.throughput(world, 2000)?;
+        if let Some(map) = measured.as_object_mut() {
+            map.insert("sender_peak_mib".into(), json!(world.sender.peak()?));
+            map.insert("receiver_peak_mib".into(), json!(world.receiver.peak()?));
+        }
+        Ok(measured)
+    }
+
+    fn throughput(&self, world: &World, documents: usize) -> Result<Value, Failure> {
         let text = vec![42u8; 10_240];
         let next = AtomicUsize::new(0);
         let failed: Mutex<Option<Failure>> = Mutex::new(None);
@@ -349,7 +400,7 @@ impl Exchange {
                 scope.spawn(|| {
                     let work = || -> Result<(), Failure> {
                         let mut client = world.sender.client()?;
-                        while next.fetch_add(1, Ordering::Relaxed) < self.documents {
+                        while next.fetch_add(1, Ordering::Relaxed) < documents {
                             send_small(&mut client, &world.officer, &text)?;
                         }
                         Ok(())
@@ -368,10 +419,10 @@ impl Exchange {
         let accepted = start.elapsed().as_secs_f64();
         wait_delivered(&world.sender, &mut world.sender.client()?)?;
         let delivered = start.elapsed().as_secs_f64();
-        let count = self.documents as f64;
+        let count = documents as f64;
         let each = |before: f64, after: f64| (after - before) * 1e6 / count;
         Ok(json!({
-            "documents": self.documents, "bytes_each": 10_240, "clerks": self.clerks,
+            "documents": documents, "bytes_each": 10_240, "clerks": self.clerks,
             "accepted_per_second": count / accepted,
             "delivered_per_second": count / delivered,
             "sender_cpu_us_per_document": each(cpu.0, world.sender.cpu()?),
@@ -445,6 +496,108 @@ impl Exchange {
             "receiver_peak_mib": world.receiver.peak()?,
         }))
     }
+}
+
+/// What each step of a document costs the two nodes, one core, warm; the rest is the store, the network, encoding, and
+/// threads waking one another.
+fn steps(world: &World, throughput: &Value) -> Result<Value, Failure> {
+    let now = unix_now();
+    let trust = TrustStore::new(decode_pem_chain(&read_file(&world.root.join("ca/ca.pem"))?)?)?;
+    let seal = SigningKey::from_pem(
+        &String::from_utf8_lossy(&read_file(&world.root.join("a/seal.key"))?),
+        None,
+    )?;
+    let seal =
+        Credential::new(seal, decode_pem_chain(&read_file(&world.root.join("a/seal.pem"))?)?)?;
+    let text = vec![45u8; 10_240];
+    let part = Part {
+        name: "text.txt".into(),
+        media_type: "text/plain".into(),
+        size: text.len() as u64,
+        digest: Digest::of(&text),
+    };
+    let document = sign_document(&header(part)?, &world.officer, Commitment::Approval, now)?;
+    let sealed_document = document.clone().add_signature(&seal, Commitment::Origin, now)?;
+    let private = KemPrivateKey::generate(Kem::XWing);
+    let recipient = private.public_key()?;
+    let key = ContentKey::generate()?;
+    let salt = Digest::from_bytes(chancery_crypto::random()?);
+    let content = || -> Result<(Vec<u8>, SealedContent), Failure> {
+        let mut out = Vec::new();
+        let mut sealer = ContentSealer::new(&key, &salt, &sealed_document, &mut out)?;
+        sealer.push(&text, &mut out)?;
+        let sealed = sealer.finish(&mut out)?;
+        Ok((out, sealed))
+    };
+    let (bytes, sealed) = content()?;
+    let agency = "b.gov.cn".parse()?;
+    let info = recipient_info(&header_sender()?, &agency);
+    let envelope = EnvelopeHeader {
+        sender: header_sender()?,
+        recipients: vec![Recipient { agency, key: wrap_key(&recipient, &key, &info)? }],
+        size: sealed.size,
+        root: sealed.root,
+        commitment: commit_to_document(&salt, &document.id()),
+        urgency: Urgency::Routine,
+        created: now,
+        expires: now + 3600,
+    };
+    let outer = envelope.seal(&seal, now)?;
+    let hash = || {
+        let mut tree = merkle::CompactRange::default();
+        bytes.chunks(CHUNK_SIZE).for_each(|chunk| tree.push(merkle::leaf_hash(chunk)));
+        let _ = tree.root();
+    };
+    let sender = [
+        (
+            "read_and_verify_document_us",
+            micros(50, || {
+                let read = SignedDocument::decode(document.bytes())?;
+                verify_document(&read, &trust, now);
+                Ok(())
+            })?,
+        ),
+        (
+            "seal_document_us",
+            micros(50, || {
+                Ok(document.clone().add_signature(&seal, Commitment::Origin, now).map(drop)?)
+            })?,
+        ),
+        ("wrap_key_us", micros(50, || Ok(wrap_key(&recipient, &key, &info).map(drop)?))?),
+        ("encrypt_and_hash_content_us", micros(50, || content().map(drop))?),
+        ("seal_envelope_us", micros(50, || Ok(envelope.seal(&seal, now).map(drop)?))?),
+    ];
+    let receiver = [
+        (
+            "open_envelope_us",
+            micros(50, || Ok(EnvelopeHeader::open(&outer, &trust, now).map(drop)?))?,
+        ),
+        (
+            "hash_ciphertext_us",
+            micros(50, || {
+                hash();
+                Ok(())
+            })?,
+        ),
+    ];
+    let side = |name: &str, known: &[(&str, f64)]| {
+        let all = throughput.get(name).and_then(Value::as_f64).unwrap_or_default();
+        all - known.iter().map(|(_, micros)| micros).sum::<f64>()
+    };
+    let mut out = serde_json::Map::new();
+    for (name, micros) in sender {
+        out.insert(format!("sender_{name}"), json!(micros));
+    }
+    out.insert("sender_rest_us".into(), json!(side("sender_cpu_us_per_document", &sender)));
+    for (name, micros) in receiver {
+        out.insert(format!("receiver_{name}"), json!(micros));
+    }
+    out.insert("receiver_rest_us".into(), json!(side("receiver_cpu_us_per_document", &receiver)));
+    Ok(Value::Object(out))
+}
+
+fn header_sender() -> Result<AgencyName, Failure> {
+    Ok("a.gov.cn".parse()?)
 }
 
 /// What this machine's cryptography and disk allow, in the same run.

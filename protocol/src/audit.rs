@@ -338,6 +338,12 @@ impl<'a> LedgerAudit<'a> {
         self.fail(SubIndication::LedgerAltered, text);
     }
 
+    /// Takes in that a file of the ledger ends in the middle of something.
+    pub fn cut_off(&mut self, file: &str) {
+        let text = text!(("{file} is cut off"), ("{file} 不完整，末尾被截断"));
+        self.fail(SubIndication::LedgerGap, text);
+    }
+
     /// Takes in that a ledger of another agency was forked, as this one has proved.
     pub fn found_fork(&mut self, agency: &AgencyName, size: u64) {
         let text = text!(

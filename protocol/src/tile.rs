@@ -166,17 +166,25 @@ pub fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) -> Result<(), ProtocolErro
 ///
 /// # Errors
 /// [`ProtocolError::Proof`] when the bundle is cut off.
-pub fn entries(mut bundle: &[u8]) -> Result<Vec<&[u8]>, ProtocolError> {
-    let cut = || ProtocolError::Proof("a bundle of entries is cut off".into());
+pub fn entries(bundle: &[u8]) -> Result<Vec<&[u8]>, ProtocolError> {
+    match whole_entries(bundle) {
+        (entries, true) => Ok(entries),
+        (_, false) => Err(ProtocolError::Proof("a bundle of entries is cut off".into())),
+    }
+}
+
+/// The entries of a bundle up to where it is cut off, and whether it is whole.
+pub fn whole_entries(mut bundle: &[u8]) -> (Vec<&[u8]>, bool) {
     let mut out = Vec::new();
     while !bundle.is_empty() {
-        let (len, rest) = bundle.split_first_chunk::<2>().ok_or_else(cut)?;
-        let (entry, rest) =
-            rest.split_at_checked(usize::from(u16::from_be_bytes(*len))).ok_or_else(cut)?;
+        let entry = bundle
+            .split_first_chunk::<2>()
+            .and_then(|(len, rest)| rest.split_at_checked(usize::from(u16::from_be_bytes(*len))));
+        let Some((entry, rest)) = entry else { return (out, false) };
         out.push(entry);
         bundle = rest;
     }
-    Ok(out)
+    (out, true)
 }
 
 #[cfg(test)]
