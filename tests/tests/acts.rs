@@ -48,6 +48,16 @@ fn a_document_is_received_or_returned_once_and_the_sender_knows() {
     world.wait("both acts at the sender", 20, |w| w.list("a", "inbox").len() == 2);
     assert!(events(&world, "a", &id).contains(&"签收".to_owned()));
     assert!(events(&world, "a", &other).contains(&"退回".to_owned()));
+    // The same as a page: every step with its evidence, and nothing of it can be markup.
+    world.clerk_words("a", &["trace", &other, "--html", "journey.html", "--lang", "zh"]).ok();
+    let page = std::fs::read_to_string(world.path("journey.html")).unwrap();
+    for text in ["受理发送", "送达入库", "退回", "clerk@b.zj.gov.cn", "证据：其账本第"]
+    {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let odd = world.send("a", "b", "n.txt", "<script>alert(1)</script>", &["--wait", "20"]);
+    world.clerk_words("a", &["trace", &odd, "--html", "odd.html"]).ok();
+    assert!(!std::fs::read_to_string(world.path("odd.html")).unwrap().contains("<script>"));
     let out = answers(&world, "a", "退回")[0]["document"].as_str().unwrap().to_owned();
     world.clerk("a", &format!("open {out} --out returned")).ok();
     world.run("verify returned --anchor root/ca.pem").ok();

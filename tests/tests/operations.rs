@@ -293,6 +293,58 @@ fn a_clock_that_is_wrong_is_said() {
 }
 
 #[test]
+fn a_clock_that_jumps_loses_nothing_and_is_said() {
+    let mut world = World::new();
+    if tool(&world, "faketime", "--version").is_none() {
+        return;
+    }
+    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+    let file = world.path("clock").to_string_lossy().into_owned();
+    let set = |world: &World, offset: &str| {
+        world.write("clock", offset.as_bytes());
+    };
+    set(&world, "+0s");
+    world.node_env = [
+        ("LD_PRELOAD", library),
+        ("FAKETIME_TIMESTAMP_FILE", file.as_str()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("DONT_FAKE_MONOTONIC", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    world.write("n.txt", b"text");
+    world.start("a");
+    world.node_env.clear();
+    world.start("b");
+    let mut sent = 0;
+    for offset in ["+0s", "+3600s", "-90s", "+0s"] {
+        set(&world, offset);
+        for n in 0..3 {
+            // The node may think that a signature comes from the future: that is said, and nothing is promised.
+            let title = format!("{offset} {n}");
+            let words =
+                ["send", "n.txt", "--to", "b.zj.gov.cn", "--type", "通知", "--title", &title];
+            sent += usize::from(world.clerk_words("a", &words).code == 0);
+        }
+    }
+    assert!(sent >= 6, "{sent}");
+    world.wait("all deliveries", 30, |w| w.pending("a") == 0);
+    assert_eq!(world.list("b", "inbox").len(), sent);
+    world.wait("it is said", 40, |w| {
+        w.log("a").contains("the clock of this machine was set") || {
+            set(w, if w.log("a").len() % 2 == 0 { "+600s" } else { "-600s" });
+            std::thread::sleep(Duration::from_secs(11));
+            false
+        }
+    });
+    set(&world, "+0s");
+    for agency in ["a", "b"] {
+        world.export(agency, &format!("ledger-{agency}"));
+    }
+    world.run("audit ledger-a ledger-b --anchor root/ca.pem").ok();
+}
+
+#[test]
 fn settings_are_checked_and_their_mistakes_explained() {
     let world = World::new();
     let text = std::fs::read_to_string(world.path("a/node.toml")).unwrap();
