@@ -6,8 +6,8 @@ use crate::{
     sealed::{open_sealed_within, seal_within},
 };
 
-/// The largest directory, in bytes: some seven kilobytes an agency.
-pub const MAX_DIRECTORY: usize = 64 << 20;
+/// The largest directory, in bytes: some four kilobytes an agency.
+pub const MAX_DIRECTORY: usize = 32 << 20;
 
 const STATEMENT: &str = "application/vnd.chancery.encryption-key+cbor";
 const CARD: &str = "application/vnd.chancery.agency-card+cbor";

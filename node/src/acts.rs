@@ -22,6 +22,8 @@ use crate::{
     unix_now,
 };
 
+/// Where the module of official documents keeps the acts that took effect, in [`Table::Modules`].
+const ACTS: &[u8] = b"official-documents/acts/";
 /// Characters of a title that an answer repeats.
 const TITLE: usize = 200;
 
@@ -38,7 +40,7 @@ pub struct ActRecord {
 
 /// The key of a document's act. The sender is part of it: nobody else's withdrawal stands in the way.
 pub fn act_key(original: &DocumentId, sender: &AgencyName) -> Vec<u8> {
-    [original.digest().as_bytes().as_slice(), sender.as_str().as_bytes()].concat()
+    [ACTS, original.digest().as_bytes(), sender.as_str().as_bytes()].concat()
 }
 
 /// The act that took effect on a document of a sender.
@@ -47,7 +49,7 @@ pub fn of(
     original: &DocumentId,
     sender: &AgencyName,
 ) -> Result<Option<ActRecord>, NodeError> {
-    let found = shared.store.get(Table::Acts, &act_key(original, sender))?;
+    let found = shared.store.get(Table::Modules, &act_key(original, sender))?;
     Ok(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
 }
 
@@ -85,7 +87,7 @@ pub struct CheckedAct {
 /// How an act takes effect.
 #[derive(Debug)]
 pub struct Effect {
-    /// Under which key in [`Table::Acts`].
+    /// Under which key in [`Table::Modules`].
     pub key: Vec<u8>,
     /// On which document.
     pub original: DocumentId,
@@ -126,7 +128,7 @@ pub fn check(shared: &Shared, header: &DocumentHeader) -> Result<Option<CheckedA
         return Err(refuse("a document is returned with a reason"));
     }
     let key = act_key(&original, &theirs.from);
-    if shared.store.get(Table::Acts, &key)?.is_some() {
+    if shared.store.get(Table::Modules, &key)?.is_some() {
         return Err(too_late(shared, &original, &theirs.from));
     }
     let sender = theirs.from.clone();
@@ -163,10 +165,10 @@ pub fn withdraw(
     let key = act_key(&original, &header.from);
     let mut commit = Commit {
         leaves: vec![leaf(Event::WithdrawalAcceptance)],
-        absent: Some((Table::Acts, key.clone())),
+        absent: Some((Table::Modules, key.clone())),
         ..Commit::default()
     };
-    commit.batch.put(Table::Acts, key, cbor::encode(&record)?);
+    commit.batch.put(Table::Modules, key, cbor::encode(&record)?);
     let accepted = match shared.ledger.commit_blocking(commit)? {
         Outcome::Committed(_) => true,
         Outcome::Exists => {

@@ -285,8 +285,8 @@ impl Submission {
         if let Some(Effect { key, .. }) = &self.effect {
             let (kind, document) = (self.document.header().kind.clone(), self.document.id());
             let record = ActRecord { kind, document, time: now };
-            commit.batch.put(Table::Acts, key.clone(), cbor::encode(&record)?);
-            commit.absent = Some((Table::Acts, key.clone()));
+            commit.batch.put(Table::Modules, key.clone(), cbor::encode(&record)?);
+            commit.absent = Some((Table::Modules, key.clone()));
         }
         let document = self.document.id();
         let Self { effect, request, .. } = self;
@@ -427,6 +427,13 @@ fn peek(
     if commit_to_document(&salt, &document.id()) != header.commitment {
         let why = "the document inside is not the one that the envelope commits to";
         return Err(chancery_protocol::ProtocolError::Envelope(why.into()).into());
+    }
+    // Whoever has a genuine document of another agency could hand it on in an envelope of its own: it would look as
+    // if that agency had sent it here.
+    let (inner, own) = (document.header(), &shared.identity.agency);
+    if inner.from != header.sender || (record.incoming && !inner.recipients().contains(&own)) {
+        let why = format!("it is of {} and holds a document of {}", header.sender, inner.from);
+        return Err(chancery_protocol::ProtocolError::Envelope(why).into());
     }
     Ok((record, salt, document))
 }

@@ -121,6 +121,12 @@ async fn answer(
     let (body, permit) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
     let (envelope, content, recipient) = match decode_frame(&body)? {
         PeerMessage::Offer { envelope, content, recipient } => (envelope, content, recipient),
+        PeerMessage::AskDirectory { .. } | PeerMessage::AskGrowth { .. }
+            if shared.limits.offer(peer).is_err() =>
+        {
+            let why = "it asks more often than it may".to_owned();
+            return Err(NodeError::Network { peer: peer.to_string(), why });
+        }
         PeerMessage::AskDirectory { version } => {
             drop((body, permit));
             let _one = bounds.asking.lock().await;

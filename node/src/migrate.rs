@@ -27,7 +27,7 @@ pub fn run(store: &RocksStore, from: u64) -> Result<(), NodeError> {
     if from < 2 {
         to_version_2(store)?;
     }
-    // Version 3 added tables, and entries that a program of version 2 cannot read.
+    // Versions 3 and 4 added tables, and entries that programs before them cannot read.
     let mut batch = Batch::default();
     batch.put(Table::Meta, SCHEMA_KEY, SCHEMA.to_be_bytes());
     store.write(batch)?;

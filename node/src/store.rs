@@ -18,7 +18,7 @@ use crate::{NodeError, migrate};
 
 /// The version of what the tables hold. A store of a newer version is refused; an older one is brought
 /// up to it (see `migrate.rs`).
-pub const SCHEMA: u64 = 3;
+pub const SCHEMA: u64 = 4;
 /// The key of the version in [`Table::Meta`].
 pub const SCHEMA_KEY: &[u8] = b"schema";
 
@@ -70,8 +70,9 @@ pub enum Table {
     Forks,
     /// Signed orders to remove content, by digest.
     Orders,
-    /// The act that took effect on a document that came in, by document and sender; see `acts.rs`.
-    Acts,
+    /// The state of application modules, by module and a key of its own: what follows from verified documents, kept
+    /// so that it need not be worked out anew. See `acts.rs` for the first.
+    Modules,
     /// Requests with an idempotency key that were done, by caller and key.
     Requests,
     /// Envelopes whose content is to be removed from the disk: the ledger says already that it is gone.
@@ -98,7 +99,7 @@ impl Table {
         Self::Cosignatures,
         Self::Forks,
         Self::Orders,
-        Self::Acts,
+        Self::Modules,
         Self::Requests,
         Self::Erasing,
     ];
@@ -123,7 +124,7 @@ impl Table {
             Self::Cosignatures => "cosignatures",
             Self::Forks => "forks",
             Self::Orders => "orders",
-            Self::Acts => "acts",
+            Self::Modules => "modules",
             Self::Requests => "requests",
             Self::Erasing => "erasing",
         }

@@ -39,8 +39,8 @@ const MAX_FORKS: usize = 64;
 const MAX_OPENED: usize = 1024;
 /// The most peers that are being asked at once.
 const MAX_ASKED: usize = 256;
-/// The most directories that are arriving at once.
-const MAX_DOWNLOADS: usize = 4;
+/// The most directories that are arriving at once: reading one takes several times its size.
+const MAX_DOWNLOADS: usize = 1;
 /// For how long a peer whose directory could not be used is not asked for another.
 const AVOIDED: Duration = Duration::from_secs(600);
 /// How long a peer may take to answer.

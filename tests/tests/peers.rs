@@ -564,3 +564,56 @@ fn a_peer_that_drips_talks_out_of_turn_or_brings_old_directories_harms_nobody() 
     assert_eq!(status["directory_version"], 2);
     assert!(world.peak_mib("b") < 150, "{} MiB", world.peak_mib("b"));
 }
+
+#[test]
+fn a_genuine_document_of_another_agency_in_an_envelope_of_ones_own_is_not_taken_for_its_sending() {
+    let mut world = World::new();
+    world.add_agency("c", "p256");
+    world.publish(2, &["a", "b", "c"]);
+    world.start("b");
+    let seal = credential(&world, "certs-c/seal.pem", "certs-c/seal.key");
+    let now = unix_now();
+    // What `a` has sent to `c`, and only to `c`; and a document of `c` itself for somebody else.
+    for (n, from) in ["a.zj.gov.cn", "c.zj.gov.cn"].into_iter().enumerate() {
+        let own = ["certs-a", "certs-c"][n];
+        let signer = credential(&world, &format!("{own}/clerk.pem"), &format!("{own}/clerk.key"));
+        let header_ = DocumentHeader {
+            kind: "通知".into(),
+            number: None,
+            title: "for c alone".into(),
+            from: from.parse().unwrap(),
+            to: vec![["c.zj.gov.cn", "a.zj.gov.cn"][n].parse().unwrap()],
+            cc: Vec::new(),
+            classification: None,
+            urgency: Urgency::Routine,
+            created: now,
+            deadline: None,
+            in_reply_to: None,
+            module: "official-documents".into(),
+            fields: std::collections::BTreeMap::new(),
+            parts: Vec::new(),
+            nonce: Digest::of(b"nonce"),
+        };
+        let document = sign_document(&header_, &signer, Commitment::Approval, now).unwrap();
+        let (key, salt) = (ContentKey::generate().unwrap(), Digest::of(b"salt"));
+        let mut content = Vec::new();
+        let sealer = ContentSealer::new(&key, &salt, &document, &mut content).unwrap();
+        sealer.finish(&mut content).unwrap();
+        let mut outer = header_with(&world, &content, &key);
+        outer.commitment = commit_to_document(&salt, &document.id());
+        let envelope = outer.seal(&seal, now).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
+            let connection =
+                endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap().await.unwrap();
+            let answer = offer(&connection, envelope, &content).await;
+            assert!(matches!(answer, PeerMessage::Evidence { .. }), "{answer:?}");
+        });
+        let inbox = world.list("b", "inbox");
+        assert_eq!(inbox.len(), n + 1);
+        assert!(inbox[0]["error"].as_str().unwrap().contains("CHY-3004"), "{inbox:#?}");
+        let id = document.id();
+        world.clerk("b", &format!("receive {id}")).refused(1, "CHY-4011");
+    }
+}
