@@ -207,7 +207,7 @@ fn systems_send_and_fetch_what_their_roles_permit_and_a_request_is_done_once() {
 
     // What the roles do not permit names its rule; who is not known is told how to come in.
     let auditor = System::plain(at_b, Some(&watchman_b));
-    assert_eq!(auditor.json("/v1/ledger/checkpoint")["size"].as_u64().unwrap() > 0, true);
+    assert!(auditor.json("/v1/ledger/checkpoint")["size"].as_u64().unwrap() > 0);
     let why = auditor.refused(&format!("/v1/documents/{id}/parts/a.txt"), 403, "CHY-4018");
     assert!(why["detail"].as_str().unwrap().contains("token:watchman (roles: auditor)"), "{why}");
     let nobody = System::plain(at_a, Some(&nobody));
