@@ -136,7 +136,7 @@ pub fn check(shared: &Shared, header: &DocumentHeader) -> Result<Option<CheckedA
 }
 
 /// Takes in a withdrawal that has come: in time it takes effect, else it is refused; either is recorded in the
-/// ledger and told to the sender. It can be repeated.
+/// ledger. The sender is told too, if the directory allows it now: that is not tried again. It can be repeated.
 pub fn withdraw(
     shared: &Shared,
     id: &EnvelopeId,
