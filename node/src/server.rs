@@ -168,7 +168,12 @@ async fn answer(
         LocalRequest::PlanPurge { id } => {
             let (shared, caller) = (shared.clone(), client.caller.clone());
             shared.permit(&caller, Action::Purge, Object::Node)?;
-            blocking(move || purge::plan(&shared, &id)).await?
+            blocking(move || {
+                // The plan shows the title.
+                desk::find(&shared, &caller, &id, Action::List)?;
+                purge::plan(&shared, &id)
+            })
+            .await?
         }
         LocalRequest::Purge { order } => {
             shared.permit(&client.caller, Action::Purge, Object::Node)?;
