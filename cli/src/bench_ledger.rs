@@ -40,7 +40,7 @@ pub struct LedgerBench {
     #[arg(long, value_name = "N", default_value_t = 1024)]
     callers: u64,
     /// Lone appends at each size, one after the other
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     lone: u64,
     /// Checkpoints of the ledger that is audited, two signatures each
     #[arg(long, value_name = "N", default_value_t = 5000)]

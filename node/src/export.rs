@@ -11,7 +11,7 @@ use chancery_protocol::{
 
 use crate::{
     KeptCosignature, NodeError,
-    ledger::{all_seals, cosignatures, cosigned, tile_key},
+    ledger::{all_seals, cosignatures, cosigned},
     records::ReceivedEvidence,
     store::{Read, Table},
     witness,
@@ -113,11 +113,10 @@ impl<'a> LedgerFiles<'a> {
     /// The first `width` hashes of a tile, when it has so many.
     ///
     /// # Errors
-    /// [`NodeError::Store`].
+    /// [`NodeError::Store`], or [`NodeError::Damaged`] when entries are missing.
     pub fn tile(&self, level: u32, tile: u64, width: usize) -> Result<Option<Vec<u8>>, NodeError> {
-        let bytes = self.tables.get(Table::Tiles, &tile_key(level, tile))?;
         // The tile may have grown since the checkpoint was taken: only its start counts.
-        Ok(bytes.and_then(|b| b.get(..width * Digest::LEN).map(<[u8]>::to_vec)))
+        crate::ledger::tile(self.tables, level, tile, width)
     }
 
     /// The checkpoints that the ledger has sealed up to its size, in bundles like those of entries.

@@ -3,7 +3,7 @@
 //! caller waits for nobody.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
@@ -97,7 +97,9 @@ pub struct KeptCosignature {
     pub statement: ByteBuf,
 }
 
-/// The tree over the store: reads nodes through cached tiles.
+/// The tree over the store: reads nodes through cached tiles. The last tile of the lowest level is not stored
+/// before it is full: its hashes are those of the last entries, which are. (It would be written anew with every
+/// commit, up to 8 KB of it, when a lone commit is 1 KB.)
 struct Tree {
     store: Arc<dyn Store>,
     size: u64,
@@ -107,10 +109,61 @@ struct Tree {
 }
 
 /// The key of a tile in [`Table::Tiles`].
-pub fn tile_key(level: u32, index: u64) -> Vec<u8> {
+fn tile_key(level: u32, index: u64) -> Vec<u8> {
     let mut key = level.to_be_bytes().to_vec();
     key.extend(index.to_be_bytes());
     key
+}
+
+/// A tile as it is stored: full tiles, and on the higher levels those that grow.
+fn stored_tile(
+    tables: &(impl Read + ?Sized),
+    level: u32,
+    index: u64,
+) -> Result<Option<Tile>, NodeError> {
+    let stored = tables.get(Table::Tiles, &tile_key(level, index))?;
+    Ok(stored.map(|bytes| Tile::decode(&bytes)).transpose()?)
+}
+
+/// Completes a tile of the lowest level with the hashes of entries until it has `width` hashes.
+fn complete(
+    tables: &(impl Read + ?Sized),
+    tile: &mut Tile,
+    index: u64,
+    width: usize,
+) -> Result<(), NodeError> {
+    let Some(more) = width.checked_sub(tile.width()).filter(|more| *more > 0) else {
+        return Ok(());
+    };
+    let from = index * TILE_WIDTH as u64 + tile.width() as u64;
+    let leaves = tables.scan(Table::Leaves, &from.to_be_bytes(), &[], more)?;
+    for (at, (key, leaf)) in (from..).zip(&leaves) {
+        if *key != at.to_be_bytes() {
+            return Err(NodeError::Damaged(format!("entry {at} is missing")));
+        }
+        tile.push(merkle::leaf_hash(leaf));
+    }
+    match tile.width() < width {
+        true => Err(NodeError::Damaged(format!("entry {} is missing", from + leaves.len() as u64))),
+        false => Ok(()),
+    }
+}
+
+/// The first `width` hashes of a tile in a store's tables, if it has so many.
+///
+/// # Errors
+/// [`NodeError::Store`], or [`NodeError::Damaged`] when entries are missing.
+pub fn tile(
+    tables: &(impl Read + ?Sized),
+    level: u32,
+    index: u64,
+    width: usize,
+) -> Result<Option<Vec<u8>>, NodeError> {
+    let mut tile = stored_tile(tables, level, index)?.unwrap_or_default();
+    if level == 0 {
+        complete(tables, &mut tile, index, width)?;
+    }
+    Ok(tile.encode().get(..width * Digest::LEN).map(<[u8]>::to_vec))
 }
 
 impl Tree {
@@ -128,14 +181,18 @@ impl Tree {
                 index + 1 >= edge || grown.contains(key)
             });
         }
-        match self.tiles.entry((level, index)) {
-            std::collections::hash_map::Entry::Occupied(tile) => Ok(tile.into_mut()),
-            std::collections::hash_map::Entry::Vacant(slot) => {
-                let stored = self.store.get(Table::Tiles, &tile_key(level, index))?;
-                let tile = stored.map(|bytes| Tile::decode(&bytes)).transpose()?;
-                Ok(slot.insert(tile.unwrap_or_default()))
+        let tile = match self.tiles.entry((level, index)) {
+            Entry::Occupied(tile) => tile.into_mut(),
+            Entry::Vacant(slot) => {
+                slot.insert(stored_tile(&*self.store, level, index)?.unwrap_or_default())
             }
+        };
+        if level == 0 {
+            let entries = self.size.saturating_sub(index * TILE_WIDTH as u64);
+            let width = usize::try_from(entries).unwrap_or(TILE_WIDTH).min(TILE_WIDTH);
+            complete(&*self.store, tile, index, width)?;
         }
+        Ok(tile)
     }
 
     fn node(&mut self, level: u32, index: u64) -> Result<Digest, NodeError> {
@@ -169,10 +226,22 @@ impl Tree {
         self.grown.clear();
     }
 
-    /// Goes on with a tree that has grown in the store: full tiles never change.
+    /// Puts the tiles that have grown into a batch.
+    fn put_grown(&mut self, batch: &mut Batch) -> Result<(), NodeError> {
+        for (level, index) in self.grown.clone() {
+            let tile = self.load(level, index)?;
+            if level > 0 || tile.width() == TILE_WIDTH {
+                batch.put(Table::Tiles, tile_key(level, index), tile.encode());
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with a tree that has grown in the store: full tiles never change, and the lowest level grows by
+    /// what is read of the entries.
     fn follow(&mut self, size: u64) {
         self.size = size;
-        self.tiles.retain(|_, tile| tile.width() == TILE_WIDTH);
+        self.tiles.retain(|(level, _), tile| *level == 0 || tile.width() == TILE_WIDTH);
     }
 }
 
@@ -243,27 +312,26 @@ impl Ledger {
         let origin = Checkpoint::origin_of(seal.name().agency());
         let mut tree = Tree::new(store.clone(), 0);
         let kept = store.get(Table::Meta, NEWEST)?;
-        let newest = match &kept {
+        let newest = match StoredCheckpoint::read(&*store)? {
             None => {
                 let empty = Checkpoint { origin, size: 0, root: merkle::empty_root() };
                 let (note, cose) = (empty.sign(&seal)?, empty.sign_cose(&seal)?);
                 let signed = SignedCheckpoint { checkpoint: empty, note };
                 Newest { signed, cose: Some(cose.into()) }
             }
-            Some(bytes) => {
-                let stored: StoredCheckpoint = cbor::decode(bytes)?;
-                tree.size = stored.size;
+            Some(stored) => {
+                tree.size = stored.checkpoint.size;
                 stored.check(&mut tree)?;
-                if stored.origin != origin {
-                    let why = format!("it is the ledger {}, not {origin}", stored.origin);
+                let StoredCheckpoint { checkpoint, kept } = stored;
+                if checkpoint.origin != origin {
+                    let why = format!("it is the ledger {}, not {origin}", checkpoint.origin);
                     return Err(NodeError::Damaged(why));
                 }
                 check_edge(&*store, &mut tree)?;
                 // The seal may have been renewed since, and a first version made no COSE signatures: what
                 // is shown from now on is by the key in use. History keeps what was given.
-                let checkpoint = stored.checkpoint();
                 let (note, cose) =
-                    match (SignedCheckpoint::open(&stored.note, &log_key(&seal)?), stored.cose) {
+                    match (SignedCheckpoint::open(&kept.note, &log_key(&seal)?), kept.cose) {
                         (Ok(signed), Some(cose)) => (signed.note, cose),
                         (Ok(signed), None) => (signed.note, checkpoint.sign_cose(&seal)?.into()),
                         (Err(_), _) => {
@@ -438,13 +506,12 @@ impl LedgerView {
     /// [`NodeError::Damaged`] when the tree and the checkpoint do not agree.
     pub fn open(store: Arc<dyn Store>) -> Result<Self, NodeError> {
         let empty = || NodeError::Damaged("there is no sealed ledger in it".into());
-        let stored: StoredCheckpoint =
-            cbor::decode(&store.get(Table::Meta, NEWEST)?.ok_or_else(empty)?)?;
-        let mut tree = Tree::new(store.clone(), stored.size);
+        let stored = StoredCheckpoint::read(&*store)?.ok_or_else(empty)?;
+        let mut tree = Tree::new(store.clone(), stored.checkpoint.size);
         stored.check(&mut tree)?;
-        let checkpoint = stored.checkpoint();
-        let signed = SignedCheckpoint { checkpoint, note: stored.note };
-        let newest = Arc::new(Mutex::new(Newest { signed, cose: stored.cose }));
+        let StoredCheckpoint { checkpoint, kept: KeptCheckpoint { note, cose } } = stored;
+        let signed = SignedCheckpoint { checkpoint, note };
+        let newest = Arc::new(Mutex::new(Newest { signed, cose }));
         Ok(Self { reader: Mutex::new(tree), newest, store })
     }
 
@@ -621,11 +688,11 @@ pub fn cosignatures(
 /// # Errors
 /// [`NodeError::Damaged`] when tiles are missing.
 pub fn stored_tree(store: Arc<dyn Store>) -> Result<Option<(Digest, String)>, NodeError> {
-    let Some(kept) = store.get(Table::Meta, NEWEST)? else { return Ok(None) };
-    let stored: StoredCheckpoint = cbor::decode(&kept)?;
-    let mut tree = Tree::new(store, stored.size);
-    let root = merkle::root(stored.size, |level, index| tree.node(level, index))?;
-    Ok(Some((root, stored.note)))
+    let Some(stored) = StoredCheckpoint::read(&*store)? else { return Ok(None) };
+    let size = stored.checkpoint.size;
+    let mut tree = Tree::new(store, size);
+    let root = merkle::root(size, |level, index| tree.node(level, index))?;
+    Ok(Some((root, stored.kept.note)))
 }
 
 /// Puts a ledger together in a store of its own from entries that somebody else kept.
@@ -684,10 +751,7 @@ impl LedgerBuilder {
     }
 
     fn write(&mut self) -> Result<(), NodeError> {
-        for (level, index) in self.tree.grown.clone() {
-            let bytes = self.tree.load(level, index)?.encode();
-            self.batch.put(Table::Tiles, tile_key(level, index), bytes);
-        }
+        self.tree.put_grown(&mut self.batch)?;
         self.tree.grown.clear();
         self.tree.store.write(std::mem::take(&mut self.batch))
     }
@@ -701,14 +765,15 @@ impl LedgerBuilder {
         signed: &SignedCheckpoint,
         cose: Option<ByteBuf>,
     ) -> Result<(), NodeError> {
-        let Checkpoint { origin, size, root } = signed.checkpoint.clone();
-        let stored = StoredCheckpoint { origin, size, root, note: signed.note.clone(), cose };
+        let SignedCheckpoint { checkpoint, note } = signed.clone();
+        let size = checkpoint.size;
+        let stored = StoredCheckpoint { checkpoint, kept: KeptCheckpoint { note, cose } };
         if self.tree.size != size {
             let why = format!("it has {} entries, sealed are {size}", self.tree.size);
             return Err(NodeError::Damaged(why));
         }
         stored.check(&mut self.tree)?;
-        self.batch.put(Table::Meta, NEWEST, cbor::encode(&stored)?);
+        stored.put(&mut self.batch)?;
         self.batch.put(Table::Meta, CLOSED, []);
         self.write()
     }
@@ -772,31 +837,68 @@ fn log_key(seal: &Credential) -> Result<LogKey, NodeError> {
     Ok(LogKey::new(&origin, &seal.key().public_key())?)
 }
 
-#[derive(Serialize, Deserialize)]
+/// The newest checkpoint as it is stored. Under [`NEWEST`] there are its size and root, on which the next commit
+/// rests; the rest of it is in [`Table::Checkpoints`] anyway.
 struct StoredCheckpoint {
+    checkpoint: Checkpoint,
+    kept: KeptCheckpoint,
+}
+
+/// As versions of the store before the fifth kept it under [`NEWEST`].
+#[derive(Deserialize)]
+struct WholeCheckpoint {
     origin: String,
     size: u64,
     root: Digest,
     note: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     cose: Option<ByteBuf>,
 }
 
+/// What is stored under [`NEWEST`] for a checkpoint.
+fn newest_value(size: u64, root: &Digest) -> Vec<u8> {
+    [&size.to_be_bytes()[..], root.as_bytes()].concat()
+}
+
 impl StoredCheckpoint {
+    /// Reads the newest checkpoint; none in a ledger without entries.
+    fn read(tables: &(impl Read + ?Sized)) -> Result<Option<Self>, NodeError> {
+        let Some(newest) = tables.get(Table::Meta, NEWEST)? else { return Ok(None) };
+        let fixed = newest.split_first_chunk::<8>().filter(|(_, root)| root.len() == Digest::LEN);
+        let Some((size, _)) = fixed else {
+            let WholeCheckpoint { origin, size, root, note, cose } = cbor::decode(&newest)?;
+            let checkpoint = Checkpoint { origin, size, root };
+            return Ok(Some(Self { checkpoint, kept: KeptCheckpoint { note, cose } }));
+        };
+        let kept = tables.get(Table::Checkpoints, size)?;
+        let missing = || NodeError::Damaged("the newest checkpoint is missing".into());
+        let kept: KeptCheckpoint = cbor::decode(&kept.ok_or_else(missing)?)?;
+        let checkpoint = Checkpoint::read_unverified(&kept.note)?;
+        if newest_value(checkpoint.size, &checkpoint.root) != newest {
+            let why = "the newest checkpoint is not the one that the last commit has sealed";
+            return Err(NodeError::Damaged(why.into()));
+        }
+        Ok(Some(Self { checkpoint, kept }))
+    }
+
+    /// Puts it as the newest. Gives what is under [`NEWEST`] then.
+    fn put(&self, batch: &mut Batch) -> Result<Vec<u8>, NodeError> {
+        let Checkpoint { size, root, .. } = &self.checkpoint;
+        let newest = newest_value(*size, root);
+        batch.put(Table::Checkpoints, size.to_be_bytes(), cbor::encode(&self.kept)?);
+        batch.put(Table::Meta, NEWEST, newest.as_slice());
+        Ok(newest)
+    }
+
     /// Refuses a tree that does not give the sealed root.
     fn check(&self, tree: &mut Tree) -> Result<(), NodeError> {
-        let root = merkle::root(self.size, |level, index| tree.node(level, index))?;
-        if root != self.root {
+        let Checkpoint { size, root, .. } = &self.checkpoint;
+        if merkle::root(*size, |level, index| tree.node(level, index))? != *root {
             return Err(NodeError::Damaged(format!(
-                "the tree of {} entries does not give the root of its checkpoint",
-                self.size
+                "the tree of {size} entries does not give the root of its checkpoint"
             )));
         }
         Ok(())
-    }
-
-    fn checkpoint(&self) -> Checkpoint {
-        Checkpoint { origin: self.origin.clone(), size: self.size, root: self.root }
     }
 }
 
@@ -941,7 +1043,7 @@ impl Writer {
         let size = tree.size;
         let root = merkle::root(size, |level, index| tree.node(level, index))?;
         let origin = Checkpoint::origin_of(seal.name().agency());
-        let checkpoint = Checkpoint { origin: origin.clone(), size, root };
+        let checkpoint = Checkpoint { origin, size, root };
         let note = checkpoint.sign(seal)?;
         let cose = Some(ByteBuf::from(checkpoint.sign_cose(seal)?));
         let mut receipts = Vec::with_capacity(placed.len());
@@ -962,21 +1064,16 @@ impl Writer {
             }
             receipts.push(own);
         }
-        for (level, index) in tree.grown.clone() {
-            let bytes = tree.load(level, index)?.encode();
-            batch.put(Table::Tiles, tile_key(level, index), bytes);
-        }
-        let kept = KeptCheckpoint { note: note.clone(), cose: cose.clone() };
-        batch.put(Table::Checkpoints, size.to_be_bytes(), cbor::encode(&kept)?);
-        let stored =
-            StoredCheckpoint { origin, size, root, note: note.clone(), cose: cose.clone() };
-        let stored = cbor::encode(&stored)?;
-        batch.put(Table::Meta, NEWEST, stored.as_slice());
+        tree.put_grown(&mut batch)?;
+        let kept = KeptCheckpoint { note, cose };
+        let stored = StoredCheckpoint { checkpoint, kept };
+        let newest = stored.put(&mut batch)?;
         // Whoever else might write to this store has not: there is one history.
         batch.require(Table::Meta, NEWEST, self.kept.clone());
         self.store.write(batch)?;
-        self.kept = Some(stored);
+        self.kept = Some(newest);
         tree.grown.clear();
+        let StoredCheckpoint { checkpoint, kept: KeptCheckpoint { note, cose } } = stored;
         Ok((Newest { signed: SignedCheckpoint { checkpoint, note }, cose }, receipts))
     }
 }
@@ -1142,14 +1239,28 @@ mod tests {
         let ledger = Ledger::open(store.clone(), seal.clone()).expect("opens");
         receipts(&ledger, commit(0..300)).await;
         ledger.close();
-        let mut tile = store.get(Table::Tiles, &tile_key(0, 1)).expect("reads").expect("a tile");
-        if let Some(byte) = tile.first_mut() {
-            *byte ^= 1;
+        // A hash in a tile, and an entry whose hash is in no stored tile yet.
+        for (table, key) in
+            [(Table::Tiles, tile_key(1, 0)), (Table::Leaves, 299u64.to_be_bytes().to_vec())]
+        {
+            let true_one = store.get(table, &key).expect("reads").expect("it is there");
+            let mut bent = true_one.clone();
+            if let Some(byte) = bent.first_mut() {
+                *byte ^= 1;
+            }
+            for (value, fits) in [(Some(bent), false), (None, false), (Some(true_one), true)] {
+                let mut batch = Batch::default();
+                match value {
+                    Some(value) => batch.put(table, key.clone(), value),
+                    None => batch.delete(table, key.clone()),
+                }
+                store.write(batch).expect("writes");
+                match Ledger::open(store.clone(), seal.clone()) {
+                    Ok(ledger) => ledger.close(),
+                    Err(error) => assert_eq!(error.code(), "CHY-4005"),
+                }
+                assert_eq!(Ledger::open(store.clone(), seal.clone()).is_ok(), fits);
+            }
         }
-        let mut batch = Batch::default();
-        batch.put(Table::Tiles, tile_key(0, 1), tile);
-        store.write(batch).expect("writes");
-        let refused = Ledger::open(store, seal).expect_err("damaged");
-        assert_eq!(refused.code(), "CHY-4005");
     }
 }

@@ -27,7 +27,8 @@ pub fn run(store: &RocksStore, from: u64) -> Result<(), NodeError> {
     if from < 2 {
         to_version_2(store)?;
     }
-    // Versions 3 and 4 added tables, and entries that programs before them cannot read.
+    // Versions 3 and 4 added tables, and entries that programs before them cannot read. Version 5 reads what is
+    // there: it writes the last tile only when it is full, and of the newest checkpoint only size and root.
     let mut batch = Batch::default();
     batch.put(Table::Meta, SCHEMA_KEY, SCHEMA.to_be_bytes());
     store.write(batch)?;

@@ -18,7 +18,7 @@ use crate::{NodeError, migrate};
 
 /// The version of what the tables hold. A store of a newer version is refused; an older one is brought
 /// up to it (see `migrate.rs`).
-pub const SCHEMA: u64 = 4;
+pub const SCHEMA: u64 = 5;
 /// The key of the version in [`Table::Meta`].
 pub const SCHEMA_KEY: &[u8] = b"schema";
 
@@ -361,7 +361,7 @@ impl RocksStore {
     /// [`NodeError::Schema`].
     pub fn known(self) -> Result<Self, NodeError> {
         match self.schema()? {
-            // Version 3 only added to version 2.
+            // What was added or moved since version 2 is read in both forms.
             Some(2..=SCHEMA) => Ok(self),
             found => Err(NodeError::Schema { found: found.unwrap_or_default(), known: SCHEMA }),
         }

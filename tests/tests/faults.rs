@@ -211,11 +211,11 @@ fn damaged_data_is_named_and_never_handed_out() {
     world.stop("b");
     let store = chancery_node::RocksStore::open(&world.path("b/data/store")).unwrap();
     use chancery_node::{Batch, Read as _, Store as _, Table};
-    let (key, tile) = store.scan(Table::Tiles, &[], &[], 1).unwrap().remove(0);
-    let mut bad = tile.clone();
+    let (key, entry) = store.scan(Table::Leaves, &[], &[], 1).unwrap().remove(0);
+    let mut bad = entry.clone();
     bad[5] ^= 1;
     let mut batch = Batch::default();
-    batch.put(Table::Tiles, key.clone(), bad);
+    batch.put(Table::Leaves, key.clone(), bad);
     store.write(batch).unwrap();
     drop(store);
     let answer = world.run("node run --config b/node.toml");
@@ -224,7 +224,7 @@ fn damaged_data_is_named_and_never_handed_out() {
     // A store of a newer version is not touched.
     let store = chancery_node::RocksStore::open(&world.path("b/data/store")).unwrap();
     let mut batch = Batch::default();
-    batch.put(Table::Tiles, key, tile);
+    batch.put(Table::Leaves, key, entry);
     batch.put(Table::Meta, *b"schema", 99u64.to_be_bytes());
     store.write(batch).unwrap();
     drop(store);

@@ -175,11 +175,10 @@ fn proofs_of_entries_travel_as_evidence_and_as_cose_receipts() {
     }
 }
 
-/// A world of two nodes that the first version wrote: 20 and 13 entries, small and large contents.
-#[test]
-fn a_store_of_the_first_version_is_brought_up_and_loses_nothing() {
+/// Puts the nodes that an older version left behind in place of a world's own, and starts them.
+fn older(sample: &str) -> World {
     let mut world = World::new();
-    let sample = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples/store-v1.tar.xz");
+    let sample = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples").join(sample);
     let status = std::process::Command::new("tar")
         .args(["-xJf", sample.to_str().unwrap(), "--one-top-level=old", "-C"])
         .arg(world.dir.path())
@@ -195,13 +194,17 @@ fn a_store_of_the_first_version_is_brought_up_and_loses_nothing() {
         world.start(agency);
         assert!(world.log(agency).contains("the store has the newer schema"));
     }
-    for (agency, size, inbox) in [("a", 20, 2), ("b", 13, 9)] {
+    world
+}
+
+/// Both nodes have so many entries and documents in their inboxes, of which every `step`-th opens.
+fn has_everything(world: &World, expected: [(&str, u64, usize); 2], step: usize) {
+    for (agency, size, inbox) in expected {
         let status = world.clerk(agency, "--json ledger status").ok().json();
         assert_eq!(status["size"], size, "{status}");
         let list = world.list(agency, "inbox");
         assert_eq!(list.len(), inbox);
-        // Every document opens, with evidence that was given before there were COSE signatures.
-        for (n, document) in list.iter().enumerate() {
+        for (n, document) in list.iter().enumerate().step_by(step) {
             let id = document["document"].as_str().unwrap();
             let out = format!("got-{agency}-{n}");
             world.clerk(agency, &format!("open {id} --out {out}")).ok();
@@ -211,11 +214,42 @@ fn a_store_of_the_first_version_is_brought_up_and_loses_nothing() {
     }
     let answer = world.run("audit out-a out-b --anchor old/root/ca.pem");
     assert_eq!(answer.code, 0, "{answer:?}");
+}
+
+/// A world of two nodes that the first version wrote: 20 and 13 entries, small and large contents.
+#[test]
+fn a_store_of_the_first_version_is_brought_up_and_loses_nothing() {
+    let mut world = older("store-v1.tar.xz");
+    // Every document opens, with evidence that was given before there were COSE signatures.
+    has_everything(&world, [("a", 20, 2), ("b", 13, 9)], 1);
     // Started again there is nothing to bring up.
     world.stop("a");
     std::fs::remove_file(world.path("a.log")).unwrap();
     world.start("a");
     assert!(!world.log("a").contains("newer schema"));
+}
+
+/// A world of two nodes of the fourth schema, which stored the tiles at the edge of the tree: here of 13 and 139
+/// hashes.
+#[test]
+fn a_store_of_the_fourth_schema_goes_on_from_the_edge_of_its_tree() {
+    let mut world = older("store-v4.tar.xz");
+    has_everything(&world, [("a", 269, 3), ("b", 139, 133)], 13);
+    // The tiles grow beyond what was stored; what is stored then fills them.
+    world.write("n.txt", b"text");
+    for n in 0..60 {
+        world.send("a", "b", "n.txt", &format!("more {n}"), &[]);
+        world.send("b", "a", "n.txt", &format!("back {n}"), &[]);
+    }
+    world.wait("all documents", 60, |w| w.pending("a") == 0 && w.pending("b") == 0);
+    for agency in ["a", "b"] {
+        world.stop(agency);
+        world.start(agency);
+        world.export(agency, &format!("later-{agency}"));
+    }
+    assert!(world.path("later-b/tile/0/000").exists());
+    let answer = world.run("audit later-a later-b --anchor old/root/ca.pem");
+    assert_eq!(answer.code, 0, "{answer:?}");
 }
 
 /// The tiles of an export, as Cloudflare's port of Go's `sumdb/tlog` asks for them.
