@@ -28,12 +28,24 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CborError> {
 /// # Errors
 /// As [`encode`].
 pub fn encode_within<T: Serialize + ?Sized>(value: &T, most: usize) -> Result<Vec<u8>, CborError> {
+    // What is written often has its fields in the order of the encoding (see `is_in_order`): then these bytes are
+    // deterministic already.
+    let bytes = serde_cbor::to_vec(&value).map_err(structure)?;
+    if check_within(&bytes, most).is_ok() {
+        return Ok(bytes);
+    }
     // A generic value sorts its map keys by RFC 7049 §3.9, which for definite shortest heads is
     // also bytewise order; `check` proves it for these very bytes.
     let tree = serde_cbor::value::to_value(value).map_err(structure)?;
     let bytes = serde_cbor::to_vec(&tree).map_err(structure)?;
     check_within(&bytes, most)?;
     Ok(bytes)
+}
+
+/// Whether a value's fields are declared in the order in which their keys are encoded (shorter names first), so that
+/// [`encode`] writes it in one go. It takes a third of the time.
+pub fn is_in_order<T: Serialize + ?Sized>(value: &T) -> bool {
+    serde_cbor::to_vec(&value).is_ok_and(|bytes| check(&bytes).is_ok())
 }
 
 /// Decodes exactly one deterministic item of at most [`MAX_BYTES`].
@@ -211,6 +223,42 @@ mod tests {
         let bytes = encode(&Form { zz: 1, b: 2, aaa: 3 }).expect("a plain form");
         // {"b": 2, "zz": 1, "aaa": 3}: shorter heads first, as RFC 8949 §4.2.1 has it.
         assert_eq!(bytes, hex("a3616202627a7a016361616103"));
+    }
+
+    /// Every kind of thing that serde tells apart.
+    #[derive(Serialize)]
+    enum Kind {
+        Unit,
+        New(Option<Option<i64>>),
+        Tuple(u8, (i8, u64)),
+        Struct { a: &'static str, b: std::collections::BTreeMap<u16, char> },
+    }
+
+    #[test]
+    fn what_is_in_order_is_written_as_what_is_sorted() {
+        #[derive(Serialize)]
+        struct Sorted {
+            a: Vec<Kind>,
+            bytes: serde_bytes::ByteBuf,
+        }
+        #[derive(Serialize)]
+        struct Unsorted {
+            bytes: serde_bytes::ByteBuf,
+            a: Vec<Kind>,
+        }
+        let kinds = || {
+            let map = [(1, 'é'), (256, '驿')].into_iter().collect();
+            let inside = Kind::Struct { a: "x", b: map };
+            let numbers = Kind::Tuple(0, (-128, u64::MAX));
+            vec![Kind::Unit, Kind::New(None), Kind::New(Some(Some(-1))), numbers, inside]
+        };
+        let bytes = || serde_bytes::ByteBuf::from(vec![7; 300]);
+        let (sorted, unsorted) =
+            (Sorted { a: kinds(), bytes: bytes() }, Unsorted { bytes: bytes(), a: kinds() });
+        assert!(is_in_order(&sorted) && !is_in_order(&unsorted));
+        assert_eq!(encode(&sorted).expect("plain"), encode(&unsorted).expect("plain"));
+        // Neither way lets through what the form has no place for.
+        assert!(encode(&0.5).is_err() && encode(&[Some(0.5f32)]).is_err());
     }
 
     #[test]

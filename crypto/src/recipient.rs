@@ -95,14 +95,14 @@ impl KemPrivateKey {
 /// A content key, encrypted for one recipient key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrappedKey {
-    /// The mechanism.
-    pub kem: Kem,
-    /// The encapsulated shared secret (`enc` in RFC 9180).
-    #[serde(with = "serde_bytes")]
-    pub enc: Vec<u8>,
     /// The content key under AES-256-GCM.
     #[serde(with = "serde_bytes")]
     pub ct: Vec<u8>,
+    /// The encapsulated shared secret (`enc` in RFC 9180).
+    #[serde(with = "serde_bytes")]
+    pub enc: Vec<u8>,
+    /// The mechanism.
+    pub kem: Kem,
 }
 
 /// Wraps `content_key` for `recipient`. `info` names the use and is bound into the key schedule.

@@ -130,11 +130,11 @@ impl LogKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptCheckpoint {
-    /// The signed note.
-    pub note: String,
     /// The COSE signature over the root; ledgers of the first version have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cose: Option<ByteBuf>,
+    /// The signed note.
+    pub note: String,
 }
 
 impl KeptCheckpoint {

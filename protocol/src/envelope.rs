@@ -51,10 +51,10 @@ impl FromStr for EnvelopeId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipient {
-    /// The agency.
-    pub agency: AgencyName,
     /// The wrapped content key.
     pub key: WrappedKey,
+    /// The agency.
+    pub agency: AgencyName,
 }
 
 /// The use that a content key is wrapped for: it binds sender and recipient (`info` of RFC 9180).
@@ -66,22 +66,22 @@ pub fn recipient_info(sender: &AgencyName, recipient: &AgencyName) -> Vec<u8> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvelopeHeader {
-    /// The sending agency.
-    pub sender: AgencyName,
-    /// The recipients.
-    pub recipients: Vec<Recipient>,
-    /// Bytes of ciphertext.
-    pub size: u64,
     /// The Merkle root over the ciphertext chunks.
     pub root: Digest,
-    /// The salted commitment to the document inside.
-    pub commitment: Digest,
-    /// The urgency.
-    pub urgency: Urgency,
+    /// Bytes of ciphertext.
+    pub size: u64,
+    /// The sending agency.
+    pub sender: AgencyName,
     /// When it was sealed, in seconds since 1970 UTC.
     pub created: i64,
     /// Until when delivery is tried.
     pub expires: i64,
+    /// The urgency.
+    pub urgency: Urgency,
+    /// The salted commitment to the document inside.
+    pub commitment: Digest,
+    /// The recipients.
+    pub recipients: Vec<Recipient>,
 }
 
 /// An envelope header whose seal and path were verified.

@@ -17,6 +17,9 @@ const MAX_SEALS: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
+    /// The seal's COSE signature over the checkpoint's root: what a COSE receipt (RFC 9942) is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cose: Option<serde_bytes::ByteBuf>,
     /// The leaf's bytes.
     #[serde(with = "serde_bytes")]
     pub leaf: Vec<u8>,
@@ -26,9 +29,6 @@ pub struct Receipt {
     pub proof: Vec<Digest>,
     /// The sealed checkpoint, a C2SP signed note.
     pub checkpoint: String,
-    /// The seal's COSE signature over the checkpoint's root: what a COSE receipt (RFC 9942) is made of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cose: Option<serde_bytes::ByteBuf>,
 }
 
 /// What a verified receipt says.
@@ -286,10 +286,11 @@ pub fn verify_cose_receipt(
 #[cfg(test)]
 mod tests {
     use chancery_certs::{Issuer, Subject};
+    use chancery_crypto::{Kem, WrappedKey};
 
     use super::*;
     use crate::{
-        EnvelopeId,
+        EnvelopeHeader, EnvelopeId, KeptCheckpoint, PeerMessage, Recipient, Urgency,
         document::tests::{NOW, World, credential, world},
     };
 
@@ -322,6 +323,31 @@ mod tests {
             chain: world.seal.chain().iter().map(|c| c.der().to_vec().into()).collect(),
             salt: None,
         }
+    }
+
+    #[test]
+    fn what_every_delivery_writes_is_written_in_one_go() {
+        let receipt = evidence(&world()).receipt;
+        let leaf = Leaf::decode(&receipt.leaf).expect("a leaf");
+        assert!(cbor::is_in_order(&leaf) && cbor::is_in_order(&receipt));
+        let key = WrappedKey { kem: Kem::XWing, enc: vec![1; 9], ct: vec![2; 9] };
+        let header = EnvelopeHeader {
+            sender: leaf.counterpart.clone(),
+            recipients: vec![Recipient { agency: leaf.counterpart.clone(), key }],
+            size: 1,
+            root: leaf.commitment,
+            commitment: leaf.commitment,
+            urgency: Urgency::Flash,
+            created: NOW,
+            expires: NOW,
+        };
+        assert!(cbor::is_in_order(&header));
+        let (envelope, content) = (vec![1; 9], Some(vec![2; 9].into()));
+        let offer = PeerMessage::Offer { envelope, content, recipient: Some(leaf.counterpart) };
+        assert!(cbor::is_in_order(&offer));
+        let (note, cose) = (receipt.checkpoint.clone(), receipt.cose.clone());
+        assert!(cbor::is_in_order(&KeptCheckpoint { note, cose }));
+        assert!(cbor::is_in_order(&PeerMessage::Evidence { receipt }));
     }
 
     fn told_checkpoint(evidence: &Evidence) -> Checkpoint {

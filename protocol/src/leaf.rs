@@ -55,19 +55,19 @@ impl Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Leaf {
+    /// When, in seconds since 1970 UTC, by this node's clock.
+    pub time: i64,
     /// What happened.
     pub event: Event,
     /// To which envelope.
     pub envelope: EnvelopeId,
+    /// The digest of the evidence that came with it, or of the order that it follows, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Digest>,
     /// The salted commitment to the document inside; see [`crate::commit_to_document`].
     pub commitment: Digest,
     /// The other agency: the sender of what came in, the recipient of what went out.
     pub counterpart: AgencyName,
-    /// When, in seconds since 1970 UTC, by this node's clock.
-    pub time: i64,
-    /// The digest of the evidence that came with it, or of the order that it follows, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Digest>,
 }
 
 impl Leaf {

@@ -47,12 +47,12 @@ impl Refusal {
 pub enum PeerMessage {
     /// The sender has an envelope. Small ones bring their ciphertext along.
     Offer {
-        /// The sealed outer header.
-        #[serde(with = "serde_bytes")]
-        envelope: Vec<u8>,
         /// The whole ciphertext, when it is small.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content: Option<serde_bytes::ByteBuf>,
+        /// The sealed outer header.
+        #[serde(with = "serde_bytes")]
+        envelope: Vec<u8>,
         /// The recipient to whom the receiver is to carry it on; none when it is the recipient itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         recipient: Option<AgencyName>,
