@@ -366,12 +366,14 @@ impl Exchange {
     fn at_size(&self, world: &World, size: usize) -> Result<Value, Failure> {
         let entries = world.receiver.status(&mut world.receiver.client()?)?.entries;
         let held = usize::try_from(entries).unwrap_or(usize::MAX);
-        if let Some(missing) = size.checked_sub(held).filter(|missing| *missing > 0) {
+        let missing = size.saturating_sub(held);
+        if missing > 0 {
             self.throughput(world, missing)?;
         }
         // What came is indexed when the node is quiet; that is not part of what comes next.
         let mut idle = (world.receiver.cpu()?, Instant::now());
-        let end = Instant::now() + PATIENCE;
+        let indexed = Duration::from_millis(2 * u64::try_from(missing).unwrap_or_default());
+        let end = Instant::now() + PATIENCE + indexed;
         while Instant::now() < end {
             std::thread::sleep(Duration::from_millis(500));
             let now = (world.receiver.cpu()?, Instant::now());

@@ -378,6 +378,15 @@ fn print_line(output: &Output, view: &DocumentView) {
     let arrow = if view.incoming { "←" } else { "→" };
     let act = view.act.as_deref().map_or_else(String::new, |act| format!("   {}", plain(act)));
     println!("    {arrow} {agencies}   {}{act}", view.indication);
+    if let Some(deadline) = view.deadline {
+        // Whether it was answered is in `trace`; that its time is over can be seen here.
+        let over = if deadline < unix_now() { output.t(" (over)", "（已过期）") } else { "" };
+        println!(
+            "      {} {}{over}",
+            output.t("answer wanted by", "请于此前答复："),
+            time(deadline)
+        );
+    }
     for delivery in &view.deliveries {
         println!("      {}: {}", delivery.agency, state_name(output, delivery.state));
     }

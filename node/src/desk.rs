@@ -137,6 +137,7 @@ fn unopened(envelope: EnvelopeId, incoming: bool, error: &NodeError) -> Document
         cc: Vec::new(),
         classification: None,
         urgency: chancery_protocol::Urgency::Routine,
+        deadline: None,
         parts: Vec::new(),
         signers: Vec::new(),
         in_reply_to: None,
@@ -198,6 +199,7 @@ pub fn view(shared: &Shared, head: &OpenedHead) -> Result<DocumentView, NodeErro
         cc: header.cc.clone(),
         classification: header.classification.clone(),
         urgency: header.urgency,
+        deadline: header.deadline,
         parts: header
             .parts
             .iter()

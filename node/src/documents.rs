@@ -20,6 +20,7 @@ use crate::{
     acts::{self, ActRecord, Effect},
     content::{PlainReader, Spool},
     desk,
+    fresh::FreshEnvelope,
     heads::OpenedHead,
     ledger::receipt_key,
     records::{
@@ -248,6 +249,11 @@ impl Submission {
         let own_key =
             identity.encryption().storage.seal(&self.key, header.commitment.as_bytes())?;
         let inline = shared.content.keep(self.spool.finish()?, &id)?;
+        let fresh = inline.as_ref().map(|content| FreshEnvelope {
+            header: header.clone(),
+            sealed: envelope.clone(),
+            content: content.clone(),
+        });
         let record = EnvelopeRecord {
             sealed: envelope,
             incoming: false,
@@ -290,7 +296,7 @@ impl Submission {
         }
         let document = self.document.id();
         let Self { effect, request, .. } = self;
-        Ok(SealedSubmission { id, document, header, commit, effect, request })
+        Ok(SealedSubmission { id, document, header, fresh, commit, effect, request })
     }
 }
 
@@ -300,6 +306,8 @@ pub struct SealedSubmission {
     id: EnvelopeId,
     document: DocumentId,
     header: EnvelopeHeader,
+    /// What the courier need not read back.
+    fresh: Option<FreshEnvelope>,
     commit: Commit,
     /// How an act takes effect, of which only the first does.
     effect: Option<Effect>,
@@ -336,6 +344,9 @@ impl SealedSubmission {
         }
         let recipients: Vec<_> = self.header.recipients.iter().map(|r| r.agency.clone()).collect();
         shared.metrics.accepted();
+        if let Some(fresh) = self.fresh {
+            shared.fresh.put(self.id, fresh, recipients.len());
+        }
         for agency in &recipients {
             shared.outbound.enqueue(self.id, agency.clone(), self.header.urgency);
         }
@@ -460,13 +471,19 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
 /// Puts up to `limit` envelopes that came in into the index. Returns how many it looked at.
 pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError> {
     // Withdrawals act: each is done once, by one of those who index.
-    let _one = shared.indexing.lock().unwrap_or_else(PoisonError::into_inner);
-    let waiting = shared.store.scan(Table::Unindexed, &[], &[], limit)?;
+    let mut from = shared.indexing.lock().unwrap_or_else(PoisonError::into_inner);
+    // It goes on where it was: at the start of the table lie all those that have gone, until the store clears them
+    // away, and to look there each time would cost more the more had come.
+    let mut waiting = shared.store.scan(Table::Unindexed, &from, &[], limit)?;
+    if waiting.is_empty() && !from.is_empty() {
+        from.clear();
+        waiting = shared.store.scan(Table::Unindexed, &[], &[], limit)?;
+    }
     let count = waiting.len();
     if count == 0 {
         return Ok(0);
     }
-    let mut batch = Batch::default();
+    let (mut batch, mut next) = (Batch::default(), Vec::new());
     for (key, _) in waiting {
         if let Some(id) = EnvelopeId::from_slice(&key) {
             match peek(shared, &id) {
@@ -483,9 +500,11 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
                 Err(error) => tracing::warn!(envelope = %id, %error, "envelope cannot be opened"),
             }
         }
+        next = [key.as_slice(), &[0]].concat();
         batch.delete(Table::Unindexed, key);
     }
     shared.store.write(batch)?;
+    *from = next;
     Ok(count)
 }
 

@@ -18,6 +18,7 @@ mod endpoint;
 mod error;
 mod export;
 mod files;
+mod fresh;
 mod heads;
 mod identity;
 mod inbound;

@@ -2,7 +2,7 @@
 //! [`chancery_protocol::encode_frame`], and raw data frames, whose length has its top bit set.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::Path,
 };
@@ -22,6 +22,9 @@ use crate::{NodeError, api::RefusalSchema, records::DeliveryState};
 pub(crate) const RAW: u32 = 1 << 31;
 /// The largest raw data frame.
 pub(crate) const MAX_RAW: usize = 1 << 20;
+
+/// Up to so many bytes it is cheaper to copy a piece behind its length than to write twice.
+const SMALL: usize = 64 << 10;
 
 /// What a clerk or operator asks the node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -246,6 +249,9 @@ pub struct DocumentView {
     /// `routine`, `urgent` or `flash`.
     #[schema(value_type = String)]
     pub urgency: Urgency,
+    /// Until when an answer is wanted, in seconds since 1970 UTC.
+    #[serde(default)]
+    pub deadline: Option<i64>,
     pub parts: Vec<PartView>,
     pub signers: Vec<String>,
     #[serde(default)]
@@ -349,7 +355,7 @@ pub(crate) fn read_length(bytes: [u8; 4]) -> Result<(usize, bool), NodeError> {
 /// A connection to the local node, blocking, for the command line.
 #[derive(Debug)]
 pub struct LocalClient {
-    stream: UnixStream,
+    stream: BufReader<UnixStream>,
     path: std::path::PathBuf,
 }
 
@@ -360,7 +366,7 @@ impl LocalClient {
     /// [`NodeError::File`] when no node listens there.
     pub fn connect(path: &Path) -> Result<Self, NodeError> {
         let stream = UnixStream::connect(path).map_err(NodeError::file(path))?;
-        Ok(Self { stream, path: path.to_owned() })
+        Ok(Self { stream: BufReader::new(stream), path: path.to_owned() })
     }
 
     fn failed(&self) -> impl FnOnce(std::io::Error) -> NodeError + use<> {
@@ -374,7 +380,7 @@ impl LocalClient {
     pub fn send(&mut self, request: &LocalRequest) -> Result<(), NodeError> {
         let frame = encode_frame(request)?;
         let failed = self.failed();
-        self.stream.write_all(&frame).map_err(failed)
+        self.stream.get_mut().write_all(&frame).map_err(failed)
     }
 
     /// Sends raw data.
@@ -386,8 +392,15 @@ impl LocalClient {
             // A piece has at most MAX_RAW bytes, which fit.
             let length = u32::try_from(piece.len()).unwrap_or(u32::MAX) | RAW;
             let failed = self.failed();
-            let sent = self.stream.write_all(&length.to_be_bytes());
-            sent.and_then(|()| self.stream.write_all(piece)).map_err(failed)?;
+            let stream = self.stream.get_mut();
+            let sent = match piece.len() <= SMALL {
+                true => stream.write_all(&[&length.to_be_bytes(), piece].concat()),
+                false => {
+                    let sent = stream.write_all(&length.to_be_bytes());
+                    sent.and_then(|()| stream.write_all(piece))
+                }
+            };
+            sent.map_err(failed)?;
         }
         Ok(())
     }

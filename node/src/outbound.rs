@@ -1,7 +1,11 @@
 //! The sending side: one courier per peer, who carries what is pending until evidence, a final
 //! refusal or expiry.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chancery_certs::AgencyName;
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
@@ -88,6 +92,7 @@ async fn courier(shared: Arc<Shared>, peer: AgencyName, queue: Arc<Queue>) {
     let mut courier = Courier::new(shared.config.limits.peer_deliveries);
     let mut stop = shared.stop.subscribe();
     let mut flights: JoinSet<(Flight, AttemptEnd)> = JoinSet::new();
+    let mut flying: HashMap<tokio::task::Id, Flight> = HashMap::new();
     let mut arrivals = shared.arrivals.subscribe();
     'carrying: loop {
         for (envelope, urgency) in queue.take() {
@@ -102,7 +107,8 @@ async fn courier(shared: Arc<Shared>, peer: AgencyName, queue: Arc<Queue>) {
                 Ok((hop, connection)) => {
                     courier.reached();
                     let way = Way { recipient: peer.clone(), hop, connection };
-                    flights.spawn(fly(shared.clone(), way, flight));
+                    let task = flights.spawn(fly(shared.clone(), way, flight.clone()));
+                    flying.insert(task.id(), flight);
                 }
                 // Also what cannot be carried expires.
                 Err(error) if has_expired(&shared, &peer, &flight).await => {
@@ -117,19 +123,24 @@ async fn courier(shared: Arc<Shared>, peer: AgencyName, queue: Arc<Queue>) {
         }
         let due = courier.due().map(|due| start + Duration::from_millis(due));
         tokio::select! {
-            Some(ended) = flights.join_next(), if !flights.is_empty() => match ended {
-                Ok((flight, end)) => {
-                    let envelope = flight.envelope;
-                    let pause = courier.ended(flight, end, clock(), random());
-                    if let Some(pause_ms) = pause {
-                        tracing::debug!(%envelope, %peer, pause_ms, "it is tried again");
+            Some(ended) = flights.join_next_with_id(), if !flights.is_empty() => {
+                let (flight, end) = match ended {
+                    Ok((id, (flight, end))) => {
+                        flying.remove(&id);
+                        (flight, end)
                     }
+                    Err(error) => {
+                        tracing::error!(%peer, %error, "a delivery's task ended badly; it is tried again");
+                        let Some(flight) = flying.remove(&error.id()) else { continue };
+                        shared.fresh.forget(&flight.envelope);
+                        (flight, AttemptEnd::Failed)
+                    }
+                };
+                let envelope = flight.envelope;
+                if let Some(pause_ms) = courier.ended(flight, end, clock(), random()) {
+                    tracing::debug!(%envelope, %peer, pause_ms, "it is tried again");
                 }
-                Err(error) => {
-                    tracing::error!(%peer, %error, "a delivery's task ended badly; it goes on after a restart");
-                    courier.dropped();
-                }
-            },
+            }
             () = queue.more.notified() => {}
             () = tokio::time::sleep_until(due.unwrap_or(start)), if due.is_some() => {}
             // It may be the very one that could not be reached.
@@ -215,6 +226,7 @@ async fn fly(shared: Arc<Shared>, way: Way, flight: Flight) -> (Flight, AttemptE
             AttemptEnd::Failed
         }
     };
+    shared.fresh.forget(&flight.envelope);
     // Also what a peer puts off again and again expires.
     match has_expired(&shared, peer, &flight).await {
         true => (flight, AttemptEnd::Concluded),
@@ -233,11 +245,20 @@ async fn has_expired(shared: &Arc<Shared>, peer: &AgencyName, flight: &Flight) -
     }
 }
 
-fn load(shared: &Shared, id: &EnvelopeId) -> Result<(EnvelopeRecord, EnvelopeHeader), NodeError> {
+/// An envelope on its way.
+struct Parcel {
+    id: EnvelopeId,
+    header: EnvelopeHeader,
+    /// Whether it is only carried on from somebody else.
+    transit: bool,
+}
+
+fn load(shared: &Shared, id: &EnvelopeId) -> Result<(EnvelopeRecord, Parcel), NodeError> {
     let record = EnvelopeRecord::get(&*shared.store, id)?
         .ok_or_else(|| NodeError::Damaged(format!("envelope {id} is missing")))?;
     let (_, header) = record.header()?;
-    Ok((record, header))
+    let parcel = Parcel { id: *id, header, transit: record.transit };
+    Ok((record, parcel))
 }
 
 /// Concludes a delivery whose time is over.
@@ -246,17 +267,18 @@ async fn expire(
     peer: &AgencyName,
     id: &EnvelopeId,
 ) -> Result<bool, NodeError> {
-    let (_, header) = load(shared, id)?;
-    if unix_now() <= header.expires {
+    let (_, parcel) = load(shared, id)?;
+    if unix_now() <= parcel.header.expires {
         return Ok(false);
     }
     let conclusion = Conclusion {
         event: Event::RelayFailure,
         state: DeliveryState::Expired,
         refusal: None,
+        relayed: DeliveryRecord::get(&*shared.store, id, peer)?.and_then(|d| d.relayed),
         evidence: None,
     };
-    conclude(shared, peer, id, &header, conclusion).await?;
+    conclude(shared, peer, &parcel, conclusion).await?;
     tracing::warn!(envelope = %id, %peer, "delivery expired");
     Ok(true)
 }
@@ -268,17 +290,15 @@ async fn deliver(
     flight: &Flight,
 ) -> Result<AttemptEnd, NodeError> {
     let (id, peer, recipient) = (flight.envelope, &way.hop, &way.recipient);
-    let (record, header) = load(shared, &id)?;
-    let delivery = DeliveryRecord::get(&*shared.store, &id, recipient)?;
-    let Some(delivery) = delivery.filter(|d| d.state == DeliveryState::Pending) else {
+    let Some(Load { sealed, parcel, mut relayed_before, mut cipher }) = fresh(shared, &id)
+        .map_or_else(|| read_load(shared, &id, recipient), |load| Ok(Some(load)))?
+    else {
         return Ok(AttemptEnd::Concluded);
     };
-    let mut cipher = shared.content.read(&*shared.store, &id, record.in_file)?;
+    let header = &parcel.header;
     let content = match &mut cipher {
         // A relay that has it already need not be sent it again.
-        Ciphertext::Inline(bytes) if delivery.relayed.is_none() => {
-            Some(std::mem::take(bytes).into())
-        }
+        Ciphertext::Inline(bytes) if relayed_before.is_none() => Some(std::mem::take(bytes).into()),
         _ => None,
     };
     let inline = content.is_some();
@@ -290,7 +310,7 @@ async fn deliver(
     // A stream that has ended has no priority to set, and the write below says so.
     drop(send.set_priority(header.urgency.priority()));
     let via = (peer != recipient).then(|| recipient.clone());
-    let offer = PeerMessage::Offer { envelope: record.sealed, content, recipient: via };
+    let offer = PeerMessage::Offer { envelope: sealed, content, recipient: via };
     endpoint::write(&mut send, &encode_frame(&offer)?, peer).await?;
     if inline {
         drop(send.finish());
@@ -331,13 +351,13 @@ async fn deliver(
                 cipher = Ciphertext::Inline(Vec::new());
             }
             OutboundAction::Relayed(receipt) => {
-                if !relayed && delivery.relayed.is_none() {
-                    accept_relay(shared, way, &id, &header, receipt).await?;
+                if !relayed && relayed_before.is_none() {
+                    relayed_before = accept_relay(shared, way, &parcel, receipt).await?;
                 }
                 (relayed, sent) = (true, true);
             }
             OutboundAction::Conclude(receipt) => {
-                accept(shared, recipient, &id, &header, receipt).await?;
+                accept(shared, recipient, &parcel, relayed_before, receipt).await?;
                 return Ok(AttemptEnd::Concluded);
             }
             OutboundAction::RetryAfter(pause) => return Ok(AttemptEnd::PutOff(pause)),
@@ -351,24 +371,62 @@ async fn deliver(
                     event: Event::RelayRejection,
                     state: DeliveryState::Refused,
                     refusal: Some(refusal),
+                    relayed: relayed_before,
                     evidence: None,
                 };
-                conclude(shared, recipient, &id, &header, conclusion).await?;
+                conclude(shared, recipient, &parcel, conclusion).await?;
                 return Ok(AttemptEnd::Concluded);
             }
         }
     }
 }
 
-/// Checks a relay's receipt and keeps it. The delivery goes on until the recipient's own is here.
+/// What is to be handed over.
+struct Load {
+    sealed: Vec<u8>,
+    parcel: Parcel,
+    /// The digest of a relay's receipt, if one has it already.
+    relayed_before: Option<Digest>,
+    cipher: Ciphertext,
+}
+
+/// What was accepted a moment ago, and of which no delivery has failed.
+fn fresh(shared: &Shared, id: &EnvelopeId) -> Option<Load> {
+    let fresh = shared.fresh.get(id)?;
+    Some(Load {
+        sealed: fresh.sealed.clone(),
+        parcel: Parcel { id: *id, header: fresh.header.clone(), transit: false },
+        relayed_before: None,
+        cipher: Ciphertext::Inline(fresh.content.clone()),
+    })
+}
+
+/// Reads what is to be handed over; nothing when the delivery is over.
+fn read_load(
+    shared: &Shared,
+    id: &EnvelopeId,
+    recipient: &AgencyName,
+) -> Result<Option<Load>, NodeError> {
+    let (record, parcel) = load(shared, id)?;
+    let delivery = DeliveryRecord::get(&*shared.store, id, recipient)?;
+    let Some(delivery) = delivery.filter(|d| d.state == DeliveryState::Pending) else {
+        return Ok(None);
+    };
+    let cipher = shared.content.read(&*shared.store, id, record.in_file)?;
+    let (sealed, relayed_before) = (record.sealed, delivery.relayed);
+    Ok(Some(Load { sealed, parcel, relayed_before, cipher }))
+}
+
+/// Checks a relay's receipt and keeps it. The delivery goes on until the recipient's own is here. Gives the receipt's
+/// digest, unless another of this relay was kept before.
 async fn accept_relay(
     shared: &Arc<Shared>,
     way: &Way,
-    id: &EnvelopeId,
-    header: &EnvelopeHeader,
+    parcel: &Parcel,
     receipt: Receipt,
-) -> Result<(), NodeError> {
-    let (received, seen) = check(shared, &way.hop, id, header, receipt, Event::RelayAcceptance)?;
+) -> Result<Option<Digest>, NodeError> {
+    let Parcel { id, header, .. } = parcel;
+    let (received, seen) = check(shared, &way.hop, parcel, receipt, Event::RelayAcceptance)?;
     let digest = Digest::of(&cbor::encode(&received.receipt)?);
     let now = unix_now();
     let leaf = Leaf {
@@ -390,7 +448,7 @@ async fn accept_relay(
     shared.ledger.commit(commit).await?;
     if shared.store.get(Table::Evidence, digest.as_bytes())?.is_none() {
         // Another receipt of this relay was recorded before; one is enough.
-        return Ok(());
+        return Ok(None);
     }
     let mut record = DeliveryRecord::pending(now);
     record.relayed = Some(digest);
@@ -398,7 +456,7 @@ async fn accept_relay(
     batch.put(Table::Deliveries, delivery_key(id, &way.recipient), cbor::encode(&record)?);
     shared.store.write(batch)?;
     tracing::info!(envelope = %id, recipient = %way.recipient, relay = %way.hop, "relayed");
-    Ok(())
+    Ok(Some(digest))
 }
 
 async fn read_reply(
@@ -438,8 +496,7 @@ async fn send_file(
 fn check(
     shared: &Shared,
     agency: &AgencyName,
-    id: &EnvelopeId,
-    header: &EnvelopeHeader,
+    parcel: &Parcel,
     receipt: Receipt,
     event: Event,
 ) -> Result<(ReceivedEvidence, Batch), NodeError> {
@@ -447,9 +504,9 @@ fn check(
     let verified = receipt.verify_under(shared.opened.open(&receipt.checkpoint, &entry)?)?;
     let leaf = &verified.leaf;
     let fits = leaf.event == event
-        && leaf.envelope == *id
-        && leaf.commitment == header.commitment
-        && leaf.counterpart == header.sender;
+        && leaf.envelope == parcel.id
+        && leaf.commitment == parcel.header.commitment
+        && leaf.counterpart == parcel.header.sender;
     if !fits {
         let why = "it is for something else".to_owned();
         return Err(chancery_protocol::ProtocolError::Receipt(why).into());
@@ -464,18 +521,19 @@ fn check(
 async fn accept(
     shared: &Arc<Shared>,
     recipient: &AgencyName,
-    id: &EnvelopeId,
-    header: &EnvelopeHeader,
+    parcel: &Parcel,
+    relayed: Option<Digest>,
     receipt: Receipt,
 ) -> Result<(), NodeError> {
     let conclusion = Conclusion {
         event: Event::EvidenceReceived,
         state: DeliveryState::Delivered,
         refusal: None,
-        evidence: Some(check(shared, recipient, id, header, receipt, Event::ContentConsignment)?),
+        relayed,
+        evidence: Some(check(shared, recipient, parcel, receipt, Event::ContentConsignment)?),
     };
-    conclude(shared, recipient, id, header, conclusion).await?;
-    tracing::info!(envelope = %id, peer = %recipient, "delivered");
+    conclude(shared, recipient, parcel, conclusion).await?;
+    tracing::info!(envelope = %parcel.id, peer = %recipient, "delivered");
     Ok(())
 }
 
@@ -483,6 +541,8 @@ struct Conclusion {
     event: Event,
     state: DeliveryState,
     refusal: Option<Refusal>,
+    /// The digest of the relay's receipt, if it went through one.
+    relayed: Option<Digest>,
     /// The receipt, and what is to be remembered of the ledger that it comes from.
     evidence: Option<(ReceivedEvidence, Batch)>,
 }
@@ -491,10 +551,10 @@ struct Conclusion {
 async fn conclude(
     shared: &Arc<Shared>,
     peer: &AgencyName,
-    id: &EnvelopeId,
-    header: &EnvelopeHeader,
+    parcel: &Parcel,
     conclusion: Conclusion,
 ) -> Result<(), NodeError> {
+    let Parcel { id, header, transit } = parcel;
     let mut commit = Commit::default();
     let mut evidence = None;
     if let Some((received, seen)) = conclusion.evidence {
@@ -509,7 +569,7 @@ async fn conclude(
         since: now,
         refusal: conclusion.refusal,
         evidence,
-        relayed: DeliveryRecord::get(&*shared.store, id, peer)?.and_then(|d| d.relayed),
+        relayed: conclusion.relayed,
     };
     let key = delivery_key(id, peer);
     commit.batch.put(Table::Deliveries, key.clone(), cbor::encode(&record)?);
@@ -534,9 +594,12 @@ async fn conclude(
     };
     shared.metrics.ended(state, after);
     shared.outbound.over();
+    shared.fresh.over(id);
     // Nobody may be waiting for it.
     drop(shared.concluded.send((*id, peer.clone())));
-    let work = shared.clone();
-    let id = *id;
+    if !transit {
+        return Ok(());
+    }
+    let (work, id) = (shared.clone(), *id);
     blocking(move || relay::drop_carried(&work, &id)).await
 }

@@ -13,24 +13,24 @@ use crate::{
 /// An envelope in the node's keeping.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EnvelopeRecord {
+    /// When it came, in microseconds since 1970 UTC.
+    pub time: i64,
+    /// The digest of the order by which the content was removed, in [`Table::Orders`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purged: Option<Digest>,
     /// The sealed outer header.
     #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
-    /// Whether it came from a peer (else from our own clerk).
-    pub incoming: bool,
-    /// When it came, in microseconds since 1970 UTC.
-    pub time: i64,
     /// Whether its ciphertext is a file (else it is in the store).
     pub in_file: bool,
     /// For what our clerk sent: the content key under our storage key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_key: Option<serde_bytes::ByteBuf>,
-    /// The digest of the order by which the content was removed, in [`Table::Orders`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub purged: Option<Digest>,
     /// Whether it is only carried on to others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub transit: bool,
+    /// Whether it came from a peer (else from our own clerk).
+    pub incoming: bool,
 }
 
 impl EnvelopeRecord {
@@ -119,19 +119,19 @@ pub enum DeliveryState {
 /// One envelope's way to one recipient.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeliveryRecord {
-    /// Where it stands.
-    pub state: DeliveryState,
     /// Since when, in seconds since 1970 UTC.
     pub since: i64,
+    /// Where it stands.
+    pub state: DeliveryState,
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// The digest of the recipient's receipt, in [`Table::Evidence`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Digest>,
     /// The digest of the relay's receipt, when it goes through one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relayed: Option<Digest>,
+    /// The digest of the recipient's receipt, in [`Table::Evidence`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Digest>,
 }
 
 impl DeliveryRecord {
@@ -169,8 +169,8 @@ pub fn delivery_of(key: &[u8]) -> Option<(EnvelopeId, AgencyName)> {
 /// A peer's receipt as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReceivedEvidence {
-    /// The receipt.
-    pub receipt: Receipt,
     /// The chain of the seal under which it was accepted, DER.
     pub chain: Vec<serde_bytes::ByteBuf>,
+    /// The receipt.
+    pub receipt: Receipt,
 }

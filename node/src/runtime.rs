@@ -173,7 +173,15 @@ async fn keep_indexed(shared: Arc<Shared>) {
             continue;
         }
         let work = shared.clone();
-        if let Err(error) = blocking(move || documents::index_arrivals(&work, INDEX_STEP)).await {
+        let indexed = blocking(move || {
+            // As long as nothing else comes, and there is something to do.
+            while work.ledger.checkpoint().checkpoint.size == size
+                && !*work.stop.borrow()
+                && documents::index_arrivals(&work, INDEX_STEP)? > 0
+            {}
+            Ok(())
+        });
+        if let Err(error) = indexed.await {
             changed.mark_changed();
             tracing::error!(%error, "the index could not be brought up to date");
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chancery_certs::MAX_DIRECTORY;
 use chancery_protocol::{ContentOpener, Opening, decode_frame, encode_frame};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
     sync::mpsc,
     task::JoinSet,
@@ -64,7 +64,7 @@ async fn serve_client(shared: Arc<Shared>, stream: UnixStream) {
             return;
         }
     };
-    let mut client = Client { stream, caller };
+    let mut client = Client { stream: BufReader::new(stream), caller };
     loop {
         let Ok(frame) = client.read().await else { return };
         let Frame::Message(body) = frame else { return };
@@ -86,7 +86,8 @@ async fn serve_client(shared: Arc<Shared>, stream: UnixStream) {
 }
 
 struct Client {
-    stream: UnixStream,
+    /// Frames are small and come two or three at a time: they are read together.
+    stream: BufReader<UnixStream>,
     caller: Caller,
 }
 
@@ -239,22 +240,22 @@ async fn submit(
     client: &mut Client,
     document: Vec<u8>,
 ) -> Result<(), NodeError> {
-    let mut submission =
-        tokio::task::block_in_place(|| Submission::begin(shared, &client.caller, &document))?;
+    let inline = shared.config.limits.inline_bytes;
+    let begin = || Submission::begin(shared, &client.caller, &document);
+    let mut submission = working(document.len() as u64 <= inline, begin)?;
     let mut left = submission.parts_size();
     client.send(&LocalReply::Ready).await?;
-    // What is small is sealed in one go: changing threads costs more than that.
-    let small = left <= shared.config.limits.inline_bytes;
+    let small = left <= inline;
     let mut gathered = Vec::new();
     while left > 0 {
         let Frame::Raw(bytes) = client.read().await? else { return Err(unexpected()) };
         left = left.checked_sub(bytes.len() as u64).ok_or_else(unexpected)?;
         match small {
             true => gathered.extend_from_slice(&bytes),
-            false => tokio::task::block_in_place(|| submission.push(&bytes))?,
+            false => working(false, || submission.push(&bytes))?,
         }
     }
-    let sealed = tokio::task::block_in_place(|| {
+    let sealed = working(small, || {
         submission.push(&gathered)?;
         submission.seal(shared)
     })?;
@@ -268,6 +269,11 @@ async fn submit(
         recipients: accepted.recipients,
     };
     client.send(&reply).await
+}
+
+/// Does work for the processor: what is small takes less than another thread takes to stand in for this one.
+fn working<T>(small: bool, work: impl FnOnce() -> T) -> T {
+    if small { work() } else { tokio::task::block_in_place(work) }
 }
 
 /// Tells a clerk of every document that comes in or goes out from now on, and of every delivery that ends,

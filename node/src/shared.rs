@@ -25,6 +25,7 @@ use crate::{
     content::ContentFiles,
     directory::DirectoryView,
     endpoint::{self, Connections, QuicEndpoint},
+    fresh::FreshEnvelopes,
     heads::OpenedHeads,
     identity::Identity,
     ledger::Ledger,
@@ -59,6 +60,8 @@ pub struct Shared {
     pub renewed: watch::Sender<u64>,
     pub connections: Connections,
     pub outbound: Outbound,
+    /// What went out a moment ago.
+    pub fresh: FreshEnvelopes,
     pub heads: OpenedHeads,
     /// The peers' checkpoints that were opened last.
     pub opened: OpenedNotes,
@@ -72,8 +75,8 @@ pub struct Shared {
     pub arrivals: watch::Sender<u64>,
     /// Held while it is decided whether a relayed content stays.
     pub relaying: Mutex<()>,
-    /// Held while arrivals are indexed.
-    pub indexing: Mutex<()>,
+    /// Held while arrivals are indexed: the key from which it goes on.
+    pub indexing: Mutex<Vec<u8>>,
     /// Held while content is purged.
     pub purging: tokio::sync::Mutex<()>,
     /// Turns true when the node is to stop.
@@ -118,6 +121,7 @@ impl Shared {
             renewed: watch::Sender::new(0),
             connections: Connections::default(),
             outbound: Outbound::default(),
+            fresh: FreshEnvelopes::default(),
             heads: OpenedHeads::default(),
             opened: OpenedNotes::default(),
             seen: Mutex::default(),

@@ -2,7 +2,7 @@
 //! keeps the proof when one was forked. Peers do the same for this node's ledger.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
@@ -278,21 +278,19 @@ pub async fn watch(shared: Arc<Shared>) {
     let mut stop = shared.stop.subscribe();
     let downloads = Arc::new(Semaphore::new(MAX_DOWNLOADS));
     // Each peer is asked by itself: one that does not answer keeps nobody waiting.
-    let mut asking: JoinSet<(AgencyName, bool)> = JoinSet::new();
-    let mut asked = HashSet::new();
+    let mut asking: JoinSet<bool> = JoinSet::new();
+    let mut asked: HashMap<tokio::task::Id, AgencyName> = HashMap::new();
     let mut bad: HashMap<AgencyName, Instant> = HashMap::new();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            Some(done) = asking.join_next(), if !asking.is_empty() => {
-                match done {
-                    Ok((peer, good)) => {
-                        asked.remove(&peer);
-                        if !good {
-                            bad.insert(peer, Instant::now());
-                        }
-                    }
-                    Err(error) => tracing::error!(%error, "asking a peer ended badly"),
+            Some(done) = asking.join_next_with_id(), if !asking.is_empty() => {
+                let (task, good) = done.unwrap_or_else(|error| {
+                    tracing::error!(%error, "asking a peer ended badly");
+                    (error.id(), true)
+                });
+                if let Some(peer) = asked.remove(&task).filter(|_| !good) {
+                    bad.insert(peer, Instant::now());
                 }
                 continue;
             }
@@ -301,11 +299,12 @@ pub async fn watch(shared: Arc<Shared>) {
         bad.retain(|_, since| since.elapsed() < AVOIDED);
         for peer in shared.connections.peers() {
             let Some(connection) = shared.connections.get(&peer) else { continue };
-            if asked.len() >= MAX_ASKED || !asked.insert(peer.clone()) {
+            if asked.len() >= MAX_ASKED || asked.values().any(|one| *one == peer) {
                 continue;
             }
             let downloads = (!bad.contains_key(&peer)).then(|| downloads.clone());
-            asking.spawn(ask_all(shared.clone(), peer, connection, downloads));
+            let task = asking.spawn(ask_all(shared.clone(), peer.clone(), connection, downloads));
+            asked.insert(task.id(), peer);
         }
     }
     asking.shutdown().await;
@@ -318,7 +317,7 @@ async fn ask_all(
     peer: AgencyName,
     connection: Connection,
     downloads: Option<Arc<Semaphore>>,
-) -> (AgencyName, bool) {
+) -> bool {
     let mut good = true;
     if let Some(downloads) = downloads {
         let asked = ask_directory(&shared, &peer, &connection, &downloads);
@@ -339,7 +338,7 @@ async fn ask_all(
         Ok(Err(error)) => tracing::warn!(%peer, %error, code = error.code(), "not witnessed"),
         Err(_) => tracing::warn!(%peer, "not witnessed: it fell silent"),
     }
-    (peer, good)
+    good
 }
 
 /// Asks a peer for a newer directory than the one held: it spreads along the connections there are.

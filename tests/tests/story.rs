@@ -34,7 +34,7 @@ fn a_document_survives_a_crash_is_signed_for_audited_and_its_forgeries_are_caugh
     world.send("a", "b", "notice.md", "First", &["--wait", "30"]);
 
     // The receiver dies in the middle of a large one.
-    let more = ["large.bin", "--urgency", "urgent"];
+    let more = ["large.bin", "--urgency", "urgent", "--deadline", "2026-01-02T00:00:00Z"];
     let id = world.send("a", "b", "notice.md", "关于开展专项检查的通知", &more);
     let arriving = |world: &World| {
         let entries = std::fs::read_dir(world.path("b/data/content")).unwrap();
@@ -58,6 +58,9 @@ fn a_document_survives_a_crash_is_signed_for_audited_and_its_forgeries_are_caugh
     assert_eq!(inbox.len(), 2, "{inbox:#?}");
     assert_eq!(inbox[0]["document"], id.as_str());
     assert_eq!(inbox[0]["indication"], "TOTAL-PASSED");
+    assert_eq!(inbox[0]["deadline"], 1_767_312_000);
+    let shown = world.clerk("b", "inbox").ok().stdout;
+    assert!(shown.contains("answer wanted by 2026-01-02") && shown.contains("(over)"), "{shown}");
     world.clerk("b", &format!("open {id} --out received")).ok();
     let got = std::fs::read(world.path("received/parts/large.bin")).unwrap();
     assert!(got == std::fs::read(&large).unwrap(), "the attachment arrived altered");
