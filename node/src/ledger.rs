@@ -159,11 +159,15 @@ pub fn tile(
     index: u64,
     width: usize,
 ) -> Result<Option<Vec<u8>>, NodeError> {
-    let mut tile = stored_tile(tables, level, index)?.unwrap_or_default();
-    if level == 0 {
-        complete(tables, &mut tile, index, width)?;
+    let stored = tables.get(Table::Tiles, &tile_key(level, index))?;
+    let first = |bytes: &[u8]| bytes.get(..width * Digest::LEN).map(<[u8]>::to_vec);
+    let found = stored.as_deref().and_then(first);
+    if found.is_some() || level > 0 {
+        return Ok(found);
     }
-    Ok(tile.encode().get(..width * Digest::LEN).map(<[u8]>::to_vec))
+    let mut tile = stored.map(|bytes| Tile::decode(&bytes)).transpose()?.unwrap_or_default();
+    complete(tables, &mut tile, index, width)?;
+    Ok(first(&tile.encode()))
 }
 
 impl Tree {

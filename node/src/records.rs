@@ -174,3 +174,33 @@ pub struct ReceivedEvidence {
     /// The receipt.
     pub receipt: Receipt,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_delivery_writes_is_written_in_one_go() {
+        let digest = Some(Digest::of(b"x"));
+        let record = EnvelopeRecord {
+            sealed: vec![1; 9],
+            incoming: true,
+            time: 1,
+            in_file: false,
+            own_key: Some(vec![1; 9].into()),
+            purged: digest,
+            transit: true,
+        };
+        let refusal = Refusal { code: "CHY-5001".into(), reason: "x".into(), retry_after: None };
+        let delivery =
+            DeliveryRecord { evidence: digest, relayed: digest, ..DeliveryRecord::pending(1) };
+        let receipt =
+            Receipt { leaf: vec![1], index: 0, proof: vec![], checkpoint: "x".into(), cose: None };
+        let received = ReceivedEvidence { receipt, chain: vec![vec![1; 9].into()] };
+        assert!(cbor::is_in_order(&record) && cbor::is_in_order(&delivery));
+        assert!(cbor::is_in_order(&received));
+        // What is rare may be sorted.
+        let refused = DeliveryRecord { refusal: Some(refusal), ..delivery };
+        assert!(cbor::encode(&refused).is_ok());
+    }
+}

@@ -30,6 +30,8 @@ use crate::{
 
 /// Documents of a list that are opened at once.
 const PAGE: usize = 128;
+/// A document of so many bytes is to few recipients: each has a key wrapped, which takes a sixth of a millisecond.
+const SMALL_DOCUMENT: usize = 4 << 10;
 /// Frames between the disk and the socket.
 const AHEAD: usize = 8;
 
@@ -242,7 +244,7 @@ async fn submit(
 ) -> Result<(), NodeError> {
     let inline = shared.config.limits.inline_bytes;
     let begin = || Submission::begin(shared, &client.caller, &document);
-    let mut submission = working(document.len() as u64 <= inline, begin)?;
+    let mut submission = working(document.len() <= SMALL_DOCUMENT, begin)?;
     let mut left = submission.parts_size();
     client.send(&LocalReply::Ready).await?;
     let small = left <= inline;
