@@ -13,7 +13,10 @@ const AT: i64 = 1_767_225_600;
 
 fn folder() -> Option<PathBuf> {
     let root = std::env::var_os("CHANCERY_TESTDATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/testdata"),
+        || {
+            PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo test"))
+                .join("../../shared/testdata")
+        },
         PathBuf::from,
     );
     Some(root.join("pkits")).filter(|folder| folder.join("cases.json").exists())

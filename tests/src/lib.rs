@@ -19,6 +19,11 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// The folder of this package, asked for when the test runs: a target folder may be shared by several checkouts.
+pub fn package() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).expect("set by cargo test")
+}
+
 /// The binary under test: the one that the same build made.
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");

@@ -364,7 +364,7 @@ fn a_python_cose_library_verifies_our_signatures() {
         eprintln!("skipped: pycose cannot be installed here: {installed:?}");
         return;
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("third-party/cose.py");
+    let script = chancery_tests::package().join("third-party/cose.py");
     let line = format!("{} doc/document.cose", script.display());
     let (code, text) = tool(&world, &program("python"), &line).unwrap();
     assert!(code == 0 && text.contains("2 signatures verified"), "{text}");
@@ -625,8 +625,8 @@ fn what_verify_prints_is_what_its_schema_says() {
     world.run(&format!("doc timestamp doc --tsa {} {lists} --level lta", tsa.url)).ok();
     copy_dir(&world.path("doc"), &world.path("bad"));
     flip(&world.path("bad/parts/a.txt"), 0);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let schema = std::fs::read(folder.join("docs/verify.schema.json")).unwrap();
+    let schema =
+        std::fs::read(chancery_tests::package().join("../docs/verify.schema.json")).unwrap();
     let schema: Value = serde_json::from_slice(&schema).unwrap();
     let answer = world.run("--json verify doc bad nothing --anchor root/ca.pem");
     assert_eq!(answer.code, 1);

@@ -225,7 +225,7 @@ fn hundreds_of_kills_lose_nothing_that_was_acknowledged() {
 
 /// The disk that fails, compiled. None, with a line that says so, when there is no C compiler.
 fn faulty_disk(dir: &Path) -> Option<String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("third-party/faulty-disk.c");
+    let source = chancery_tests::package().join("third-party/faulty-disk.c");
     let library = dir.join("faulty-disk.so");
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-w", "-o"])

@@ -178,7 +178,7 @@ fn proofs_of_entries_travel_as_evidence_and_as_cose_receipts() {
 /// Puts the nodes that an older version left behind in place of a world's own, and starts them.
 fn older(sample: &str) -> World {
     let mut world = World::new();
-    let sample = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples").join(sample);
+    let sample = chancery_tests::package().join("samples").join(sample);
     let status = std::process::Command::new("tar")
         .args(["-xJf", sample.to_str().unwrap(), "--one-top-level=old", "-C"])
         .arg(world.dir.path())

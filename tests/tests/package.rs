@@ -1,10 +1,7 @@
 //! The Debian package: made, installed into a root of its own, upgraded and removed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::PathBuf, process::Command};
 
 use chancery_tests::{World, binary};
 
@@ -25,7 +22,7 @@ fn the_debian_package_installs_upgrades_and_leaves_the_ledger_when_it_goes() {
         return;
     }
     let world = World::new();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/deb.sh");
+    let script = chancery_tests::package().join("../scripts/deb.sh");
     let script = script.to_string_lossy().into_owned();
     let program = binary().to_string_lossy().into_owned();
     let make = |revision: &str| {
