@@ -64,7 +64,9 @@ async fn serve(shared: Arc<Shared>, connection: Connection, peer: AgencyName) {
             accepted = connection.accept_bi() => match accepted {
                 Ok((send, recv)) => {
                     let (shared, peer, bounds) = (shared.clone(), peer.clone(), bounds.clone());
+                    let expected = shared.ledger.expect();
                     streams.spawn(async move {
+                        let _expected = expected;
                         serve_stream(&shared, &peer, &bounds, send, recv).await;
                     });
                 }
@@ -415,6 +417,7 @@ impl Offered<'_> {
         let mut commit = Commit {
             absent: Some((Table::Receipts, receipt_key(&leaf))),
             leaves: vec![leaf],
+            patient: true,
             ..Commit::default()
         };
         if let (Some(receipt), Some(recipient)) = (self.held()?, recipient) {

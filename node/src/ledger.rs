@@ -3,9 +3,13 @@
 //! caller waits for nobody.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use chancery_certs::{AgencyName, Certificate, Credential};
@@ -31,6 +35,19 @@ const MAX_GROUP: usize = 1024;
 const MAX_GROUP_LEAVES: usize = 4096;
 /// The most bytes in one batch, beyond its first commit.
 const MAX_GROUP_BYTES: usize = 16 << 20;
+/// While so many more commits are being made, waiting a little for them saves each of them a sync, two signatures and a write
+/// of the log. With fewer, whoever waits for an answer before sending the next document would only be slowed.
+const SIBLINGS: usize = 5;
+/// How long is waited at a time, while more commits come.
+const GATHER: Duration = Duration::from_millis(1);
+/// How often at most: after these the batch is written in any case.
+const GATHERINGS: u32 = 4;
+/// Commits for which nobody waits make no batch of their own sooner than this after the last one, when batches have been
+/// following each other.
+const SPACING: Duration = Duration::from_millis(2);
+/// So many batches within so long are following each other. What one document brings about are fewer.
+const FOLLOWING: usize = 4;
+const FOLLOWED: Duration = Duration::from_millis(8);
 /// Tiles kept in memory for proofs.
 const CACHED_TILES: usize = 64;
 
@@ -54,6 +71,8 @@ pub struct Commit {
     pub absent: Option<(Table, Vec<u8>)>,
     /// How many more (or fewer) bytes of which senders are kept with it.
     pub stored: Vec<(AgencyName, i64)>,
+    /// Whether it can wait a moment for others: no clerk waits for its answer.
+    pub patient: bool,
 }
 
 /// The key in [`Table::Meta`] of how many bytes of a sender are kept.
@@ -256,6 +275,17 @@ pub struct Ledger {
     view: LedgerView,
     failure: watch::Receiver<Option<String>>,
     seal: Arc<Mutex<Arc<Credential>>>,
+    expected: Arc<AtomicUsize>,
+}
+
+/// A commit that is being made. While there are many, batches wait for each other's commits.
+#[derive(Debug)]
+pub struct Expected(Arc<AtomicUsize>);
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What can be read of a ledger: of a running node's, or of one in a data folder at rest.
@@ -368,6 +398,7 @@ impl Ledger {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (failed, failure) = watch::channel(None);
         let seal = Arc::new(Mutex::new(seal));
+        let expected = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
             tree,
             kept,
@@ -376,6 +407,7 @@ impl Ledger {
             newest: newest.clone(),
             store: store.clone(),
             stored: HashMap::new(),
+            expected: expected.clone(),
         };
         let writer = std::thread::Builder::new()
             .name("ledger".into())
@@ -387,7 +419,14 @@ impl Ledger {
             view: LedgerView { reader: Mutex::new(reader), newest, store },
             failure,
             seal,
+            expected,
         })
+    }
+
+    /// Says that a commit is being made, until what this gives is dropped.
+    pub fn expect(&self) -> Expected {
+        self.expected.fetch_add(1, Ordering::Relaxed);
+        Expected(self.expected.clone())
     }
 
     /// Makes a commit durable. Returns when it is.
@@ -916,6 +955,8 @@ struct Writer {
     store: Arc<dyn Store>,
     /// How many bytes of each sender are kept, as far as it was asked for.
     stored: HashMap<AgencyName, u64>,
+    /// How many commits are being made.
+    expected: Arc<AtomicUsize>,
 }
 
 /// A commit on its way into the batch: its reply and the places of its entries.
@@ -924,22 +965,87 @@ struct Placed {
     leaves: Vec<(u64, Leaf, Vec<u8>)>,
 }
 
+/// The commits of one batch.
+struct Group {
+    commits: Vec<(Commit, Reply)>,
+    leaves: usize,
+    bytes: usize,
+}
+
+impl Group {
+    fn of(first: (Commit, Reply)) -> Self {
+        let mut group = Self { commits: Vec::new(), leaves: 0, bytes: 0 };
+        group.push(first);
+        group
+    }
+
+    fn push(&mut self, next: (Commit, Reply)) {
+        self.bytes += next.0.batch.size();
+        self.leaves += next.0.leaves.len();
+        self.commits.push(next);
+    }
+
+    fn is_full(&self) -> bool {
+        self.commits.len() >= MAX_GROUP
+            || self.leaves >= MAX_GROUP_LEAVES
+            || self.bytes >= MAX_GROUP_BYTES
+    }
+
+    /// Takes what waits in the queue, as far as there is room. Says whether anything did.
+    fn fill(&mut self, queue: &mut mpsc::Receiver<(Commit, Reply)>) -> bool {
+        let before = self.commits.len();
+        while !self.is_full()
+            && let Ok(next) = queue.try_recv()
+        {
+            self.push(next);
+        }
+        self.commits.len() > before
+    }
+
+    /// Waits for more, while many are being made and some come.
+    fn gather(&mut self, queue: &mut mpsc::Receiver<(Commit, Reply)>, expected: &AtomicUsize) {
+        for _ in 0..GATHERINGS {
+            let others = expected.load(Ordering::Relaxed).saturating_sub(self.commits.len());
+            if others < SIBLINGS || self.is_full() {
+                return;
+            }
+            std::thread::sleep(GATHER);
+            if !self.fill(queue) {
+                return;
+            }
+        }
+    }
+
+    /// Keeps a distance to the batches before, as long as nobody waits for any of the commits.
+    fn space(&mut self, queue: &mut mpsc::Receiver<(Commit, Reply)>, written: &VecDeque<Instant>) {
+        let (Some(earliest), Some(last)) = (written.front(), written.back()) else { return };
+        if written.len() < FOLLOWING || earliest.elapsed() > FOLLOWED {
+            return;
+        }
+        while !self.is_full() && self.commits.iter().all(|(commit, _)| commit.patient) {
+            let left = SPACING.saturating_sub(last.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(SPACING / 8));
+            self.fill(queue);
+        }
+    }
+}
+
 impl Writer {
     fn run(mut self, mut queue: mpsc::Receiver<(Commit, Reply)>) {
+        let mut written = VecDeque::with_capacity(FOLLOWING);
         while let Some(first) = queue.blocking_recv() {
-            let mut bytes = first.0.batch.size();
-            let mut leaves = first.0.leaves.len();
-            let mut group = vec![first];
-            while group.len() < MAX_GROUP
-                && leaves < MAX_GROUP_LEAVES
-                && bytes < MAX_GROUP_BYTES
-                && let Ok(next) = queue.try_recv()
-            {
-                bytes += next.0.batch.size();
-                leaves += next.0.leaves.len();
-                group.push(next);
+            let mut group = Group::of(first);
+            group.fill(&mut queue);
+            group.gather(&mut queue, &self.expected);
+            group.space(&mut queue, &written);
+            self.write(group.commits);
+            if written.len() == FOLLOWING {
+                written.pop_front();
             }
-            self.write(group);
+            written.push_back(Instant::now());
         }
     }
 
@@ -1096,8 +1202,6 @@ fn answer_exists(replies: Vec<Reply>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use chancery_certs::{AgencyName, Issuer, Profile, Subject};
     use chancery_crypto::{Algorithm, SigningKey};
     use chancery_protocol::{EnvelopeId, Event};
@@ -1153,6 +1257,48 @@ mod tests {
             Outcome::Committed(receipts) => receipts,
             Outcome::Exists => panic!("it exists"),
         }
+    }
+
+    /// Two commits, the second still in the queue.
+    fn one_of_two(patient: bool) -> (Group, mpsc::Receiver<(Commit, Reply)>) {
+        let (sender, queue) = mpsc::channel(2);
+        let commit = || (Commit { patient, ..commit(0..1) }, oneshot::channel().0);
+        sender.try_send(commit()).expect("room");
+        (Group::of(commit()), queue)
+    }
+
+    #[test]
+    fn a_batch_waits_for_others_only_while_many_are_being_made() {
+        for (expected, taken) in [(0, 1), (SIBLINGS, 1), (SIBLINGS + 1, 2)] {
+            let (mut group, mut queue) = one_of_two(false);
+            group.gather(&mut queue, &AtomicUsize::new(expected));
+            assert_eq!(group.commits.len(), taken, "{expected} are being made");
+        }
+    }
+
+    #[test]
+    fn only_what_nobody_waits_for_keeps_a_distance_and_only_to_many_batches() {
+        // In the future, so that a slow machine gives the same.
+        let soon = Instant::now() + Duration::from_millis(100);
+        let cases = [(true, FOLLOWING, 2), (true, FOLLOWING - 1, 1), (false, FOLLOWING, 1)];
+        for (patient, batches, taken) in cases {
+            let (mut group, mut queue) = one_of_two(patient);
+            group.space(&mut queue, &vec![soon; batches].into());
+            assert_eq!(group.commits.len(), taken, "patient: {patient}, after {batches}");
+        }
+        let (mut group, mut queue) = one_of_two(true);
+        std::thread::sleep(2 * FOLLOWED);
+        let long_ago = Instant::now().checked_sub(2 * FOLLOWED).expect("the machine runs longer");
+        group.space(&mut queue, &vec![long_ago; FOLLOWING].into());
+        assert_eq!(group.commits.len(), 1, "the last batches are long ago");
+    }
+
+    #[test]
+    fn what_is_expected_is_so_until_it_is_over() {
+        let ledger = Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens");
+        let first = ledger.expect();
+        drop((ledger.expect(), first));
+        assert_eq!(ledger.expected.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

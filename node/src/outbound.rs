@@ -555,7 +555,7 @@ async fn conclude(
     conclusion: Conclusion,
 ) -> Result<(), NodeError> {
     let Parcel { id, header, transit } = parcel;
-    let mut commit = Commit::default();
+    let mut commit = Commit { patient: true, ..Commit::default() };
     let mut evidence = None;
     if let Some((received, seen)) = conclusion.evidence {
         let digest = Digest::of(&cbor::encode(&received.receipt)?);

@@ -8,7 +8,11 @@ use std::{
 
 use quinn::VarInt;
 use sd_notify::NotifyState;
-use tokio::{net::UnixListener, task::JoinSet};
+use tokio::{
+    net::UnixListener,
+    runtime::{Builder, Runtime},
+    task::JoinSet,
+};
 
 use crate::{
     NodeConfig, NodeError, api, clock,
@@ -44,6 +48,35 @@ const INDEX_STEP: usize = 64;
 pub struct Node {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
+    /// They end with the node.
+    _desk: DeskThreads,
+}
+
+/// The threads that serve clerks and the agency's own systems. Sealing is work for the processor; on the same threads, every
+/// step of every delivery would wait behind it in the scheduler's queue, and deliveries would fall behind what is accepted.
+#[derive(Debug)]
+struct DeskThreads(Option<Runtime>);
+
+impl DeskThreads {
+    fn start() -> Result<Self, NodeError> {
+        let threads = Builder::new_multi_thread().thread_name("desk").enable_all().build();
+        Ok(Self(Some(threads.map_err(NodeError::file("the threads that serve clerks"))?)))
+    }
+
+    fn run(&self, tasks: &mut JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
+        match &self.0 {
+            Some(threads) => tasks.spawn_on(work, threads.handle()),
+            None => tasks.spawn(work),
+        };
+    }
+}
+
+impl Drop for DeskThreads {
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            threads.shutdown_background();
+        }
+    }
 }
 
 impl Node {
@@ -73,6 +106,7 @@ impl Node {
             Some(address) => Some(monitor::listen(address).await?),
             None => None,
         };
+        let desk = DeskThreads::start()?;
         let pending = outbound::recover(&shared)?;
         tracing::info!(
             agency = %shared.identity.agency,
@@ -95,14 +129,14 @@ impl Node {
             tasks.spawn(monitor::watchdog(shared.clone()));
         }
         if let Some(listener) = api {
-            tasks.spawn(api::serve(shared.clone(), listener));
+            desk.run(&mut tasks, api::serve(shared.clone(), listener));
         }
         if let Some(listener) = watched {
             tasks.spawn(monitor::serve(shared.clone(), listener));
         }
-        tasks.spawn(server::serve(shared.clone(), socket));
+        desk.run(&mut tasks, server::serve(shared.clone(), socket));
         monitor::notify(&[NotifyState::Ready]);
-        Ok(Self { shared, tasks })
+        Ok(Self { shared, tasks, _desk: desk })
     }
 
     /// Runs until `stop` resolves, then drains: no new work is taken, commits under way end.

@@ -243,11 +243,14 @@ async fn submit(
     document: Vec<u8>,
 ) -> Result<(), NodeError> {
     let inline = shared.config.limits.inline_bytes;
+    let expected = shared.ledger.expect();
     let begin = || Submission::begin(shared, &client.caller, &document);
     let mut submission = working(document.len() <= SMALL_DOCUMENT, begin)?;
     let mut left = submission.parts_size();
     client.send(&LocalReply::Ready).await?;
     let small = left <= inline;
+    // What is large takes its time; nobody is to wait for it.
+    let _expected = small.then_some(expected);
     let mut gathered = Vec::new();
     while left > 0 {
         let Frame::Raw(bytes) = client.read().await? else { return Err(unexpected()) };

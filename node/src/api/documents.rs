@@ -180,6 +180,7 @@ async fn take(
     if left > 0 {
         return Err(NodeError::Request(format!("{left} bytes of the parts are missing")));
     }
+    let _expected = node.ledger.expect();
     let sealed = tokio::task::block_in_place(|| submission.seal(node))?;
     let accepted = sealed.commit(node).await?;
     tracing::info!(
