@@ -17,6 +17,47 @@ use crate::{
     store::{Store, Table},
 };
 
+/// Bytes of a large ciphertext that may wait in memory for the disk.
+const UNSYNCED: u64 = 32 << 20;
+
+/// A large ciphertext that is being written. It is synced as it grows, and does not stay in the page cache: the sync at its
+/// end would otherwise hold up every other commit of the node, and its pages push out what is needed.
+#[derive(Debug)]
+struct GrowingFile {
+    file: File,
+    at: u64,
+    synced: u64,
+}
+
+impl GrowingFile {
+    /// A file that is written from `at` on.
+    fn new(file: File, at: u64) -> Self {
+        Self { file, at, synced: at }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.at += bytes.len() as u64;
+        if self.at - self.synced >= UNSYNCED {
+            self.file.sync_data()?;
+            drop_cached(&self.file, self.synced, self.at - self.synced);
+            self.synced = self.at;
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> std::io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+/// Says that a part of a file is not needed in memory any more. Where that cannot be said, it stays: nothing depends on it.
+pub fn drop_cached(file: impl std::os::fd::AsFd, from: u64, bytes: u64) {
+    if let Some(bytes) = std::num::NonZeroU64::new(bytes) {
+        rustix::fs::fadvise(file, from, Some(bytes), rustix::fs::Advice::DontNeed).ok();
+    }
+}
+
 /// The directory of large ciphertexts: `<id>` whole, `<id>.part` arriving, `.tmp` being sealed.
 #[derive(Debug, Clone)]
 pub struct ContentFiles {
@@ -125,7 +166,8 @@ impl ContentFiles {
         let at = whole * CHUNK_SIZE as u64;
         file.set_len(at).map_err(NodeError::file(&path))?;
         file.seek(SeekFrom::Start(at)).map_err(NodeError::file(&path))?;
-        Ok(Arriving { file, path, tree, at, size: header.size, pending: Vec::new() })
+        let file = GrowingFile::new(file, at);
+        Ok(Arriving { file, path, tree, size: header.size, pending: Vec::new() })
     }
 
     /// Checks a whole arrived ciphertext against its root, syncs it and gives it its final name.
@@ -136,11 +178,11 @@ impl ContentFiles {
         id: &EnvelopeId,
         header: &EnvelopeHeader,
     ) -> Result<bool, NodeError> {
-        if arriving.tree.root() != header.root || arriving.at != header.size {
+        if arriving.tree.root() != header.root || arriving.file.at != header.size {
             std::fs::remove_file(&arriving.path).map_err(NodeError::file(&arriving.path))?;
             return Ok(false);
         }
-        arriving.file.sync_all().map_err(NodeError::file(&arriving.path))?;
+        arriving.file.finish().map_err(NodeError::file(&arriving.path))?;
         let to = self.whole(id);
         std::fs::rename(&arriving.path, &to).map_err(NodeError::file(&arriving.path))?;
         sync_directory(&self.dir)?;
@@ -171,7 +213,7 @@ impl ContentFiles {
 pub struct Spool {
     inline: usize,
     memory: Vec<u8>,
-    file: Option<File>,
+    file: Option<GrowingFile>,
     path: PathBuf,
     done: bool,
 }
@@ -190,13 +232,13 @@ impl Spool {
     pub fn write(&mut self, bytes: &mut Vec<u8>) -> Result<(), NodeError> {
         if self.file.is_none() && self.memory.len() + bytes.len() > self.inline {
             let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path);
-            let mut file = file.map_err(NodeError::file(&self.path))?;
-            file.write_all(&self.memory).map_err(NodeError::file(&self.path))?;
+            let mut file = GrowingFile::new(file.map_err(NodeError::file(&self.path))?, 0);
+            file.write(&self.memory).map_err(NodeError::file(&self.path))?;
             self.memory = Vec::new();
             self.file = Some(file);
         }
         match &mut self.file {
-            Some(file) => file.write_all(bytes).map_err(NodeError::file(&self.path))?,
+            Some(file) => file.write(bytes).map_err(NodeError::file(&self.path))?,
             None => self.memory.extend_from_slice(bytes),
         }
         bytes.clear();
@@ -208,7 +250,7 @@ impl Spool {
         self.done = true;
         match self.file.take() {
             Some(file) => {
-                file.sync_all().map_err(NodeError::file(&self.path))?;
+                file.finish().map_err(NodeError::file(&self.path))?;
                 Ok(Spooled::File(self.path.clone()))
             }
             None => Ok(Spooled::Inline(std::mem::take(&mut self.memory))),
@@ -233,10 +275,9 @@ fn remove_quietly(path: &Path) {
 /// Ciphertext on its way in.
 #[derive(Debug)]
 pub struct Arriving {
-    file: File,
+    file: GrowingFile,
     path: PathBuf,
     tree: merkle::CompactRange,
-    at: u64,
     size: u64,
     pending: Vec<u8>,
 }
@@ -249,25 +290,24 @@ impl Arriving {
 
     /// Whether all bytes are here.
     pub fn is_whole(&self) -> bool {
-        self.at == self.size
+        self.file.at == self.size
     }
 
     /// Takes the next bytes.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), NodeError> {
-        if self.size.saturating_sub(self.at) < (self.pending.len() + bytes.len()) as u64 {
+        if self.size.saturating_sub(self.file.at) < (self.pending.len() + bytes.len()) as u64 {
             let why = "more ciphertext comes than its header says";
             return Err(chancery_protocol::ProtocolError::Envelope(why.into()).into());
         }
         while !bytes.is_empty() {
-            let left = self.size - self.at;
+            let left = self.size - self.file.at;
             let want = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_SIZE);
             let (now, later) = bytes.split_at((want - self.pending.len()).min(bytes.len()));
             self.pending.extend_from_slice(now);
             bytes = later;
             if self.pending.len() == want {
-                self.file.write_all(&self.pending).map_err(NodeError::file(&self.path))?;
+                self.file.write(&self.pending).map_err(NodeError::file(&self.path))?;
                 self.tree.push(merkle::leaf_hash(&self.pending));
-                self.at += want as u64;
                 self.pending.clear();
             }
         }

@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     Batch, Commit, NodeError,
-    content::Ciphertext,
+    content::{Ciphertext, drop_cached},
     endpoint,
     files::blocking,
     inbound,
@@ -43,6 +43,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SUPERIOR_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes read from a file at once.
 const READ: usize = 4 * CHUNK_SIZE;
+
+/// Bytes of a file that have been sent and may still be in the page cache, when nobody else is to be sent them.
+const BEHIND: u64 = 8 << 20;
 
 /// Takes up everything that is pending in the store.
 pub fn recover(shared: &Shared) -> Result<usize, NodeError> {
@@ -336,7 +339,8 @@ async fn deliver(
                 tracing::info!(envelope = %id, %peer, from_chunk = chunk, "sending content");
                 match cipher {
                     Ciphertext::File(file, path) => {
-                        send_file(&mut send, file, &path, chunk, peer).await?;
+                        let once = header.recipients.len() == 1;
+                        send_file(&mut send, file, &path, chunk, once, peer).await?;
                     }
                     Ciphertext::Inline(bytes) => {
                         let start = chunk.saturating_mul(CHUNK_SIZE as u64);
@@ -470,11 +474,13 @@ async fn read_reply(
     Ok(decode_frame(&body)?)
 }
 
+/// Sends a file from a chunk on. `once`: nobody else is to be sent it, so that it need not stay in memory.
 async fn send_file(
     send: &mut quinn::SendStream,
     file: std::fs::File,
     path: &std::path::Path,
     chunk: u64,
+    once: bool,
     peer: &AgencyName,
 ) -> Result<(), NodeError> {
     let mut file = tokio::fs::File::from_std(file);
@@ -482,12 +488,18 @@ async fn send_file(
     let start = chunk.saturating_mul(CHUNK_SIZE as u64);
     file.seek(std::io::SeekFrom::Start(start)).await.map_err(NodeError::file(path))?;
     let mut buffer = vec![0; READ];
+    let (mut at, mut dropped) = (start, start);
     loop {
         let read = file.read(&mut buffer).await.map_err(NodeError::file(path))?;
         let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
             return Ok(());
         };
         endpoint::write(send, bytes, peer).await?;
+        at += bytes.len() as u64;
+        if once && at - dropped >= BEHIND {
+            drop_cached(&file, dropped, at - dropped);
+            dropped = at;
+        }
     }
 }
 
