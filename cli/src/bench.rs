@@ -370,13 +370,14 @@ impl Exchange {
         if missing > 0 {
             self.throughput(world, missing)?;
         }
-        // What came is indexed when the node is quiet; that is not part of what comes next.
-        let mut idle = (world.receiver.cpu()?, Instant::now());
+        // What came is indexed when the node is quiet, and both stores compact; that is not part of what comes next.
+        let used = || -> Result<f64, Failure> { Ok(world.sender.cpu()? + world.receiver.cpu()?) };
+        let mut idle = (used()?, Instant::now());
         let indexed = Duration::from_millis(2 * u64::try_from(missing).unwrap_or_default());
         let end = Instant::now() + PATIENCE + indexed;
         while Instant::now() < end {
             std::thread::sleep(Duration::from_millis(500));
-            let now = (world.receiver.cpu()?, Instant::now());
+            let now = (used()?, Instant::now());
             let busy = (now.0 - idle.0) / (now.1 - idle.1).as_secs_f64();
             idle = now;
             if busy < 0.05 {

@@ -431,12 +431,15 @@ impl Run {
     fn run(self) -> Result<ExitCode, Failure> {
         let config = self.config.load()?;
         start_logging(self.log_format)?;
-        let runtime = threads()?;
-        runtime.block_on(async {
-            let node = Daemon::start(config).await?;
+        let (runtime, desk) = (threads()?, threads()?);
+        let ended = runtime.block_on(async {
+            let node = Daemon::start(config, desk.handle()).await?;
             node.run(stop_signal()).await?;
             Ok(ExitCode::SUCCESS)
-        })
+        });
+        // The node has drained as far as it waits; what still blocks is not waited for.
+        desk.shutdown_background();
+        ended
     }
 }
 

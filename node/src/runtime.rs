@@ -8,11 +8,7 @@ use std::{
 
 use quinn::VarInt;
 use sd_notify::NotifyState;
-use tokio::{
-    net::UnixListener,
-    runtime::{Builder, Runtime},
-    task::JoinSet,
-};
+use tokio::{net::UnixListener, runtime::Handle, task::JoinSet};
 
 use crate::{
     NodeConfig, NodeError, api, clock,
@@ -48,43 +44,18 @@ const INDEX_STEP: usize = 64;
 pub struct Node {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
-    /// They end with the node.
-    _desk: DeskThreads,
-}
-
-/// The threads that serve clerks and the agency's own systems. Sealing is work for the processor; on the same threads, every
-/// step of every delivery would wait behind it in the scheduler's queue, and deliveries would fall behind what is accepted.
-#[derive(Debug)]
-struct DeskThreads(Option<Runtime>);
-
-impl DeskThreads {
-    fn start() -> Result<Self, NodeError> {
-        let threads = Builder::new_multi_thread().thread_name("desk").enable_all().build();
-        Ok(Self(Some(threads.map_err(NodeError::file("the threads that serve clerks"))?)))
-    }
-
-    fn run(&self, tasks: &mut JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
-        match &self.0 {
-            Some(threads) => tasks.spawn_on(work, threads.handle()),
-            None => tasks.spawn(work),
-        };
-    }
-}
-
-impl Drop for DeskThreads {
-    fn drop(&mut self) {
-        if let Some(threads) = self.0.take() {
-            threads.shutdown_background();
-        }
-    }
 }
 
 impl Node {
     /// Opens the store, checks the ledger, takes up what is pending and starts listening.
     ///
+    /// `desk` are the threads that serve clerks and the agency's own systems. Sealing is work for the processor; on the
+    /// threads of the caller, every step of every delivery would wait behind it in the scheduler's queue, and deliveries
+    /// would fall behind what is accepted.
+    ///
     /// # Errors
     /// [`NodeError`], naming the file or setting that is not right.
-    pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
+    pub async fn start(config: NodeConfig, desk: &Handle) -> Result<Self, NodeError> {
         let identity = Identity::load(&config)?;
         let data = &config.files.data;
         create_private(data)?;
@@ -106,7 +77,6 @@ impl Node {
             Some(address) => Some(monitor::listen(address).await?),
             None => None,
         };
-        let desk = DeskThreads::start()?;
         let pending = outbound::recover(&shared)?;
         tracing::info!(
             agency = %shared.identity.agency,
@@ -129,14 +99,14 @@ impl Node {
             tasks.spawn(monitor::watchdog(shared.clone()));
         }
         if let Some(listener) = api {
-            desk.run(&mut tasks, api::serve(shared.clone(), listener));
+            tasks.spawn_on(api::serve(shared.clone(), listener), desk);
         }
         if let Some(listener) = watched {
             tasks.spawn(monitor::serve(shared.clone(), listener));
         }
-        desk.run(&mut tasks, server::serve(shared.clone(), socket));
+        tasks.spawn_on(server::serve(shared.clone(), socket), desk);
         monitor::notify(&[NotifyState::Ready]);
-        Ok(Self { shared, tasks, _desk: desk })
+        Ok(Self { shared, tasks })
     }
 
     /// Runs until `stop` resolves, then drains: no new work is taken, commits under way end.

@@ -22,6 +22,9 @@ pub const SCHEMA: u64 = 5;
 /// The key of the version in [`Table::Meta`].
 pub const SCHEMA_KEY: &[u8] = b"schema";
 
+/// Files of the store that are open at once. Tables that only grow have thousands of small ones, and a shell's limit on open
+/// files is 1,024.
+const MAX_OPEN_FILES: i32 = 512;
 /// Bytes that all tables together may hold in memory before they are flushed.
 const WRITE_BUFFERS: usize = 24 << 20;
 /// Bytes of blocks that all tables together keep in memory.
@@ -270,6 +273,7 @@ fn options() -> Options {
     options.set_keep_log_file_num(4);
     options.set_max_total_wal_size(64 << 20);
     options.set_paranoid_checks(true);
+    options.set_max_open_files(MAX_OPEN_FILES);
     // Memory stays bounded however many tables there are: one cache, one budget for what is
     // not flushed yet.
     options.set_db_write_buffer_size(WRITE_BUFFERS);
