@@ -334,6 +334,7 @@ impl Exchange {
         results.push(("throughput", throughput));
         results.push(("lone", self.lone(&world)?));
         if self.file_mib > 0 {
+            settle(&world, self.documents)?;
             results.push(("file", self.file(&world)?));
         }
         let mut growth = serde_json::Map::new();
@@ -370,20 +371,7 @@ impl Exchange {
         if missing > 0 {
             self.throughput(world, missing)?;
         }
-        // What came is indexed when the node is quiet, and both stores compact; that is not part of what comes next.
-        let used = || -> Result<f64, Failure> { Ok(world.sender.cpu()? + world.receiver.cpu()?) };
-        let mut idle = (used()?, Instant::now());
-        let indexed = Duration::from_millis(2 * u64::try_from(missing).unwrap_or_default());
-        let end = Instant::now() + PATIENCE + indexed;
-        while Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(500));
-            let now = (used()?, Instant::now());
-            let busy = (now.0 - idle.0) / (now.1 - idle.1).as_secs_f64();
-            idle = now;
-            if busy < 0.05 {
-                break;
-            }
-        }
+        settle(world, missing)?;
         let mut measured = self.throughput(world, 2000)?;
         if let Some(map) = measured.as_object_mut() {
             map.insert("sender_peak_mib".into(), json!(world.sender.peak()?));
@@ -499,6 +487,25 @@ impl Exchange {
             "receiver_peak_mib": world.receiver.peak()?,
         }))
     }
+}
+
+/// Waits until both nodes are quiet after so many documents: what came is indexed then, and both stores compact. That is no
+/// part of what comes next.
+fn settle(world: &World, documents: usize) -> Result<(), Failure> {
+    let used = || -> Result<f64, Failure> { Ok(world.sender.cpu()? + world.receiver.cpu()?) };
+    let mut idle = (used()?, Instant::now());
+    let indexed = Duration::from_millis(2 * u64::try_from(documents).unwrap_or_default());
+    let end = Instant::now() + PATIENCE + indexed;
+    while Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = (used()?, Instant::now());
+        let busy = (now.0 - idle.0) / (now.1 - idle.1).as_secs_f64();
+        idle = now;
+        if busy < 0.05 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// What each step of a document costs the two nodes, one core, warm; the rest is the store, the network, encoding, and
