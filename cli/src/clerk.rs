@@ -821,7 +821,10 @@ impl Trace {
 
 fn print_trace(output: &Output, trace: &TraceView) {
     let document = &trace.document;
-    println!("{} {}", plain(&document.kind), plain(&document.title));
+    match &document.error {
+        Some(error) => println!("{}", plain(error)),
+        None => println!("{} {}", plain(&document.kind), plain(&document.title)),
+    }
     if let Some(id) = &document.document {
         println!("  {id}");
     }
@@ -839,7 +842,10 @@ fn print_trace(output: &Output, trace: &TraceView) {
 /// The journey as a page that needs nothing else.
 fn trace_html(output: &Output, trace: &TraceView) -> String {
     let document = &trace.document;
-    let title = format!("{} {}", document.kind, document.title);
+    let title = match &document.error {
+        Some(error) => error.clone(),
+        None => format!("{} {}", document.kind, document.title),
+    };
     let mut out =
         page_head(output.t("Journey of a document", "公文流转"), &document.indication, output);
     out += &format!("<section><h2>{}</h2>\n<dl>", escape(&title));
@@ -895,6 +901,7 @@ fn event_name<'a>(output: &Output, event: &'a str) -> &'a str {
     match event {
         "Created" => "拟制签发",
         "SubmissionAcceptance" => "受理发送",
+        "SubmissionRejection" => "不予受理",
         "ContentConsignment" => "送达入库",
         "ContentHandover" => "交付经办",
         "RelayAcceptance" => "转递受理",

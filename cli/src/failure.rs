@@ -62,7 +62,11 @@ impl Failure {
     /// The node's own failure.
     pub fn from_reply(reply: LocalReply) -> Self {
         match reply {
-            LocalReply::Failed { code, message, remedy } => {
+            LocalReply::Failed { code, mut message, remedy, recorded } => {
+                if let Some(document) = recorded {
+                    let digits: String = document.to_string().chars().take(12).collect();
+                    message.push_str(&format!(" (recorded: chancery trace {digits})"));
+                }
                 // 40xx come from the node's surroundings, but for what the clerk asked of it.
                 let clerk = ["CHY-4008", "CHY-4009", "CHY-4010", "CHY-4012"];
                 let exit = match code.as_str() {

@@ -1,7 +1,11 @@
 //! What the node enforces of human acts: a document is received, returned or withdrawn, and only the first of
 //! these takes effect.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{Commitment, Digest, cbor};
@@ -15,6 +19,7 @@ use crate::{
     Commit, NodeError, Outcome,
     access::Action,
     documents::{self, Submission},
+    files::blocking,
     heads::OpenedHead,
     ledger::receipt_key,
     shared::Shared,
@@ -24,8 +29,16 @@ use crate::{
 
 /// Where the module of official documents keeps the acts that took effect, in [`Table::Modules`].
 const ACTS: &[u8] = b"official-documents/acts/";
+/// Where it keeps the answers that are due.
+const ANSWERS: &[u8] = b"official-documents/answers/";
+/// The module of acts.
+const MODULE: &str = "official-documents";
 /// Characters of a title that an answer repeats.
 const TITLE: usize = 200;
+/// How often it is tried to give the answers that are due.
+const ANSWER_EVERY: Duration = Duration::from_secs(10);
+/// Answers that are tried at once.
+const ANSWERS_AT_ONCE: usize = 64;
 
 /// The act that took effect on a document that came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +49,23 @@ pub struct ActRecord {
     pub document: DocumentId,
     /// When it took effect here, in seconds since 1970 UTC.
     pub time: i64,
+}
+
+/// The answer to a withdrawal, from when it is recorded that it took effect or did not until the answer is sent.
+#[derive(Debug, Serialize, Deserialize)]
+struct AnswerDue {
+    /// Whether the withdrawal took effect.
+    accepted: bool,
+    /// The withdrawal.
+    withdrawal: DocumentId,
+    /// Who sent it.
+    to: AgencyName,
+}
+
+impl AnswerDue {
+    fn key(withdrawal: &EnvelopeId) -> Vec<u8> {
+        [ANSWERS, withdrawal.digest().as_bytes()].concat()
+    }
 }
 
 /// The key of a document's act. The sender is part of it: nobody else's withdrawal stands in the way.
@@ -135,8 +165,8 @@ pub fn check(shared: &Shared, header: &DocumentHeader) -> Result<Option<CheckedA
     Ok(Some(CheckedAct { action, on, effect: Some(Effect { key, original, sender }) }))
 }
 
-/// Takes in a withdrawal that has come: in time it takes effect, else it is refused; either is recorded in the
-/// ledger. The sender is told too, if the directory allows it now: that is not tried again. It can be repeated.
+/// Takes in a withdrawal that has come: in time it takes effect, else it is refused. Either is recorded in the
+/// ledger, and with it that its sender is owed an answer. It can be repeated.
 pub fn withdraw(
     shared: &Shared,
     id: &EnvelopeId,
@@ -162,6 +192,9 @@ pub fn withdraw(
         time: record.time,
         evidence: None,
     };
+    let due = |accepted| {
+        cbor::encode(&AnswerDue { accepted, withdrawal: document.id(), to: header.from.clone() })
+    };
     let key = act_key(&original, &header.from);
     let mut commit = Commit {
         leaves: vec![leaf(Event::WithdrawalAcceptance)],
@@ -169,6 +202,7 @@ pub fn withdraw(
         ..Commit::default()
     };
     commit.batch.put(Table::Modules, key, cbor::encode(&record)?);
+    commit.batch.put(Table::Modules, AnswerDue::key(id), due(true)?);
     let accepted = match shared.ledger.commit_blocking(commit)? {
         Outcome::Committed(_) => true,
         Outcome::Exists => {
@@ -179,40 +213,92 @@ pub fn withdraw(
     if !accepted {
         let leaf = leaf(Event::WithdrawalRejection);
         let absent = Some((Table::Receipts, receipt_key(&leaf)));
-        let commit = Commit { leaves: vec![leaf], absent, ..Commit::default() };
+        let mut commit = Commit { leaves: vec![leaf], absent, ..Commit::default() };
+        commit.batch.put(Table::Modules, AnswerDue::key(id), due(false)?);
         shared.ledger.commit_blocking(commit)?;
     }
     tracing::info!(envelope = %id, sender = %header.from, accepted, "withdrawal");
-    if let Err(error) = answer(shared, document, accepted) {
-        tracing::warn!(%error, envelope = %id, "the sender of a withdrawal could not be answered");
+    if let Err(error) = answer(shared, id) {
+        tracing::warn!(%error, envelope = %id, "the sender of a withdrawal cannot be answered yet");
     }
     Ok(())
 }
 
-/// Tells the sender of a withdrawal whether it came in time, under the agency's seal.
-fn answer(shared: &Shared, withdrawal: &SignedDocument, accepted: bool) -> Result<(), NodeError> {
-    let theirs = withdrawal.header();
-    let outcome = if accepted { "accepted" } else { "refused" };
-    let (now, kind) = (unix_now(), Act::WithdrawalAnswer.kind());
-    let title: String = theirs.title.chars().take(TITLE).collect();
+/// Tells the sender of a withdrawal, under the agency's seal, whether it came in time. Does nothing when that was
+/// done: the answer and the end of what is due are one commit.
+fn answer(shared: &Shared, withdrawal: &EnvelopeId) -> Result<(), NodeError> {
+    // Two that answer at once would answer twice.
+    let _answering = shared.answering.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = AnswerDue::key(withdrawal);
+    let Some(due) = shared.store.get(Table::Modules, &key)? else { return Ok(()) };
+    let due: AnswerDue = cbor::decode(&due)?;
+    let head = match documents::open_head(shared, withdrawal) {
+        // It is answered all the same.
+        Err(NodeError::Purged(_)) => None,
+        opened => Some(opened?),
+    };
+    let theirs = head.as_ref().map(|head| head.document.header());
+    let title = theirs.map(|theirs| theirs.title.chars().take(TITLE).collect());
+    let title: String = title.unwrap_or_else(|| due.withdrawal.to_string());
+    let outcome = if due.accepted { "accepted" } else { "refused" };
+    let now = unix_now();
     let header = DocumentHeader {
-        kind: kind.to_owned(),
+        kind: Act::WithdrawalAnswer.kind().to_owned(),
         number: None,
-        title: format!("{}：{title}", if accepted { "已撤回" } else { "撤回被拒" }),
+        title: format!("{}：{}", if due.accepted { "已撤回" } else { "撤回被拒" }, title),
         from: shared.identity.agency.clone(),
-        to: vec![theirs.from.clone()],
+        to: vec![due.to],
         cc: Vec::new(),
-        classification: theirs.classification.clone(),
+        classification: theirs.and_then(|theirs| theirs.classification.clone()),
         urgency: Urgency::Urgent,
         created: now,
         deadline: None,
-        in_reply_to: Some(withdrawal.id()),
-        module: theirs.module.clone(),
+        in_reply_to: Some(due.withdrawal),
+        module: theirs.map_or(MODULE, |theirs| theirs.module.as_str()).to_owned(),
         fields: BTreeMap::from([(OUTCOME.to_owned(), outcome.to_owned())]),
         parts: Vec::new(),
         nonce: Digest::from_bytes(chancery_crypto::random()?),
     };
     let seal = shared.identity.seal();
     let document = sign_document(&header, &seal, Commitment::Receipt, now)?;
-    Submission::of_node(shared, document)?.seal(shared)?.commit_blocking(shared).map(drop)
+    let sealed = Submission::of_node(shared, document)?.seal(shared)?;
+    sealed.and_forget(key).commit_blocking(shared).map(drop)
+}
+
+/// Gives the answers that could not be given when they became due: no valid directory was held, say.
+pub async fn keep_answering(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    let mut from = Vec::new();
+    loop {
+        let work = shared.clone();
+        let after = std::mem::take(&mut from);
+        match blocking(move || answer_due(&work, &after)).await {
+            Ok(next) => from = next,
+            Err(error) => tracing::error!(%error, "what answers are due could not be read"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ANSWER_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Tries some of the answers that are due. Returns the key at which to go on: those that cannot be given stand in
+/// nobody's way.
+fn answer_due(shared: &Shared, from: &[u8]) -> Result<Vec<u8>, NodeError> {
+    let from = if from.is_empty() { ANSWERS } else { from };
+    let due = shared.store.scan(Table::Modules, from, ANSWERS, ANSWERS_AT_ONCE)?;
+    for (key, _) in &due {
+        let id = key.get(ANSWERS.len()..).and_then(EnvelopeId::from_slice);
+        let Some(id) = id else { continue };
+        match answer(shared, &id) {
+            Ok(()) => tracing::info!(envelope = %id, "the sender of a withdrawal is answered"),
+            Err(error) => {
+                tracing::debug!(%error, envelope = %id, "the sender of a withdrawal cannot be answered yet");
+            }
+        }
+    }
+    let full = due.len() == ANSWERS_AT_ONCE;
+    let last = due.last().filter(|_| full);
+    Ok(last.map(|(key, _)| [key.as_slice(), &[0]].concat()).unwrap_or_default())
 }

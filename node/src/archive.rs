@@ -154,6 +154,10 @@ impl Check<'_> {
                 );
             }
             let id = leaf.envelope;
+            // What was refused on submission never had an envelope.
+            if leaf.event == Event::SubmissionRejection {
+                continue;
+            }
             if self.store.get(Table::Envelopes, id.digest().as_bytes())?.is_none() {
                 audit.missing(
                     format!("envelope {id}, of which entry {index} speaks, is not in the store"),

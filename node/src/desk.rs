@@ -15,6 +15,7 @@ use crate::{
         TraceView,
     },
     records::{DeliveryRecord, DeliveryState, delivery_of},
+    rejections,
     shared::Shared,
     store::Table,
 };
@@ -84,15 +85,27 @@ pub async fn hand_over(
     documents::hand_over(shared, head).await
 }
 
-/// The newest documents of a direction that the caller may see, newest first.
+/// A page of the documents of a direction.
+#[derive(Debug)]
+pub struct Page {
+    /// Those of them that the caller may see, newest first.
+    pub documents: Vec<DocumentView>,
+    /// The envelope before which the next page begins, if there may be one.
+    pub next: Option<EnvelopeId>,
+}
+
+/// The newest documents of a direction, or the newest of those before an envelope: at most `limit`, of which the
+/// caller is shown those that the rules permit.
 pub fn list(
     shared: &Shared,
     caller: &Caller,
     incoming: bool,
+    before: Option<&EnvelopeId>,
     limit: u32,
-) -> Result<Vec<DocumentView>, NodeError> {
-    let newest = documents::newest(shared, incoming, limit as usize)?;
-    views(shared, caller, incoming, &newest)
+) -> Result<Page, NodeError> {
+    let newest = documents::newest(shared, incoming, before, limit as usize)?;
+    let next = newest.last().copied().filter(|_| newest.len() == limit as usize);
+    Ok(Page { documents: views(shared, caller, incoming, &newest)?, next })
 }
 
 /// What is shown of some envelopes, as far as the caller may see it.
@@ -107,7 +120,10 @@ pub fn views(
         match documents::open_head(shared, &envelope) {
             Ok(head) if may_list(shared, caller, &head) => list.push(view(shared, &head)?),
             Ok(_) => {}
-            Err(error) => list.push(unopened(envelope, incoming, &error)),
+            Err(error) => {
+                let error = format!("{}: {error}", error.code());
+                list.push(DocumentView::unopened(envelope, incoming, error));
+            }
         }
     }
     Ok(list)
@@ -122,32 +138,6 @@ pub fn object(head: &OpenedHead) -> Object<'_> {
     Object::Document(head.document.header(), head.incoming)
 }
 
-/// An envelope in the place of a document that cannot be shown.
-fn unopened(envelope: EnvelopeId, incoming: bool, error: &NodeError) -> DocumentView {
-    DocumentView {
-        envelope,
-        document: None,
-        incoming,
-        arrived: 0,
-        kind: String::new(),
-        number: None,
-        title: String::new(),
-        from: None,
-        to: Vec::new(),
-        cc: Vec::new(),
-        classification: None,
-        urgency: chancery_protocol::Urgency::Routine,
-        deadline: None,
-        parts: Vec::new(),
-        signers: Vec::new(),
-        in_reply_to: None,
-        indication: "TOTAL-FAILED".into(),
-        deliveries: Vec::new(),
-        act: None,
-        error: Some(format!("{}: {error}", error.code())),
-    }
-}
-
 /// The newest documents, in and out, in whose header a text stands. Nothing of a header is at rest in the
 /// clear, so they are opened one after the other.
 pub fn search(
@@ -159,7 +149,7 @@ pub fn search(
     let wanted = text.to_lowercase();
     let mut found = Vec::new();
     for incoming in [true, false] {
-        for envelope in documents::newest(shared, incoming, MAX_SEARCHED)? {
+        for envelope in documents::newest(shared, incoming, None, MAX_SEARCHED)? {
             let Ok(head) = documents::open_head(shared, &envelope) else { continue };
             let header = head.document.header();
             let agencies = std::iter::once(&header.from).chain(header.recipients());
@@ -257,10 +247,14 @@ pub fn proven(
     Ok((document.bytes().to_vec(), files))
 }
 
-/// The journey of a document.
+/// The journey of a document, also of one that was refused when it was submitted.
 pub fn trace(shared: &Shared, caller: &Caller, id: &str) -> Result<TraceView, NodeError> {
-    let head = find(shared, caller, id, Action::Trace)?;
-    let mut steps = vec![TraceStep {
+    let head = match find(shared, caller, id, Action::Trace) {
+        Err(NodeError::NotFound(_)) => return rejections::trace(shared, caller, id),
+        found => found?,
+    };
+    let mut steps = rejections::steps(shared, &head.document.id())?;
+    steps.push(TraceStep {
         time: head.document.header().created,
         event: "Created".into(),
         agency: head.document.header().from.clone(),
@@ -268,7 +262,7 @@ pub fn trace(shared: &Shared, caller: &Caller, id: &str) -> Result<TraceView, No
         by: head.report.signatures.first().and_then(|s| s.signer.as_ref()).map(ToString::to_string),
         indication: Some(head.report.indication),
         note: None,
-    }];
+    });
     for evidence in documents::evidence(shared, &head)? {
         let leaf = Leaf::decode(&evidence.receipt.leaf)?;
         if matches!(leaf.event, Event::EvidenceReceived | Event::RelayEvidenceReceived) {

@@ -316,6 +316,12 @@ pub struct SealedSubmission {
 }
 
 impl SealedSubmission {
+    /// Has a record of [`Table::Modules`] deleted with it.
+    pub fn and_forget(mut self, key: Vec<u8>) -> Self {
+        self.commit.batch.delete(Table::Modules, key);
+        self
+    }
+
     /// Makes the submission durable and starts its delivery.
     pub async fn commit(mut self, shared: &Shared) -> Result<Accepted, NodeError> {
         let outcome = shared.ledger.commit(std::mem::take(&mut self.commit)).await?;
@@ -514,10 +520,22 @@ fn index_all(shared: &Shared) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// The newest envelopes of a direction, newest first.
-pub fn newest(shared: &Shared, incoming: bool, limit: usize) -> Result<Vec<EnvelopeId>, NodeError> {
+/// The newest envelopes of a direction, or the newest of those before another, newest first.
+pub fn newest(
+    shared: &Shared,
+    incoming: bool,
+    before: Option<&EnvelopeId>,
+    limit: usize,
+) -> Result<Vec<EnvelopeId>, NodeError> {
+    let place = |id: &EnvelopeId| {
+        let record = EnvelopeRecord::get(&*shared.store, id)?;
+        let record = record.filter(|record| record.incoming == incoming && !record.transit);
+        let record = record.ok_or_else(|| NodeError::NotFound(id.to_string()))?;
+        Ok::<_, NodeError>(record.journal_key(id))
+    };
+    let before = before.map(place).transpose()?;
     let prefix = [if incoming { b'i' } else { b'o' }];
-    let entries = shared.store.scan_back(Table::Journal, &prefix, limit)?;
+    let entries = shared.store.scan_back(Table::Journal, &prefix, before.as_deref(), limit)?;
     Ok(entries.iter().filter_map(|(key, _)| journal_envelope(key)).collect())
 }
 

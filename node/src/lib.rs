@@ -32,6 +32,7 @@ mod outbound;
 mod purge;
 mod queue;
 mod records;
+mod rejections;
 mod relay;
 mod requests;
 mod runtime;

@@ -173,6 +173,9 @@ pub enum LocalReply {
         code: String,
         message: String,
         remedy: String,
+        /// The document whose refusal stands in the ledger.
+        #[serde(default)]
+        recorded: Option<DocumentId>,
     },
 }
 
@@ -266,6 +269,34 @@ pub struct DocumentView {
     /// Why it cannot be opened.
     #[serde(default)]
     pub error: Option<String>,
+}
+
+impl DocumentView {
+    /// An envelope in the place of a document that cannot be shown.
+    pub(crate) fn unopened(envelope: EnvelopeId, incoming: bool, error: String) -> Self {
+        Self {
+            envelope,
+            document: None,
+            incoming,
+            arrived: 0,
+            kind: String::new(),
+            number: None,
+            title: String::new(),
+            from: None,
+            to: Vec::new(),
+            cc: Vec::new(),
+            classification: None,
+            urgency: Urgency::Routine,
+            deadline: None,
+            parts: Vec::new(),
+            signers: Vec::new(),
+            in_reply_to: None,
+            indication: "TOTAL-FAILED".into(),
+            deliveries: Vec::new(),
+            act: None,
+            error: Some(error),
+        }
+    }
 }
 
 /// A document's delivery to one recipient.

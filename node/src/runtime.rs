@@ -11,7 +11,7 @@ use sd_notify::NotifyState;
 use tokio::{net::UnixListener, runtime::Handle, task::JoinSet};
 
 use crate::{
-    NodeConfig, NodeError, api, clock,
+    NodeConfig, NodeError, acts, api, clock,
     content::ContentFiles,
     documents, endpoint,
     files::{blocking, create_private},
@@ -89,6 +89,7 @@ impl Node {
         tasks.spawn(outbound::supervise(shared.clone()));
         tasks.spawn(accept(shared.clone()));
         tasks.spawn(keep_indexed(shared.clone()));
+        tasks.spawn(acts::keep_answering(shared.clone()));
         tasks.spawn(witness::watch(shared.clone()));
         tasks.spawn(purge::resume(shared.clone()));
         tasks.spawn(outbound::keep_superior(shared.clone()));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chancery_certs::MAX_DIRECTORY;
-use chancery_protocol::{ContentOpener, Opening, decode_frame, encode_frame};
+use chancery_protocol::{ContentOpener, DocumentId, Opening, decode_frame, encode_frame};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
@@ -23,7 +23,7 @@ use crate::{
     },
     purge,
     records::journal_envelope,
-    requests,
+    rejections, requests,
     shared::Shared,
     store::Table,
 };
@@ -72,10 +72,11 @@ async fn serve_client(shared: Arc<Shared>, stream: UnixStream) {
         let Frame::Message(body) = frame else { return };
         let served = match decode_frame::<LocalRequest>(&body) {
             Ok(request) => answer(&shared, &mut client, request).await,
-            Err(error) => Err(error.into()),
+            Err(error) => Err(NodeError::from(error).into()),
         };
-        if let Err(error) = served {
+        if let Err(Failed { error, recorded }) = served {
             let failed = LocalReply::Failed {
+                recorded,
                 code: error.code().to_owned(),
                 message: error.to_string(),
                 remedy: error.remedy().to_owned(),
@@ -84,6 +85,19 @@ async fn serve_client(shared: Arc<Shared>, stream: UnixStream) {
             drop(client.send(&failed).await);
             return;
         }
+    }
+}
+
+/// A request that could not be carried out.
+struct Failed {
+    error: NodeError,
+    /// The document whose refusal is in the ledger.
+    recorded: Option<DocumentId>,
+}
+
+impl From<NodeError> for Failed {
+    fn from(error: NodeError) -> Self {
+        Self { error, recorded: None }
     }
 }
 
@@ -124,15 +138,22 @@ async fn answer(
     shared: &Arc<Shared>,
     client: &mut Client,
     request: LocalRequest,
-) -> Result<(), NodeError> {
+) -> Result<(), Failed> {
     let reply = match request {
         LocalRequest::Status => {
             let status = desk::status(shared, &client.caller).await?;
             LocalReply::Status(Box::new(status))
         }
-        LocalRequest::Submit { document } => return submit(shared, client, document).await,
+        LocalRequest::Submit { document } => {
+            let error = match submit(shared, client, &document).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let recorded = rejections::record(shared, &document, &error).await;
+            return Err(Failed { error, recorded });
+        }
         LocalRequest::List { incoming, limit } => {
-            return list(shared, client, incoming, limit).await;
+            return Ok(list(shared, client, incoming, limit).await?);
         }
         LocalRequest::Search { text, limit } => {
             let (shared, caller) = (shared.clone(), client.caller.clone());
@@ -141,8 +162,8 @@ async fn answer(
             }
             LocalReply::Done
         }
-        LocalRequest::Watch => return watch(shared, client).await,
-        LocalRequest::Open { id, parts } => return open(shared, client, id, parts).await,
+        LocalRequest::Watch => return Ok(watch(shared, client).await?),
+        LocalRequest::Open { id, parts } => return Ok(open(shared, client, id, parts).await?),
         LocalRequest::Trace { id } => {
             let (shared, caller) = (shared.clone(), client.caller.clone());
             LocalReply::Traced(Box::new(
@@ -182,7 +203,7 @@ async fn answer(
             shared.permit(&client.caller, Action::Purge, Object::Node)?;
             purge::carry_out(shared, order).await?
         }
-        LocalRequest::Export => return export(shared, client).await,
+        LocalRequest::Export => return Ok(export(shared, client).await?),
         LocalRequest::Backup => {
             let (shared, caller) = (shared.clone(), client.caller.clone());
             shared.permit(&caller, Action::Operate, Object::Node)?;
@@ -198,7 +219,7 @@ async fn answer(
             LocalReply::Done
         }
     };
-    client.send(&reply).await
+    Ok(client.send(&reply).await?)
 }
 
 /// Reads a directory that follows.
@@ -225,7 +246,7 @@ async fn list(
     limit: u32,
 ) -> Result<(), NodeError> {
     let work = shared.clone();
-    let newest = blocking(move || documents::newest(&work, incoming, limit as usize)).await?;
+    let newest = blocking(move || documents::newest(&work, incoming, None, limit as usize)).await?;
     for page in newest.chunks(PAGE) {
         let (work, caller, page) = (shared.clone(), client.caller.clone(), page.to_vec());
         for view in blocking(move || desk::views(&work, &caller, incoming, &page)).await? {
@@ -240,11 +261,11 @@ async fn list(
 async fn submit(
     shared: &Arc<Shared>,
     client: &mut Client,
-    document: Vec<u8>,
+    document: &[u8],
 ) -> Result<(), NodeError> {
     let inline = shared.config.limits.inline_bytes;
     let expected = shared.ledger.expect();
-    let begin = || Submission::begin(shared, &client.caller, &document);
+    let begin = || Submission::begin(shared, &client.caller, document);
     let mut submission = working(document.len() <= SMALL_DOCUMENT, begin)?;
     let mut left = submission.parts_size();
     client.send(&LocalReply::Ready).await?;
@@ -325,7 +346,7 @@ async fn watch(shared: &Arc<Shared>, client: &mut Client) -> Result<(), NodeErro
 
 /// The last place of a direction in the journal.
 fn journal_end(shared: &Shared, direction: u8) -> Vec<u8> {
-    let last = shared.store.scan_back(Table::Journal, &[direction], 1);
+    let last = shared.store.scan_back(Table::Journal, &[direction], None, 1);
     let last = last.ok().and_then(|mut last| last.pop()).map(|(key, _)| key);
     last.unwrap_or_else(|| vec![direction])
 }

@@ -77,6 +77,8 @@ pub struct Shared {
     pub relaying: Mutex<()>,
     /// Held while arrivals are indexed: the key from which it goes on.
     pub indexing: Mutex<Vec<u8>>,
+    /// Held while the sender of a withdrawal is answered.
+    pub answering: Mutex<()>,
     /// Held while content is purged.
     pub purging: tokio::sync::Mutex<()>,
     /// Turns true when the node is to stop.
@@ -130,6 +132,7 @@ impl Shared {
             arrivals: watch::Sender::new(0),
             relaying: Mutex::default(),
             indexing: Mutex::default(),
+            answering: Mutex::default(),
             purging: tokio::sync::Mutex::default(),
             stop: watch::Sender::new(false),
             directory: RwLock::default(),

@@ -209,12 +209,17 @@ pub trait Read: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Entry>, NodeError>;
 
-    /// Up to `limit` entries with a prefix, descending from the last.
+    /// Up to `limit` entries with a prefix, descending from the last, or from the last before `before`.
     ///
     /// # Errors
     /// [`NodeError::Store`].
-    fn scan_back(&self, table: Table, prefix: &[u8], limit: usize)
-    -> Result<Vec<Entry>, NodeError>;
+    fn scan_back(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, NodeError>;
 }
 
 /// What a node needs of its store: an ordered map per table, batches that are atomic, ordered, durable
@@ -433,18 +438,23 @@ impl View<'_> {
         options
     }
 
-    /// Up to `limit` entries in the order of `mode`, as long as keys start with `prefix`.
+    /// Up to `limit` entries in the order of `mode`, as long as keys start with `prefix`, without the key `but`.
     fn collect(
         &self,
         table: Table,
         mode: IteratorMode<'_>,
         prefix: &[u8],
+        but: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>, NodeError> {
         let mut out = Vec::new();
         // A store that was opened for reading may lack tables that came later.
         let Some(family) = self.store.db.cf_handle(table.name()) else { return Ok(out) };
-        for entry in self.store.db.iterator_cf_opt(family, self.options(), mode).take(limit) {
+        let entries = self.store.db.iterator_cf_opt(family, self.options(), mode);
+        let passed = |entry: &Result<(Box<[u8]>, _), _>| {
+            entry.as_ref().is_ok_and(|(key, _)| but == Some(&**key))
+        };
+        for entry in entries.skip_while(passed).take(limit) {
             let (key, value) = entry.map_err(failed)?;
             if !key.starts_with(prefix) {
                 break;
@@ -468,18 +478,20 @@ impl Read for View<'_> {
         prefix: &[u8],
         limit: usize,
     ) -> Result<Vec<Entry>, NodeError> {
-        self.collect(table, IteratorMode::From(from, Direction::Forward), prefix, limit)
+        self.collect(table, IteratorMode::From(from, Direction::Forward), prefix, None, limit)
     }
 
     fn scan_back(
         &self,
         table: Table,
         prefix: &[u8],
+        before: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>, NodeError> {
         // Every key with the prefix is below the prefix followed by 0xff bytes.
         let end: Vec<u8> = prefix.iter().copied().chain([0xff; 64]).collect();
-        self.collect(table, IteratorMode::From(&end, Direction::Reverse), prefix, limit)
+        let from = IteratorMode::From(before.unwrap_or(&end), Direction::Reverse);
+        self.collect(table, from, prefix, before, limit)
     }
 }
 
@@ -502,9 +514,10 @@ impl Read for RocksStore {
         &self,
         table: Table,
         prefix: &[u8],
+        before: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>, NodeError> {
-        self.read().scan_back(table, prefix, limit)
+        self.read().scan_back(table, prefix, before, limit)
     }
 }
 
@@ -625,9 +638,11 @@ pub mod memory {
             &self,
             table: Table,
             prefix: &[u8],
+            before: Option<&[u8]>,
             limit: usize,
         ) -> Result<Vec<Entry>, NodeError> {
             let mut all = self.scan(table, prefix, prefix, usize::MAX)?;
+            all.retain(|(key, _)| before.is_none_or(|before| key.as_slice() < before));
             all.reverse();
             all.truncate(limit);
             Ok(all)
@@ -653,9 +668,10 @@ pub mod memory {
             &self,
             table: Table,
             prefix: &[u8],
+            before: Option<&[u8]>,
             limit: usize,
         ) -> Result<Vec<Entry>, NodeError> {
-            self.tables.lock().expect("not poisoned").scan_back(table, prefix, limit)
+            self.tables.lock().expect("not poisoned").scan_back(table, prefix, before, limit)
         }
     }
 
@@ -745,10 +761,12 @@ mod tests {
                         rocks.scan(Table::Leaves, &from, prefix, limit).expect("scans"),
                         model.scan(Table::Leaves, &from, prefix, limit).expect("scans")
                     );
-                    prop_assert_eq!(
-                        rocks.scan_back(Table::Leaves, prefix, limit).expect("scans"),
-                        model.scan_back(Table::Leaves, prefix, limit).expect("scans")
-                    );
+                    for before in [None, Some(from.as_slice())] {
+                        prop_assert_eq!(
+                            rocks.scan_back(Table::Leaves, prefix, before, limit).expect("scans"),
+                            model.scan_back(Table::Leaves, prefix, before, limit).expect("scans")
+                        );
+                    }
                 }
             }
         }

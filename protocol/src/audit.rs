@@ -483,6 +483,17 @@ impl<'a> LedgerAudit<'a> {
             Event::SubmissionAcceptance => {
                 self.submitted.insert(envelope);
             }
+            Event::SubmissionRejection => {
+                if *envelope.digest() != leaf.commitment {
+                    self.fail(
+                        SubIndication::LedgerAltered,
+                        text!(
+                            ("entry {index} refuses a submission and names an envelope"),
+                            ("第 {index} 条不予受理，却指明了信封")
+                        ),
+                    );
+                }
+            }
             Event::ContentConsignment => {
                 if !self.consigned.insert(envelope) {
                     self.fail(

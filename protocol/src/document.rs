@@ -29,6 +29,11 @@ impl DocumentId {
     pub fn digest(&self) -> &Digest {
         &self.0
     }
+
+    /// An id from its 32 bytes.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Digest::from_slice(bytes).map(Self)
+    }
 }
 
 impl fmt::Display for DocumentId {

@@ -9,6 +9,9 @@ use crate::{EnvelopeId, ProtocolError};
 pub enum Event {
     /// This agency accepted a document from its own clerk for sending.
     SubmissionAcceptance,
+    /// This agency refused a document of its own clerk: there is no envelope, and its commitment stands in place of
+    /// one.
+    SubmissionRejection,
     /// This agency took an envelope addressed to it into its keeping.
     ContentConsignment,
     /// An officer of this agency opened the document.
@@ -36,6 +39,7 @@ impl Event {
     pub fn name(self) -> &'static str {
         match self {
             Self::SubmissionAcceptance => "SubmissionAcceptance",
+            Self::SubmissionRejection => "SubmissionRejection",
             Self::ContentConsignment => "ContentConsignment",
             Self::ContentHandover => "ContentHandover",
             Self::RelayAcceptance => "RelayAcceptance",

@@ -244,6 +244,100 @@ fn systems_send_and_fetch_what_their_roles_permit_and_a_request_is_done_once() {
     assert_eq!(system.json("/v1/outbox").as_array().unwrap().len(), 1);
 }
 
+#[test]
+fn a_refused_submission_is_recorded_once_and_its_trace_says_why() {
+    let mut world = World::new();
+    let (address, [erp, watchman, nobody]) = open(&mut world, "a", true);
+    world.start("a");
+    world.write("n.txt", b"text");
+    let sign = |to: &str, from: &str, out: &str| {
+        let words = format!(
+            "doc sign n.txt --to {to}.zj.gov.cn --type 通知 --title {out} --out {out} --key \
+             certs-{from}/clerk.key --cert certs-{from}/clerk.pem"
+        );
+        world.run(&words).ok();
+        let shown = world.run(&format!("--json doc show {out}")).ok().json();
+        shown["document"].as_str().unwrap().to_owned()
+    };
+    let system = System::plain(address, Some(&erp));
+    let refused = || -> Vec<Value> {
+        let page = system.json("/v1/ledger/entries?limit=1000");
+        let entries = page["entries"].as_array().unwrap().iter();
+        entries.filter(|entry| entry["event"] == "SubmissionRejection").cloned().collect()
+    };
+    let id = sign("nowhere", "a", "stray");
+    for _ in 0..3 {
+        problem(system.submit(&world.path("stray"), Some("key")), 422, "CHY-4008");
+    }
+    assert_eq!(refused().len(), 1, "the same refusal is one entry");
+    assert_eq!(refused()[0]["counterpart"], "a.zj.gov.cn");
+    let trace = system.json(&format!("/v1/documents/{id}/trace"));
+    assert_eq!(trace["document"]["document"], id.as_str());
+    let steps = trace["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 1, "{steps:?}");
+    assert_eq!(steps[0]["event"], "SubmissionRejection");
+    assert_eq!(steps[0]["note"], "CHY-4008");
+    assert_eq!(steps[0]["entry"], refused()[0]["entry"]);
+    // It is for those who may read the ledger, and no other document is found by it.
+    System::plain(address, Some(&watchman)).json(&format!("/v1/documents/{id}/trace"));
+    let nobody = System::plain(address, Some(&nobody));
+    nobody.refused(&format!("/v1/documents/{id}/trace"), 403, "CHY-4018");
+    system.refused(&format!("/v1/documents/{id}"), 404, "CHY-4011");
+
+    // What no officer of this agency signed is no submission; what is damaged is none either.
+    sign("a", "b", "theirs");
+    problem(system.submit(&world.path("theirs"), None), 422, "CHY-4010");
+    sign("b", "a", "damaged");
+    std::fs::write(world.path("damaged/parts/n.txt"), b"TEXT").unwrap();
+    problem(system.submit(&world.path("damaged"), None), 400, "CHY-3003");
+    assert_eq!(refused().len(), 1);
+
+    // Accepted later, its journey has both.
+    world.add_agency("nowhere", "p256");
+    world.publish(2, &["a", "b", "nowhere"]);
+    world.clerk("a", "directory install directory-2.cose").ok();
+    assert_eq!(system.submit(&world.path("stray"), Some("key")).status(), 201);
+    let trace = system.json(&format!("/v1/documents/{id}/trace"));
+    let events: Vec<_> = trace["steps"].as_array().unwrap().iter().map(|s| &s["event"]).collect();
+    assert!(events.contains(&&Value::from("SubmissionRejection")), "{events:?}");
+    assert!(events.contains(&&Value::from("SubmissionAcceptance")), "{events:?}");
+    world.export("a", "out");
+    world.run("audit out --anchor root/ca.pem").ok();
+}
+
+#[test]
+fn a_long_list_is_read_page_by_page_while_it_grows() {
+    let mut world = World::new();
+    let (address, [erp, ..]) = open(&mut world, "a", true);
+    world.start("a");
+    world.write("n.txt", b"text");
+    let mut sent: Vec<_> =
+        (0..7).map(|n| world.send("a", "b", "n.txt", &n.to_string(), &[])).collect();
+    sent.reverse();
+    let system = System::plain(address, Some(&erp));
+    let (mut path, mut seen) = ("/v1/outbox?limit=3".to_owned(), Vec::new());
+    loop {
+        let mut page = system.get(&path);
+        let documents: Vec<Value> =
+            serde_json::from_str(&page.body_mut().read_to_string().unwrap()).unwrap();
+        seen.extend(documents.iter().map(|d| d["document"].as_str().unwrap().to_owned()));
+        // What comes meanwhile moves nothing.
+        world.send("a", "b", "n.txt", "later", &[]);
+        let Some(link) = page.headers().get("link") else { break };
+        let link = link.to_str().unwrap();
+        let next = link.strip_prefix('<').unwrap().split_once('>').unwrap();
+        assert_eq!(next.1, "; rel=\"next\"");
+        path = next.0.to_owned();
+    }
+    assert_eq!(seen, sent);
+    // An envelope that is not in the list is no place to go on from.
+    let envelope = "0".repeat(64);
+    system.refused(&format!("/v1/outbox?before={envelope}"), 404, "CHY-4011");
+    let own = system.json("/v1/outbox?limit=1")[0]["envelope"].as_str().unwrap().to_owned();
+    system.refused(&format!("/v1/inbox?before={own}"), 404, "CHY-4011");
+    system.refused("/v1/outbox?before=x", 400, "CHY-4022");
+}
+
 /// Reads so many events of a stream: the id, name and data of each.
 fn events(response: Response<ureq::Body>, count: usize) -> Vec<(u64, String, Value)> {
     assert_eq!(response.headers()["content-type"], "text/event-stream");

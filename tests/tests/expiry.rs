@@ -134,3 +134,38 @@ fn a_signature_by_a_certificate_out_of_its_time_is_not_accepted() {
     let answer = world.run(&format!("{certificate} --at {later}"));
     assert_eq!(answer.code, 1, "{answer:?}");
 }
+
+#[test]
+fn a_withdrawal_that_cannot_be_answered_when_it_comes_is_answered_later() {
+    let mut world = World::new();
+    world.start("a");
+    world.start("b");
+    world.write("n.txt", b"text");
+    let id = world.send("a", "b", "n.txt", "Withdrawn", &["--wait", "30"]);
+    // b knows a, and no key of a's that could still be used.
+    let used = (2..12).any(|version| {
+        let card = "node card --config a/node.toml --key-days 0";
+        world.clerk("a", &format!("{card} --out {version}.card")).ok();
+        publish(&world, version, &format!("{version}.card b/agency.card"));
+        let install = world.clerk("b", &format!("directory install directory-{version}.cose"));
+        install.ok().stdout.contains("(2)")
+    });
+    assert!(used, "the card was never within its time");
+    std::thread::sleep(PAST);
+    world.clerk_words("a", &["withdraw", &id, "--reason", "wrong number"]).ok();
+    world.wait("it takes effect", 20, |w| w.list("b", "inbox").iter().any(|v| v["act"] == "撤回"));
+    world.wait("b says so", 20, |w| w.log("b").contains("cannot be answered yet"));
+    assert!(world.list("b", "outbox").is_empty(), "nothing can go to a");
+    // What is due outlives the node that owes it.
+    world.kill("b");
+    world.start("b");
+    world.clerk("a", "node card --config a/node.toml --out long.card").ok();
+    publish(&world, 20, "long.card b/agency.card");
+    world.clerk("b", "directory install directory-20.cose").ok();
+    world.wait("the answer", 30, |w| w.list("a", "inbox").len() == 1);
+    assert!(world.log("b").contains("the sender of a withdrawal is answered"));
+    // It is given once.
+    std::thread::sleep(Duration::from_secs(11));
+    assert_eq!(world.list("b", "outbox").len(), 1);
+    assert_eq!(world.list("a", "inbox")[0]["kind"], "撤回答复");
+}

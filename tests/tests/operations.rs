@@ -225,6 +225,11 @@ fn roles_and_rules_decide_who_may_do_what_and_refusals_name_the_rule() {
     refused.refused(4, "CHY-4018");
     assert!(refused.stderr.contains("rule secrets-are-for-the-cleared"), "{refused:?}");
     assert!(refused.stderr.contains("clerk@a.zj.gov.cn (roles: clerk)"), "{refused:?}");
+    // The refusal is in the ledger, and its journey names the rule.
+    let digits = refused.stderr.split("(recorded: chancery trace ").nth(1).unwrap();
+    let trace = world.clerk("a", &format!("trace {}", &digits[..12])).ok();
+    assert!(trace.stdout.contains("SubmissionRejection  a.zj.gov.cn #"), "{trace:?}");
+    assert!(trace.stdout.contains("(CHY-4018: rule secrets-are-for-the-cleared)"), "{trace:?}");
     send(&world, "机密", "chief").ok();
     let list = world.list("a", "outbox");
     assert_eq!(list.len(), 2);

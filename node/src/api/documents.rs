@@ -29,6 +29,7 @@ use crate::{
     files::blocking,
     heads::OpenedHead,
     local::{DocumentView, StatusView, TraceView},
+    rejections,
     shared::Shared,
 };
 
@@ -55,33 +56,43 @@ pub async fn status(State(node): Node, Extension(caller): Who) -> Answer<Json<St
 async fn list(
     node: Arc<Shared>,
     caller: Caller,
+    path: &str,
     incoming: bool,
     params: ListParams,
-) -> Answer<Json<Vec<DocumentView>>> {
+) -> Answer<Response> {
     let limit = limit(params.limit)?;
-    Ok(Json(blocking(move || desk::list(&node, &caller, incoming, limit)).await?))
+    let before = params.before;
+    let read = move || desk::list(&node, &caller, incoming, before.as_ref(), limit);
+    let page = blocking(read).await?;
+    let next = page.next.map(|next| format!("<{path}?limit={limit}&before={next}>; rel=\"next\""));
+    let link = next.map(|next| [(header::LINK, next)]);
+    Ok((link, Json(page.documents)).into_response())
 }
 
 /// The documents that came in, newest first.
 #[utoipa::path(get, path = "/v1/inbox", tag = "documents", params(ListParams),
-    responses((status = 200, description = "They", body = Vec<DocumentView>), Problems))]
+    responses((status = 200, description = "They", body = Vec<DocumentView>,
+        headers(("Link" = Option<String>, description = "The next page (`rel=\"next\"`, RFC 8288), if there may be one"))),
+        Problems))]
 pub async fn inbox(
     State(node): Node,
     Extension(caller): Who,
     Params(params): Params<ListParams>,
-) -> Answer<Json<Vec<DocumentView>>> {
-    list(node, caller, true, params).await
+) -> Answer<Response> {
+    list(node, caller, "/v1/inbox", true, params).await
 }
 
 /// The documents that went out, newest first.
 #[utoipa::path(get, path = "/v1/outbox", tag = "documents", params(ListParams),
-    responses((status = 200, description = "They", body = Vec<DocumentView>), Problems))]
+    responses((status = 200, description = "They", body = Vec<DocumentView>,
+        headers(("Link" = Option<String>, description = "The next page (`rel=\"next\"`, RFC 8288), if there may be one"))),
+        Problems))]
 pub async fn outbox(
     State(node): Node,
     Extension(caller): Who,
     Params(params): Params<ListParams>,
-) -> Answer<Json<Vec<DocumentView>>> {
-    list(node, caller, false, params).await
+) -> Answer<Response> {
+    list(node, caller, "/v1/outbox", false, params).await
 }
 
 /// The documents in whose header a text stands, newest first.
@@ -160,7 +171,23 @@ async fn take(
         let id = SignedDocument::decode(&document)?.id();
         return Ok(created(done.answer(&id)?, true));
     }
-    let begin = || Submission::begin(node, caller, &document);
+    match take_in(node, caller, key, form, &document).await {
+        Ok(accepted) => Ok(created(accepted, false)),
+        Err(error) => {
+            rejections::record(node, &document, &error).await;
+            Err(error)
+        }
+    }
+}
+
+async fn take_in(
+    node: &Arc<Shared>,
+    caller: &Caller,
+    key: Option<RequestKey>,
+    form: &mut Multipart,
+    document: &[u8],
+) -> Answer<Accepted> {
+    let begin = || Submission::begin(node, caller, document);
     let mut submission = tokio::task::block_in_place(begin)?;
     if let Some(key) = key {
         submission.once(key);
@@ -186,7 +213,7 @@ async fn take(
     tracing::info!(
         envelope = %accepted.envelope, recipients = accepted.recipients.len(), %caller, "accepted"
     );
-    Ok(created(accepted, false))
+    Ok(accepted)
 }
 
 fn created(accepted: Accepted, again: bool) -> Response {

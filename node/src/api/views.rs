@@ -48,7 +48,7 @@ pub fn number(given: Option<u64>) -> Result<u64, NodeError> {
     Err(NodeError::Request(format!("{number} is too large for the number of an entry")))
 }
 
-/// How many.
+/// Which page.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -56,6 +56,9 @@ pub struct ListParams {
     /// At most so many, newest first.
     #[param(minimum = 1, maximum = 1000, default = 20)]
     pub limit: Option<u32>,
+    /// Only what came, or went, before this envelope; the `Link` of an answer has it.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
+    pub before: Option<EnvelopeId>,
 }
 
 /// What to look for.

@@ -1,0 +1,177 @@
+//! Submissions that the node refused: the event `SubmissionRejection` of EN 319 522-1, so that an officer can show
+//! when the agency's own node did not take a document, and why.
+
+use chancery_certs::rfc3339;
+use chancery_crypto::{Digest, cbor};
+use chancery_protocol::{
+    DocumentId, EnvelopeId, Event, Indication, Leaf, SignedDocument, commit_to_document,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Commit, NodeError,
+    access::{Action, Caller, Object},
+    local::{DocumentView, TraceStep, TraceView},
+    shared::Shared,
+    store::Table,
+    unix_now,
+};
+
+/// Where they are kept, in [`Table::Modules`].
+const REJECTED: &[u8] = b"official-documents/rejected/";
+/// The fewest digits of an id that are looked for.
+const MIN_DIGITS: usize = 4;
+/// The most that one look-up reads.
+const MAX_FOUND: usize = 100;
+
+/// A submission that was refused. Nothing of the document's header is here: that is nowhere at rest in the clear.
+#[derive(Debug, Serialize, Deserialize)]
+struct Rejection {
+    /// With it, the ledger's entry shows which document it was.
+    salt: Digest,
+    /// The error's code.
+    code: String,
+    /// The rule, if one was the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// When, in seconds since 1970 UTC.
+    time: i64,
+}
+
+/// Records, once for each reason, that a document of an officer of this agency was refused. Returns the document, if
+/// that is recorded now or was before.
+///
+/// What nobody signed, or somebody else did, is no submission, and what failed by the node's own fault was not refused.
+pub async fn record(shared: &Shared, document: &[u8], error: &NodeError) -> Option<DocumentId> {
+    let rule = match error {
+        NodeError::NotPermitted { rule, .. } => Some(rule.clone()),
+        NodeError::UnknownAgency(_) | NodeError::NotAccepted(_) | NodeError::Withdrawn { .. } => {
+            None
+        }
+        _ => return None,
+    };
+    let document = SignedDocument::decode(document).ok()?;
+    let own = &shared.identity.agency;
+    let report = shared.verify(&document);
+    let signer =
+        report.signatures.first().filter(|s| s.finding.indication == Indication::TotalPassed);
+    let signer = signer.and_then(|s| s.signer.as_ref())?;
+    if document.header().from != *own || signer.agency() != own {
+        return None;
+    }
+    let id = document.id();
+    match commit(shared, &id, error.code(), rule).await {
+        Ok(()) => Some(id),
+        Err(error) => {
+            tracing::error!(%error, document = %id, "a refused submission could not be recorded");
+            None
+        }
+    }
+}
+
+async fn commit(
+    shared: &Shared,
+    document: &DocumentId,
+    code: &str,
+    rule: Option<String>,
+) -> Result<(), NodeError> {
+    let (salt, time) = (Digest::from_bytes(chancery_crypto::random()?), unix_now());
+    let commitment = commit_to_document(&salt, document);
+    let own = &shared.identity.agency;
+    let key = [REJECTED, document.digest().as_bytes(), code.as_bytes()].concat();
+    let leaf = Leaf {
+        event: Event::SubmissionRejection,
+        envelope: no_envelope(&commitment)?,
+        commitment,
+        counterpart: own.clone(),
+        time,
+        evidence: None,
+    };
+    let mut commit = Commit { leaves: vec![leaf], ..Commit::default() };
+    commit.absent = Some((Table::Modules, key.clone()));
+    let rejection = Rejection { salt, code: code.to_owned(), rule, time };
+    commit.batch.put(Table::Modules, key, cbor::encode(&rejection)?);
+    shared.ledger.commit(commit).await?;
+    tracing::info!(%document, code, "a submission was refused");
+    Ok(())
+}
+
+/// What stands in an entry in place of the envelope, which was never made: the commitment.
+fn no_envelope(commitment: &Digest) -> Result<EnvelopeId, NodeError> {
+    let id = EnvelopeId::from_slice(commitment.as_bytes());
+    id.ok_or_else(|| NodeError::Damaged("a commitment is no digest".into()))
+}
+
+/// The refusals of the documents whose id starts with some bytes.
+fn find(shared: &Shared, prefix: &[u8]) -> Result<Vec<(DocumentId, Rejection)>, NodeError> {
+    let prefix = [REJECTED, prefix].concat();
+    let found = shared.store.scan(Table::Modules, &prefix, &prefix, MAX_FOUND)?;
+    let mut out = Vec::with_capacity(found.len());
+    for (key, value) in found {
+        let id = key.get(REJECTED.len()..).and_then(|rest| rest.get(..Digest::LEN));
+        if let Some(id) = id.and_then(DocumentId::from_slice) {
+            out.push((id, cbor::decode(&value)?));
+        }
+    }
+    Ok(out)
+}
+
+/// The steps of a document's journey that ended with its refusal by the own node.
+pub fn steps(shared: &Shared, document: &DocumentId) -> Result<Vec<TraceStep>, NodeError> {
+    let found = find(shared, document.digest().as_bytes())?;
+    found.iter().map(|(id, rejection)| step(shared, id, rejection)).collect()
+}
+
+fn step(
+    shared: &Shared,
+    document: &DocumentId,
+    rejection: &Rejection,
+) -> Result<TraceStep, NodeError> {
+    let commitment = commit_to_document(&rejection.salt, document);
+    let receipts = shared.ledger.given_receipts(commitment.as_bytes())?;
+    let Rejection { code, rule, time, .. } = rejection;
+    Ok(TraceStep {
+        time: *time,
+        event: Event::SubmissionRejection.name().to_owned(),
+        agency: shared.identity.agency.clone(),
+        entry: receipts.first().map(|receipt| receipt.index),
+        by: None,
+        indication: None,
+        note: Some(match rule {
+            Some(rule) => format!("{code}: {rule}"),
+            None => code.clone(),
+        }),
+    })
+}
+
+/// The journey of a document that was refused and never taken, by the first digits of its id.
+///
+/// # Errors
+/// [`NodeError::NotFound`] when none was, [`NodeError::Ambiguous`], [`NodeError::NotPermitted`]: there is no header
+/// here that rules could look at, so it is for those who may read the ledger.
+pub fn trace(shared: &Shared, caller: &Caller, digits: &str) -> Result<TraceView, NodeError> {
+    let not_found = || NodeError::NotFound(digits.to_owned());
+    let digits = digits.to_ascii_lowercase();
+    if digits.len() < MIN_DIGITS {
+        return Err(not_found());
+    }
+    let whole = hex::decode(digits.get(..digits.len() & !1).unwrap_or_default());
+    let mut found = find(shared, &whole.map_err(|_| not_found())?)?;
+    found.retain(|(id, _)| id.to_string().starts_with(&digits));
+    let (id, last) = found.last().ok_or_else(not_found)?;
+    if found.iter().any(|(other, _)| other != id) {
+        return Err(NodeError::Ambiguous(digits));
+    }
+    shared.permit(caller, Action::Audit, Object::Node)?;
+    let error = format!("{}: refused at {}", last.code, rfc3339(last.time));
+    let envelope = no_envelope(&commit_to_document(&last.salt, id))?;
+    let unopened = DocumentView::unopened(envelope, false, error);
+    let document = DocumentView {
+        document: Some(*id),
+        from: Some(shared.identity.agency.clone()),
+        ..unopened
+    };
+    let mut steps = steps(shared, id)?;
+    steps.sort_by_key(|step| step.time);
+    Ok(TraceView { document, steps })
+}
