@@ -17,7 +17,9 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use crate::{NodeError, unix_now};
+use sd_notify::NotifyState;
+
+use crate::{NodeError, monitor, unix_now};
 
 /// The most connections at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 256;
@@ -64,13 +66,14 @@ impl TimeStampServer {
             .map_err(|e| NodeError::Network { peer: "-".into(), why: e.to_string() })
     }
 
-    /// Answers until `stop` is ready.
+    /// Answers until `stop` is ready. Tells systemd of both.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         tokio::pin!(stop);
+        monitor::notify(&[NotifyState::Ready]);
         loop {
             let accepted = tokio::select! {
-                () = &mut stop => return,
+                () = &mut stop => return monitor::notify(&[NotifyState::Stopping]),
                 accepted = accept(&self.listener, &slots) => accepted,
             };
             let Some((stream, peer, slot)) = accepted else { continue };

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod clerk;
+mod hosts;
 mod network;
 
 pub use clerk::Clerk;
-pub use network::{BadNetwork, Faults};
+pub use hosts::{Hosts, ip};
+pub use network::{BadNetwork, Cables, Faults};
 
 use std::{
     collections::BTreeMap,

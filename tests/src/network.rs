@@ -1,4 +1,4 @@
-//! A network that behaves badly: a UDP relay that loses, doubles, delays and reorders packets, or lets nothing through.
+//! Networks that behave badly: they lose, double, delay and reorder packets, or let nothing through.
 
 use std::{
     cmp::Reverse,
@@ -11,6 +11,8 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+use crate::{Hosts, World};
 
 /// What it does to packets, in each direction.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,7 +52,7 @@ impl Ord for Packet {
     }
 }
 
-/// A bad network in front of one address. It ends with the process.
+/// A UDP relay in front of one address. It ends with the process.
 pub struct BadNetwork {
     /// Where it listens.
     pub address: SocketAddr,
@@ -180,6 +182,65 @@ fn carry(packets: &mpsc::Receiver<Packet>) {
             Ok(packet) => waiting.push(packet),
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// The bad cables of some agencies: netem between hosts of their own where the kernel has it, else relays on loopback.
+pub enum Cables {
+    /// Network namespaces with netem.
+    Hosts(Hosts),
+    /// UDP relays.
+    Relays(Vec<BadNetwork>),
+}
+
+impl Cables {
+    /// Puts one in front of each agency's node. The directory must be published afterwards.
+    pub fn before(world: &mut World, agencies: &[&str], faults: Faults) -> Self {
+        if let Some(hosts) = Hosts::new(agencies.len()) {
+            if (0..agencies.len()).all(|n| hosts.set(n, faults)) {
+                for (n, agency) in agencies.iter().enumerate() {
+                    world.advertise(agency, &format!("{}:7400", hosts.address(n)));
+                    world.set(agency, "listen", "0.0.0.0:7400");
+                    world.on_host(agency, &hosts.names[n]);
+                }
+                eprintln!("bad networks by netem");
+                return Self::Hosts(hosts);
+            }
+        }
+        eprintln!("bad networks by relays: this kernel has no netem");
+        let relay = |(seed, agency): (usize, &&str)| {
+            let relay = BadNetwork::before(world.listens(agency), faults, seed as u64 + 7);
+            world.advertise(agency, &relay.address.to_string());
+            relay
+        };
+        Self::Relays(agencies.iter().enumerate().map(relay).collect())
+    }
+
+    /// Has a cable behave otherwise from now on.
+    pub fn set(&self, n: usize, faults: Faults) {
+        match self {
+            Self::Hosts(hosts) => assert!(hosts.set(n, faults), "tc"),
+            Self::Relays(relays) => {
+                relays[n].set(faults);
+                relays[n].cut(false);
+            }
+        }
+    }
+
+    /// Has a cable let nothing through, until it is set.
+    pub fn cut(&self, n: usize) {
+        match self {
+            Self::Hosts(hosts) => assert!(hosts.cut(n), "tc"),
+            Self::Relays(relays) => relays[n].cut(true),
+        }
+    }
+
+    /// Packets that a cable has lost, since it was last set.
+    pub fn lost(&self, n: usize) -> u64 {
+        match self {
+            Self::Hosts(hosts) => hosts.lost(n),
+            Self::Relays(relays) => relays[n].lost(),
         }
     }
 }

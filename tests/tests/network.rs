@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     process::Command,
     sync::{
         Mutex,
@@ -13,25 +12,21 @@ use std::{
 };
 
 use chancery_protocol::Urgency;
-use chancery_tests::{BadNetwork, Clerk, Faults, World, flip, noise};
+use chancery_tests::{Cables, Clerk, Faults, Hosts, World, flip, ip, noise};
 
 const BAD: Faults = Faults { loss: 50, double: 20, delay: 15, jitter: 20 };
 
 /// `a` and `b`, each reached through a bad network.
-fn apart(faults: Faults) -> (World, [BadNetwork; 2]) {
+fn apart(faults: Faults) -> (World, Cables) {
     let mut world = World::new();
-    let networks = ["a", "b"].map(|agency| {
-        let network = BadNetwork::before(world.listens(agency), faults, 7);
-        world.advertise(agency, &network.address.to_string());
-        network
-    });
+    let cables = Cables::before(&mut world, &["a", "b"], faults);
     world.publish(2, &["a", "b"]);
     for agency in ["a", "b"] {
         world.set(agency, "limits.witness_seconds", "1");
     }
     world.start("a");
     world.start("b");
-    (world, networks)
+    (world, cables)
 }
 
 #[track_caller]
@@ -45,7 +40,7 @@ fn audit_all(world: &World, agencies: &[&str]) {
 
 #[test]
 fn documents_pass_a_network_that_loses_doubles_delays_and_reorders() {
-    let (world, networks) = apart(BAD);
+    let (world, cables) = apart(BAD);
     let mut clerk = Clerk::new(world.dir.path(), "a");
     let (small, large) = (noise(9000, 1), noise(3_000_000, 2));
     let mut sent = BTreeMap::new();
@@ -62,13 +57,14 @@ fn documents_pass_a_network_that_loses_doubles_delays_and_reorders() {
         assert_eq!(view["parts"][0]["size"], sent[view["document"].as_str().unwrap()]);
         assert_eq!(view["indication"], "TOTAL-PASSED");
     }
-    assert!(networks[1].lost() > 20, "the network was not bad");
+    assert!(cables.lost(1) > 20, "the network was not bad");
     audit_all(&world, &["a", "b"]);
 }
 
 #[test]
 fn a_partition_in_the_middle_of_a_transfer_heals() {
-    let (mut world, networks) = apart(Faults { delay: 2, ..Faults::default() });
+    let quick = Faults { delay: 2, ..Faults::default() };
+    let (mut world, cables) = apart(quick);
     let large = noise(60_000_000, 3);
     world.write("large.bin", &large);
     let id = world.send("a", "b", "large.bin", "large", &[]);
@@ -77,7 +73,7 @@ fn a_partition_in_the_middle_of_a_transfer_heals() {
         files.map(|file| file.unwrap().metadata().map_or(0, |m| m.len())).sum()
     };
     world.wait("it is under way", 30, |w| arrived(w) > 3_000_000);
-    networks.iter().for_each(|network| network.cut(true));
+    [0, 1].into_iter().for_each(|n| cables.cut(n));
     // Longer than a silent connection lives, and with a restart of one side in the dark.
     std::thread::sleep(Duration::from_secs(3));
     world.kill("a");
@@ -85,7 +81,7 @@ fn a_partition_in_the_middle_of_a_transfer_heals() {
     let at = arrived(&world);
     assert!(at < 60_000_000, "it was over before the cut");
     world.send("a", "b", "large.bin", "in the dark", &[]);
-    networks.iter().for_each(|network| network.cut(false));
+    [0, 1].into_iter().for_each(|n| cables.set(n, quick));
     world.wait("all deliveries", 120, |w| w.pending("a") == 0);
     assert!(world.log("b").contains("resuming an envelope"), "{}", world.log("b"));
     world.clerk("b", &format!("open {id} --out got")).ok();
@@ -162,67 +158,22 @@ fn a_peer_that_offers_too_much_is_put_off_and_loses_nothing() {
     world.wait("it arrives", 20, |w| w.pending("a") == 0);
 }
 
-fn ip(line: &str) -> bool {
-    let done = Command::new("ip").args(line.split_whitespace()).output();
-    done.is_ok_and(|output| output.status.success())
-}
-
-/// Two hosts with a cable between them, gone when this is dropped.
-struct Hosts([String; 2]);
-
-impl Hosts {
-    fn new() -> Option<Self> {
-        let tag = format!("chy{}", std::process::id());
-        let hosts = Self([format!("{tag}a"), format!("{tag}b")]);
-        let [a, b] = &hosts.0;
-        let made = ip(&format!("netns add {a}"))
-            && ip(&format!("netns add {b}"))
-            && ip(&format!("link add eth0 netns {a} type veth peer name eth0 netns {b}"));
-        for (host, address) in [(a, "10.99.0.1"), (b, "10.99.0.2")] {
-            let up = ip(&format!("-n {host} addr add {address}/24 dev eth0"))
-                && ip(&format!("-n {host} link set eth0 up"))
-                && ip(&format!("-n {host} link set lo up"));
-            if !made || !up {
-                eprintln!("skipped: no network namespaces can be made here");
-                return None;
-            }
-        }
-        Some(hosts)
-    }
-}
-
-impl Drop for Hosts {
-    fn drop(&mut self) {
-        for host in &self.0 {
-            ip(&format!("netns del {host}"));
-        }
-    }
-}
-
 #[test]
 fn between_two_hosts_connections_move_to_new_addresses_and_outlive_a_pulled_cable() {
-    let Some(hosts) = Hosts::new() else { return };
+    let Some(hosts) = Hosts::new(2) else { return };
     let mut world = World::new();
-    for (agency, host, address) in
-        [("a", &hosts.0[0], "10.99.0.1"), ("b", &hosts.0[1], "10.99.0.2")]
-    {
-        world.advertise(agency, &format!("{address}:7400"));
+    for (n, agency) in ["a", "b"].into_iter().enumerate() {
+        world.advertise(agency, &format!("{}:7400", hosts.address(n)));
         world.set(agency, "listen", "0.0.0.0:7400");
         world.set(agency, "limits.witness_seconds", "1");
-        world.on_host(agency, host);
+        world.on_host(agency, &hosts.names[n]);
     }
     world.publish(2, &["a", "b"]);
     world.start("a");
     world.start("b");
-    let [a, b] = &hosts.0;
+    let [a, b] = [&hosts.names[0], &hosts.names[1]];
     // Where the kernel has netem, the cable is a bad one, too.
-    let netem = Command::new("tc")
-        .args(["-n", a, "qdisc", "add", "dev", "eth0", "root", "netem", "delay", "10ms", "5ms"])
-        .args(["loss", "1%", "reorder", "5%", "duplicate", "1%"])
-        .output();
-    if !netem.is_ok_and(|output| output.status.success()) {
-        eprintln!("this kernel has no netem: loss and reordering are tested through a relay only");
-    }
+    hosts.set(0, Faults { loss: 10, double: 10, delay: 5, jitter: 5 });
     world.write("large.bin", &noise(150_000_000, 1));
     world.send("a", "b", "large.bin", "warm", &["--wait", "60"]);
     let id = world.send("a", "b", "large.bin", "moves", &[]);
@@ -264,13 +215,9 @@ fn soak(documents: usize) {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("relay = \"r.zj.gov.cn\"\n{text}")).unwrap();
     let all = ["a", "b", "c", "r"];
-    let mut networks = Vec::new();
-    for (seed, agency) in all.iter().enumerate() {
-        let target: SocketAddr = world.listens(agency);
-        let mild = Faults { loss: 5, double: 5, delay: 1, jitter: 3 };
-        let network = BadNetwork::before(target, mild, seed as u64);
-        world.advertise(agency, &network.address.to_string());
-        networks.push(network);
+    let mild = Faults { loss: 5, double: 5, delay: 1, jitter: 3 };
+    let cables = Cables::before(&mut world, &all, mild);
+    for agency in all {
         world.set(agency, "limits.witness_seconds", "2");
     }
     world.publish(2, &all);
@@ -315,11 +262,16 @@ fn soak(documents: usize) {
             std::thread::sleep(Duration::from_millis(700 + (round as u64 * 331) % 1500));
             let victim = all[round * 7 % 4];
             world.kill(victim);
-            networks[round % 4].set(if round.is_multiple_of(3) { BAD } else { Faults::default() });
-            networks[(round + 1) % 4].cut(round % 5 == 4);
+            let (bad, other) = (round % 4, (round + 1) % 4);
+            cables.set(bad, if round.is_multiple_of(3) { BAD } else { mild });
+            if round % 5 == 4 {
+                cables.cut(other);
+            }
             std::thread::sleep(Duration::from_millis(200));
             world.start(victim);
-            networks[(round + 1) % 4].cut(false);
+            if round % 5 == 4 {
+                cables.set(other, mild);
+            }
             round += 1;
             if said.elapsed() > Duration::from_secs(20) {
                 said = Instant::now();
@@ -330,7 +282,7 @@ fn soak(documents: usize) {
         over.store(true, Ordering::Relaxed);
         eprintln!("soak: {round} kills in {:?}", begin.elapsed());
     });
-    networks.iter().for_each(|network| network.set(Faults::default()));
+    (0..all.len()).for_each(|n| cables.set(n, Faults::default()));
     world.wait("all deliveries", 900, |w| all.iter().all(|agency| w.pending(agency) == 0));
     let accepted = accepted.into_inner().unwrap();
     let mut soaked = Soaked::default();

@@ -15,6 +15,41 @@ fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> String {
     said
 }
 
+/// Makes the package in a folder of the world, and gives its path.
+fn make(world: &World, folder: &str, revision: &str) -> String {
+    let script = chancery_tests::package().join("../scripts/deb.sh");
+    let script = script.to_string_lossy().into_owned();
+    let program = binary().to_string_lossy().into_owned();
+    let out = world.path(folder).to_string_lossy().into_owned();
+    let said = run(&script, &[&program, &out], &[("DEB_REVISION", revision)]);
+    said.lines().last().unwrap().to_owned()
+}
+
+/// The exit code that says that the machine lacks what the test needs.
+const CANNOT: i32 = 77;
+
+#[test]
+fn under_systemd_the_node_starts_reloads_recovers_upgrades_and_stops() {
+    if Command::new("dpkg-deb").arg("--version").output().is_err() {
+        eprintln!("skipped: dpkg-deb is not installed");
+        return;
+    }
+    let world = World::new();
+    make(&world, "first", "1");
+    make(&world, "second", "2");
+    world.write("note.txt", b"the text");
+    let stamps = "ca issue --ca root --profile timestamp --name tsa.gov.cn --display TSA --out tsa";
+    world.run(&format!("{stamps} --no-passphrase")).ok();
+    let boot = chancery_tests::package().join("systemd/boot.sh");
+    let output = Command::new(boot).arg(world.dir.path()).output().unwrap();
+    if output.status.code() == Some(CANNOT) {
+        eprintln!("skipped: no systemd can be booted here (root, namespaces, overlay)");
+        return;
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("== done"), "{said}");
+}
+
 #[test]
 fn the_debian_package_installs_upgrades_and_leaves_the_ledger_when_it_goes() {
     if Command::new("dpkg-deb").arg("--version").output().is_err() {
@@ -22,14 +57,7 @@ fn the_debian_package_installs_upgrades_and_leaves_the_ledger_when_it_goes() {
         return;
     }
     let world = World::new();
-    let script = chancery_tests::package().join("../scripts/deb.sh");
-    let script = script.to_string_lossy().into_owned();
-    let program = binary().to_string_lossy().into_owned();
-    let make = |revision: &str| {
-        let out = world.path("deb").to_string_lossy().into_owned();
-        let said = run(&script, &[&program, &out], &[("DEB_REVISION", revision)]);
-        said.lines().last().unwrap().to_owned()
-    };
+    let make = |revision: &str| make(&world, "deb", revision);
     // A root in which nothing is installed; what the package depends on is this machine's.
     let root = world.path("root");
     std::fs::create_dir_all(root.join("var/lib/dpkg/info")).unwrap();
