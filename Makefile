@@ -5,6 +5,7 @@
 #   make check                  format, lints, docs, licences
 #   make bench                  how fast, and where the time goes
 #   make soak [DOCUMENTS=…]     100,000 documents through kills and a bad network; about twenty minutes
+#   make netem                  the tests of bad networks with tc netem, in an emulated machine where the kernel has none
 #   make deb                    the Debian package, in target/deb
 #   make install [PREFIX=…]     the binary, the systemd units, bash completions, manual pages
 
@@ -14,7 +15,7 @@ PREFIX ?= /usr/local
 PROFILE = --release --workspace --locked
 BIN = $(or $(CARGO_TARGET_DIR),target)/release/chancery
 
-.PHONY: setup build demo test check bench soak deb install clean
+.PHONY: setup build demo test check bench soak netem deb install clean
 
 setup:
 	@scripts/setup.sh
@@ -45,6 +46,10 @@ bench: build
 soak: build
 	@scripts/setup.sh tests
 	SOAK_DOCUMENTS=$(or $(DOCUMENTS),100000) $(CARGO) test $(PROFILE) --test network -- --ignored --nocapture soak
+
+netem: build
+	@scripts/setup.sh tests
+	scripts/netem.sh --nocapture --test-threads 1 $(TESTS)
 
 deb: build
 	scripts/deb.sh "$(BIN)" "$(or $(CARGO_TARGET_DIR),target)/deb"

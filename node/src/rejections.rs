@@ -158,7 +158,8 @@ pub fn trace(shared: &Shared, caller: &Caller, digits: &str) -> Result<TraceView
     let whole = hex::decode(digits.get(..digits.len() & !1).unwrap_or_default());
     let mut found = find(shared, &whole.map_err(|_| not_found())?)?;
     found.retain(|(id, _)| id.to_string().starts_with(&digits));
-    let (id, last) = found.last().ok_or_else(not_found)?;
+    let last = found.iter().max_by_key(|(_, rejection)| rejection.time);
+    let (id, last) = last.ok_or_else(not_found)?;
     if found.iter().any(|(other, _)| other != id) {
         return Err(NodeError::Ambiguous(digits));
     }

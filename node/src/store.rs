@@ -8,9 +8,10 @@ use std::{
 };
 
 use rocksdb::{
-    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
-    DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions,
-    SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, BottommostLevelCompaction, Cache,
+    ColumnFamilyDescriptor, CompactOptions, DB, DBCompactionStyle, DBCompressionType,
+    DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, SnapshotWithThreadMode,
+    WriteBatch, WriteOptions,
 };
 use tokio::sync::watch;
 
@@ -29,6 +30,10 @@ const MAX_OPEN_FILES: i32 = 512;
 const WRITE_BUFFERS: usize = 24 << 20;
 /// Bytes of blocks that all tables together keep in memory.
 const BLOCK_CACHE: usize = 16 << 20;
+/// Bytes of a piece of a file's index or filter.
+const METADATA_BLOCK: usize = 4 << 10;
+/// Sorted runs of a table that are merged when there are so many.
+const SORTED_RUNS: i32 = 8;
 /// Values of at least so many bytes are blobs, in the tables that have them.
 const MIN_BLOB: u64 = 512;
 /// For how long erasing waits for snapshots to end.
@@ -274,7 +279,8 @@ fn failed(error: impl std::fmt::Display) -> NodeError {
 
 fn options() -> Options {
     let mut options = Options::default();
-    options.set_max_background_jobs(2);
+    // One flushes, two compact: a table of gigabytes takes half a minute, and the others go on.
+    options.set_max_background_jobs(3);
     options.set_keep_log_file_num(4);
     options.set_max_total_wal_size(64 << 20);
     options.set_paranoid_checks(true);
@@ -291,6 +297,11 @@ fn family_options(table: Table, cache: &Cache) -> Options {
     blocks.set_block_cache(cache);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_bloom_filter(10.0, false);
+    // Index and filter of a large file have megabytes. In pieces, a look-up takes a few kilobytes of them into the cache;
+    // whole, each would push out the others.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(METADATA_BLOCK);
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(match table {
         // Hashes and ciphertext do not compress.
@@ -310,6 +321,12 @@ fn family_options(table: Table, cache: &Cache) -> Options {
         options.set_blob_gc_age_cutoff(0.0);
     }
     options.set_write_buffer_size(8 << 20);
+    // What is flushed of one table is small: all share the buffers. By levels, every fourth of those pieces would have
+    // the whole table rewritten, as its keys come in no order (and tables in order would come to thousands of files).
+    options.set_compaction_style(DBCompactionStyle::Universal);
+    options.set_level_zero_file_num_compaction_trigger(SORTED_RUNS);
+    options.set_level_zero_slowdown_writes_trigger(5 * SORTED_RUNS);
+    options.set_level_zero_stop_writes_trigger(8 * SORTED_RUNS);
     options
 }
 

@@ -197,16 +197,16 @@ pub enum Cables {
 impl Cables {
     /// Puts one in front of each agency's node. The directory must be published afterwards.
     pub fn before(world: &mut World, agencies: &[&str], faults: Faults) -> Self {
-        if let Some(hosts) = Hosts::new(agencies.len()) {
-            if (0..agencies.len()).all(|n| hosts.set(n, faults)) {
-                for (n, agency) in agencies.iter().enumerate() {
-                    world.advertise(agency, &format!("{}:7400", hosts.address(n)));
-                    world.set(agency, "listen", "0.0.0.0:7400");
-                    world.on_host(agency, &hosts.names[n]);
-                }
-                eprintln!("bad networks by netem");
-                return Self::Hosts(hosts);
+        if let Some(hosts) = Hosts::new(agencies.len())
+            && (0..agencies.len()).all(|n| hosts.set(n, faults))
+        {
+            for (n, agency) in agencies.iter().enumerate() {
+                world.advertise(agency, &format!("{}:7400", hosts.address(n)));
+                world.set(agency, "listen", "0.0.0.0:7400");
+                world.on_host(agency, &hosts.names[n]);
             }
+            eprintln!("bad networks by netem");
+            return Self::Hosts(hosts);
         }
         eprintln!("bad networks by relays: this kernel has no netem");
         let relay = |(seed, agency): (usize, &&str)| {

@@ -167,7 +167,12 @@ fn bad_input_gets_a_coded_error_and_changes_nothing() {
         assert!(answer.stdout.is_empty(), "chancery {line}\n{answer:#?}");
     }
     assert_eq!(tree(world.dir.path()), before);
-    assert_eq!(entries(&world), sizes);
+    // Nothing but that a's node refused what its own officer had signed: an agency that it does not know, and an act
+    // that it does not take.
+    let shown = world.clerk("a", "ledger show").ok().stdout;
+    assert_eq!(shown.matches("SubmissionRejection").count(), 2, "{shown}");
+    let after: Vec<_> = entries(&world).iter().map(|n| n.as_u64().unwrap()).collect();
+    assert_eq!(after, [sizes[0].as_u64().unwrap() + 2, sizes[1].as_u64().unwrap()]);
 
     // Verdicts on what is no document are answers, not errors.
     let answer = world.run("--json verify junk.bin --anchor root/ca.pem");
