@@ -539,7 +539,7 @@ fn steps(world: &World, throughput: &Value) -> Result<Value, Failure> {
     let document = sign_document(&header(part)?, &world.officer, Commitment::Approval, now)?;
     let sealed_document = document.clone().add_signature(&seal, Commitment::Origin, now)?;
     let private = KemPrivateKey::generate(Kem::XWing);
-    let recipient = private.public_key()?;
+    let recipient = private.public_key();
     let key = ContentKey::generate()?;
     let salt = Digest::from_bytes(chancery_crypto::random()?);
     let content = || -> Result<(Vec<u8>, SealedContent), Failure> {
@@ -627,7 +627,7 @@ fn limits(world: &World) -> Result<Value, Failure> {
     let signature = key.sign(&message)?;
     let public = key.public_key();
     let private = KemPrivateKey::generate(Kem::XWing);
-    let recipient = private.public_key()?;
+    let recipient = private.public_key();
     let content = ContentKey::generate()?;
     let wrapped = wrap_key(&recipient, &content, b"")?;
     let block = vec![6u8; 1 << 20];

@@ -181,7 +181,7 @@ impl Crypto {
     fn encryption(&self) -> Result<Value, Failure> {
         let key = KemPrivateKey::generate(Kem::XWing);
         let agency: AgencyName = "a.gov.cn".parse()?;
-        let recipients = [(agency, key.public_key()?)];
+        let recipients = [(agency, key.public_key())];
         let chunks = (self.mib.max(1) << 20) / ENCRYPTED_FILE_CHUNK_PLAINTEXT;
         let size = (chunks * ENCRYPTED_FILE_CHUNK_PLAINTEXT) as u64;
         let mib = size as f64 / f64::from(1 << 20);

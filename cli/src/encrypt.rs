@@ -139,7 +139,7 @@ impl Statement {
         let not_after = now.saturating_add(i64::from(self.days) * 86_400);
         let statement = EncryptionKeyStatement {
             agency: agency.clone(),
-            key: key.public_key()?,
+            key: key.public_key(),
             not_before: now.saturating_sub(300),
             not_after,
         };

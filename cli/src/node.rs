@@ -310,7 +310,7 @@ fn seal_card(
     let now = unix_now();
     let statement = EncryptionKeyStatement {
         agency: config.agency.clone(),
-        key: encryption.public_key()?,
+        key: encryption.public_key(),
         not_before: now - CLOCK_DIFFERENCE,
         not_after: now + i64::from(key_days) * 86_400,
     };

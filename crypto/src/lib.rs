@@ -35,7 +35,9 @@ pub use error::{CborError, CryptoError};
 pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
 pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};
 pub use receipt::{CoseReceipt, ReceiptProof};
-pub use recipient::{Kem, KemPrivateKey, KemPublicKey, WrappedKey, unwrap_key, wrap_key};
+pub use recipient::{
+    Kem, KemPrivateKey, KemPublicKey, RecipientKey, WrappedKey, unwrap_key, wrap_key,
+};
 pub use storage::StorageKey;
 pub use stream::{
     CHUNK_OVERHEAD, CHUNK_PLAINTEXT, CHUNK_SIZE, ContentKey, StreamOpener, StreamSealer,

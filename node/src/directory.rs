@@ -6,7 +6,7 @@ use chancery_certs::{
     AgencyCard, AgencyName, Certificate, Crl, Directory, EncryptionKeyStatement, KnownCrl,
     PathError, PathReason, Purpose, RevocationCheck, TrustStore,
 };
-use chancery_crypto::KemPublicKey;
+use chancery_crypto::RecipientKey;
 use chancery_protocol::{LogKey, ProtocolError};
 
 use crate::{NodeError, identity::Identity};
@@ -21,7 +21,7 @@ pub struct Peer {
     pub address: String,
     /// The superior that relays to and from it.
     pub via: Option<AgencyName>,
-    pub encryption: KemPublicKey,
+    pub encryption: RecipientKey,
     /// The last second in which that key may be used.
     pub encryption_expires: i64,
     pub seal_chain: Vec<Certificate>,
@@ -170,7 +170,7 @@ fn open_card(
         display: card.display,
         address: card.address,
         via: card.via,
-        encryption: statement.key,
+        encryption: statement.key.prepare()?,
         encryption_expires: statement.not_after,
         log_key,
         seal_chain,
@@ -185,7 +185,7 @@ mod tests {
     /// A directory of names and the superiors above them. Keys do not matter here.
     fn view(agencies: &[(&str, Option<&str>)]) -> DirectoryView {
         let key = chancery_crypto::KemPrivateKey::generate(chancery_crypto::Kem::X25519);
-        let encryption = key.public_key().expect("a key");
+        let encryption = key.public_key().prepare().expect("a key");
         let seal = chancery_crypto::SigningKey::generate(chancery_crypto::Algorithm::EdDsa);
         let seal = seal.expect("random bytes").public_key();
         let peers = agencies.iter().map(|(agency, via)| {

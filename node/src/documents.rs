@@ -6,7 +6,7 @@ use std::{
 };
 
 use chancery_certs::{AgencyName, Certificate, rfc3339};
-use chancery_crypto::{Commitment, ContentKey, Digest, cbor, wrap_key};
+use chancery_crypto::{Commitment, ContentKey, Digest, cbor};
 use chancery_protocol::{
     Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
     Indication, Leaf, Opening, Recipient, SignedDocument, VerificationReport, commit_to_document,
@@ -198,7 +198,7 @@ impl Submission {
                 )));
             }
             let info = recipient_info(&identity.agency, agency);
-            let wrapped = wrap_key(&peer.encryption, &key, &info)?;
+            let wrapped = peer.encryption.wrap(&key, &info)?;
             recipients.push(Recipient { agency: agency.clone(), key: wrapped });
         }
         let document = document.add_signature(&identity.seal(), Commitment::Origin, now)?;

@@ -109,7 +109,7 @@ fn make() -> Good {
     let encryption = KemPrivateKey::generate(Kem::X25519);
     let (from, to) = ("a.gov.cn".parse().unwrap(), "b.gov.cn".parse().unwrap());
     let content_key = ContentKey::generate().unwrap();
-    let public = encryption.public_key().unwrap();
+    let public = encryption.public_key();
     let wrapped = wrap_key(&public, &content_key, &recipient_info(&from, &to)).unwrap();
     let envelope = EnvelopeHeader {
         sender: from,
@@ -210,7 +210,7 @@ fn make() -> Good {
         .and_then(|d| d.add_unsigned(at, &UnsignedElement::Crls(vec![crl.clone()])))
         .and_then(|d| d.add_unsigned(at, &UnsignedElement::Cades(cms.clone())))
         .unwrap();
-    let to = [("a.gov.cn".parse().unwrap(), encryption.public_key().unwrap())];
+    let to = [("a.gov.cn".parse().unwrap(), encryption.public_key())];
     let (mut sealer, mut encrypted) = FileSealer::new(&to, 9).unwrap();
     sealer.seal(&mut b"some text".to_vec(), true, &mut encrypted).unwrap();
 

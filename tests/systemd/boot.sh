@@ -13,6 +13,7 @@ if [ "${2:-}" != inside ]; then
     code=0
     unshare --mount --pid --fork --uts --ipc --net --cgroup --kill-child "$0" "$world" inside >"$world/boot.log" 2>&1 ||
         code=$?
+    [ "$code" -ne 77 ] || exit 77
     if [ -e "$world/inside.log" ]; then cat "$world/inside.log"; fi
     if [ ! -e "$world/inside.code" ]; then
         echo "systemd did not get so far (exit code $code):"
@@ -22,8 +23,11 @@ if [ "${2:-}" != inside ]; then
     exit "$(cat "$world/inside.code")"
 fi
 
+# What a machine does not allow is known before systemd starts.
+trap 'exit 77' ERR
 mount --make-rprivate /
-stage=$(mktemp -d)
+stage=$world/stage
+mkdir -p "$stage"
 mount -t tmpfs tmpfs "$stage"
 mkdir "$stage/upper" "$stage/work" "$stage/root"
 root=$stage/root
