@@ -32,7 +32,7 @@ fn card(issuer: &Issuer, name: &str, now: i64) -> Vec<u8> {
     let encryption = KemPrivateKey::generate(Kem::XWing);
     let statement = EncryptionKeyStatement {
         agency: name.parse().unwrap(),
-        key: encryption.public_key().unwrap(),
+        key: encryption.public_key(),
         not_before: now - 300,
         not_after: now + 86_400,
     };
