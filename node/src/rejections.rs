@@ -1,7 +1,6 @@
 //! Submissions that the node refused: the event `SubmissionRejection` of EN 319 522-1, so that an officer can show
 //! when the agency's own node did not take a document, and why.
 
-use chancery_certs::rfc3339;
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
     DocumentId, EnvelopeId, Event, Indication, Leaf, SignedDocument, commit_to_document,
@@ -36,6 +35,16 @@ struct Rejection {
     rule: Option<String>,
     /// When, in seconds since 1970 UTC.
     time: i64,
+}
+
+impl Rejection {
+    /// The code, and the rule if there was one: the same in every language.
+    fn reason(&self) -> String {
+        match &self.rule {
+            Some(rule) => format!("{}: {rule}", self.code),
+            None => self.code.clone(),
+        }
+    }
 }
 
 /// Records, once for each reason, that a document of an officer of this agency was refused. Returns the document, if
@@ -129,18 +138,14 @@ fn step(
 ) -> Result<TraceStep, NodeError> {
     let commitment = commit_to_document(&rejection.salt, document);
     let receipts = shared.ledger.given_receipts(commitment.as_bytes())?;
-    let Rejection { code, rule, time, .. } = rejection;
     Ok(TraceStep {
-        time: *time,
+        time: rejection.time,
         event: Event::SubmissionRejection.name().to_owned(),
         agency: shared.identity.agency.clone(),
         entry: receipts.first().map(|receipt| receipt.index),
         by: None,
         indication: None,
-        note: Some(match rule {
-            Some(rule) => format!("{code}: {rule}"),
-            None => code.clone(),
-        }),
+        note: Some(rejection.reason()),
     })
 }
 
@@ -164,9 +169,8 @@ pub fn trace(shared: &Shared, caller: &Caller, digits: &str) -> Result<TraceView
         return Err(NodeError::Ambiguous(digits));
     }
     shared.permit(caller, Action::Audit, Object::Node)?;
-    let error = format!("{}: refused at {}", last.code, rfc3339(last.time));
     let envelope = no_envelope(&commit_to_document(&last.salt, id))?;
-    let unopened = DocumentView::unopened(envelope, false, error);
+    let unopened = DocumentView::unopened(envelope, false, last.reason());
     let document = DocumentView {
         document: Some(*id),
         from: Some(shared.identity.agency.clone()),
