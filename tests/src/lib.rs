@@ -260,7 +260,7 @@ impl World {
     #[track_caller]
     pub fn start(&mut self, agency: &str) {
         self.spawn(agency);
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         while self.clerk(agency, "node status").code != 0 {
             let child = self.nodes.get_mut(agency).expect("just started");
             let ended = child.try_wait().expect("a child");
