@@ -24,6 +24,14 @@ if [ "$(id -u)" -eq 0 ] && ip netns add netem-probe 2>/dev/null; then
     fi
 fi
 
+# Folders that are the emulated machine's own.
+for path in "$program" "$CARGO_MANIFEST_DIR"; do
+    case $path in /tmp/* | /run/* | /dev/*)
+        say "$path would be hidden in the emulated machine: put checkout and target folder elsewhere"
+        exit 1
+        ;;
+    esac
+done
 command -v apt-get >/dev/null || { say 'this kernel has no netem, and without apt-get no other can be fetched'; exit 1; }
 missing=()
 for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio modprobe:kmod depmod:kmod; do

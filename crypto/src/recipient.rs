@@ -59,7 +59,7 @@ enum Public {
     X25519(PublicOf<X25519HkdfSha256>),
 }
 
-/// A recipient's public key, read and checked (FIPS 203 §7.2). That is a tenth of the work of wrapping a key for it.
+/// A recipient's public key, read and checked (FIPS 203 §7.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipientKey(Public);
 

@@ -61,7 +61,8 @@ pub async fn record(shared: &Shared, document: &[u8], error: &NodeError) -> Opti
     };
     let document = SignedDocument::decode(document).ok()?;
     let own = &shared.identity.agency;
-    let report = shared.verify(&document);
+    // It may have many signatures.
+    let report = tokio::task::block_in_place(|| shared.verify(&document));
     let signer =
         report.signatures.first().filter(|s| s.finding.indication == Indication::TotalPassed);
     let signer = signer.and_then(|s| s.signer.as_ref())?;

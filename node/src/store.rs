@@ -279,7 +279,7 @@ fn failed(error: impl std::fmt::Display) -> NodeError {
 
 fn options() -> Options {
     let mut options = Options::default();
-    // One flushes, two compact: a table of gigabytes takes half a minute, and the others go on.
+    // One flushes, two compact: while a large table is merged, the others go on.
     options.set_max_background_jobs(3);
     options.set_keep_log_file_num(4);
     options.set_max_total_wal_size(64 << 20);

@@ -50,6 +50,7 @@ ln -s /proc/self/fd "$root/dev/fd"
 mount -t tmpfs tmpfs "$root/tmp"
 mkdir -p "$root$world"
 mount --bind "$world" "$root$world"
+trap - ERR
 
 units=$root/etc/systemd/system
 mkdir -p "$units"
