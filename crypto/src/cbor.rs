@@ -15,6 +15,10 @@ pub const MAX_DEPTH: usize = 16;
 /// The largest item that [`decode`] reads, in bytes. Larger content is never CBOR here.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
+/// Room that most items find enough. A buffer that grows from nothing is moved eight times on the way here, each time
+/// through the allocator, which all threads share.
+const USUAL_BYTES: usize = 2048;
+
 /// Encodes a value in deterministic form.
 ///
 /// # Errors
@@ -30,7 +34,8 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CborError> {
 pub fn encode_within<T: Serialize + ?Sized>(value: &T, most: usize) -> Result<Vec<u8>, CborError> {
     // What is written often has its fields in the order of the encoding (see `is_in_order`): then these bytes are
     // deterministic already.
-    let bytes = serde_cbor::to_vec(&value).map_err(structure)?;
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_cbor::to_writer(&mut bytes, &value).map_err(structure)?;
     match check_within(&bytes, most) {
         Ok(()) => return Ok(bytes),
         // Sorted it is as long.
@@ -90,6 +95,26 @@ pub fn check_within(bytes: &[u8], most: usize) -> Result<(), CborError> {
         return Err(CborError::Trailing(reader.at));
     }
     Ok(())
+}
+
+/// Appends a byte string.
+pub(crate) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    push_head(out, 2, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends the head of an item: its major type, and its argument in the shortest form.
+pub(crate) fn push_head(out: &mut Vec<u8>, major: u8, argument: u64) {
+    let bytes = argument.to_be_bytes();
+    let (info, width) = match argument {
+        0..=23 => (bytes[7], 0),
+        24..=0xff => (24, 1),
+        0x100..=0xffff => (25, 2),
+        0x1_0000..=0xffff_ffff => (26, 4),
+        _ => (27, 8),
+    };
+    out.push(major << 5 | info);
+    out.extend_from_slice(bytes.get(8 - width..).unwrap_or_default());
 }
 
 fn structure(error: serde_cbor::Error) -> CborError {
@@ -212,6 +237,16 @@ mod tests {
                 ser::into_writer(&value, &mut again).expect("writes");
                 prop_assert_eq!(again, bytes);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn heads_are_the_shortest(argument in any::<u64>(), shift in 0u32..64) {
+            let argument = argument >> shift;
+            let mut own = Vec::new();
+            push_head(&mut own, 0, argument);
+            prop_assert_eq!(own, encode(&argument).expect("a number"));
         }
     }
 

@@ -6,9 +6,11 @@
 //! in its unprotected header: countersignatures (RFC 9338) and `uHeaders` (time-stamps, certificates,
 //! revocation data). The whole structure is deterministic.
 
+use std::borrow::Cow;
+
 use coset::{
     AsCborValue as _, CborSerializable as _, CoseSignBuilder, CoseSignatureBuilder, HeaderBuilder,
-    Label, SignatureContext, TaggedCborSerializable, cbor::value::Value, iana, sig_structure_data,
+    Label, ProtectedHeader, TaggedCborSerializable, cbor::value::Value, iana,
 };
 
 use crate::{Algorithm, CryptoError, PublicKey, SigningKey, cbor};
@@ -133,7 +135,6 @@ pub enum SignatureAt {
 pub struct CoseSign {
     inner: coset::CoseSign,
     content_type: String,
-    payload: Vec<u8>,
     signatures: Vec<CoseSignature>,
     receipts: Vec<Vec<u8>>,
 }
@@ -172,7 +173,9 @@ impl CoseSign {
             Some(coset::ContentType::Text(text)) => text.clone(),
             _ => return Err(refuse("its protected header names no content type")),
         };
-        let payload = inner.payload.clone().ok_or_else(|| refuse("its payload is detached"))?;
+        if inner.payload.is_none() {
+            return Err(refuse("its payload is detached"));
+        }
         if inner.signatures.is_empty() {
             return Err(refuse("it has no signature"));
         }
@@ -183,7 +186,7 @@ impl CoseSign {
         let signatures: Vec<CoseSignature> = signatures.collect::<Result<_, _>>()?;
         check_material(&signatures)?;
         let receipts = read_receipts(&inner.unprotected)?;
-        Ok(Self { inner, content_type, payload, signatures, receipts })
+        Ok(Self { inner, content_type, signatures, receipts })
     }
 
     /// The receipts (RFC 9942 §2) that ledgers gave for the structure, each a COSE_Sign1; no signature covers
@@ -203,7 +206,7 @@ impl CoseSign {
             let list = receipts.into_iter().map(Value::Bytes).collect();
             put(&mut self.inner.unprotected, RECEIPTS, Value::Array(list))?;
         }
-        Self::decode(&self.into_builder().encode()?)
+        Self::decode(&self.encode()?)
     }
 
     /// The media type of the payload.
@@ -213,7 +216,8 @@ impl CoseSign {
 
     /// The payload's bytes, as they were signed.
     pub fn payload(&self) -> &[u8] {
-        &self.payload
+        // Without one, it would not have been read.
+        self.inner.payload.as_deref().unwrap_or_default()
     }
 
     /// The signatures, in the order in which they were made.
@@ -236,18 +240,19 @@ impl CoseSign {
     /// As [`CoseSign::verify`].
     pub fn verify_at(&self, at: SignatureAt, key: &PublicKey) -> Result<(), CryptoError> {
         let read = self.read_at(at)?;
-        let (tbs, signature) = match at {
-            SignatureAt::Signature(index) => {
-                let raw = self.raw(index)?;
-                (self.inner.tbs_data(b"", raw), raw.signature.clone())
+        let target = self.raw(match at {
+            SignatureAt::Signature(index) | SignatureAt::Countersignature(index, _) => index,
+        })?;
+        match at {
+            SignatureAt::Signature(_) => {
+                let signed = signed_data(&self.inner, target)?;
+                key.verify(read.algorithm, &signed, &target.signature)
             }
-            SignatureAt::Countersignature(index, counter) => {
-                let target = self.raw(index)?;
+            SignatureAt::Countersignature(_, counter) => {
                 let raw = counters_of(target)?.into_iter().nth(counter).ok_or_else(missing)?;
-                (countersign_data(target, &raw), raw.signature)
+                key.verify(read.algorithm, &countersign_data(target, &raw)?, &raw.signature)
             }
-        };
-        key.verify(read.algorithm, &tbs, &signature)
+        }
     }
 
     /// A signature or countersignature as it was read.
@@ -300,7 +305,7 @@ impl CoseSign {
         let whole = Value::Array(vec![
             bstr(&self.inner.protected)?,
             bstr(&raw.protected)?,
-            Value::Bytes(self.payload.clone()),
+            Value::Bytes(self.payload().to_vec()),
             Value::Bytes(raw.signature),
             Value::Array(before),
         ]);
@@ -336,7 +341,7 @@ impl CoseSign {
     ) -> Result<Self, CryptoError> {
         let mut target = self.raw(index)?.clone();
         let mut counter = fresh_signature(key, attributes)?;
-        counter.signature = key.sign(&countersign_data(&target, &counter))?;
+        counter.signature = key.sign(&countersign_data(&target, &counter)?)?;
         let mut counters = counters_of(&target)?;
         counters.push(counter);
         put_counters(&mut target, counters)?;
@@ -356,7 +361,34 @@ impl CoseSign {
             }
         };
         *self.inner.signatures.get_mut(index).ok_or_else(missing)? = raw;
-        Self::decode(&self.into_builder().encode()?)
+        Self::decode(&self.encode()?)
+    }
+
+    /// The same structure with one more signature, by `key`.
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`], [`CryptoError::TooMany`], or [`CryptoError::Cose`] when the attributes do not fit.
+    pub fn add_signature(
+        self,
+        key: &SigningKey,
+        attributes: ProtectedAttributes,
+    ) -> Result<Self, CryptoError> {
+        let Self { content_type, mut signatures, receipts, .. } = self;
+        if signatures.len() >= MAX_SIGNATURES {
+            return Err(CryptoError::TooMany { what: "signatures", most: MAX_SIGNATURES });
+        }
+        let builder = CoseBuilder { inner: self.inner }.sign(key, attributes)?;
+        let added = builder.inner.signatures.last().ok_or_else(missing)?;
+        signatures.push(read_signature(added, true)?);
+        Ok(Self { inner: builder.inner, content_type, signatures, receipts })
+    }
+
+    /// The tagged structure in deterministic form.
+    ///
+    /// # Errors
+    /// [`CryptoError::Cbor`] when it is too large.
+    pub fn encode(&self) -> Result<Vec<u8>, CryptoError> {
+        encode_within(&self.inner, cbor::MAX_BYTES)
     }
 
     /// Goes on signing: the same payload and signatures, and more to come.
@@ -408,15 +440,90 @@ fn missing() -> CryptoError {
     refuse("it has no such signature")
 }
 
+/// The Sig_structure of a signature (RFC 9052 §4.4).
+fn signed_data(
+    sign: &coset::CoseSign,
+    signature: &coset::CoseSignature,
+) -> Result<Vec<u8>, CryptoError> {
+    let payload = sign.payload.as_deref().unwrap_or_default();
+    sig_structure("Signature", &sign.protected, &signature.protected, payload)
+}
+
 /// The Countersign_structure of RFC 9338 §3.3 for a COSE_Signature, which has no other fields.
-fn countersign_data(target: &coset::CoseSignature, counter: &coset::CoseSignature) -> Vec<u8> {
-    sig_structure_data(
-        SignatureContext::CounterSignature,
-        target.protected.clone(),
-        Some(counter.protected.clone()),
-        b"",
-        &target.signature,
-    )
+fn countersign_data(
+    target: &coset::CoseSignature,
+    counter: &coset::CoseSignature,
+) -> Result<Vec<u8>, CryptoError> {
+    let context = "CounterSignature";
+    sig_structure(context, &target.protected, &counter.protected, &target.signature)
+}
+
+/// As `coset::sig_structure_data` without external data: an array of the context, both protected headers, nothing,
+/// and what is signed. coset copies each of them into a generic value first, for every signature that is made or
+/// verified.
+fn sig_structure(
+    context: &str,
+    body: &ProtectedHeader,
+    sign: &ProtectedHeader,
+    payload: &[u8],
+) -> Result<Vec<u8>, CryptoError> {
+    let (body, sign) = (protected_bytes(body)?, protected_bytes(sign)?);
+    let heads = 1 + 5 * 9;
+    let len = heads + context.len() + body.len() + sign.len() + payload.len();
+    let mut out = Vec::with_capacity(len);
+    cbor::push_head(&mut out, 4, 5);
+    cbor::push_head(&mut out, 3, context.len() as u64);
+    out.extend_from_slice(context.as_bytes());
+    for part in [&*body, &*sign, &[], payload] {
+        cbor::push_bytes(&mut out, part);
+    }
+    Ok(out)
+}
+
+/// A protected header as it was signed, or will be.
+fn protected_bytes(header: &ProtectedHeader) -> Result<Cow<'_, [u8]>, CryptoError> {
+    if let Some(original) = &header.original_data {
+        return Ok(Cow::Borrowed(original));
+    }
+    let value = header.clone().cbor_bstr().map_err(|e| refuse(e.to_string()))?;
+    let bytes = value.into_bytes().map_err(|_| refuse("a protected header is no bytes"))?;
+    Ok(Cow::Owned(bytes))
+}
+
+/// As coset's `to_tagged_vec`, without a copy of everything in a generic value.
+fn write(sign: &coset::CoseSign) -> Result<Vec<u8>, CryptoError> {
+    let payload = sign.payload.as_deref().unwrap_or_default();
+    let parts = sign.signatures.iter().filter_map(|s| s.protected.original_data.as_ref());
+    let about = payload.len() + parts.map(|part| part.len() + 128).sum::<usize>() + 256;
+    let mut out = Vec::with_capacity(about);
+    cbor::push_head(&mut out, 6, coset::CoseSign::TAG);
+    cbor::push_head(&mut out, 4, 4);
+    cbor::push_bytes(&mut out, &protected_bytes(&sign.protected)?);
+    write_unprotected(&mut out, &sign.unprotected)?;
+    cbor::push_bytes(&mut out, payload);
+    cbor::push_head(&mut out, 4, sign.signatures.len() as u64);
+    for signature in &sign.signatures {
+        cbor::push_head(&mut out, 4, 3);
+        cbor::push_bytes(&mut out, &protected_bytes(&signature.protected)?);
+        write_unprotected(&mut out, &signature.unprotected)?;
+        cbor::push_bytes(&mut out, &signature.signature);
+    }
+    Ok(out)
+}
+
+fn encode_within(sign: &coset::CoseSign, most: usize) -> Result<Vec<u8>, CryptoError> {
+    let bytes = write(sign)?;
+    cbor::check_within(&bytes, most)?;
+    Ok(bytes)
+}
+
+fn write_unprotected(out: &mut Vec<u8>, header: &coset::Header) -> Result<(), CryptoError> {
+    if header.is_empty() {
+        cbor::push_head(out, 5, 0);
+        return Ok(());
+    }
+    let value = header.clone().to_cbor_value().map_err(|e| refuse(e.to_string()))?;
+    coset::cbor::ser::into_writer(&value, out).map_err(|e| refuse(e.to_string()))
 }
 
 fn get(header: &coset::Header, label: i64) -> Option<&Value> {
@@ -535,8 +642,7 @@ fn fresh_signature(
     let protected = write_attributes(key.algorithm(), attributes)?;
     let mut signature = CoseSignatureBuilder::new().protected(protected).build();
     // Signatures made by others keep their protected bytes; ours are made here, once.
-    let bytes = signature.protected.clone().cbor_bstr().map_err(|e| refuse(e.to_string()))?;
-    let bytes = bytes.into_bytes().map_err(|_| refuse("a protected header is no bytes"))?;
+    let bytes = protected_bytes(&signature.protected)?.into_owned();
     signature.protected.original_data = Some(bytes);
     Ok(signature)
 }
@@ -558,7 +664,7 @@ impl CoseBuilder {
         attributes: ProtectedAttributes,
     ) -> Result<Self, CryptoError> {
         let mut signature = fresh_signature(key, attributes)?;
-        signature.signature = key.sign(&self.inner.tbs_data(b"", &signature))?;
+        signature.signature = key.sign(&signed_data(&self.inner, &signature)?)?;
         self.inner.signatures.push(signature);
         Ok(self)
     }
@@ -576,9 +682,7 @@ impl CoseBuilder {
     /// # Errors
     /// As [`CoseBuilder::encode`].
     pub fn encode_within(self, most: usize) -> Result<Vec<u8>, CryptoError> {
-        let bytes = self.inner.to_tagged_vec().map_err(|e| refuse(e.to_string()))?;
-        cbor::check_within(&bytes, most)?;
-        Ok(bytes)
+        encode_within(&self.inner, most)
     }
 }
 
@@ -709,6 +813,62 @@ mod tests {
             signing_time: Some(1_790_000_000),
             commitment: Some(Commitment::Approval),
         }
+    }
+
+    /// What is signed and what is written are as coset has them, which writes both by way of generic values.
+    #[test]
+    fn structures_are_those_of_coset() {
+        let keys =
+            [Algorithm::Es256, Algorithm::EdDsa].map(|a| SigningKey::generate(a).expect("random"));
+        for len in [0, 23, 24, 255, 256, 70_000] {
+            let payload = vec![7; len];
+            let mut signed = CoseSign::builder("a/b", payload.clone());
+            for key in &keys {
+                signed = signed.sign(key, attributes()).expect("signs");
+            }
+            let inner = signed.inner.clone();
+            let bytes = signed.encode().expect("encodes");
+            assert_eq!(bytes, inner.to_tagged_vec().expect("encodes"));
+            let read = CoseSign::decode(&bytes).expect("reads");
+            let read = read.countersign(1, &keys[0], attributes()).expect("countersigns");
+            let read = read.with_receipts(vec![vec![1; 300]]).expect("takes a receipt");
+            let bytes = read.encode().expect("encodes");
+            assert_eq!(bytes, read.inner.clone().to_tagged_vec().expect("encodes"));
+            for raw in &read.inner.signatures {
+                assert_eq!(
+                    signed_data(&read.inner, raw).expect("plain"),
+                    read.inner.tbs_data(b"", raw)
+                );
+            }
+            let target = read.inner.signatures[1].clone();
+            let counter = counters_of(&target).expect("one").remove(0);
+            let theirs = coset::sig_structure_data(
+                coset::SignatureContext::CounterSignature,
+                target.protected.clone(),
+                Some(counter.protected.clone()),
+                b"",
+                &target.signature,
+            );
+            assert_eq!(countersign_data(&target, &counter).expect("plain"), theirs);
+        }
+    }
+
+    /// What was signed once more is what is read of its bytes.
+    #[test]
+    fn a_signature_more_is_as_if_it_had_been_read() {
+        let key = SigningKey::generate(Algorithm::Es256).expect("random");
+        let first = CoseSign::builder("a/b", b"payload".to_vec()).sign(&key, attributes());
+        let first = first.and_then(CoseBuilder::encode).expect("signs");
+        let mut signed = CoseSign::decode(&first).expect("reads");
+        for _ in 1..MAX_SIGNATURES {
+            signed = signed.add_signature(&key, attributes()).expect("signs");
+        }
+        let read = CoseSign::decode(&signed.encode().expect("encodes")).expect("reads");
+        assert_eq!(read.inner, signed.inner);
+        assert_eq!(read.signatures(), signed.signatures());
+        read.verify(MAX_SIGNATURES - 1, &key.public_key()).expect("verifies");
+        let one_more = read.add_signature(&key, attributes());
+        assert!(matches!(one_more, Err(CryptoError::TooMany { what: "signatures", .. })));
     }
 
     #[test]

@@ -316,21 +316,22 @@ impl Offered<'_> {
         recv: &mut RecvStream,
     ) -> Result<PeerMessage, NodeError> {
         let id = self.opened.id;
-        if let Some(answer) = self.answer_held(recipient)? {
+        // What is looked for is looked for under the claim, if it can be had: another stream may have finished just now.
+        let claim = self.shared.claim(&id).then(|| Claim { shared: self.shared, id });
+        // A record and its receipt are committed together, so what has no record has no receipt either.
+        let there = EnvelopeRecord::get(&*self.shared.store, &id)?;
+        if there.is_some()
+            && let Some(answer) = self.answer_held(recipient)?
+        {
             return Ok(answer);
         }
-        if !self.shared.claim(&id) {
+        let Some(_claim) = claim else {
             let why = "it is arriving on another stream";
             return Ok(PeerMessage::Refuse(refusal("CHY-5005", why, Some(1))));
-        }
-        let _claim = Claim { shared: self.shared, id };
-        // Again under the claim: another stream may have finished in between.
-        if let Some(answer) = self.answer_held(recipient)? {
-            return Ok(answer);
-        }
+        };
         // It may be here for another reason: a relay can be a recipient, too.
-        if EnvelopeRecord::get(&*self.shared.store, &id)?.is_some_and(|record| !record.emptied()) {
-            return self.commit(None, recipient).await;
+        if there.as_ref().is_some_and(|record| !record.emptied()) {
+            return self.commit(there, None, recipient).await;
         }
         let header = &self.opened.header;
         let room = self.shared.limits.admit(self.shared, self.peer, &header.sender, header.size);
@@ -345,11 +346,11 @@ impl Offered<'_> {
             }
         };
         if let Some(content) = inline {
-            return self.take_inline(content, recipient).await;
+            return self.take_inline(there, content, recipient).await;
         }
         if self.shared.content.has_whole(&id) {
             // It arrived whole, and the node stopped before it could commit.
-            return self.commit(None, recipient).await;
+            return self.commit(there, None, recipient).await;
         }
         let header = self.opened.header.clone();
         let files = self.shared.content.clone();
@@ -378,7 +379,7 @@ impl Offered<'_> {
             let torn = from > 0;
             return Ok(mismatch(torn.then_some(1)));
         }
-        self.commit(None, recipient).await
+        self.commit(there, None, recipient).await
     }
 
     /// The answer when it is here already, unless its content is needed again to be carried on.
@@ -394,6 +395,7 @@ impl Offered<'_> {
 
     async fn take_inline(
         self,
+        there: Option<EnvelopeRecord>,
         content: Vec<u8>,
         recipient: Option<&AgencyName>,
     ) -> Result<PeerMessage, NodeError> {
@@ -403,12 +405,14 @@ impl Offered<'_> {
         if content.len() as u64 != header.size || tree.root() != header.root {
             return Ok(mismatch(None));
         }
-        self.commit(Some(content), recipient).await
+        self.commit(there, Some(content), recipient).await
     }
 
-    /// Makes envelope, content and ledger entry durable together, and the way on with it.
+    /// Makes envelope, content and ledger entry durable together, and the way on with it. `there` is what the
+    /// store had when the envelope was claimed, since when nobody else may add to it.
     async fn commit(
         self,
+        there: Option<EnvelopeRecord>,
         inline: Option<Vec<u8>>,
         recipient: Option<&AgencyName>,
     ) -> Result<PeerMessage, NodeError> {
@@ -420,13 +424,15 @@ impl Offered<'_> {
             patient: true,
             ..Commit::default()
         };
-        if let (Some(receipt), Some(recipient)) = (self.held()?, recipient) {
+        if let Some(recipient) = recipient
+            && there.is_some()
+            && let Some(receipt) = self.held()?
+        {
             // Only its content had gone, once it was with everybody else.
             relay::refill(self.shared, &self.opened, recipient, inline)?;
             self.shared.limits.carry(&self.opened.header.sender, self.size());
             return Ok(PeerMessage::Relayed { receipt });
         }
-        let there = EnvelopeRecord::get(&*self.shared.store, &id)?;
         let (sender, size) = (&self.opened.header.sender, self.size());
         let was_carried = there.as_ref().is_some_and(|there| there.transit);
         if !self.transit {

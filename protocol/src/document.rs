@@ -278,7 +278,7 @@ impl SignedDocument {
     ) -> Result<Self, ProtocolError> {
         let attributes = by.attributes(Commitment::Countersignature, now);
         let cose = self.cose.countersign(index, by.key(), attributes)?;
-        Self::decode(&cose.into_builder().encode()?)
+        Self::decode(&cose.encode()?)
     }
 
     /// The same document with an element added to a signature's unsigned headers.
@@ -291,7 +291,7 @@ impl SignedDocument {
         element: &UnsignedElement,
     ) -> Result<Self, ProtocolError> {
         let cose = self.cose.add_unsigned(at, element)?;
-        Self::decode(&cose.into_builder().encode()?)
+        Self::decode(&cose.encode()?)
     }
 
     /// The same document with the COSE receipts of ledgers (RFC 9942 §2) in place of those that it carries;
@@ -301,7 +301,7 @@ impl SignedDocument {
     /// [`ProtocolError::Crypto`] never in practice; the form is plain.
     pub fn with_receipts(self, mut receipts: Vec<Vec<u8>>) -> Result<Self, ProtocolError> {
         receipts.truncate(MAX_RECEIPTS);
-        Self::decode(&self.cose.with_receipts(receipts)?.into_builder().encode()?)
+        Self::decode(&self.cose.with_receipts(receipts)?.encode()?)
     }
 
     /// How many CAdES signatures came along with the signatures before one: its own has that number.
@@ -332,8 +332,9 @@ impl SignedDocument {
         commitment: Commitment,
         now: i64,
     ) -> Result<Self, ProtocolError> {
-        let bytes = by.sign(self.cose.into_builder(), commitment, now)?.encode()?;
-        Self::decode(&bytes)
+        let cose = self.cose.add_signature(by.key(), by.attributes(commitment, now))?;
+        let bytes = cose.encode()?;
+        Ok(Self { bytes, cose, ..self })
     }
 }
 
