@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use chancery_crypto::{Digest, PublicKey};
 use x509_parser::{
@@ -14,9 +14,13 @@ use crate::{AgencyName, CertError, OfficerName, SignerName};
 const MAX_CERTIFICATE: usize = 64 * 1024;
 
 /// A parsed X.509 v3 certificate and its DER. Parsing verifies nothing; see
-/// [`crate::TrustStore::validate`].
+/// [`crate::TrustStore::validate`]. A clone is another handle.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub struct Certificate(pub(crate) Arc<Fields>);
+
+/// What was read of a certificate.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Fields {
     der: Vec<u8>,
     fingerprint: Digest,
     pub(crate) subject_der: Vec<u8>,
@@ -46,7 +50,7 @@ pub struct Certificate {
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({}, serial {})", self.subject, self.serial)
+        write!(f, "Certificate({}, serial {})", self.0.subject, self.0.serial)
     }
 }
 
@@ -70,7 +74,7 @@ impl Certificate {
             let common = name.iter_common_name().next().and_then(|a| a.as_str().ok());
             common.map_or_else(|| name.to_string(), str::to_owned)
         };
-        let mut out = Self {
+        let mut out = Fields {
             der: der.to_vec(),
             fingerprint: Digest::of(der),
             subject_der: tbs.subject.as_raw().to_vec(),
@@ -109,9 +113,134 @@ impl Certificate {
                 out.critical_extended_key_usage = extension.critical;
             }
         }
-        Ok(out)
+        Ok(Self(Arc::new(out)))
     }
 
+    /// The certificate's DER.
+    pub fn der(&self) -> &[u8] {
+        &self.0.der
+    }
+
+    /// The SHA-256 fingerprint of the DER.
+    pub fn fingerprint(&self) -> Digest {
+        self.0.fingerprint
+    }
+
+    /// The subject's display name: for people, never compared.
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// The issuer's display name: for people, never compared.
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// The serial number in hexadecimal.
+    pub fn serial(&self) -> &str {
+        &self.0.serial
+    }
+
+    /// The first second of validity, since 1970 UTC.
+    pub fn not_before(&self) -> i64 {
+        self.0.not_before
+    }
+
+    /// The last second of validity, since 1970 UTC.
+    pub fn not_after(&self) -> i64 {
+        self.0.not_after
+    }
+
+    /// The subject's key, when it is of a kind we verify with.
+    pub fn public_key(&self) -> Option<&PublicKey> {
+        self.0.public_key.as_ref()
+    }
+
+    /// The key's kind in a word, or its algorithm's object identifier.
+    pub fn key_kind(&self) -> &str {
+        &self.0.key_kind
+    }
+
+    /// The dNSName alternative names.
+    pub fn dns_names(&self) -> &[String] {
+        &self.0.dns_names
+    }
+
+    /// The rfc822Name alternative names.
+    pub fn emails(&self) -> &[String] {
+        &self.0.emails
+    }
+
+    /// The iPAddress alternative names.
+    pub fn ips(&self) -> &[std::net::IpAddr] {
+        &self.0.ips
+    }
+
+    /// Whether basicConstraints say CA.
+    pub fn is_ca(&self) -> bool {
+        self.0.ca.is_some()
+    }
+
+    /// pathLenConstraint, when it is a CA that has one.
+    pub fn path_len(&self) -> Option<u32> {
+        self.0.ca.flatten()
+    }
+
+    /// The key usages by their RFC 5280 names.
+    pub fn key_usages(&self) -> &[&'static str] {
+        &self.0.key_usages
+    }
+
+    /// The extended key usages by their RFC 5280 names.
+    pub fn extended_key_usages(&self) -> &[&'static str] {
+        &self.0.extended_key_usages
+    }
+
+    /// The permitted subtrees of its name constraints, as `dns:…` and `email:…`.
+    pub fn permitted_subtrees(&self) -> &[String] {
+        &self.0.permitted
+    }
+
+    /// Whether it names itself as its issuer.
+    pub fn is_self_issued(&self) -> bool {
+        self.0.subject_der == self.0.issuer_der
+    }
+
+    /// Who signs with it: the one officer or, without officers, the one agency that it names.
+    ///
+    /// # Errors
+    /// [`CertError::Name`] when it names nobody, or more than one.
+    pub fn signer_name(&self) -> Result<SignerName, CertError> {
+        let bad = |why| CertError::Name {
+            what: "certificate subject",
+            given: self.0.subject.clone(),
+            why,
+        };
+        match (self.0.emails.as_slice(), self.0.dns_names.as_slice()) {
+            ([email], []) => email.parse::<OfficerName>().map(SignerName::Officer),
+            ([], [dns]) => dns.parse::<AgencyName>().map(SignerName::Agency),
+            ([], []) => Err(bad("it has no dNSName or rfc822Name")),
+            _ => Err(bad("it has several alternative names; who signs is not clear")),
+        }
+    }
+
+    /// The one agency that it names.
+    ///
+    /// # Errors
+    /// [`CertError::Name`] when it names none, or an officer.
+    pub fn agency_name(&self) -> Result<AgencyName, CertError> {
+        match self.signer_name()? {
+            SignerName::Agency(name) => Ok(name),
+            SignerName::Officer(_) => Err(CertError::Name {
+                what: "certificate subject",
+                given: self.0.subject.clone(),
+                why: "it is an officer's, not an agency's",
+            }),
+        }
+    }
+}
+
+impl Fields {
     fn read_extension(&mut self, extension: &ParsedExtension<'_>) -> Result<(), String> {
         match extension {
             ParsedExtension::SubjectAlternativeName(san) => {
@@ -176,126 +305,6 @@ impl Certificate {
             _ => {}
         }
         Ok(())
-    }
-
-    /// The certificate's DER.
-    pub fn der(&self) -> &[u8] {
-        &self.der
-    }
-
-    /// The SHA-256 fingerprint of the DER.
-    pub fn fingerprint(&self) -> Digest {
-        self.fingerprint
-    }
-
-    /// The subject's display name: for people, never compared.
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-
-    /// The issuer's display name: for people, never compared.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// The serial number in hexadecimal.
-    pub fn serial(&self) -> &str {
-        &self.serial
-    }
-
-    /// The first second of validity, since 1970 UTC.
-    pub fn not_before(&self) -> i64 {
-        self.not_before
-    }
-
-    /// The last second of validity, since 1970 UTC.
-    pub fn not_after(&self) -> i64 {
-        self.not_after
-    }
-
-    /// The subject's key, when it is of a kind we verify with.
-    pub fn public_key(&self) -> Option<&PublicKey> {
-        self.public_key.as_ref()
-    }
-
-    /// The key's kind in a word, or its algorithm's object identifier.
-    pub fn key_kind(&self) -> &str {
-        &self.key_kind
-    }
-
-    /// The dNSName alternative names.
-    pub fn dns_names(&self) -> &[String] {
-        &self.dns_names
-    }
-
-    /// The rfc822Name alternative names.
-    pub fn emails(&self) -> &[String] {
-        &self.emails
-    }
-
-    /// The iPAddress alternative names.
-    pub fn ips(&self) -> &[std::net::IpAddr] {
-        &self.ips
-    }
-
-    /// Whether basicConstraints say CA.
-    pub fn is_ca(&self) -> bool {
-        self.ca.is_some()
-    }
-
-    /// pathLenConstraint, when it is a CA that has one.
-    pub fn path_len(&self) -> Option<u32> {
-        self.ca.flatten()
-    }
-
-    /// The key usages by their RFC 5280 names.
-    pub fn key_usages(&self) -> &[&'static str] {
-        &self.key_usages
-    }
-
-    /// The extended key usages by their RFC 5280 names.
-    pub fn extended_key_usages(&self) -> &[&'static str] {
-        &self.extended_key_usages
-    }
-
-    /// The permitted subtrees of its name constraints, as `dns:…` and `email:…`.
-    pub fn permitted_subtrees(&self) -> &[String] {
-        &self.permitted
-    }
-
-    /// Whether it names itself as its issuer.
-    pub fn is_self_issued(&self) -> bool {
-        self.subject_der == self.issuer_der
-    }
-
-    /// Who signs with it: the one officer or, without officers, the one agency that it names.
-    ///
-    /// # Errors
-    /// [`CertError::Name`] when it names nobody, or more than one.
-    pub fn signer_name(&self) -> Result<SignerName, CertError> {
-        let bad =
-            |why| CertError::Name { what: "certificate subject", given: self.subject.clone(), why };
-        match (self.emails.as_slice(), self.dns_names.as_slice()) {
-            ([email], []) => email.parse::<OfficerName>().map(SignerName::Officer),
-            ([], [dns]) => dns.parse::<AgencyName>().map(SignerName::Agency),
-            ([], []) => Err(bad("it has no dNSName or rfc822Name")),
-            _ => Err(bad("it has several alternative names; who signs is not clear")),
-        }
-    }
-
-    /// The one agency that it names.
-    ///
-    /// # Errors
-    /// [`CertError::Name`] when it names none, or an officer.
-    pub fn agency_name(&self) -> Result<AgencyName, CertError> {
-        match self.signer_name()? {
-            SignerName::Agency(name) => Ok(name),
-            SignerName::Officer(_) => Err(CertError::Name {
-                what: "certificate subject",
-                given: self.subject.clone(),
-                why: "it is an officer's, not an agency's",
-            }),
-        }
     }
 }
 

@@ -312,10 +312,10 @@ impl SignedCms {
             SignerIdentifier::IssuerAndSerialNumber(id) => {
                 let serial = id.serial_number.as_bytes();
                 hex::decode(certificate.serial()).is_ok_and(|own| trim(&own) == trim(serial))
-                    && id.issuer.to_der().is_ok_and(|issuer| issuer == certificate.issuer_der)
+                    && id.issuer.to_der().is_ok_and(|issuer| issuer == certificate.0.issuer_der)
             }
             SignerIdentifier::SubjectKeyIdentifier(id) => {
-                certificate.subject_key_id.as_deref() == Some(id.0.as_bytes())
+                certificate.0.subject_key_id.as_deref() == Some(id.0.as_bytes())
             }
         };
         let mut all = self.certificates.iter().chain(others).filter(named);

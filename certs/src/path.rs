@@ -404,17 +404,17 @@ pub(crate) type Accept<'a> = &'a dyn Fn(&[&Certificate], &Certificate) -> Result
 
 /// Whether `issuer` may have issued `subject`, by name (RFC 5280 §7.1).
 fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
-    if issuer.subject_der == subject.issuer_der {
+    if issuer.0.subject_der == subject.0.issuer_der {
         return true;
     }
     let name = |der: &[u8]| Name::from_der(der).ok();
-    let names = name(&issuer.subject_der).zip(name(&subject.issuer_der));
+    let names = name(&issuer.0.subject_der).zip(name(&subject.0.issuer_der));
     names.is_some_and(|(left, right)| certval::compare_names(&left, &right))
 }
 
 /// Whether the key identifiers, which are only a hint (RFC 5280 §4.2.1.1), speak for an issuer.
 fn has_named_key(issuer: &Certificate, subject: &Certificate) -> bool {
-    match (&issuer.subject_key_id, &subject.authority_key_id) {
+    match (&issuer.0.subject_key_id, &subject.0.authority_key_id) {
         (Some(own), Some(named)) => own == named,
         _ => true,
     }
@@ -435,7 +435,7 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> 
     };
     // Certificates of others may leave key usage out, which allows every use; ours never do.
     let others = matches!(purpose, Purpose::Server | Purpose::Client | Purpose::Cades)
-        && !leaf.has_key_usage;
+        && !leaf.0.has_key_usage;
     let missing = std::iter::once(&usage)
         .filter(|usage| !others && !leaf.key_usages().contains(usage))
         // A server's RSA key may be for encipherment.
@@ -463,9 +463,9 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> 
 
 /// RFC 3161 §2.3: the key is for time-stamps and nothing else, and the certificate insists on it.
 pub(crate) fn check_time_stamping(leaf: &Certificate) -> Result<(), PathError> {
-    let only = leaf.extended_key_usages() == ["timeStamping"] && leaf.critical_extended_key_usage;
+    let only = leaf.extended_key_usages() == ["timeStamping"] && leaf.0.critical_extended_key_usage;
     let signs = |usage: &&str| matches!(*usage, "digitalSignature" | "contentCommitment");
-    let usable = !leaf.has_key_usage || leaf.key_usages().iter().all(signs);
+    let usable = !leaf.0.has_key_usage || leaf.key_usages().iter().all(signs);
     if only && usable && !leaf.is_ca() {
         return Ok(());
     }

@@ -424,9 +424,9 @@ impl<'a> Revocation<'a> {
         anchor: &Certificate,
         issuer_revoked: i64,
     ) -> Option<Status> {
-        let issuer_name = Name::from_der(&certificate.issuer_der).ok()?;
+        let issuer_name = Name::from_der(&certificate.0.issuer_der).ok()?;
         let serial = hex::decode(certificate.serial()).ok()?;
-        let points = match &certificate.distribution_points {
+        let points = match &certificate.0.distribution_points {
             Some(der) => CrlDistributionPoints::from_der(der).ok()?.0,
             None => Vec::new(),
         };
@@ -521,9 +521,9 @@ impl<'a> Revocation<'a> {
     /// The key that signed a CRL, once it is known to be its issuer's under the same anchor.
     fn signer(&self, crl: &Crl, question: &Question<'_>) -> Option<PublicKey> {
         let named = |c: &Certificate| {
-            Name::from_der(&c.subject_der).is_ok_and(|name| compare_names(&name, &crl.issuer))
+            Name::from_der(&c.0.subject_der).is_ok_and(|name| compare_names(&name, &crl.issuer))
         };
-        let may_sign = |c: &Certificate| !c.has_key_usage || c.key_usages().contains(&"cRLSign");
+        let may_sign = |c: &Certificate| !c.0.has_key_usage || c.key_usages().contains(&"cRLSign");
         let signed = |c: &Certificate| c.public_key().is_some_and(|key| self.verifies(crl, key));
         let in_time = |c: &Certificate| self.was_good(crl, c, question);
         let fits = |c: &&Certificate| named(c) && may_sign(c) && in_time(c) && signed(c);

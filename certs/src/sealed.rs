@@ -188,7 +188,7 @@ pub fn open_sealed_within<T: DeserializeOwned>(
         .attributes
         .x5chain
         .iter()
-        .map(|der| Certificate::from_der(der))
+        .map(|der| trust.read(der))
         .collect::<Result<Vec<_>, _>>()?;
     let (leaf, above) = chain.split_first().ok_or(CertError::NoCertificate)?;
     let key = leaf

@@ -89,8 +89,8 @@ pub fn check_within(bytes: &[u8], most: usize) -> Result<(), CborError> {
     if bytes.len() > most {
         return Err(CborError::TooLarge(bytes.len(), most));
     }
-    let mut reader = Reader { bytes, at: 0 };
-    reader.item(0)?;
+    let mut reader = Reader::new(bytes);
+    reader.check_item(0)?;
     if reader.at != bytes.len() {
         return Err(CborError::Trailing(reader.at));
     }
@@ -121,12 +121,59 @@ fn structure(error: serde_cbor::Error) -> CborError {
     CborError::Structure(error.to_string())
 }
 
-struct Reader<'a> {
+/// Goes through an item. What it is asked for and is not there leaves it where it was.
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The next head's argument, if the head is of this major type.
+    fn head_of(&mut self, major: u8) -> Option<u64> {
+        let at = self.at;
+        match self.head() {
+            Ok((found, argument)) if found == major => return Some(argument),
+            _ => self.at = at,
+        }
+        None
+    }
+
+    /// Goes into what is tagged, and says with which tag.
+    pub(crate) fn tag(&mut self) -> Option<u64> {
+        self.head_of(6)
+    }
+
+    /// Goes into an array, and says how many items it has.
+    pub(crate) fn array(&mut self) -> Option<u64> {
+        self.head_of(4)
+    }
+
+    /// Takes a byte string.
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let at = self.at;
+        let taken = self.head_of(2).and_then(|len| self.take(len).ok());
+        if taken.is_none() {
+            self.at = at;
+        }
+        taken
+    }
+
+    /// Takes an item, as it is encoded.
+    pub(crate) fn item(&mut self) -> Option<&'a [u8]> {
+        let at = self.at;
+        match self.check_item(0) {
+            Ok(()) => self.bytes.get(at..self.at),
+            Err(_) => {
+                self.at = at;
+                None
+            }
+        }
+    }
+
     fn take(&mut self, len: u64) -> Result<&'a [u8], CborError> {
         let len = usize::try_from(len).map_err(|_| CborError::Truncated(self.bytes.len()))?;
         let end = self.at.checked_add(len).filter(|end| *end <= self.bytes.len());
@@ -164,7 +211,7 @@ impl<'a> Reader<'a> {
         Ok((major, argument))
     }
 
-    fn item(&mut self, depth: usize) -> Result<(), CborError> {
+    fn check_item(&mut self, depth: usize) -> Result<(), CborError> {
         if depth >= MAX_DEPTH {
             return Err(CborError::Depth(MAX_DEPTH));
         }
@@ -177,11 +224,11 @@ impl<'a> Reader<'a> {
             3 => std::str::from_utf8(self.take(argument)?)
                 .map(drop)
                 .map_err(|_| CborError::Utf8(start)),
-            4 => (0..argument).try_for_each(|_| self.item(depth + 1)),
+            4 => (0..argument).try_for_each(|_| self.check_item(depth + 1)),
             5 => self.map(argument, depth),
             // Bignums have forms that an integer has as well, or one with leading zeros; none are used.
             6 if matches!(argument, 2 | 3) => Err(CborError::Unsupported(start)),
-            6 => self.item(depth + 1),
+            6 => self.check_item(depth + 1),
             // false, true, null as single bytes.
             _ if matches!(first, 0xf4..=0xf6) => Ok(()),
             _ => Err(CborError::Unsupported(start)),
@@ -192,13 +239,13 @@ impl<'a> Reader<'a> {
         let mut last: Option<&[u8]> = None;
         for _ in 0..pairs {
             let start = self.at;
-            self.item(depth + 1)?;
+            self.check_item(depth + 1)?;
             let key = self.bytes.get(start..self.at).unwrap_or_default();
             if last.is_some_and(|last| last >= key) {
                 return Err(CborError::KeyOrder(start));
             }
             last = Some(key);
-            self.item(depth + 1)?;
+            self.check_item(depth + 1)?;
         }
         Ok(())
     }

@@ -165,7 +165,7 @@ impl CoseSign {
     /// As [`CoseSign::decode`].
     pub fn decode_within(bytes: &[u8], most: usize) -> Result<Self, CryptoError> {
         cbor::check_within(bytes, most)?;
-        let inner = coset::CoseSign::from_tagged_slice(bytes).map_err(|e| refuse(e.to_string()))?;
+        let inner = read(bytes)?;
         if !inner.protected.header.crit.is_empty() {
             return Err(refuse("it has critical header parameters that are not known here"));
         }
@@ -488,6 +488,48 @@ fn protected_bytes(header: &ProtectedHeader) -> Result<Cow<'_, [u8]>, CryptoErro
     let value = header.clone().cbor_bstr().map_err(|e| refuse(e.to_string()))?;
     let bytes = value.into_bytes().map_err(|_| refuse("a protected header is no bytes"))?;
     Ok(Cow::Owned(bytes))
+}
+
+/// As coset's `from_tagged_slice`, for what is known to be deterministic: headers are read by coset, and what stands
+/// between them is not copied into a generic value first.
+fn read(bytes: &[u8]) -> Result<coset::CoseSign, CryptoError> {
+    let mut items = cbor::Reader::new(bytes);
+    if items.tag() != Some(coset::CoseSign::TAG) || items.array() != Some(4) {
+        return Err(refuse("it is no tagged COSE_Sign, which is an array of four items"));
+    }
+    let protected = read_protected(&mut items)?;
+    let unprotected = read_unprotected(&mut items)?;
+    // Detached, it is null.
+    let payload = match items.bytes() {
+        Some(payload) => Some(payload.to_vec()),
+        None if items.item() == Some(&[NULL]) => None,
+        None => return Err(refuse("its payload is no byte string")),
+    };
+    let count = items.array().ok_or_else(|| refuse("its signatures are no list"))?;
+    let mut signatures = Vec::new();
+    for _ in 0..count {
+        if items.array() != Some(3) {
+            return Err(refuse("a COSE_Signature is an array of three items"));
+        }
+        let protected = read_protected(&mut items)?;
+        let unprotected = read_unprotected(&mut items)?;
+        let value = items.bytes().ok_or_else(|| refuse("a signature is no byte string"))?;
+        signatures.push(coset::CoseSignature { protected, unprotected, signature: value.to_vec() });
+    }
+    Ok(coset::CoseSign { protected, unprotected, payload, signatures })
+}
+
+/// `null` in CBOR.
+const NULL: u8 = 0xf6;
+
+fn read_protected(items: &mut cbor::Reader<'_>) -> Result<ProtectedHeader, CryptoError> {
+    let bytes = items.bytes().ok_or_else(|| refuse("a protected header is no byte string"))?;
+    ProtectedHeader::from_cbor_bstr(Value::Bytes(bytes.to_vec())).map_err(|e| refuse(e.to_string()))
+}
+
+fn read_unprotected(items: &mut cbor::Reader<'_>) -> Result<coset::Header, CryptoError> {
+    let bytes = items.item().ok_or_else(|| refuse("an unprotected header is missing"))?;
+    coset::Header::from_slice(bytes).map_err(|e| refuse(e.to_string()))
 }
 
 /// As coset's `to_tagged_vec`, without a copy of everything in a generic value.
@@ -830,10 +872,13 @@ mod tests {
             let bytes = signed.encode().expect("encodes");
             assert_eq!(bytes, inner.to_tagged_vec().expect("encodes"));
             let read = CoseSign::decode(&bytes).expect("reads");
+            assert_eq!(read.inner, coset::CoseSign::from_tagged_slice(&bytes).expect("reads"));
             let read = read.countersign(1, &keys[0], attributes()).expect("countersigns");
             let read = read.with_receipts(vec![vec![1; 300]]).expect("takes a receipt");
             let bytes = read.encode().expect("encodes");
             assert_eq!(bytes, read.inner.clone().to_tagged_vec().expect("encodes"));
+            let again = CoseSign::decode(&bytes).expect("reads").inner;
+            assert_eq!(again, coset::CoseSign::from_tagged_slice(&bytes).expect("reads"));
             for raw in &read.inner.signatures {
                 assert_eq!(
                     signed_data(&read.inner, raw).expect("plain"),
@@ -850,6 +895,30 @@ mod tests {
                 &target.signature,
             );
             assert_eq!(countersign_data(&target, &counter).expect("plain"), theirs);
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(4096))]
+
+        /// What is damaged is read or refused as coset does it.
+        #[test]
+        fn what_is_damaged_is_read_as_coset_reads_it(
+            changes in proptest::collection::vec((0usize..2000, proptest::prelude::any::<u8>()), 1..3),
+        ) {
+            let key = SigningKey::generate(Algorithm::EdDsa).expect("random bytes");
+            let signed = CoseSign::builder("a/b", vec![7; 30]).sign(&key, attributes());
+            let signed = CoseSign::decode(&signed.and_then(CoseBuilder::encode).expect("signs"));
+            let signed = signed.expect("reads").countersign(0, &key, attributes());
+            let mut bytes = signed.expect("signs").encode().expect("encodes");
+            for (at, byte) in changes {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            if cbor::check(&bytes).is_ok() {
+                let theirs = coset::CoseSign::from_tagged_slice(&bytes).ok();
+                proptest::prop_assert_eq!(super::read(&bytes).ok(), theirs);
+            }
         }
     }
 
