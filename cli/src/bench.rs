@@ -184,7 +184,7 @@ fn start(dir: PathBuf) -> Result<Process, Failure> {
         .arg(dir.join("node.toml"))
         .env("CHANCERY_LOG", "error")
         // As the systemd unit sets it.
-        .env("MALLOC_ARENA_MAX", "2")
+        .env("MALLOC_ARENA_MAX", "4")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()

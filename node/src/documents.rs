@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
+use bytes::Bytes;
 use chancery_certs::{AgencyName, Certificate, rfc3339};
 use chancery_crypto::{Commitment, ContentKey, Digest, cbor};
 use chancery_protocol::{
@@ -20,6 +21,7 @@ use crate::{
     acts::{self, ActRecord, Effect},
     content::{PlainReader, Spool},
     desk,
+    files::Feed,
     fresh::FreshEnvelope,
     heads::OpenedHead,
     ledger::receipt_key,
@@ -36,6 +38,48 @@ use crate::{
 const INDEX_BATCH: usize = 256;
 /// The most index entries that one look-up reads.
 const MAX_FOUND: usize = 10_000;
+
+/// A submission that takes in its parts: small ones at the end, in one go, and large ones while the next
+/// bytes are being read.
+pub enum Filling {
+    /// What is kept in the store.
+    Small(Box<Submission>, Vec<u8>),
+    /// What is kept in a file.
+    Large(Feed<Submission>),
+}
+
+impl Filling {
+    /// Whether the parts are few bytes.
+    pub fn is_small(&self) -> bool {
+        matches!(self, Self::Small(..))
+    }
+
+    /// Takes the next bytes of the parts, of which no more may be handed over than the header says.
+    pub async fn push(&mut self, bytes: Bytes) -> Result<(), NodeError> {
+        match self {
+            Self::Small(_, gathered) => {
+                gathered.extend_from_slice(&bytes);
+                Ok(())
+            }
+            Self::Large(feed) => feed.push(bytes).await,
+        }
+    }
+
+    /// Seals the envelope and syncs a large ciphertext. Nothing is visible yet.
+    pub async fn seal(self, shared: &Shared) -> Result<SealedSubmission, NodeError> {
+        match self {
+            // This takes less than another thread takes to stand in for this one.
+            Self::Small(mut submission, gathered) => {
+                submission.push(&gathered)?;
+                submission.seal(shared)
+            }
+            Self::Large(feed) => {
+                let submission = feed.finish().await?;
+                tokio::task::block_in_place(|| submission.seal(shared))
+            }
+        }
+    }
+}
 
 /// A document from a clerk, being sealed into an envelope.
 #[derive(Debug)]
@@ -216,9 +260,17 @@ impl Submission {
     }
 
     /// Takes the next bytes of the parts.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
         self.sealer.push(bytes, &mut self.buffer)?;
         self.spool.write(&mut self.buffer)
+    }
+
+    /// Goes on to take in its parts.
+    pub fn fill(self, shared: &Shared) -> Filling {
+        match self.parts_size() <= shared.config.limits.inline_bytes {
+            true => Filling::Small(Box::new(self), Vec::new()),
+            false => Filling::Large(Feed::new(self, Self::push)),
+        }
     }
 
     /// Seals the envelope and syncs a large ciphertext. Nothing is visible yet.

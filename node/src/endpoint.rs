@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use chancery_certs::{AgencyName, Certificate, Crl, Purpose};
 use chancery_crypto::Hasher;
 use chancery_protocol::ProtocolError;
@@ -16,6 +17,7 @@ use quinn::{
     MtuDiscoveryConfig, RecvStream, SendStream, ServerConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use rustls::{
     RootCertStore,
     client::WebPkiServerVerifier,
@@ -43,6 +45,10 @@ const PEER_CONNECTIONS: usize = 4;
 /// How long reaching a peer may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// What the system should keep for the socket in either direction, in bytes: bursts of large datagrams, while this process is
+/// doing something else. Linux keeps 208 KiB unless asked, and no more than `net.core.rmem_max` and `wmem_max` say.
+const SOCKET_BUFFER: usize = 2 << 20;
+
 /// A server and a client on one UDP socket.
 #[derive(Debug)]
 pub struct QuicEndpoint {
@@ -66,6 +72,9 @@ pub fn open(config: &NodeConfig, identity: &Identity) -> Result<QuicEndpoint, No
         why: why.to_string(),
     };
     let socket = std::net::UdpSocket::bind(config.listen).map_err(failed)?;
+    // As far as the system lets: what does not fit is lost, and loss makes QUIC slow down. With less it works too.
+    set_socket_recv_buffer_size(&socket, SOCKET_BUFFER).ok();
+    set_socket_send_buffer_size(&socket, SOCKET_BUFFER).ok();
     let runtime = Arc::new(quinn::TokioRuntime);
     let socket =
         Endpoint::new(endpoint_config(identity)?, Some(server), socket, runtime).map_err(failed)?;
@@ -335,6 +344,16 @@ pub async fn read_frame<'a>(
         body.extend_from_slice(&chunk.bytes);
     }
     Ok((body, permit))
+}
+
+/// Writes bytes to a stream without copying them.
+pub async fn write_piece(
+    stream: &mut SendStream,
+    piece: Bytes,
+    peer: &AgencyName,
+) -> Result<(), NodeError> {
+    let failed = |why: String| NodeError::Network { peer: peer.to_string(), why };
+    stream.write_chunk(piece).await.map_err(|e| failed(e.to_string()))
 }
 
 /// Writes bytes to a stream.

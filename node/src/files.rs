@@ -7,6 +7,9 @@ use std::{
     path::Path,
 };
 
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
 use crate::NodeError;
 
 /// The largest file that is read whole: keys, certificates, directories.
@@ -84,6 +87,75 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|e| NodeError::Store(e.to_string()))?
 }
 
+/// Bytes that a [`Feed`] gathers before it hands them over.
+const BATCH: usize = 512 * 1024;
+
+/// Something that takes in bytes away from the async workers, while the next bytes are being read. Nothing waits on a
+/// thread for bytes that come slowly.
+pub(crate) struct Feed<T> {
+    taker: Taker<T>,
+    take: fn(&mut T, &[u8]) -> Result<(), NodeError>,
+    gathered: Vec<Bytes>,
+    bytes: usize,
+}
+
+enum Taker<T> {
+    /// Boxed, as it goes from thread to thread.
+    Idle(Box<T>),
+    Busy(JoinHandle<Result<Box<T>, NodeError>>),
+    /// It has failed, or whoever handed over a batch did not wait for the one before.
+    Gone,
+}
+
+impl<T: Send + 'static> Feed<T> {
+    /// Feeds `to` by `take`.
+    pub(crate) fn new(to: T, take: fn(&mut T, &[u8]) -> Result<(), NodeError>) -> Self {
+        Self { taker: Taker::Idle(Box::new(to)), take, gathered: Vec::new(), bytes: 0 }
+    }
+
+    /// Hands over the next bytes.
+    ///
+    /// # Errors
+    /// What taking in earlier bytes gave.
+    pub(crate) async fn push(&mut self, piece: Bytes) -> Result<(), NodeError> {
+        self.bytes += piece.len();
+        self.gathered.push(piece);
+        if self.bytes >= BATCH {
+            self.hand_over().await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&mut self) -> Result<(), NodeError> {
+        let mut to = self.taken().await?;
+        let (batch, take) = (std::mem::take(&mut self.gathered), self.take);
+        self.bytes = 0;
+        self.taker = Taker::Busy(tokio::task::spawn_blocking(move || {
+            batch.iter().try_for_each(|piece| take(&mut to, piece))?;
+            Ok(to)
+        }));
+        Ok(())
+    }
+
+    /// Waits for the last batch.
+    async fn taken(&mut self) -> Result<Box<T>, NodeError> {
+        match std::mem::replace(&mut self.taker, Taker::Gone) {
+            Taker::Idle(to) => Ok(to),
+            Taker::Busy(busy) => busy.await.map_err(|e| NodeError::Store(e.to_string()))?,
+            Taker::Gone => Err(NodeError::Store("what took in bytes has failed before".into())),
+        }
+    }
+
+    /// Waits until everything is taken in.
+    ///
+    /// # Errors
+    /// What taking it in gave.
+    pub(crate) async fn finish(mut self) -> Result<T, NodeError> {
+        self.hand_over().await?;
+        self.taken().await.map(|to| *to)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +182,27 @@ mod tests {
         let path = dir.path().join("large");
         File::create_new(&path).and_then(|f| f.set_len(MAX_FILE + 1)).expect("a sparse file");
         assert_eq!(read_file(&path).expect_err("too large").code(), "CHY-4001");
+    }
+
+    #[tokio::test]
+    async fn what_is_fed_is_taken_in_order_and_a_failure_is_said() {
+        const MOST: usize = 4 * BATCH;
+        let take = |to: &mut Vec<u8>, piece: &[u8]| {
+            to.extend(piece);
+            if to.len() > MOST { Err(NodeError::Stopping) } else { Ok(()) }
+        };
+        let mut feed = Feed::new(Vec::new(), take);
+        let pieces = || (0..10u8).map(|byte| Bytes::from(vec![byte; BATCH / 3]));
+        for piece in pieces() {
+            feed.push(piece).await.expect("takes");
+        }
+        let taken = feed.finish().await.expect("takes");
+        assert!(taken == pieces().collect::<Vec<_>>().concat());
+
+        // It is said by the batch after the one that failed, or in the end.
+        let mut feed = Feed::new(taken, take);
+        feed.push(Bytes::from(vec![0; MOST])).await.expect("is handed over");
+        feed.push(Bytes::from_static(&[0])).await.expect("is gathered");
+        assert!(matches!(feed.finish().await, Err(NodeError::Stopping)));
     }
 }

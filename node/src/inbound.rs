@@ -13,7 +13,7 @@ use chancery_protocol::{
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::{
-    sync::{Mutex, Semaphore, mpsc},
+    sync::{Mutex, Semaphore},
     task::JoinSet,
 };
 
@@ -23,7 +23,7 @@ use crate::{
     directory::{DirectoryView, check_revoked},
     endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
-    files::blocking,
+    files::{Feed, blocking},
     ledger::receipt_key,
     records::EnvelopeRecord,
     relay,
@@ -36,9 +36,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Seconds after which a sender asks again a node that does not relay for it yet.
 const RELAY_AGAIN: u32 = 30;
-/// Pieces of ciphertext between the network and the disk.
-const PIECES: usize = 32;
-/// The largest such piece, in bytes.
+/// The largest piece of ciphertext that is taken from a stream at once, in bytes.
 const PIECE: usize = 256 * 1024;
 /// The QUIC application error code of a stream that was given up.
 const GIVEN_UP: VarInt = VarInt::from_u32(1);
@@ -498,31 +496,21 @@ fn mismatch(retry_after: Option<u32>) -> PeerMessage {
 
 /// Moves ciphertext from the network to the disk, which has a thread of its own.
 async fn receive(
-    mut arriving: Arriving,
+    arriving: Arriving,
     recv: &mut RecvStream,
     peer: &AgencyName,
 ) -> Result<Arriving, NodeError> {
     let failed = |why: String| NodeError::Network { peer: peer.to_string(), why };
-    let (pieces, mut taken) = mpsc::channel::<bytes::Bytes>(PIECES);
-    let disk = tokio::task::spawn_blocking(move || {
-        while let Some(piece) = taken.blocking_recv() {
-            arriving.push(&piece)?;
-        }
-        Ok::<_, NodeError>(arriving)
-    });
+    let mut feed = Feed::new(arriving, Arriving::push);
     let network = async {
         loop {
             let piece = tokio::time::timeout(PATIENCE, recv.read_chunk(PIECE, true)).await;
             let piece = piece.map_err(|_| failed("it fell silent".into()))?;
             let Some(piece) = piece.map_err(|e| failed(e.to_string()))? else { return Ok(()) };
-            // The disk has failed when nobody takes pieces; its own error says why.
-            if pieces.send(piece.bytes).await.is_err() {
-                return Ok(());
-            }
+            feed.push(piece.bytes).await?;
         }
     }
     .await;
-    drop(pieces);
-    let arriving = disk.await.map_err(|e| NodeError::Store(e.to_string()))??;
+    let arriving = feed.finish().await?;
     network.map(|()| arriving)
 }

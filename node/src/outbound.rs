@@ -3,10 +3,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io::{Read as _, Seek as _, SeekFrom},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
+use bytes::Bytes;
 use chancery_certs::AgencyName;
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
@@ -14,11 +17,7 @@ use chancery_protocol::{
     PeerMessage, Receipt, Refusal, decode_frame, encode_frame, on_reply, retry_delay,
 };
 use quinn::Connection;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncSeekExt as _},
-    task::JoinSet,
-    time::Instant,
-};
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Batch, Commit, NodeError,
@@ -44,7 +43,7 @@ const SUPERIOR_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes read from a file at once.
 const READ: usize = 4 * CHUNK_SIZE;
 
-/// Bytes of a file that have been sent and may still be in the page cache, when nobody else is to be sent them.
+/// Bytes of a file that have been read and may still be in the page cache, when nobody else is to be sent them.
 const BEHIND: u64 = 8 << 20;
 
 /// Takes up everything that is pending in the store.
@@ -474,32 +473,52 @@ async fn read_reply(
     Ok(decode_frame(&body)?)
 }
 
-/// Sends a file from a chunk on. `once`: nobody else is to be sent it, so that it need not stay in memory.
+/// Sends a file from a chunk on. The next piece is read while one is being sent, and goes to the connection as it is.
 async fn send_file(
     send: &mut quinn::SendStream,
     file: std::fs::File,
-    path: &std::path::Path,
+    path: &Path,
     chunk: u64,
     once: bool,
     peer: &AgencyName,
 ) -> Result<(), NodeError> {
-    let mut file = tokio::fs::File::from_std(file);
-    file.set_max_buf_size(READ);
     let start = chunk.saturating_mul(CHUNK_SIZE as u64);
-    file.seek(std::io::SeekFrom::Start(start)).await.map_err(NodeError::file(path))?;
-    let mut buffer = vec![0; READ];
-    let (mut at, mut dropped) = (start, start);
+    let read = |pieces: Pieces| {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || pieces.next().map_err(NodeError::file(&path)))
+    };
+    let mut ahead = read(Pieces { file, at: start, dropped: start, once });
     loop {
-        let read = file.read(&mut buffer).await.map_err(NodeError::file(path))?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+        let (pieces, piece) = ahead.await.map_err(|e| NodeError::Store(e.to_string()))??;
+        if piece.is_empty() {
             return Ok(());
-        };
-        endpoint::write(send, bytes, peer).await?;
-        at += bytes.len() as u64;
-        if once && at - dropped >= BEHIND {
-            drop_cached(&file, dropped, at - dropped);
-            dropped = at;
         }
+        ahead = read(pieces);
+        endpoint::write_piece(send, piece, peer).await?;
+    }
+}
+
+/// A file that is read piece by piece.
+struct Pieces {
+    file: std::fs::File,
+    at: u64,
+    dropped: u64,
+    /// Nobody else is to be sent it, so that it need not stay in memory.
+    once: bool,
+}
+
+impl Pieces {
+    /// The next piece; an empty one at the end.
+    fn next(mut self) -> std::io::Result<(Self, Bytes)> {
+        let mut piece = Vec::with_capacity(READ);
+        self.file.seek(SeekFrom::Start(self.at))?;
+        let read = (&self.file).take(READ as u64).read_to_end(&mut piece)?;
+        self.at += read as u64;
+        if self.once && self.at - self.dropped >= BEHIND {
+            drop_cached(&self.file, self.dropped, self.at - self.dropped);
+            self.dropped = self.at;
+        }
+        Ok((self, piece.into()))
     }
 }
 

@@ -263,28 +263,20 @@ async fn submit(
     client: &mut Client,
     document: &[u8],
 ) -> Result<(), NodeError> {
-    let inline = shared.config.limits.inline_bytes;
     let expected = shared.ledger.expect();
     let begin = || Submission::begin(shared, &client.caller, document);
-    let mut submission = working(document.len() <= SMALL_DOCUMENT, begin)?;
+    let submission = working(document.len() <= SMALL_DOCUMENT, begin)?;
     let mut left = submission.parts_size();
     client.send(&LocalReply::Ready).await?;
-    let small = left <= inline;
+    let mut filling = submission.fill(shared);
     // What is large takes its time; nobody is to wait for it.
-    let _expected = small.then_some(expected);
-    let mut gathered = Vec::new();
+    let _expected = filling.is_small().then_some(expected);
     while left > 0 {
         let Frame::Raw(bytes) = client.read().await? else { return Err(unexpected()) };
         left = left.checked_sub(bytes.len() as u64).ok_or_else(unexpected)?;
-        match small {
-            true => gathered.extend_from_slice(&bytes),
-            false => working(false, || submission.push(&bytes))?,
-        }
+        filling.push(bytes.into()).await?;
     }
-    let sealed = working(small, || {
-        submission.push(&gathered)?;
-        submission.seal(shared)
-    })?;
+    let sealed = filling.seal(shared).await?;
     let accepted = sealed.commit(shared).await?;
     tracing::info!(
         envelope = %accepted.envelope, recipients = accepted.recipients.len(), "accepted"

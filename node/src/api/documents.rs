@@ -193,6 +193,7 @@ async fn take_in(
         submission.once(key);
     }
     let mut left = submission.parts_size();
+    let mut filling = submission.fill(node);
     while let Some(mut field) = next_field(form).await? {
         if field.name() != Some("part") {
             return Err(NodeError::Request("after `document` only `part` may follow".into()));
@@ -201,14 +202,14 @@ async fn take_in(
             left = left.checked_sub(bytes.len() as u64).ok_or_else(|| {
                 NodeError::Request("there is more in the parts than the header says".into())
             })?;
-            tokio::task::block_in_place(|| submission.push(&bytes))?;
+            filling.push(bytes).await?;
         }
     }
     if left > 0 {
         return Err(NodeError::Request(format!("{left} bytes of the parts are missing")));
     }
     let _expected = node.ledger.expect();
-    let sealed = tokio::task::block_in_place(|| submission.seal(node))?;
+    let sealed = filling.seal(node).await?;
     let accepted = sealed.commit(node).await?;
     tracing::info!(
         envelope = %accepted.envelope, recipients = accepted.recipients.len(), %caller, "accepted"
