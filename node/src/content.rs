@@ -6,6 +6,7 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    thread::JoinHandle,
 };
 
 use chancery_crypto::{CHUNK_SIZE, ContentKey, StreamOpener};
@@ -17,7 +18,7 @@ use crate::{
     store::{Store, Table},
 };
 
-/// Bytes of a large ciphertext that may wait in memory for the disk.
+/// Bytes of a large ciphertext after which the disk is waited for; as many again may gather meanwhile.
 const UNSYNCED: u64 = 32 << 20;
 
 /// A large ciphertext that is being written. It is synced as it grows, and does not stay in the page cache: the sync at its
@@ -27,26 +28,42 @@ struct GrowingFile {
     file: File,
     at: u64,
     synced: u64,
+    /// Syncs what was written before, while more is being written. An error is told once, to whoever asks first, so each
+    /// of these is waited for.
+    syncing: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl GrowingFile {
     /// A file that is written from `at` on.
     fn new(file: File, at: u64) -> Self {
-        Self { file, at, synced: at }
+        Self { file, at, synced: at, syncing: None }
     }
 
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.file.write_all(bytes)?;
         self.at += bytes.len() as u64;
         if self.at - self.synced >= UNSYNCED {
-            self.file.sync_data()?;
-            drop_cached(&self.file, self.synced, self.at - self.synced);
+            self.synced()?;
+            let (file, from, bytes) = (self.file.try_clone()?, self.synced, self.at - self.synced);
+            let sync = move || {
+                file.sync_data()?;
+                drop_cached(&file, from, bytes);
+                Ok(())
+            };
+            self.syncing = Some(std::thread::Builder::new().name("sync".into()).spawn(sync)?);
             self.synced = self.at;
         }
         Ok(())
     }
 
-    fn finish(&self) -> std::io::Result<()> {
+    /// Waits until what is being synced is synced.
+    fn synced(&mut self) -> std::io::Result<()> {
+        let Some(syncing) = self.syncing.take() else { return Ok(()) };
+        syncing.join().unwrap_or_else(|_| Err(std::io::Error::other("a sync ended in a panic")))
+    }
+
+    fn finish(&mut self) -> std::io::Result<()> {
+        self.synced()?;
         self.file.sync_all()
     }
 }
@@ -174,7 +191,7 @@ impl ContentFiles {
     /// One that does not match is removed.
     pub fn settle(
         &self,
-        arriving: Arriving,
+        mut arriving: Arriving,
         id: &EnvelopeId,
         header: &EnvelopeHeader,
     ) -> Result<bool, NodeError> {
@@ -249,7 +266,7 @@ impl Spool {
     pub fn finish(mut self) -> Result<Spooled, NodeError> {
         self.done = true;
         match self.file.take() {
-            Some(file) => {
+            Some(mut file) => {
                 file.finish().map_err(NodeError::file(&self.path))?;
                 Ok(Spooled::File(self.path.clone()))
             }
