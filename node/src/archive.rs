@@ -114,13 +114,14 @@ impl DataFolder {
         progress: &(dyn Fn() + Sync),
     ) -> Result<(), NodeError> {
         let check = Check { folder: self, store: &*self.store };
-        check.index(audit)?;
+        let refused = check.index(audit)?;
         for row in rows(&*self.store, Table::Envelopes) {
             let (key, value) = row?;
             check.envelope(audit, by, &key, &value)?;
             progress();
         }
         check.journal(audit)?;
+        check.refusals(audit, refused)?;
         check.rest(audit)
     }
 }
@@ -140,8 +141,9 @@ impl Check<'_> {
     }
 
     /// Every entry is in the index under its key, and the index has nothing else. An event that is recorded
-    /// twice of the same parties is there once.
-    fn index(&self, audit: &mut LedgerAudit<'_>) -> Result<(), NodeError> {
+    /// twice of the same parties is there once. Returns the number of entries of refused submissions.
+    fn index(&self, audit: &mut LedgerAudit<'_>) -> Result<u64, NodeError> {
+        let mut refused = 0;
         for row in rows(self.store, Table::Leaves) {
             let (at, bytes) = row?;
             // What cannot be read, the audit has said already.
@@ -156,6 +158,7 @@ impl Check<'_> {
             let id = leaf.envelope;
             // What was refused on submission never had an envelope.
             if leaf.event == Event::SubmissionRejection {
+                refused += 1;
                 continue;
             }
             if self.store.get(Table::Envelopes, id.digest().as_bytes())?.is_none() {
@@ -179,7 +182,7 @@ impl Check<'_> {
                 );
             }
         }
-        Ok(())
+        Ok(refused)
     }
 
     fn envelope(
@@ -360,6 +363,38 @@ impl Check<'_> {
     fn record(&self, id: &EnvelopeId) -> Result<Option<EnvelopeRecord>, NodeError> {
         let record = self.store.get(Table::Envelopes, id.digest().as_bytes())?;
         Ok(record.and_then(|bytes| cbor::decode(&bytes).ok()))
+    }
+
+    /// Every refused submission is recorded in the ledger, and every such entry has its record.
+    fn refusals(&self, audit: &mut LedgerAudit<'_>, mut entries: u64) -> Result<(), NodeError> {
+        let own = self.folder.seal.first().and_then(|seal| seal.agency_name().ok());
+        let own = own.ok_or_else(|| NodeError::Damaged("its seal names no agency".into()))?;
+        for row in rows(self.store, Table::Modules) {
+            let (key, value) = row?;
+            let Some(entry) = crate::rejections::entry_of(&key, &value) else { continue };
+            let recorded = match &entry {
+                Ok(id) => self.recorded(Event::SubmissionRejection, id, own.as_str())?,
+                Err(_) => false,
+            };
+            match recorded {
+                // No two records have the same salt, so no two have the same entry.
+                true => entries = entries.saturating_sub(1),
+                false => audit.contradicted(
+                    format!(
+                        "no entry says what the record of a refusal says: {}",
+                        hex::encode(&key)
+                    ),
+                    format!("没有条目与不予受理的记录相符：{}", hex::encode(&key)),
+                ),
+            }
+        }
+        if entries > 0 {
+            audit.missing(
+                format!("{entries} refused submissions, of which entries speak, have no record"),
+                format!("有 {entries} 条不予受理的条目没有对应记录"),
+            );
+        }
+        Ok(())
     }
 
     /// What belongs to an envelope stands under one that is there.

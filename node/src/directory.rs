@@ -9,7 +9,7 @@ use chancery_certs::{
 use chancery_crypto::RecipientKey;
 use chancery_protocol::{LogKey, ProtocolError};
 
-use crate::{NodeError, identity::Identity};
+use crate::NodeError;
 
 /// The most relays between an agency and the top of its hierarchy.
 const MAX_RELAYS: usize = 8;
@@ -46,10 +46,10 @@ impl DirectoryView {
     pub fn open(
         bytes: &[u8],
         registrar: &AgencyName,
-        identity: &Identity,
+        trust: &TrustStore,
         now: i64,
     ) -> Result<Self, NodeError> {
-        let directory = Directory::open(bytes, registrar, &identity.trust, now)?;
+        let directory = Directory::open(bytes, registrar, trust, now)?;
         let mut peers = BTreeMap::new();
         let mut crls = Vec::new();
         for der in &directory.crls {
@@ -59,7 +59,7 @@ impl DirectoryView {
             }
         }
         for card in &directory.agencies {
-            match open_card(card, identity, &crls, now) {
+            match open_card(card, trust, &crls, now) {
                 Ok((agency, peer)) => drop(peers.insert(agency, Arc::new(peer))),
                 Err(error) => tracing::warn!(%error, "a card in the directory is not usable"),
             }
@@ -148,16 +148,15 @@ pub fn check_revoked(
 
 fn open_card(
     card: &[u8],
-    identity: &Identity,
+    trust: &TrustStore,
     crls: &[Crl],
     now: i64,
 ) -> Result<(AgencyName, Peer), NodeError> {
-    let card = AgencyCard::open(card, &identity.trust, now)?;
+    let card = AgencyCard::open(card, trust, now)?;
     let seal_chain = card.chain;
-    check_revoked(&identity.trust, &seal_chain, crls, now, Purpose::Sign)
-        .map_err(ProtocolError::from)?;
+    check_revoked(trust, &seal_chain, crls, now, Purpose::Sign).map_err(ProtocolError::from)?;
     let card = card.value;
-    let statement = EncryptionKeyStatement::open(&card.encryption_key, &identity.trust, now)?;
+    let statement = EncryptionKeyStatement::open(&card.encryption_key, trust, now)?;
     if statement.agency != card.agency {
         return Err(NodeError::UnknownAgency(format!(
             "the encryption key of {} in the card of {}",
@@ -180,6 +179,9 @@ fn open_card(
 
 #[cfg(test)]
 mod tests {
+    use chancery_certs::{Credential, Issuer, Profile, Subject};
+    use chancery_crypto::{Algorithm, Kem, KemPrivateKey, KemPublicKey, SigningKey};
+
     use super::*;
 
     /// A directory of names and the superiors above them. Keys do not matter here.
@@ -203,6 +205,63 @@ mod tests {
         });
         let peers = peers.collect();
         DirectoryView { version: 1, expires: 0, bytes: Arc::new([]), crls: Vec::new(), peers }
+    }
+
+    /// A new agency under a root, and its card with this encryption key.
+    fn card(root: &Issuer, name: &str, encryption: KemPublicKey) -> (Credential, Vec<u8>) {
+        let agency: AgencyName = name.parse().expect("a name");
+        let key = SigningKey::generate(Algorithm::EdDsa).expect("random bytes");
+        let subject = Subject::agency(Profile::Seal, agency.clone(), name);
+        let certificate = root.issue(&subject, &key.public_key(), NOW).expect("a seal");
+        let seal = Credential::new(key, vec![certificate]).expect("fits");
+        let (not_before, not_after) = (NOW, NOW + 100);
+        let statement = EncryptionKeyStatement {
+            agency: agency.clone(),
+            key: encryption,
+            not_before,
+            not_after,
+        };
+        let card = AgencyCard {
+            agency,
+            display: name.into(),
+            address: "127.0.0.1:1".into(),
+            via: None,
+            encryption_key: statement.seal(&seal, NOW).expect("seals"),
+        };
+        let card = card.seal(&seal, NOW).expect("seals");
+        (seal, card)
+    }
+
+    const NOW: i64 = 1_790_000_000;
+
+    /// Else the first clerk who sends to it would find out.
+    #[test]
+    fn a_card_whose_encryption_key_is_none_is_left_out_and_the_others_stay() {
+        let root = Issuer::new_root("Root", &[], Algorithm::EdDsa, NOW).expect("a root");
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        let key = |kem| KemPrivateKey::generate(kem).public_key();
+        let mut short = key(Kem::XWing);
+        short.key.pop();
+        // Coefficients of ML-KEM are below 3,329 (FIPS 203 §7.2).
+        let mut large = key(Kem::XWing);
+        large.key[..3].fill(0xff);
+        let keys = [key(Kem::XWing), short, large, key(Kem::X25519)];
+        let cards = ["a", "b", "c", "d"].into_iter().zip(keys);
+        let (mut seals, cards): (Vec<_>, Vec<_>) =
+            cards.map(|(name, key)| card(&root, &format!("{name}.gov.cn"), key)).unzip();
+        let registrar: AgencyName = "a.gov.cn".parse().expect("a name");
+        let directory = Directory {
+            registrar: registrar.clone(),
+            version: 1,
+            issued: NOW,
+            expires: NOW + 100,
+            agencies: cards.into_iter().map(Into::into).collect(),
+            crls: Vec::new(),
+        };
+        let bytes = directory.seal(&seals.remove(0), NOW).expect("seals");
+        let view = DirectoryView::open(&bytes, &registrar, &trust, NOW).expect("opens");
+        let names: Vec<_> = view.peers().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(names, ["a.gov.cn", "d.gov.cn"]);
     }
 
     #[test]

@@ -112,6 +112,20 @@ fn no_envelope(commitment: &Digest) -> Result<EnvelopeId, NodeError> {
     id.ok_or_else(|| NodeError::Damaged("a commitment is no digest".into()))
 }
 
+/// What stands in place of an envelope in the entry of a kept refusal; nothing for a row of something else.
+///
+/// # Errors
+/// [`NodeError`] when the record cannot be read.
+pub(crate) fn entry_of(key: &[u8], value: &[u8]) -> Option<Result<EnvelopeId, NodeError>> {
+    let id = key.strip_prefix(REJECTED)?.get(..Digest::LEN).and_then(DocumentId::from_slice);
+    let read = || {
+        let id = id.ok_or_else(|| NodeError::Damaged("a refusal names no document".into()))?;
+        let rejection: Rejection = cbor::decode(value)?;
+        no_envelope(&commit_to_document(&rejection.salt, &id))
+    };
+    Some(read())
+}
+
 /// The refusals of the documents whose id starts with some bytes.
 fn find(shared: &Shared, prefix: &[u8]) -> Result<Vec<(DocumentId, Rejection)>, NodeError> {
     let prefix = [REJECTED, prefix].concat();

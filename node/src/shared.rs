@@ -153,7 +153,7 @@ impl Shared {
     /// Verifies a directory and uses it from now on, unless a newer one is held.
     pub fn install_directory(&self, bytes: &[u8]) -> Result<Arc<DirectoryView>, NodeError> {
         let now = unix_now();
-        let new = DirectoryView::open(bytes, &self.config.registrar, &self.identity, now)?;
+        let new = DirectoryView::open(bytes, &self.config.registrar, &self.identity.trust, now)?;
         let mut held = self.directory.write().unwrap_or_else(PoisonError::into_inner);
         // The newest version that was ever in use counts, not only the one that is valid now: an
         // older directory may outlive a newer one.

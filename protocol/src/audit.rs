@@ -804,3 +804,52 @@ impl<'a> LedgerAudit<'a> {
         self.report
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        EnvelopeId,
+        document::tests::{NOW, World, world},
+    };
+
+    /// Audits a ledger of these entries, sealed by the world's seal.
+    fn audit(world: &World, leaves: &[Leaf]) -> AuditReport {
+        let entries: Vec<_> = leaves.iter().map(|leaf| leaf.encode().expect("plain")).collect();
+        let mut range = merkle::CompactRange::default();
+        entries.iter().for_each(|entry| range.push(merkle::leaf_hash(entry)));
+        let origin = Checkpoint::origin_of(world.seal.name().agency());
+        let checkpoint = Checkpoint { origin, size: range.size(), root: range.root() };
+        let note = checkpoint.sign(&world.seal).expect("signs");
+        let by = Validation::new(&world.trust, NOW);
+        let audit = LedgerAudit::begin(world.seal.chain(), &note, Vec::new(), &by);
+        let mut audit = audit.expect("begins");
+        audit.push_history(Ok(checkpoint));
+        entries.iter().for_each(|entry| audit.push_leaf(entry));
+        audit.finish()
+    }
+
+    /// Nothing was made of what was refused, so its entry can name no envelope.
+    #[test]
+    fn a_refused_submission_names_no_envelope() {
+        let world = world();
+        let commitment = Digest::of(b"salt and document");
+        let leaf = |envelope: &Digest| Leaf {
+            event: Event::SubmissionRejection,
+            envelope: EnvelopeId::from_slice(envelope.as_bytes()).expect("a digest"),
+            commitment,
+            counterpart: world.seal.name().agency().clone(),
+            time: NOW,
+            evidence: None,
+        };
+        let good = audit(&world, &[leaf(&commitment)]);
+        assert_eq!(good.indication, Indication::TotalPassed, "{good:?}");
+        let bad = audit(&world, &[leaf(&commitment), leaf(&Digest::of(b"an envelope"))]);
+        assert_eq!(bad.indication, Indication::TotalFailed, "{bad:?}");
+        let said = bad.findings.iter().any(|f| {
+            f.sub_indication == Some(SubIndication::LedgerAltered)
+                && f.sentence == "entry 1 refuses a submission and names an envelope"
+        });
+        assert!(said, "{bad:?}");
+    }
+}

@@ -137,6 +137,46 @@ fn purged_content_is_off_the_disk_and_every_proof_still_holds() {
     assert_eq!(world.list("b", "inbox").len(), 3);
 }
 
+/// The record of a refusal says which document an entry is about, which the entry itself does not.
+#[test]
+fn refusals_and_their_entries_must_explain_each_other() {
+    use chancery_node::{Batch, Read as _, RocksStore, Store as _, Table};
+    let mut world = World::new();
+    world.write("n.txt", b"text");
+    world.start("a");
+    for title in ["one", "two"] {
+        let words = ["send", "n.txt", "--to", "nobody.zj.gov.cn", "--type", "函", "--title", title];
+        let refused = world.clerk_words("a", &words);
+        assert!(refused.stderr.contains("recorded: chancery trace"), "{refused:?}");
+    }
+    world.stop("a");
+    let audit = |world: &World| world.run("audit a/data --anchor root/ca.pem");
+    audit(&world).ok();
+
+    let prefix = b"official-documents/rejected/";
+    let store = |world: &World| RocksStore::open(&world.path("a/data/store")).unwrap();
+    let records = store(&world).scan(Table::Modules, prefix, prefix, 10).unwrap();
+    assert_eq!(records.len(), 2);
+    let (mut key, value) = records[0].clone();
+    let mut batch = Batch::default();
+    batch.delete(Table::Modules, key.clone());
+    store(&world).write(batch).unwrap();
+    let answer = audit(&world);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.stdout.contains("1 refused submissions"), "{answer:?}");
+    // Another document under the same salt is not what the entry commits to.
+    key[prefix.len()] ^= 1;
+    let mut batch = Batch::default();
+    batch.put(Table::Modules, key, value);
+    store(&world).write(batch).unwrap();
+    let answer = audit(&world);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(
+        answer.stdout.contains("no entry says what the record of a refusal says"),
+        "{answer:?}"
+    );
+}
+
 #[test]
 fn what_is_not_delivered_yet_is_not_purged() {
     let mut world = World::new();
