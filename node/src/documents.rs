@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use chancery_certs::{AgencyName, Certificate, rfc3339};
-use chancery_crypto::{Commitment, ContentKey, Digest, cbor};
+use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, cbor};
 use chancery_protocol::{
     Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
     Indication, Leaf, Opening, Recipient, SignedDocument, VerificationReport, commit_to_document,
@@ -437,33 +437,51 @@ pub fn read_plain(
     PlainReader::new(&key, cipher, header.size)
 }
 
-/// Reads one part of a document, piece by piece, and checks it against what was signed.
-pub fn read_part(
-    shared: &Shared,
-    head: &OpenedHead,
-    part: usize,
-    mut take: impl FnMut(&[u8]) -> Result<(), NodeError>,
-) -> Result<(), NodeError> {
-    let id = &head.envelope;
-    let record = EnvelopeRecord::get(&*shared.store, id)?
-        .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
-    let mut plain = read_plain(shared, id, &record)?;
-    let mut opener = ContentOpener::default();
-    let mut over = false;
-    while !over {
-        let Some(bytes) = plain.next()? else {
-            return opener.finish().map(drop).map_err(NodeError::from);
-        };
-        opener.push(&bytes, |event| match event {
-            Opening::Part { index, bytes } if index == part => take(bytes),
-            Opening::PartEnd { index } => {
-                over |= index == part;
-                Ok(())
-            }
-            _ => Ok::<(), NodeError>(()),
-        })?;
+/// Bytes of parts that are read at once, but for the last.
+const READ: usize = 2 * CHUNK_SIZE;
+
+/// Reads parts of a document, piece by piece, and checks them against what was signed.
+pub struct PartsReader {
+    plain: PlainReader,
+    opener: ContentOpener,
+    /// The one part that is read; all, one after the other, without.
+    only: Option<usize>,
+    over: bool,
+}
+
+impl PartsReader {
+    /// A reader of one part, or of all.
+    pub fn new(shared: &Shared, head: &OpenedHead, only: Option<usize>) -> Result<Self, NodeError> {
+        let id = &head.envelope;
+        let record = EnvelopeRecord::get(&*shared.store, id)?
+            .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
+        let plain = read_plain(shared, id, &record)?;
+        Ok(Self { plain, opener: ContentOpener::default(), only, over: false })
     }
-    Ok(())
+
+    /// The next bytes; nothing at the end, when all of it was as signed.
+    pub fn next(&mut self) -> Result<Option<Bytes>, NodeError> {
+        let (mut out, only) = (Vec::new(), self.only);
+        while out.len() < READ && !self.over {
+            let Some(bytes) = self.plain.next()? else {
+                self.over = true;
+                std::mem::take(&mut self.opener).finish()?;
+                break;
+            };
+            let over = &mut self.over;
+            self.opener.push(&bytes, |event| {
+                match event {
+                    Opening::Part { index, bytes } if only.is_none_or(|only| only == index) => {
+                        out.extend_from_slice(bytes);
+                    }
+                    Opening::PartEnd { index } => *over |= only == Some(index),
+                    _ => {}
+                }
+                Ok::<(), NodeError>(())
+            })?;
+        }
+        Ok((!out.is_empty()).then(|| out.into()))
+    }
 }
 
 /// Opens an envelope as far as its document, and checks that this is the one that the envelope

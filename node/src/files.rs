@@ -87,11 +87,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|e| NodeError::Store(e.to_string()))?
 }
 
-/// Bytes that a [`Feed`] gathers before it hands them over.
+/// Bytes that a [`Feed`] hands over when the last ones are taken in. A thousand slow streams hold so much each.
+const LEAST: usize = 128 * 1024;
+/// Bytes that it gathers until they are.
 const BATCH: usize = 512 * 1024;
 
-/// Something that takes in bytes away from the async workers, while the next bytes are being read. Nothing waits on a
-/// thread for bytes that come slowly.
+/// Something that takes in bytes away from the async workers, while the next bytes are being read. No thread waits for
+/// bytes that come slowly: there are some hundred of these threads, and a peer may have more streams.
 pub(crate) struct Feed<T> {
     taker: Taker<T>,
     take: fn(&mut T, &[u8]) -> Result<(), NodeError>,
@@ -120,10 +122,17 @@ impl<T: Send + 'static> Feed<T> {
     pub(crate) async fn push(&mut self, piece: Bytes) -> Result<(), NodeError> {
         self.bytes += piece.len();
         self.gathered.push(piece);
-        if self.bytes >= BATCH {
+        if self.bytes >= BATCH || self.bytes >= LEAST && self.is_idle() {
             self.hand_over().await?;
         }
         Ok(())
+    }
+
+    fn is_idle(&self) -> bool {
+        match &self.taker {
+            Taker::Busy(busy) => busy.is_finished(),
+            Taker::Idle(_) | Taker::Gone => true,
+        }
     }
 
     async fn hand_over(&mut self) -> Result<(), NodeError> {
@@ -153,6 +162,42 @@ impl<T: Send + 'static> Feed<T> {
     pub(crate) async fn finish(mut self) -> Result<T, NodeError> {
         self.hand_over().await?;
         self.taken().await.map(|to| *to)
+    }
+}
+
+/// Something that gives bytes away from the async workers, the next while the last are being used. No thread waits for
+/// who uses them slowly.
+pub(crate) struct Source<T> {
+    next: fn(&mut T) -> Result<Option<Bytes>, NodeError>,
+    reading: Option<JoinHandle<Read<T>>>,
+}
+
+type Read<T> = Result<Option<(Box<T>, Bytes)>, NodeError>;
+
+impl<T: Send + 'static> Source<T> {
+    /// Reads `from` by `next`, until that gives nothing or an error.
+    pub(crate) fn new(from: T, next: fn(&mut T) -> Result<Option<Bytes>, NodeError>) -> Self {
+        let mut source = Self { next, reading: None };
+        source.read(Box::new(from));
+        source
+    }
+
+    fn read(&mut self, mut from: Box<T>) {
+        let next = self.next;
+        let read = move || Ok(next(&mut from)?.map(|bytes| (from, bytes)));
+        self.reading = Some(tokio::task::spawn_blocking(read));
+    }
+
+    /// The next bytes; nothing at the end.
+    ///
+    /// # Errors
+    /// What reading gave; after that, nothing comes.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, NodeError> {
+        let Some(reading) = self.reading.take() else { return Ok(None) };
+        let read = reading.await.map_err(|e| NodeError::Store(e.to_string()))??;
+        let Some((from, bytes)) = read else { return Ok(None) };
+        self.read(from);
+        Ok(Some(bytes))
     }
 }
 
@@ -204,5 +249,24 @@ mod tests {
         feed.push(Bytes::from(vec![0; MOST])).await.expect("is handed over");
         feed.push(Bytes::from_static(&[0])).await.expect("is gathered");
         assert!(matches!(feed.finish().await, Err(NodeError::Stopping)));
+    }
+
+    #[tokio::test]
+    async fn what_is_read_ahead_comes_in_order_and_ends_with_its_error() {
+        let next = |left: &mut u8| {
+            *left = left.checked_sub(1).ok_or(NodeError::Stopping)?;
+            Ok((*left != 50).then(|| Bytes::from(vec![*left])))
+        };
+        let mut source = Source::new(100, next);
+        for want in (51..100).rev() {
+            assert_eq!(source.next().await.expect("reads").expect("more")[..], [want]);
+        }
+        assert!(source.next().await.expect("reads").is_none());
+        assert!(source.next().await.expect("has ended").is_none());
+
+        let mut source = Source::new(1, next);
+        assert_eq!(source.next().await.expect("reads").expect("more")[..], [0]);
+        assert!(matches!(source.next().await, Err(NodeError::Stopping)));
+        assert!(source.next().await.expect("has ended").is_none());
     }
 }

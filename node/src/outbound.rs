@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io::{Read as _, Seek as _, SeekFrom},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -23,7 +23,7 @@ use crate::{
     Batch, Commit, NodeError,
     content::{Ciphertext, drop_cached},
     endpoint,
-    files::blocking,
+    files::{Source, blocking},
     inbound,
     ledger::receipt_key,
     queue::Queue,
@@ -473,7 +473,7 @@ async fn read_reply(
     Ok(decode_frame(&body)?)
 }
 
-/// Sends a file from a chunk on. The next piece is read while one is being sent, and goes to the connection as it is.
+/// Sends a file from a chunk on. What is read goes to the connection as it is.
 async fn send_file(
     send: &mut quinn::SendStream,
     file: std::fs::File,
@@ -482,25 +482,19 @@ async fn send_file(
     once: bool,
     peer: &AgencyName,
 ) -> Result<(), NodeError> {
-    let start = chunk.saturating_mul(CHUNK_SIZE as u64);
-    let read = |pieces: Pieces| {
-        let path = path.to_owned();
-        tokio::task::spawn_blocking(move || pieces.next().map_err(NodeError::file(&path)))
-    };
-    let mut ahead = read(Pieces { file, at: start, dropped: start, once });
-    loop {
-        let (pieces, piece) = ahead.await.map_err(|e| NodeError::Store(e.to_string()))??;
-        if piece.is_empty() {
-            return Ok(());
-        }
-        ahead = read(pieces);
+    let at = chunk.saturating_mul(CHUNK_SIZE as u64);
+    let pieces = Pieces { file, path: path.to_owned(), at, dropped: at, once };
+    let mut pieces = Source::new(pieces, Pieces::next);
+    while let Some(piece) = pieces.next().await? {
         endpoint::write_piece(send, piece, peer).await?;
     }
+    Ok(())
 }
 
 /// A file that is read piece by piece.
 struct Pieces {
     file: std::fs::File,
+    path: PathBuf,
     at: u64,
     dropped: u64,
     /// Nobody else is to be sent it, so that it need not stay in memory.
@@ -508,17 +502,16 @@ struct Pieces {
 }
 
 impl Pieces {
-    /// The next piece; an empty one at the end.
-    fn next(mut self) -> std::io::Result<(Self, Bytes)> {
+    fn next(&mut self) -> Result<Option<Bytes>, NodeError> {
         let mut piece = Vec::with_capacity(READ);
-        self.file.seek(SeekFrom::Start(self.at))?;
-        let read = (&self.file).take(READ as u64).read_to_end(&mut piece)?;
-        self.at += read as u64;
+        self.file.seek(SeekFrom::Start(self.at)).map_err(NodeError::file(&self.path))?;
+        let read = (&self.file).take(READ as u64).read_to_end(&mut piece);
+        self.at += read.map_err(NodeError::file(&self.path))? as u64;
         if self.once && self.at - self.dropped >= BEHIND {
             drop_cached(&self.file, self.dropped, self.at - self.dropped);
             self.dropped = self.at;
         }
-        Ok((self, piece.into()))
+        Ok((!piece.is_empty()).then(|| piece.into()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chancery_certs::MAX_DIRECTORY;
-use chancery_protocol::{ContentOpener, DocumentId, Opening, decode_frame, encode_frame};
+use chancery_protocol::{DocumentId, decode_frame, encode_frame};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
@@ -15,8 +15,8 @@ use crate::{
     LedgerFiles, NodeError,
     access::{Action, Caller, Object},
     backup, desk,
-    documents::{self, Submission},
-    files::blocking,
+    documents::{self, PartsReader, Submission},
+    files::{Source, blocking},
     heads::OpenedHead,
     local::{
         ExportedFile, Frame, LocalReply, LocalRequest, OpenedView, RAW, read_length, unexpected,
@@ -400,29 +400,13 @@ async fn send_parts(
     client: &mut Client,
     head: Arc<OpenedHead>,
 ) -> Result<(), NodeError> {
-    let (pieces, mut taken) = mpsc::channel::<Vec<u8>>(AHEAD);
-    let shared = shared.clone();
-    let reader = tokio::task::spawn_blocking(move || {
-        let id = &head.envelope;
-        let record = crate::records::EnvelopeRecord::get(&*shared.store, id)?
-            .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
-        let mut plain = documents::read_plain(&shared, id, &record)?;
-        let mut opener = ContentOpener::default();
-        while let Some(bytes) = plain.next()? {
-            opener.push(&bytes, |event| match event {
-                // The clerk has gone when nobody takes pieces.
-                Opening::Part { bytes, .. } => {
-                    pieces.blocking_send(bytes.to_vec()).map_err(|_| NodeError::Stopping)
-                }
-                _ => Ok(()),
-            })?;
-        }
-        opener.finish().map(drop).map_err(NodeError::from)
-    });
-    while let Some(piece) = taken.recv().await {
+    let work = shared.clone();
+    let parts = blocking(move || PartsReader::new(&work, &head, None)).await?;
+    let mut parts = Source::new(parts, PartsReader::next);
+    while let Some(piece) = parts.next().await? {
         client.send_raw(&piece).await?;
     }
-    reader.await.map_err(|e| NodeError::Store(e.to_string()))?
+    Ok(())
 }
 
 /// Sends the ledger as the files of a static log (C2SP tlog-tiles), as it is at one instant, with what an

@@ -13,7 +13,7 @@ use chancery_protocol::{
     PeerMessage, Receipt, Recipient, Urgency, commit_to_document, decode_frame, encode_frame,
     merkle, recipient_info, sign_document,
 };
-use chancery_tests::World;
+use chancery_tests::{World, noise};
 use quinn::{
     ClientConfig, Connection, Endpoint,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
@@ -394,6 +394,75 @@ fn a_certified_peer_that_floods_costs_little_memory_and_harms_nobody() {
     let peak = world.peak_mib("b");
     assert!(peak < 200, "the flood took {peak} MiB");
     drop(endpoint);
+}
+
+/// There are 512 threads for what waits for the disk. Were one held for each of these, no other document would come in.
+#[test]
+fn six_hundred_documents_that_arrive_slowly_keep_nobody_waiting() {
+    const SLOW: u32 = 600;
+    let mut world = World::new();
+    world.add_agency("c", "p256");
+    world.publish(2, &["a", "b", "c"]);
+    world.set("b", "limits.peer_streams", &(SLOW + 8).to_string());
+    world.start("a");
+    world.start("b");
+    let seal = credential(&world, "certs-c/seal.pem", "certs-c/seal.key");
+    let good = header(&world, &[7; 1000]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let slow = runtime.block_on(async {
+        let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
+        let connection =
+            endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap().await.unwrap();
+        let mut slow = Vec::new();
+        for index in 0..SLOW {
+            let (root, size) = (Digest::of(&index.to_be_bytes()), 16 << 20);
+            let envelope = EnvelopeHeader { root, size, ..good.clone() };
+            let envelope = envelope.seal(&seal, unix_now()).unwrap();
+            let ask = PeerMessage::Offer { envelope, content: None, recipient: None };
+            let (mut send, mut recv) = connection.open_bi().await.unwrap();
+            send.write_all(&encode_frame(&ask).unwrap()).await.unwrap();
+            let mut length = [0; 4];
+            let answer =
+                tokio::time::timeout(Duration::from_secs(20), recv.read_exact(&mut length));
+            answer.await.expect("an answer in time").unwrap();
+            let mut want = vec![0; u32::from_be_bytes(length) as usize];
+            recv.read_exact(&mut want).await.unwrap();
+            let want = decode_frame(&want).unwrap();
+            assert!(matches!(want, PeerMessage::Want { .. }), "{want:?}");
+            // Enough that some of it is written.
+            send.write_all(&vec![7; 5 * CHUNK_SIZE / 2]).await.unwrap();
+            slow.push((send, recv));
+        }
+        (endpoint, connection, slow)
+    });
+    world.write("large.bin", &noise(2_000_000, 5));
+    let id = world.send("a", "b", "large.bin", "Honest", &["--wait", "30"]);
+    world.clerk("b", &format!("open {id} --out got")).ok();
+    let peak = world.peak_mib("b");
+    assert!(peak < 250, "the slow ones took {peak} MiB");
+    drop(slow);
+}
+
+/// As above, with clerks who begin to open a document and do not go on.
+#[test]
+fn six_hundred_clerks_who_stop_reading_keep_nobody_waiting() {
+    use chancery_node::{LocalClient, LocalReply, LocalRequest};
+    let mut world = World::new();
+    world.start("a");
+    world.start("b");
+    world.write("large.bin", &noise(8_000_000, 5));
+    let id = world.send("a", "b", "large.bin", "Large", &["--wait", "30"]);
+    let slow: Vec<_> = (0..600)
+        .map(|_| {
+            let mut client = LocalClient::connect(&world.path("b/node.sock")).unwrap();
+            let ask = LocalRequest::Open { id: id.clone(), parts: true };
+            assert!(!matches!(client.ask(&ask).unwrap(), LocalReply::Failed { .. }));
+            client
+        })
+        .collect();
+    world.clerk("b", &format!("open {id} --out got")).ok();
+    assert_eq!(std::fs::read(world.path("got/parts/large.bin")).unwrap(), noise(8_000_000, 5));
+    drop(slow);
 }
 
 #[test]

@@ -25,8 +25,8 @@ use crate::{
     NodeError,
     access::{Action, Caller},
     desk,
-    documents::{self, Accepted, RequestKey, Submission},
-    files::blocking,
+    documents::{Accepted, PartsReader, RequestKey, Submission},
+    files::{Source, blocking},
     heads::OpenedHead,
     local::{DocumentView, StatusView, TraceView},
     rejections,
@@ -35,8 +35,6 @@ use crate::{
 
 /// How long a client may take over the next piece of a body.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pieces between the disk and the network.
-const AHEAD: usize = 8;
 /// The longest idempotency key.
 const MAX_KEY: usize = 255;
 /// Bytes of a submission that are read although it was answered already.
@@ -324,17 +322,24 @@ pub async fn part(
     desk::hand_over(&node, &caller, &head).await?;
     let part = head.document.header().parts.get(index).cloned();
     let part = part.ok_or_else(|| NodeError::NotFound(format!("…/{name}")))?;
-    let (pieces, taken) = mpsc::channel::<std::io::Result<Bytes>>(AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let sent = documents::read_part(&node, &head, index, |bytes| {
+    let (pieces, taken) = mpsc::channel::<std::io::Result<Bytes>>(1);
+    let reader = blocking(move || PartsReader::new(&node, &head, Some(index))).await?;
+    tokio::spawn(async move {
+        let mut source = Source::new(reader, PartsReader::next);
+        loop {
+            let piece = match source.next().await {
+                Ok(Some(piece)) => Ok(piece),
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "a part was not sent whole");
+                    // Cuts the body off: what came is not the part.
+                    Err(std::io::Error::other("the part is not whole"))
+                }
+            };
             // The client has gone when nobody takes pieces.
-            let sent = pieces.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
-            sent.map_err(|_| NodeError::Stopping)
-        });
-        if let Err(error) = sent {
-            tracing::warn!(%error, "a part was not sent whole");
-            // Cuts the body off: what came is not the part.
-            drop(pieces.blocking_send(Err(std::io::Error::other("the part is not whole"))));
+            if pieces.send(piece).await.is_err() {
+                return;
+            }
         }
     });
     let body = Body::from_stream(ReceiverStream::new(taken));
