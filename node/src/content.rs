@@ -310,6 +310,13 @@ impl Arriving {
         self.file.at == self.size
     }
 
+    /// Writes a whole chunk.
+    fn write(&mut self, chunk: &[u8]) -> Result<(), NodeError> {
+        self.file.write(chunk).map_err(NodeError::file(&self.path))?;
+        self.tree.push(merkle::leaf_hash(chunk));
+        Ok(())
+    }
+
     /// Takes the next bytes.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), NodeError> {
         if self.size.saturating_sub(self.file.at) < (self.pending.len() + bytes.len()) as u64 {
@@ -320,12 +327,17 @@ impl Arriving {
             let left = self.size - self.file.at;
             let want = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_SIZE);
             let (now, later) = bytes.split_at((want - self.pending.len()).min(bytes.len()));
-            self.pending.extend_from_slice(now);
             bytes = later;
+            if now.len() == want {
+                self.write(now)?;
+                continue;
+            }
+            self.pending.extend_from_slice(now);
             if self.pending.len() == want {
-                self.file.write(&self.pending).map_err(NodeError::file(&self.path))?;
-                self.tree.push(merkle::leaf_hash(&self.pending));
-                self.pending.clear();
+                let mut pending = std::mem::take(&mut self.pending);
+                self.write(&pending)?;
+                pending.clear();
+                self.pending = pending;
             }
         }
         Ok(())

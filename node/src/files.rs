@@ -91,6 +91,9 @@ pub(crate) async fn blocking<T: Send + 'static>(
 const LEAST: usize = 128 * 1024;
 /// Bytes that it gathers until they are.
 const BATCH: usize = 512 * 1024;
+/// Pieces from this size on are kept as they are. Smaller ones are gathered by copying: a few bytes of a datagram keep all of
+/// it in memory, and what came with it.
+const WHOLE: usize = 64 * 1024;
 
 /// Something that takes in bytes away from the async workers, while the next bytes are being read. No thread waits for
 /// bytes that come slowly: there are some hundred of these threads, and a peer may have more streams.
@@ -98,6 +101,8 @@ pub(crate) struct Feed<T> {
     taker: Taker<T>,
     take: fn(&mut T, &[u8]) -> Result<(), NodeError>,
     gathered: Vec<Bytes>,
+    /// What was gathered after these.
+    tail: Vec<u8>,
     bytes: usize,
 }
 
@@ -112,7 +117,8 @@ enum Taker<T> {
 impl<T: Send + 'static> Feed<T> {
     /// Feeds `to` by `take`.
     pub(crate) fn new(to: T, take: fn(&mut T, &[u8]) -> Result<(), NodeError>) -> Self {
-        Self { taker: Taker::Idle(Box::new(to)), take, gathered: Vec::new(), bytes: 0 }
+        let (gathered, tail) = (Vec::new(), Vec::new());
+        Self { taker: Taker::Idle(Box::new(to)), take, gathered, tail, bytes: 0 }
     }
 
     /// Hands over the next bytes.
@@ -121,11 +127,23 @@ impl<T: Send + 'static> Feed<T> {
     /// What taking in earlier bytes gave.
     pub(crate) async fn push(&mut self, piece: Bytes) -> Result<(), NodeError> {
         self.bytes += piece.len();
-        self.gathered.push(piece);
+        if piece.len() < WHOLE {
+            self.tail.extend_from_slice(&piece);
+        } else {
+            self.end_tail();
+            self.gathered.push(piece);
+        }
         if self.bytes >= BATCH || self.bytes >= LEAST && self.is_idle() {
             self.hand_over().await?;
         }
         Ok(())
+    }
+
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            let tail = std::mem::replace(&mut self.tail, Vec::with_capacity(LEAST));
+            self.gathered.push(tail.into());
+        }
     }
 
     fn is_idle(&self) -> bool {
@@ -137,6 +155,7 @@ impl<T: Send + 'static> Feed<T> {
 
     async fn hand_over(&mut self) -> Result<(), NodeError> {
         let mut to = self.taken().await?;
+        self.end_tail();
         let (batch, take) = (std::mem::take(&mut self.gathered), self.take);
         self.bytes = 0;
         self.taker = Taker::Busy(tokio::task::spawn_blocking(move || {
@@ -231,18 +250,27 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_fed_is_taken_in_order_and_a_failure_is_said() {
-        const MOST: usize = 4 * BATCH;
+        const MOST: usize = 30 * BATCH;
         let take = |to: &mut Vec<u8>, piece: &[u8]| {
             to.extend(piece);
             if to.len() > MOST { Err(NodeError::Stopping) } else { Ok(()) }
         };
         let mut feed = Feed::new(Vec::new(), take);
-        let pieces = || (0..10u8).map(|byte| Bytes::from(vec![byte; BATCH / 3]));
+        // Small ones, which are gathered, and large ones.
+        let size = |byte: u8| if byte.is_multiple_of(3) { BATCH / 3 } else { 5000 };
+        let pieces = || (0..200u8).map(|byte| Bytes::from(vec![byte; size(byte)]));
         for piece in pieces() {
             feed.push(piece).await.expect("takes");
         }
         let taken = feed.finish().await.expect("takes");
         assert!(taken == pieces().collect::<Vec<_>>().concat());
+
+        // A few bytes do not keep the datagram that they came in.
+        let datagram = Bytes::from(vec![7; 1400]);
+        let mut feed = Feed::new(Vec::new(), take);
+        feed.push(datagram.slice(..10)).await.expect("is gathered");
+        assert!(datagram.is_unique());
+        assert_eq!(feed.finish().await.expect("takes"), [7; 10]);
 
         // It is said by the batch after the one that failed, or in the end.
         let mut feed = Feed::new(taken, take);

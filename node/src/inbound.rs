@@ -511,6 +511,7 @@ async fn receive(
         }
     }
     .await;
-    let arriving = feed.finish().await?;
-    network.map(|()| arriving)
+    // Also what came before the network failed is kept, to be resumed.
+    let arriving = feed.finish().await;
+    network.and(arriving)
 }
