@@ -89,12 +89,20 @@ pub fn check_within(bytes: &[u8], most: usize) -> Result<(), CborError> {
     if bytes.len() > most {
         return Err(CborError::TooLarge(bytes.len(), most));
     }
+    count(bytes).map(drop)
+}
+
+/// Checks that `bytes` are exactly one item in deterministic form, and says how many items that is with all inside it.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn count(bytes: &[u8]) -> Result<usize, CborError> {
     let mut reader = Reader::new(bytes);
     reader.check_item(0)?;
     if reader.at != bytes.len() {
         return Err(CborError::Trailing(reader.at));
     }
-    Ok(())
+    Ok(reader.items)
 }
 
 /// Appends a byte string.
@@ -125,11 +133,13 @@ fn structure(error: serde_cbor::Error) -> CborError {
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Items that were checked.
+    items: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, items: 0 }
     }
 
     /// The next head's argument, if the head is of this major type.
@@ -215,6 +225,7 @@ impl<'a> Reader<'a> {
         if depth >= MAX_DEPTH {
             return Err(CborError::Depth(MAX_DEPTH));
         }
+        self.items += 1;
         let start = self.at;
         let first = self.bytes.get(start).copied().unwrap_or_default();
         let (major, argument) = self.head()?;
