@@ -39,17 +39,19 @@ const INDEX_BATCH: usize = 256;
 /// The most index entries that one look-up reads.
 const MAX_FOUND: usize = 10_000;
 
-/// A submission that takes in its parts: small ones at the end, in one go, and large ones while the next
-/// bytes are being read.
+/// Parts of so many bytes take less than another thread takes to stand in for this one.
+const QUICK: usize = 64 * 1024;
+
+/// A submission that takes in its parts: few bytes at the end, in one go, and many while the next are being read.
 pub enum Filling {
-    /// What is kept in the store.
+    /// Of parts that fit into the store, what has come.
     Small(Box<Submission>, Vec<u8>),
-    /// What is kept in a file.
+    /// Of larger ones.
     Large(Feed<Submission>),
 }
 
 impl Filling {
-    /// Whether the parts are few bytes.
+    /// Whether its parts fit into the store.
     pub fn is_small(&self) -> bool {
         matches!(self, Self::Small(..))
     }
@@ -68,10 +70,13 @@ impl Filling {
     /// Seals the envelope and syncs a large ciphertext. Nothing is visible yet.
     pub async fn seal(self, shared: &Shared) -> Result<SealedSubmission, NodeError> {
         match self {
-            // This takes less than another thread takes to stand in for this one.
             Self::Small(mut submission, gathered) => {
-                submission.push(&gathered)?;
-                submission.seal(shared)
+                let quick = gathered.len() <= QUICK;
+                let seal = || {
+                    submission.push(&gathered)?;
+                    submission.seal(shared)
+                };
+                if quick { seal() } else { tokio::task::block_in_place(seal) }
             }
             Self::Large(feed) => {
                 let submission = feed.finish().await?;

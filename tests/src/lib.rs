@@ -283,7 +283,14 @@ impl World {
                 command.args(["netns", "exec", host]).arg(binary());
                 command
             }
-            None => Command::new(binary()),
+            None => {
+                // Some tests have more connections and files than the 1,024 of a usual shell.
+                let mut command = Command::new("sh");
+                command
+                    .args(["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\""])
+                    .arg(binary());
+                command
+            }
         };
         let child = command
             .current_dir(self.dir.path())
