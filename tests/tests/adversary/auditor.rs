@@ -1,0 +1,1 @@
+//! Somebody who hands the auditor an export that hides something.

@@ -1,0 +1,1 @@
+//! Somebody who makes containers, documents and files that look like others'.

@@ -1,0 +1,1 @@
+//! A node of another release, and messages that no release writes.

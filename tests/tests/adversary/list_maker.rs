@@ -1,0 +1,1 @@
+//! A CA, or nobody, who makes revocation lists for certificates of others.

@@ -1,0 +1,13 @@
+//! The standing adversary: each file is one attacker, who does its worst against real commands and real nodes. What it
+//! must not reach is what its tests assert.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod auditor;
+mod clock;
+mod file_maker;
+mod format;
+mod list_maker;
+mod recipient;
+mod registrar;
+mod subordinate_ca;
+mod time_stamper;

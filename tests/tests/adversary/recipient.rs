@@ -1,0 +1,1 @@
+//! A recipient's node that lies about what it was given.

@@ -1,0 +1,1 @@
+//! Somebody who speaks in the registrar's place, or with a key that was revoked.
