@@ -4,12 +4,15 @@ use hpke::{
     Deserializable, Kem as _, OpModeR, OpModeS, Serializable,
     aead::AesGcm256,
     kdf::HkdfSha256,
-    kem::{X25519HkdfSha256, XWing},
+    kem::{X25519HkdfSha256, XWing as Reference},
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{ContentKey, CryptoError};
+use crate::{
+    ContentKey, CryptoError,
+    xwing::{self, XWing as Graviola},
+};
 
 /// Bytes of a private key's encoding, with either mechanism.
 const PRIVATE_LEN: usize = 32;
@@ -23,6 +26,30 @@ pub enum Kem {
     XWing,
     /// DHKEM(X25519, HKDF-SHA256) of RFC 9180 §7.1.
     X25519,
+}
+
+/// Which library computes X-Wing. What either makes, the other opens: they agree in every bit, on damaged input too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum XWingBy {
+    /// `graviola`: assembly for processors since about 2014 (x86-64 with AVX2, ADX, BMI2, AES; 64-bit Arm with AES).
+    Graviola,
+    /// RustCrypto's, on every processor: what stands in where the first does not run, and what it is held to.
+    Reference,
+}
+
+impl XWingBy {
+    /// The faster of those that run on this processor.
+    pub fn here() -> Self {
+        if xwing::supported() { Self::Graviola } else { Self::Reference }
+    }
+
+    /// Its short name, for measurements.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Graviola => "graviola",
+            Self::Reference => "rustcrypto",
+        }
+    }
 }
 
 /// A recipient's public key.
@@ -41,9 +68,23 @@ impl KemPublicKey {
     /// # Errors
     /// [`CryptoError::Hpke`] when it is no key of its mechanism.
     pub fn prepare(&self) -> Result<RecipientKey, CryptoError> {
-        let read = match self.kem {
-            Kem::XWing => Deserializable::from_bytes(&self.key).map(Box::new).map(Public::XWing),
-            Kem::X25519 => Deserializable::from_bytes(&self.key).map(Public::X25519),
+        self.prepare_by(XWingBy::here())
+    }
+
+    /// As [`KemPublicKey::prepare`], by a named library.
+    ///
+    /// # Errors
+    /// As there; also when that library does not run on this processor.
+    pub fn prepare_by(&self, by: XWingBy) -> Result<RecipientKey, CryptoError> {
+        let key = &self.key;
+        let read = match (self.kem, by) {
+            (Kem::XWing, XWingBy::Graviola) => {
+                Deserializable::from_bytes(key).map(Box::new).map(Public::Graviola)
+            }
+            (Kem::XWing, XWingBy::Reference) => {
+                Deserializable::from_bytes(key).map(Box::new).map(Public::Reference)
+            }
+            (Kem::X25519, _) => Deserializable::from_bytes(key).map(Public::X25519),
         };
         let invalid = CryptoError::Hpke("wrapped: the recipient's public key is not valid");
         Ok(RecipientKey(read.map_err(|_| invalid)?))
@@ -55,7 +96,8 @@ type PrivateOf<K> = <K as hpke::Kem>::PrivateKey;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Public {
-    XWing(Box<PublicOf<XWing>>),
+    Graviola(Box<PublicOf<Graviola>>),
+    Reference(Box<PublicOf<Reference>>),
     X25519(PublicOf<X25519HkdfSha256>),
 }
 
@@ -85,7 +127,8 @@ impl RecipientKey {
         }
         let plain = content_key.expose();
         let (kem, wrapped) = match &self.0 {
-            Public::XWing(key) => (Kem::XWing, wrap::<XWing>(key, plain, info)),
+            Public::Graviola(key) => (Kem::XWing, wrap::<Graviola>(key, plain, info)),
+            Public::Reference(key) => (Kem::XWing, wrap::<Reference>(key, plain, info)),
             Public::X25519(key) => (Kem::X25519, wrap::<X25519HkdfSha256>(key, plain, info)),
         };
         let invalid = CryptoError::Hpke("wrapped: the recipient's public key is not valid");
@@ -95,7 +138,8 @@ impl RecipientKey {
 }
 
 enum Private {
-    XWing(Box<PrivateOf<XWing>>),
+    Graviola(Box<PrivateOf<Graviola>>),
+    Reference(Box<PrivateOf<Reference>>),
     X25519(PrivateOf<X25519HkdfSha256>),
 }
 
@@ -111,9 +155,14 @@ impl std::fmt::Debug for KemPrivateKey {
 impl KemPrivateKey {
     /// A fresh key pair's private half.
     pub fn generate(kem: Kem) -> Self {
-        Self(match kem {
-            Kem::XWing => Private::XWing(Box::new(XWing::gen_keypair().0)),
-            Kem::X25519 => Private::X25519(X25519HkdfSha256::gen_keypair().0),
+        Self(match (kem, XWingBy::here()) {
+            (Kem::XWing, XWingBy::Graviola) => {
+                Private::Graviola(Box::new(Graviola::gen_keypair().0))
+            }
+            (Kem::XWing, XWingBy::Reference) => {
+                Private::Reference(Box::new(Reference::gen_keypair().0))
+            }
+            (Kem::X25519, _) => Private::X25519(X25519HkdfSha256::gen_keypair().0),
         })
     }
 
@@ -122,9 +171,22 @@ impl KemPrivateKey {
     /// # Errors
     /// [`CryptoError::PrivateKey`] when the length is wrong.
     pub fn from_bytes(kem: Kem, bytes: &[u8]) -> Result<Self, CryptoError> {
-        let read = match kem {
-            Kem::XWing => Deserializable::from_bytes(bytes).map(Box::new).map(Private::XWing),
-            Kem::X25519 => Deserializable::from_bytes(bytes).map(Private::X25519),
+        Self::from_bytes_by(kem, bytes, XWingBy::here())
+    }
+
+    /// As [`KemPrivateKey::from_bytes`], by a named library.
+    ///
+    /// # Errors
+    /// As there; also when that library does not run on this processor.
+    pub fn from_bytes_by(kem: Kem, bytes: &[u8], by: XWingBy) -> Result<Self, CryptoError> {
+        let read = match (kem, by) {
+            (Kem::XWing, XWingBy::Graviola) => {
+                Deserializable::from_bytes(bytes).map(Box::new).map(Private::Graviola)
+            }
+            (Kem::XWing, XWingBy::Reference) => {
+                Deserializable::from_bytes(bytes).map(Box::new).map(Private::Reference)
+            }
+            (Kem::X25519, _) => Deserializable::from_bytes(bytes).map(Private::X25519),
         };
         read.map(Self).map_err(|e| CryptoError::PrivateKey(e.to_string()))
     }
@@ -133,7 +195,8 @@ impl KemPrivateKey {
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(vec![0; PRIVATE_LEN]);
         match &self.0 {
-            Private::XWing(key) => key.write_exact(&mut bytes),
+            Private::Graviola(key) => key.write_exact(&mut bytes),
+            Private::Reference(key) => key.write_exact(&mut bytes),
             Private::X25519(key) => key.write_exact(&mut bytes),
         }
         bytes
@@ -142,7 +205,7 @@ impl KemPrivateKey {
     /// The mechanism.
     pub fn kem(&self) -> Kem {
         match self.0 {
-            Private::XWing(_) => Kem::XWing,
+            Private::Graviola(_) | Private::Reference(_) => Kem::XWing,
             Private::X25519(_) => Kem::X25519,
         }
     }
@@ -150,7 +213,8 @@ impl KemPrivateKey {
     /// The public half.
     pub fn public_key(&self) -> KemPublicKey {
         let key = match &self.0 {
-            Private::XWing(key) => XWing::sk_to_pk(key).to_bytes().to_vec(),
+            Private::Graviola(key) => Graviola::sk_to_pk(key).to_bytes().to_vec(),
+            Private::Reference(key) => Reference::sk_to_pk(key).to_bytes().to_vec(),
             Private::X25519(key) => X25519HkdfSha256::sk_to_pk(key).to_bytes().to_vec(),
         };
         KemPublicKey { kem: self.kem(), key }
@@ -210,7 +274,8 @@ pub fn unwrap_key(
         return Err(CryptoError::Hpke("unwrapped: it was wrapped for a key of another kind"));
     }
     let plain = match &private.0 {
-        Private::XWing(key) => unwrap::<XWing>(key, wrapped, info),
+        Private::Graviola(key) => unwrap::<Graviola>(key, wrapped, info),
+        Private::Reference(key) => unwrap::<Reference>(key, wrapped, info),
         Private::X25519(key) => unwrap::<X25519HkdfSha256>(key, wrapped, info),
     }
     .map(Zeroizing::new)
