@@ -14,8 +14,10 @@ cp -r "$1/crates" "$work/db/"
 git -C "$work/db" init -q -b main
 git -C "$work/db" add .
 git -C "$work/db" -c user.name=advisories -c user.email=advisories@chancery.invalid commit -q -m 'A copy'
-sed -e '/^\[advisories\]/a db-path = "'"$work"'/fetched"\ndb-urls = ["file://'"$work"'/db"]\ngit-fetch-with-cli = true' \
+sed -e '/^\[advisories\]/a db-path = "'"$work"'/fetched"\ndb-urls = ["https://advisories.invalid/db"]\ngit-fetch-with-cli = true' \
     deny.toml >"$work/deny.toml"
 printf 'advisories: %s known, against %s packages\n' "$(find "$work/db/crates" -name 'RUSTSEC-*' | wc -l)" \
     "$(grep -c '^\[\[package\]\]' Cargo.lock)"
-cargo deny --log-level error check --config "$work/deny.toml" advisories
+# It also wants an address with a host, so git is told where that one leads.
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$work/db.insteadOf" GIT_CONFIG_VALUE_0=https://advisories.invalid/db
+cargo deny --log-level error --config "$work/deny.toml" check advisories

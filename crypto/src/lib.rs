@@ -25,17 +25,7 @@ mod receipt;
 mod recipient;
 mod storage;
 mod stream;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod xwing;
-/// Elsewhere `graviola` does not exist, and the one that is everywhere stands in for it.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod xwing {
-    pub(crate) use hpke::kem::XWing;
-
-    pub(crate) fn supported() -> bool {
-        false
-    }
-}
 
 pub use cose::{
     Commitment, CoseBuilder, CoseSign, CoseSignature, MAX_RECEIPTS, ProtectedAttributes,

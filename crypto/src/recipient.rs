@@ -1,17 +1,15 @@
 //! Wrapping a content key for one recipient with HPKE (RFC 9180), base mode.
 
 use hpke::{
-    Deserializable, Kem as _, OpModeR, OpModeS, Serializable,
-    aead::AesGcm256,
-    kdf::HkdfSha256,
-    kem::{X25519HkdfSha256, XWing as Reference},
+    Deserializable, Kem as _, OpModeR, OpModeS, Serializable, aead::AesGcm256, kdf::HkdfSha256,
+    kem::X25519HkdfSha256,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
     ContentKey, CryptoError,
-    xwing::{self, XWing as Graviola},
+    xwing::{self, XWing},
 };
 
 /// Bytes of a private key's encoding, with either mechanism.
@@ -76,15 +74,9 @@ impl KemPublicKey {
     /// # Errors
     /// As there; also when that library does not run on this processor.
     pub fn prepare_by(&self, by: XWingBy) -> Result<RecipientKey, CryptoError> {
-        let key = &self.key;
-        let read = match (self.kem, by) {
-            (Kem::XWing, XWingBy::Graviola) => {
-                Deserializable::from_bytes(key).map(Box::new).map(Public::Graviola)
-            }
-            (Kem::XWing, XWingBy::Reference) => {
-                Deserializable::from_bytes(key).map(Box::new).map(Public::Reference)
-            }
-            (Kem::X25519, _) => Deserializable::from_bytes(key).map(Public::X25519),
+        let read = match self.kem {
+            Kem::XWing => PublicOf::<XWing>::read(&self.key, by).map(Public::XWing),
+            Kem::X25519 => Deserializable::from_bytes(&self.key).map(Public::X25519),
         };
         let invalid = CryptoError::Hpke("wrapped: the recipient's public key is not valid");
         Ok(RecipientKey(read.map_err(|_| invalid)?))
@@ -96,8 +88,7 @@ type PrivateOf<K> = <K as hpke::Kem>::PrivateKey;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Public {
-    Graviola(Box<PublicOf<Graviola>>),
-    Reference(Box<PublicOf<Reference>>),
+    XWing(PublicOf<XWing>),
     X25519(PublicOf<X25519HkdfSha256>),
 }
 
@@ -127,8 +118,7 @@ impl RecipientKey {
         }
         let plain = content_key.expose();
         let (kem, wrapped) = match &self.0 {
-            Public::Graviola(key) => (Kem::XWing, wrap::<Graviola>(key, plain, info)),
-            Public::Reference(key) => (Kem::XWing, wrap::<Reference>(key, plain, info)),
+            Public::XWing(key) => (Kem::XWing, wrap::<XWing>(key, plain, info)),
             Public::X25519(key) => (Kem::X25519, wrap::<X25519HkdfSha256>(key, plain, info)),
         };
         let invalid = CryptoError::Hpke("wrapped: the recipient's public key is not valid");
@@ -138,8 +128,7 @@ impl RecipientKey {
 }
 
 enum Private {
-    Graviola(Box<PrivateOf<Graviola>>),
-    Reference(Box<PrivateOf<Reference>>),
+    XWing(PrivateOf<XWing>),
     X25519(PrivateOf<X25519HkdfSha256>),
 }
 
@@ -155,14 +144,9 @@ impl std::fmt::Debug for KemPrivateKey {
 impl KemPrivateKey {
     /// A fresh key pair's private half.
     pub fn generate(kem: Kem) -> Self {
-        Self(match (kem, XWingBy::here()) {
-            (Kem::XWing, XWingBy::Graviola) => {
-                Private::Graviola(Box::new(Graviola::gen_keypair().0))
-            }
-            (Kem::XWing, XWingBy::Reference) => {
-                Private::Reference(Box::new(Reference::gen_keypair().0))
-            }
-            (Kem::X25519, _) => Private::X25519(X25519HkdfSha256::gen_keypair().0),
+        Self(match kem {
+            Kem::XWing => Private::XWing(XWing::gen_keypair().0),
+            Kem::X25519 => Private::X25519(X25519HkdfSha256::gen_keypair().0),
         })
     }
 
@@ -179,14 +163,9 @@ impl KemPrivateKey {
     /// # Errors
     /// As there; also when that library does not run on this processor.
     pub fn from_bytes_by(kem: Kem, bytes: &[u8], by: XWingBy) -> Result<Self, CryptoError> {
-        let read = match (kem, by) {
-            (Kem::XWing, XWingBy::Graviola) => {
-                Deserializable::from_bytes(bytes).map(Box::new).map(Private::Graviola)
-            }
-            (Kem::XWing, XWingBy::Reference) => {
-                Deserializable::from_bytes(bytes).map(Box::new).map(Private::Reference)
-            }
-            (Kem::X25519, _) => Deserializable::from_bytes(bytes).map(Private::X25519),
+        let read = match kem {
+            Kem::XWing => PrivateOf::<XWing>::read(bytes, by).map(Private::XWing),
+            Kem::X25519 => Deserializable::from_bytes(bytes).map(Private::X25519),
         };
         read.map(Self).map_err(|e| CryptoError::PrivateKey(e.to_string()))
     }
@@ -195,8 +174,7 @@ impl KemPrivateKey {
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(vec![0; PRIVATE_LEN]);
         match &self.0 {
-            Private::Graviola(key) => key.write_exact(&mut bytes),
-            Private::Reference(key) => key.write_exact(&mut bytes),
+            Private::XWing(key) => key.write_exact(&mut bytes),
             Private::X25519(key) => key.write_exact(&mut bytes),
         }
         bytes
@@ -205,7 +183,7 @@ impl KemPrivateKey {
     /// The mechanism.
     pub fn kem(&self) -> Kem {
         match self.0 {
-            Private::Graviola(_) | Private::Reference(_) => Kem::XWing,
+            Private::XWing(_) => Kem::XWing,
             Private::X25519(_) => Kem::X25519,
         }
     }
@@ -213,8 +191,7 @@ impl KemPrivateKey {
     /// The public half.
     pub fn public_key(&self) -> KemPublicKey {
         let key = match &self.0 {
-            Private::Graviola(key) => Graviola::sk_to_pk(key).to_bytes().to_vec(),
-            Private::Reference(key) => Reference::sk_to_pk(key).to_bytes().to_vec(),
+            Private::XWing(key) => XWing::sk_to_pk(key).to_bytes().to_vec(),
             Private::X25519(key) => X25519HkdfSha256::sk_to_pk(key).to_bytes().to_vec(),
         };
         KemPublicKey { kem: self.kem(), key }
@@ -274,8 +251,7 @@ pub fn unwrap_key(
         return Err(CryptoError::Hpke("unwrapped: it was wrapped for a key of another kind"));
     }
     let plain = match &private.0 {
-        Private::Graviola(key) => unwrap::<Graviola>(key, wrapped, info),
-        Private::Reference(key) => unwrap::<Reference>(key, wrapped, info),
+        Private::XWing(key) => unwrap::<XWing>(key, wrapped, info),
         Private::X25519(key) => unwrap::<X25519HkdfSha256>(key, wrapped, info),
     }
     .map(Zeroizing::new)

@@ -6,16 +6,18 @@ use std::sync::LazyLock;
 use chancery_certs::{
     AgencyCard, Certificate, CertificateRequest, Credential, Directory, EncryptionKeyStatement,
     Issuer, KnownCrl, Profile, Purpose, RevocationCheck, SignedCms, Subject, TimeStampAuthority,
-    TimeStampRequest, TimeStampToken, TrustStore, certificate_blocks, decode_crls, decode_pem_chain, decode_public_key,
+    TimeStampRequest, TimeStampToken, TrustStore, certificate_blocks, decode_crls,
+    decode_pem_chain, decode_public_key,
 };
 use chancery_crypto::{
-    Algorithm, CoseMessage, CoseReceipt, CoseSign, Kem, KemPrivateKey, KemPublicKey, SigningKey, WrappedKey, XWingBy,
-    cbor, unwrap_key,
+    Algorithm, CoseMessage, CoseReceipt, CoseSign, Kem, KemPrivateKey, KemPublicKey, SigningKey,
+    WrappedKey, XWingBy, cbor, unwrap_key,
 };
 use chancery_protocol::{
-    CheckedEvidence, ContentOpener, EnvelopeHeader, Evidence, EvidenceVerifier, FileOpener, ForkProof, HeldReceipt,
-    Indication, KeptCheckpoint, Leaf, LedgerAudit, LogKey, Manifest, ProtocolError, PurgeOrder, SignedCheckpoint, SignedDocument,
-    Validation, WitnessKey, WitnessStatement, decode_frame, encrypted_head_len,
+    CheckedEvidence, ContentOpener, EnvelopeHeader, Evidence, EvidenceVerifier, FileOpener,
+    ForkProof, HeldReceipt, Indication, KeptCheckpoint, Leaf, LedgerAudit, LogKey, Manifest,
+    ProtocolError, PurgeOrder, SignedCheckpoint, SignedDocument, Validation, WitnessKey,
+    WitnessStatement, decode_frame, encrypted_head_len,
     tile::{self, Tile},
     verify_cms, verify_cose_receipt, verify_document,
 };
@@ -178,7 +180,10 @@ pub fn ledger(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     drop((SignedCheckpoint::open(&text, &LOG), Leaf::decode(data), Tile::decode(data)));
     drop((tile::entries(data), KeptCheckpoint::open(data, std::slice::from_ref(&LOG))));
-    drop((WitnessStatement::open(data, &TRUST, NOW), verify_cose_receipt(data, &Validation::new(&TRUST, NOW))));
+    drop((
+        WitnessStatement::open(data, &TRUST, NOW),
+        verify_cose_receipt(data, &Validation::new(&TRUST, NOW)),
+    ));
     if let Ok(proof) = ForkProof::decode(data) {
         assert!(proof.verify(&TRUST, NOW).is_err());
     }
@@ -220,7 +225,11 @@ pub fn evidence(data: &[u8]) {
     let by = Validation::new(&TRUST, NOW);
     let verifier = EvidenceVerifier::new(&by);
     assert!(!CheckedEvidence::check("evidence", data, &verifier).holds());
-    drop((verify_cose_receipt(data, &by), CoseReceipt::decode(data), cbor::decode::<WrappedKey>(data)));
+    drop((
+        verify_cose_receipt(data, &by),
+        CoseReceipt::decode(data),
+        cbor::decode::<WrappedKey>(data),
+    ));
     let Ok(evidence) = Evidence::decode(data) else { return };
     assert!(verifier.verify(&evidence).is_err());
     drop((evidence.encode(), evidence.to_cose()));
@@ -245,13 +254,16 @@ pub fn export(data: &[u8]) {
     let held = Evidence::decode(pieces.next().unwrap_or_default());
     let held = held.into_iter().map(|evidence| HeldReceipt { holder: "B".into(), evidence });
     let chain = [SEAL.clone()];
-    let mut audit = LedgerAudit::begin(&chain, &note, held.collect(), &by).expect("its seal is one");
+    let mut audit =
+        LedgerAudit::begin(&chain, &note, held.collect(), &by).expect("its seal is one");
     let keys = audit.keys();
     let verifier = EvidenceVerifier::new(&by);
     while let Some(piece) = pieces.next() {
         let (kind, piece) = piece.split_first().unwrap_or((&0, &[]));
         match kind % 6 {
-            0 => drop(tile::entries(piece).map(|all| all.iter().for_each(|leaf| audit.push_leaf(leaf)))),
+            0 => drop(
+                tile::entries(piece).map(|all| all.iter().for_each(|leaf| audit.push_leaf(leaf))),
+            ),
             1 => audit.push_leaf(piece),
             2 => audit.push_history(KeptCheckpoint::open(piece, &keys)),
             3 => audit.push_history(KeptCheckpoint::read_unverified(piece)),
@@ -275,7 +287,9 @@ pub fn note(data: &[u8]) {
     let name = "w.gov.cn".parse().expect("a name");
     let witness = WitnessKey::new(&name, &KEY_OF_WITNESS).expect("a key");
     for note in [text.clone().into_owned(), format!("a.gov.cn/ledger\n1\n{text}")] {
-        let Ok(checkpoint) = chancery_protocol::Checkpoint::read_unverified(&note) else { continue };
+        let Ok(checkpoint) = chancery_protocol::Checkpoint::read_unverified(&note) else {
+            continue;
+        };
         let signed = SignedCheckpoint { checkpoint, note };
         drop((signed.signers(), witness.cosigned(&signed), signed.with_line(&text)));
     }
