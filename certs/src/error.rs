@@ -26,6 +26,9 @@ pub enum CertError {
     /// The issuer may not or will not issue what was asked.
     #[error("the CA refuses to issue this certificate: {0}")]
     Refused(String),
+    /// A private key is not that of the certificate it came with.
+    #[error("key and certificate do not belong together: {0}")]
+    Mismatch(String),
     /// The new certificate does not validate under its own issuer.
     #[error("the CA refuses to issue a certificate that nobody could validate: {0}")]
     Unverifiable(PathError),

@@ -24,13 +24,13 @@ impl Credential {
     /// since a verifier must have it already).
     ///
     /// # Errors
-    /// [`CertError::Refused`] when the key is not the certificate's, [`CertError::Name`] when the
+    /// [`CertError::Mismatch`] when the key is not the certificate's, [`CertError::Name`] when the
     /// certificate names no agency or officer.
     pub fn new(key: SigningKey, mut chain: Vec<Certificate>) -> Result<Self, CertError> {
         let own = chain.first().ok_or(CertError::NoCertificate)?;
         if own.public_key() != Some(&key.public_key()) {
-            let why = format!("the key does not belong to the certificate of {:?}", own.subject());
-            return Err(CertError::Refused(why));
+            let why = format!("the certificate is that of {:?}", own.subject());
+            return Err(CertError::Mismatch(why));
         }
         let name = own.signer_name()?;
         chain.retain(|certificate| !certificate.is_self_issued());

@@ -33,7 +33,7 @@ pub const CODES: &[Code] = &[
     code("CHY-1001", ["the operating system gives no random bytes", "操作系统无法提供随机数"],
         ["The operating system is not sound; try again later.", "操作系统异常，请稍后重试。"]),
     code("CHY-1002", ["a private key cannot be read", "私钥无法读取"],
-        ["Give a PKCS#8 PEM file with a P-256, P-384 or Ed25519 key.", "请提供 PKCS#8 PEM 格式的 P-256、P-384 或 Ed25519 私钥文件。"]),
+        ["Give a PKCS#8 file, PEM or DER, with a P-256, P-384 or Ed25519 key.", "请提供 PKCS#8 格式（PEM 或 DER）的 P-256、P-384 或 Ed25519 私钥文件。"]),
     code("CHY-1003", ["a private key is encrypted, and no passphrase was given", "私钥已加密，但未提供口令"],
         ["Give --passphrase-file FILE, or set CHANCERY_PASSPHRASE, or use a terminal.", "用 --passphrase-file 指定口令文件，或设置 CHANCERY_PASSPHRASE，或在终端中输入。"]),
     code("CHY-1004", ["the passphrase is wrong", "口令错误"],

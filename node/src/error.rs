@@ -272,6 +272,7 @@ pub fn cert_code(error: &CertError) -> &'static str {
         CertError::Malformed(_) => "CHY-2002",
         CertError::NoCertificate => "CHY-2003",
         CertError::Refused(_) => "CHY-2004",
+        CertError::Mismatch(_) => "CHY-6011",
         CertError::Unverifiable(_) => "CHY-2005",
         CertError::Cms(_) => "CHY-2007",
         CertError::TimeStamp(_) => "CHY-2008",
@@ -351,6 +352,9 @@ pub fn cert_remedy(error: &CertError) -> &'static str {
         CertError::Refused(_) | CertError::Unverifiable(_) => {
             "Ask for a name, depth and validity that lie within the CA's own."
         }
+        CertError::Mismatch(_) => {
+            "Give key and certificate that were issued together, for this agency."
+        }
         CertError::Crypto(e) => crypto_remedy(e),
         _ => "Check the display name and the other values that were given.",
     }
@@ -360,7 +364,9 @@ pub fn cert_remedy(error: &CertError) -> &'static str {
 pub fn crypto_remedy(error: &CryptoError) -> &'static str {
     match error {
         CryptoError::Random => "The operating system is not sound; try again later.",
-        CryptoError::PrivateKey(_) => "Give a PKCS#8 PEM file with a P-256, P-384 or Ed25519 key.",
+        CryptoError::PrivateKey(_) => {
+            "Give a PKCS#8 file, PEM or DER, with a P-256, P-384 or Ed25519 key."
+        }
         CryptoError::PassphraseNeeded => {
             "Give --passphrase-file FILE, or set CHANCERY_PASSPHRASE, or use a terminal."
         }

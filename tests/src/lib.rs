@@ -4,6 +4,7 @@
 
 mod clerk;
 mod hosts;
+pub mod mutate;
 mod network;
 
 pub use clerk::Clerk;

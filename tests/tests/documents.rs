@@ -509,6 +509,63 @@ fn keys_go_into_pkcs12_files_and_come_back_and_openssl_reads_them() {
 }
 
 #[test]
+fn keys_as_other_tools_write_them_are_read_or_refused_for_the_true_reason() {
+    let world = World::new();
+    world.write("a.txt", b"text");
+    world.write("pw", b"secret words\n");
+    world.write("beyond", "secret 😀\n".as_bytes());
+    let sign = |key: &str, out: &str| {
+        let cert = "--cert certs-a/clerk.pem";
+        world.run(&format!("doc sign a.txt {NEW} --key {key} {cert} --out {out}"))
+    };
+    let another = sign("certs-b/clerk.key", "x");
+    another.refused(2, "CHY-6011");
+    assert!(another.stderr.contains("do not belong together"), "{another:?}");
+    let export = "key export --key certs-a/clerk.key --cert certs-a/clerk.pem --out x.p12";
+    let refused = world.run(&format!("{export} --new-passphrase-file beyond"));
+    refused.refused(2, "CHY-1002");
+    assert!(refused.stderr.contains("'😀'") && refused.stderr.contains("U+FFFF"), "{refused:?}");
+
+    let key = "-in certs-a/clerk.key";
+    for (n, line) in [
+        format!("pkey {key} -outform DER -out 0"),
+        format!("ec {key} -out 1"),
+        format!("ec {key} -no_public -out 2"),
+        format!("ec {key} -no_public -outform DER -out 3"),
+        format!("pkcs8 -topk8 {key} -outform DER -passout file:pw -out 4"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let Some((code, text)) = tool(&world, "openssl", line) else { return };
+        assert_eq!(code, 0, "{text}");
+        let out = format!("doc-{n}");
+        match n {
+            4 => {
+                sign("4", "x").refused(2, "CHY-1003");
+                sign("4 --passphrase-file beyond", "x").refused(2, "CHY-1004");
+                sign("4 --passphrase-file pw", &out).ok();
+            }
+            _ => drop(sign(&n.to_string(), &out).ok()),
+        }
+        assert_eq!(verdict(&world, &out), passed("B"), "{line}");
+    }
+    // A CA's key just as well, without its public half.
+    let line = "ec -in zj/ca.key -no_public -out zj/without.key";
+    assert_eq!(tool(&world, "openssl", line).unwrap().0, 0);
+    std::fs::rename(world.path("zj/without.key"), world.path("zj/ca.key")).unwrap();
+    world.issue("seal", "c.zj.gov.cn", "certs-c", "p256");
+
+    let line = "pkcs12 -export -inkey certs-a/clerk.key -in certs-a/clerk.pem -passout file:pw \
+                -keypbe NONE -certpbe NONE -out plain.p12";
+    assert_eq!(tool(&world, "openssl", line).unwrap().0, 0);
+    let plain = sign("plain.p12 --passphrase-file pw", "x");
+    plain.refused(2, "CHY-1002");
+    assert!(plain.stderr.contains("holds no encrypted key"), "{plain:?}");
+    sign("plain.p12 --passphrase-file beyond", "x").refused(2, "CHY-1002");
+}
+
+#[test]
 fn a_key_in_a_token_signs_requests_and_documents() {
     let module = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so"]
         .into_iter()
