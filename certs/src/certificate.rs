@@ -136,6 +136,16 @@ impl Certificate {
         &self.0.issuer
     }
 
+    /// The subject's Name, as it stands in the certificate.
+    pub fn subject_der(&self) -> &[u8] {
+        &self.0.subject_der
+    }
+
+    /// The key identifier of its subject, if it has one.
+    pub fn subject_key_id(&self) -> Option<&[u8]> {
+        self.0.subject_key_id.as_deref()
+    }
+
     /// The serial number in hexadecimal.
     pub fn serial(&self) -> &str {
         &self.0.serial
