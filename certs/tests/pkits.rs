@@ -60,5 +60,5 @@ fn no_false_accept_and_nearly_all_right() {
     }
     eprintln!("PKITS: {right} right; refused although valid: {false_refusals:#?}");
     assert!(false_accepts.is_empty(), "accepted although not valid: {false_accepts:#?}");
-    assert!(right >= 169, "{right} right");
+    assert!(right >= 170, "{right} right");
 }
