@@ -35,6 +35,7 @@ pub(crate) struct Fields {
     pub(crate) algorithm: Algorithm,
     /// 0 for v1.
     pub(crate) version: u32,
+    self_issued: bool,
     pub(crate) subject_name: DistinguishedName,
     pub(crate) issuer_name: DistinguishedName,
     pub(crate) extensions: Extensions,
@@ -256,7 +257,7 @@ impl Certificate {
 
     /// Whether it names itself as its issuer (RFC 5280 §6.1, by the comparison of §7.1).
     pub fn is_self_issued(&self) -> bool {
-        self.0.subject_name.matches(&self.0.issuer_name)
+        self.0.self_issued
     }
 
     /// Who signs with it: the one officer or, without officers, the one agency that it names.
@@ -445,6 +446,7 @@ impl Fields {
             signature: read.signature_value.data.to_vec(),
             algorithm,
             version: tbs.version.0,
+            self_issued: subject_name.matches(&issuer_name),
             oddity,
             subject_der: subject_name.der().to_vec(),
             issuer_der: issuer_name.der().to_vec(),
@@ -516,7 +518,7 @@ pub(crate) fn public_key(spki: &SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
 }
 
 /// The object identifiers of a key's algorithm and curve.
-fn key_identifiers(spki: &SubjectPublicKeyInfo<'_>) -> String {
+pub(crate) fn key_identifiers(spki: &SubjectPublicKeyInfo<'_>) -> String {
     let kind = ObjectId::new(spki.algorithm.algorithm.as_bytes());
     let kind = kind.map(|kind| kind.to_string()).unwrap_or_default();
     let parameters = spki.algorithm.parameters.as_ref();
@@ -538,13 +540,15 @@ pub fn decode_public_key(bytes: &[u8]) -> Result<PublicKey, CertError> {
     } else {
         pem::parse(bytes).map_err(|e| malformed(&e))?.into_contents()
     };
-    let unknown = || malformed(&"its key is of a kind that is not used here");
+    let unknown =
+        |kind: &str| malformed(&format!("its key is of a kind that is not used here ({kind})"));
     if let Ok((rest, spki)) = SubjectPublicKeyInfo::from_der(&der)
         && rest.is_empty()
     {
-        return public_key(&spki).ok_or_else(unknown);
+        return public_key(&spki).ok_or_else(|| unknown(&key_identifiers(&spki)));
     }
-    Certificate::from_der(&der)?.public_key().cloned().ok_or_else(unknown)
+    let certificate = Certificate::from_der(&der)?;
+    certificate.public_key().cloned().ok_or_else(|| unknown(certificate.key_kind()))
 }
 
 /// Reads the certificates of a PEM text or of one DER, in order.

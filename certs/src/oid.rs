@@ -55,6 +55,30 @@ impl ObjectId {
         (ends && !padded).then(|| Self(content.to_vec()))
     }
 
+    /// From its dotted form.
+    pub(crate) fn parse(dotted: &str) -> Option<Self> {
+        let arcs = dotted.split('.').map(|arc| {
+            let plain = arc.bytes().all(|b| b.is_ascii_digit());
+            arc.parse::<u128>().ok().filter(|_| plain)
+        });
+        let arcs = arcs.collect::<Option<Vec<_>>>()?;
+        let [first, second, rest @ ..] = arcs.as_slice() else { return None };
+        if *first > 2 || (*first < 2 && *second > 39) {
+            return None;
+        }
+        let mut content = Vec::new();
+        for arc in std::iter::once((first * 40).checked_add(*second)?).chain(rest.iter().copied()) {
+            let mut groups = vec![(arc & 0x7f) as u8];
+            let mut left = arc >> 7;
+            while left > 0 {
+                groups.push(0x80 | (left & 0x7f) as u8);
+                left >>= 7;
+            }
+            content.extend(groups.into_iter().rev());
+        }
+        Self::new(&content)
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -62,6 +86,29 @@ impl ObjectId {
     /// Whether it is one of those in [`known`].
     pub(crate) fn is(&self, content: &[u8]) -> bool {
         self.0 == content
+    }
+}
+
+impl der::FixedTag for ObjectId {
+    const TAG: der::Tag = der::Tag::ObjectIdentifier;
+}
+
+impl<'a> der::DecodeValue<'a> for ObjectId {
+    type Error = der::Error;
+
+    fn decode_value<R: der::Reader<'a>>(reader: &mut R, header: der::Header) -> der::Result<Self> {
+        let content = reader.read_vec(header.length())?;
+        Self::new(&content).ok_or_else(|| der::Tag::ObjectIdentifier.value_error().into())
+    }
+}
+
+impl der::EncodeValue for ObjectId {
+    fn value_len(&self) -> der::Result<der::Length> {
+        der::Length::try_from(self.0.len())
+    }
+
+    fn encode_value(&self, writer: &mut impl der::Writer) -> der::Result<()> {
+        writer.write(&self.0)
     }
 }
 
@@ -142,10 +189,15 @@ mod tests {
                 "2.25.340282366920938463463374607431768211455",
             ),
         ] {
-            assert_eq!(ObjectId::new(content).expect("legal").to_string(), shown);
+            let id = ObjectId::new(content).expect("legal");
+            assert_eq!(id.to_string(), shown);
+            assert_eq!(ObjectId::parse(shown), Some(id));
         }
         for bad in [&[][..], &[0x80, 1], &[0x2a, 0x86], &[0x2a, 0x80, 1]] {
             assert!(ObjectId::new(bad).is_none(), "{bad:?}");
+        }
+        for bad in ["", "1", "3.1", "1.40", "1..2", "1.2.+3", "1.2.x", "1.2."] {
+            assert!(ObjectId::parse(bad).is_none(), "{bad:?}");
         }
     }
 }
