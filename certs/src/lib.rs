@@ -16,19 +16,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod algorithm;
 mod certificate;
 mod cms;
 mod directory;
+mod distinguished;
+mod encoding;
 mod error;
+mod extensions;
+mod general_name;
 mod issuer;
 mod name;
+mod oid;
 mod path;
 mod profile;
 mod request;
 mod revocation;
+mod rules;
 mod sealed;
+mod strict;
 mod timestamp;
 mod tls;
+mod usage;
 
 pub use certificate::{
     Certificate, certificate_blocks, decode_pem_chain, decode_public_key, encode_pem_chain,
@@ -39,7 +48,8 @@ pub use error::CertError;
 pub use issuer::{Issuer, RevocationReason, Revoked, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};
 pub use path::{
-    KnownCrl, PathError, PathReason, Purpose, RevocationCheck, TrustStore, ValidPath, rfc3339,
+    KnownCrl, PathError, PathReason, RevocationCheck, SignatureBudget, TrustStore, ValidPath,
+    rfc3339,
 };
 pub use profile::Profile;
 pub use request::CertificateRequest;
@@ -50,3 +60,4 @@ pub use timestamp::{
     VerifiedTimeStamp,
 };
 pub use tls::{SubjectName, check_name};
+pub use usage::Purpose;

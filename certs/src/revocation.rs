@@ -3,7 +3,6 @@
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
-use certval::compare_names;
 use chancery_crypto::{Digest, PublicKey, SignatureScheme};
 use der::{Decode as _, Encode as _};
 use x509_cert::{
@@ -21,7 +20,7 @@ use x509_parser::{
 
 use crate::{
     CertError, Certificate, PathError, PathReason, RevocationCheck, TrustStore,
-    path::scheme_of_algorithm, rfc3339,
+    distinguished::compare_names, path::scheme_of_algorithm, rfc3339,
 };
 
 /// The largest CRL that is read, in bytes.

@@ -10,6 +10,8 @@ use spki::AlgorithmIdentifierOwned;
 use crate::{
     CertError, Certificate, Credential, Crl, PathError, Purpose, SignedCms, TrustStore, ValidPath,
     cms::{Signing, sign},
+    encoding::{OCTET_STRING, element},
+    oid::ObjectId,
     path::RevocationCheck,
 };
 
@@ -31,7 +33,7 @@ struct TimeStampReq {
     version: u8,
     imprint: MessageImprint,
     #[asn1(optional = "true")]
-    policy: Option<Oid>,
+    policy: Option<ObjectId>,
     #[asn1(optional = "true")]
     nonce: Option<Int>,
     #[asn1(default = "no")]
@@ -44,7 +46,7 @@ struct TimeStampReq {
 #[derive(Clone, Debug, Sequence)]
 struct TstInfo {
     version: u8,
-    policy: Oid,
+    policy: ObjectId,
     imprint: MessageImprint,
     serial: Int,
     time: GeneralizedTime,
@@ -265,8 +267,8 @@ impl TimeStampToken {
         }
         // A critical extension that is not known here: there are none that are.
         let critical = |extension: &Any| {
-            x509_cert::ext::Extension::from_der(&extension.to_der().unwrap_or_default())
-                .map_or(true, |extension| extension.critical)
+            let id = element(extension.value());
+            !id.and_then(|(_, _, rest)| element(rest)).is_ok_and(|(tag, ..)| tag == OCTET_STRING)
         };
         if info.extensions.iter().flatten().any(critical) {
             return Err(malformed("it has a critical extension that is not known here"));
@@ -372,7 +374,7 @@ pub struct TimeStampAnswer {
 #[derive(Debug)]
 pub struct TimeStampAuthority {
     credential: Credential,
-    policy: Oid,
+    policy: ObjectId,
 }
 
 impl TimeStampAuthority {
@@ -384,8 +386,8 @@ impl TimeStampAuthority {
     pub fn new(credential: Credential, policy: &str) -> Result<Self, CertError> {
         let own = credential.chain().first().ok_or(CertError::NoCertificate)?;
         crate::path::check_time_stamping(own).map_err(|e| CertError::Refused(e.sentence))?;
-        let policy = Oid::new(policy)
-            .map_err(|_| CertError::Refused(format!("{policy:?} is no object identifier")))?;
+        let policy = ObjectId::parse(policy)
+            .ok_or_else(|| CertError::Refused(format!("{policy:?} is no object identifier")))?;
         Ok(Self { credential, policy })
     }
 
@@ -416,7 +418,7 @@ impl TimeStampAuthority {
         if request.imprint.digest.as_bytes().len() != hash.digest_len() {
             return reject(BAD_DATA_FORMAT, "the digest has not the length of its algorithm");
         }
-        if request.policy.is_some_and(|policy| policy != self.policy) {
+        if request.policy.as_ref().is_some_and(|policy| *policy != self.policy) {
             return reject(UNACCEPTED_POLICY, "time-stamps are given under another policy");
         }
         if request.extensions.is_some_and(|list| !list.is_empty()) {
@@ -428,7 +430,7 @@ impl TimeStampAuthority {
         }
         let info = TstInfo {
             version: 1,
-            policy: self.policy,
+            policy: self.policy.clone(),
             imprint: request.imprint,
             serial: Int::new(&serial).map_err(malformed)?,
             time: GeneralizedTime(now),
@@ -518,12 +520,12 @@ mod tests {
             request.to_der().expect("encodes")
         };
         let sha1 = Oid::new_unwrap("1.3.14.3.2.26");
-        let other = Oid::new_unwrap("1.2.3.4");
+        let other = ObjectId::parse("2.999.1").expect("legal");
         let cases = [
             (changed(&|r| r.version = 2), 2),
             (changed(&|r| r.imprint.algorithm.oid = sha1), 0),
             (changed(&|r| r.imprint.digest = OctetString::new(vec![1; 31]).expect("bytes")), 5),
-            (changed(&|r| r.policy = Some(other)), 15),
+            (changed(&|r| r.policy = Some(other.clone())), 15),
             (changed(&|r| r.extensions = Some(vec![Any::null()])), 16),
             (b"nothing".to_vec(), 5),
             (vec![0x30; MAX_TIME_STAMP_REQUEST + 1], 2),

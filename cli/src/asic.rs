@@ -344,12 +344,15 @@ impl ImportAsic {
             });
         let files = taken.inspect_err(|_| drop(std::fs::remove_dir_all(&staging)))?;
         if output.json {
-            output.print_json(&serde_json::json!({ "files": files, "folder": out }));
+            output.print_json(&serde_json::json!({
+                "files": files, "folder": out, "lenient": self.trust.is_lenient(),
+            }));
         } else {
             for file in &files {
                 println!("  {}", plain(file));
             }
             println!("{} {}", output.t("taken out into", "已取出到"), out.display());
+            self.trust.note_lenience(output);
         }
         Ok(ExitCode::SUCCESS)
     }

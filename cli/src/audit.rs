@@ -89,9 +89,12 @@ impl Audit {
                 reports.push(value);
             } else {
                 print(output, &report);
+                self.trust.note_lenience(output);
             }
         }
-        let whole = serde_json::json!({ "indication": worst.name(), "ledgers": reports });
+        let whole = serde_json::json!({
+            "indication": worst.name(), "lenient": self.trust.is_lenient(), "ledgers": reports,
+        });
         if output.json {
             output.print_json(&whole);
         } else if self.report.is_some() {
@@ -106,6 +109,7 @@ impl Audit {
         let mut hasher = Hasher::new();
         hasher.update(&self.trust.at().to_be_bytes());
         hasher.update(&[u8::from(self.material.requires_revocation())]);
+        hasher.update(&[u8::from(self.trust.is_lenient())]);
         // Anchors and the rest apart: a file does not mean the same as either.
         for path in self.trust.files() {
             hasher.update(Digest::of(&read_file(path)?).as_bytes());

@@ -445,7 +445,7 @@ impl Run {
 
 /// Starts logging on stderr, as CHANCERY_LOG has it.
 pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
-    let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info,certval=warn".into());
+    let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".into());
     let filter = EnvFilter::try_new(&filter).map_err(|e| {
         Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")
     })?;

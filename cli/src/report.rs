@@ -44,7 +44,7 @@ pub fn page_head(title: &str, indication: &str, output: &Output) -> String {
 /// The page of a verification, from its JSON form.
 pub fn html(whole: &Value, output: &Output) -> String {
     let title = output.t("Verification report", "验证报告");
-    let mut out = page_head(title, text(whole, "indication"), output);
+    let mut out = page_head(title, text(whole, "indication"), output) + &lenience(whole, output);
     for document in list(whole, "documents") {
         out += &section(document, output);
     }
@@ -56,10 +56,17 @@ pub fn html(whole: &Value, output: &Output) -> String {
     out + &format!("<p>{note}</p>\n</body></html>\n")
 }
 
+/// That certificates were verified leniently, where they were.
+fn lenience(whole: &Value, output: &Output) -> String {
+    let lenient = whole.get("lenient").and_then(Value::as_bool) == Some(true);
+    let said = output.t(crate::trust::LENIENT.0, crate::trust::LENIENT.1);
+    if lenient { format!("<p>{said}</p>\n") } else { String::new() }
+}
+
 /// The page of an audit, from its JSON form.
 pub fn audit_html(whole: &Value, output: &Output) -> String {
     let title = output.t("Audit report", "审计报告");
-    let mut out = page_head(title, text(whole, "indication"), output);
+    let mut out = page_head(title, text(whole, "indication"), output) + &lenience(whole, output);
     for ledger in list(whole, "ledgers") {
         out += &format!("<section><h2>{}</h2>\n", escape(text(ledger, "agency")));
         out +=

@@ -6,7 +6,17 @@ use chancery_certs::{Certificate, Crl, TrustStore, decode_crls};
 use chancery_node::{read_file, unix_now};
 use chancery_protocol::Validation;
 
-use crate::{failure::Failure, keys::read_chain, output::parse_time};
+use crate::{
+    failure::Failure,
+    keys::read_chain,
+    output::{Output, parse_time},
+};
+
+/// What a verdict says that was reached leniently.
+pub const LENIENT: (&str, &str) = (
+    "lenient: certificates were held to path validation (RFC 5280 §6) only, not to the profile (§4)",
+    "宽松：证书仅按路径验证（RFC 5280 第 6 节）检查，未按证书格式要求（第 4 节）检查",
+);
 
 /// What else a verification may go by.
 #[derive(Debug, Clone, clap::Args)]
@@ -78,6 +88,10 @@ pub struct TrustArgs {
     /// Validate certificates at this time, RFC 3339 (default: now)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<i64>,
+    /// Hold certificates to path validation (RFC 5280 §6) only, not to the profile (§4): for what others made;
+    /// the answer says so
+    #[arg(long)]
+    lenient: bool,
 }
 
 impl TrustArgs {
@@ -92,7 +106,20 @@ impl TrustArgs {
         for path in &self.anchors {
             anchors.extend(read_chain(path)?);
         }
-        Ok(TrustStore::new(anchors)?)
+        let store = TrustStore::new(anchors)?;
+        Ok(if self.lenient { store.lenient() } else { store })
+    }
+
+    /// Whether certificates are held to path validation only.
+    pub fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
+    /// Says so to people, where that is so.
+    pub fn note_lenience(&self, output: &Output) {
+        if self.lenient {
+            println!("  ({})", output.t(LENIENT.0, LENIENT.1));
+        }
     }
 
     /// The time.

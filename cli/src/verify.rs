@@ -66,14 +66,17 @@ impl Verify {
                 worst = worst.max(verdict.indication());
                 progress.inc(1);
                 if output.json || self.report.is_some() {
-                    reports.push(verdict.json(path));
+                    reports.push(verdict.json(path, by.trust.is_lenient()));
                 } else {
                     progress.suspend(|| verdict.print(output, path));
+                    self.trust.note_lenience(output);
                 }
             }
         }
         progress.finish_and_clear();
-        let whole = serde_json::json!({ "indication": worst.name(), "documents": reports });
+        let whole = serde_json::json!({
+            "indication": worst.name(), "lenient": self.trust.is_lenient(), "documents": reports,
+        });
         if output.json {
             output.print_json(&whole);
         } else if self.report.is_some() {
@@ -257,7 +260,7 @@ impl Verdict {
         }
     }
 
-    fn json(&self, path: &Path) -> serde_json::Value {
+    fn json(&self, path: &Path, lenient: bool) -> serde_json::Value {
         match self {
             Self::Report { report, title } => {
                 // Every field is plain data; it always has a JSON form.
@@ -265,6 +268,7 @@ impl Verdict {
                 if let Some(object) = value.as_object_mut() {
                     object.insert("path".into(), path.to_string_lossy().into());
                     object.insert("title".into(), title.as_str().into());
+                    object.insert("lenient".into(), lenient.into());
                 }
                 value
             }

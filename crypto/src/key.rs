@@ -7,7 +7,7 @@ use ring::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::CryptoError;
+use crate::{CryptoError, HashAlgorithm};
 
 /// PBKDF2 rounds for encrypted key files: OWASP's figure for HMAC-SHA-256.
 const PBKDF2_ROUNDS: u32 = 600_000;
@@ -465,10 +465,61 @@ impl PublicKey {
             (Self::Rsa(_), S::RsaPssSha256) => &sig::RSA_PSS_2048_8192_SHA256,
             (Self::Rsa(_), S::RsaPssSha384) => &sig::RSA_PSS_2048_8192_SHA384,
             (Self::Rsa(_), S::RsaPssSha512) => &sig::RSA_PSS_2048_8192_SHA512,
+            (Self::Rsa(_), S::RsaPss { hash, salt }) => {
+                return self.verify_pss(hash, salt, message, signature);
+            }
             _ => return Err(CryptoError::AlgorithmMismatch(format!("{scheme:?}"))),
         };
         let (Self::P256(key) | Self::P384(key) | Self::Ed25519(key) | Self::Rsa(key)) = self;
         check(algorithm, key, message, signature)
+    }
+
+    /// RSASSA-PSS with a salt of any length, which `ring` does not verify.
+    fn verify_pss(
+        &self,
+        hash: HashAlgorithm,
+        salt: u32,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
+        use libcrux_rsa::{DigestAlgorithm, VarLenPublicKey};
+        let unsupported = || {
+            CryptoError::PublicKey(format!(
+                "RSASSA-PSS with a salt of {salt} octets is verified by keys of 2048, 3072, 4096, 6144 or 8192 \
+                 bits with the exponent 65537"
+            ))
+        };
+        let (modulus, exponent) = self.rsa_parts().ok_or_else(unsupported)?;
+        // Whole octets: the library takes a modulus to be as long as its octets.
+        if exponent != [1, 0, 1] || modulus.first().is_none_or(|first| first & 0x80 == 0) {
+            return Err(unsupported());
+        }
+        let key = VarLenPublicKey::try_from(modulus.as_slice()).map_err(|_| unsupported())?;
+        let hash = match hash {
+            HashAlgorithm::Sha256 => DigestAlgorithm::Sha2_256,
+            HashAlgorithm::Sha384 => DigestAlgorithm::Sha2_384,
+            HashAlgorithm::Sha512 => DigestAlgorithm::Sha2_512,
+        };
+        // A salt that is longer than the signature can be none's.
+        if salt as usize > modulus.len() {
+            return Err(CryptoError::BadSignature);
+        }
+        libcrux_rsa::verify(hash, &key, message, salt, signature)
+            .map_err(|_| CryptoError::BadSignature)
+    }
+
+    /// Modulus and public exponent, without leading zeros.
+    fn rsa_parts(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        use pkcs8::der::{
+            Decode as _, Reader as _, SliceReader,
+            asn1::{AnyRef, UintRef},
+        };
+        let Self::Rsa(der) = self else { return None };
+        let sequence = AnyRef::try_from(der.as_slice()).ok()?;
+        let mut reader = SliceReader::new(sequence.value()).ok()?;
+        let modulus = UintRef::decode(&mut reader).ok()?;
+        let exponent = UintRef::decode(&mut reader).ok()?;
+        reader.is_finished().then(|| (modulus.as_bytes().to_vec(), exponent.as_bytes().to_vec()))
     }
 
     /// The X.509 scheme that [`SigningKey::sign_der`] uses for this kind of key.
@@ -494,7 +545,7 @@ fn check(
 }
 
 /// A signature scheme of X.509: key type and hash together (RFC 5758, RFC 8410, RFC 4055 §5). RSASSA-PSS
-/// is with MGF1 of the same hash and a salt of its length (RFC 4055 §3.1).
+/// is with MGF1 of the same hash and, where nothing else is said, a salt of its length (RFC 4055 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum SignatureScheme {
@@ -507,6 +558,11 @@ pub enum SignatureScheme {
     RsaPssSha256,
     RsaPssSha384,
     RsaPssSha512,
+    /// RSASSA-PSS whose salt has another length.
+    RsaPss {
+        hash: HashAlgorithm,
+        salt: u32,
+    },
 }
 
 #[cfg(test)]

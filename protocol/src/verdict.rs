@@ -560,6 +560,7 @@ pub(crate) fn judge_path(error: &PathError) -> SubIndication {
         | PathReason::NotAnAuthority
         | PathReason::KeyUsage
         | PathReason::CriticalExtension
+        | PathReason::Profile
         | PathReason::Policy => SubIndication::ChainConstraintsFailure,
         _ => SubIndication::CertificateChainGeneralFailure,
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod clerk;
+pub mod forge;
 mod hosts;
 pub mod mutate;
 mod network;
@@ -111,12 +112,17 @@ impl Default for World {
 }
 
 impl World {
-    /// Makes the trust domain; no node runs yet.
-    pub fn new() -> Self {
+    /// A folder for commands, with nothing in it.
+    pub fn bare() -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let (nodes, settings) = (BTreeMap::new(), BTreeMap::new());
         let hosts = BTreeMap::new();
-        let world = Self { dir, nodes, node_env: Vec::new(), env: Vec::new(), settings, hosts };
+        Self { dir, nodes, node_env: Vec::new(), env: Vec::new(), settings, hosts }
+    }
+
+    /// Makes the trust domain; no node runs yet.
+    pub fn new() -> Self {
+        let world = Self::bare();
         world.run("ca init --dir root --display Root --permit gov.cn --no-passphrase").ok();
         world
             .run(
