@@ -301,11 +301,7 @@ fn audit_one(
             .and_then(|proof| proof.verify(by.trust, by.at).map(|found| (proof, found)));
         match judged {
             Ok((proof, (first, _))) => audit.found_fork(&proof.agency, first.checkpoint.size),
-            // Of whom it speaks is not believed any more: it says nothing, for or against.
-            Err(ProtocolError::Path(path)) => audit.note(
-                format!("{name} is of a seal that is not believed: {path}"),
-                format!("{name} 的印章不可信：{}", path.zh),
-            ),
+            Err(ProtocolError::Path(path)) => audit.disbelieved(&name, &path),
             Err(_) => audit.unexplained(&name),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use chancery_certs::{AgencyName, Certificate, SealError, rfc3339};
+use chancery_certs::{AgencyName, Certificate, PathError, PathReason, SealError, rfc3339};
 use chancery_crypto::Digest;
 use serde::Serialize;
 
@@ -473,19 +473,28 @@ impl<'a> LedgerAudit<'a> {
         let judged = read.and_then(|seen| seen.sealed.open_then(&seen.agency, self.by));
         match judged {
             Ok(_) => self.report.seen += 1,
-            // Whom it was seen of is not believed any more: it says nothing, for or against.
-            Err(ProtocolError::Path(path)) => {
-                let text = text!(
-                    ("{name} is of a seal that is not believed: {path}"),
-                    ("{name} 的印章不可信：{}", path.zh)
-                );
-                self.add(Finding::passed(text));
-            }
+            Err(ProtocolError::Path(path)) => self.disbelieved(name, &path),
             Err(error) => {
                 let text = text!(("{name} does not hold: {error}"), ("{name} 不成立：{error}"));
                 self.fail(SubIndication::SigCryptoFailure, text);
             }
         }
+    }
+
+    /// Takes in that a file rests on a seal whose path is not valid. One that was good once says nothing any more, for or
+    /// against; what the rest is, is open.
+    pub fn disbelieved(&mut self, name: &str, path: &PathError) {
+        let text = text!(
+            ("{name} is of a seal that is not believed: {path}"),
+            ("{name} 的印章不可信：{}", path.zh)
+        );
+        self.add(match path.reason {
+            PathReason::Expired
+            | PathReason::NotYetValid
+            | PathReason::Revoked
+            | PathReason::RevocationUnknown => Finding::passed(text),
+            _ => Finding::open(judge_path(path), text),
+        });
     }
 
     /// Says something that is to be known and changes nothing.
@@ -1010,7 +1019,7 @@ impl<'a> LedgerAudit<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{
         EnvelopeId,
@@ -1019,17 +1028,30 @@ mod tests {
 
     /// Audits a ledger of these entries, sealed by the world's seal.
     fn audit(world: &World, leaves: &[Leaf]) -> AuditReport {
+        audit_by(&world.seal, leaves, &Validation::new(&world.trust, NOW), &[])
+    }
+
+    /// Audits a ledger of these entries, sealed by a seal, with the evidence that it received.
+    pub(crate) fn audit_by(
+        seal: &chancery_certs::Credential,
+        leaves: &[Leaf],
+        by: &Validation<'_>,
+        evidence: &[&[u8]],
+    ) -> AuditReport {
         let entries: Vec<_> = leaves.iter().map(|leaf| leaf.encode().expect("plain")).collect();
         let mut range = merkle::CompactRange::default();
         entries.iter().for_each(|entry| range.push(merkle::leaf_hash(entry)));
-        let origin = Checkpoint::origin_of(world.seal.name().agency());
+        let origin = Checkpoint::origin_of(seal.name().agency());
         let checkpoint = Checkpoint { origin, size: range.size(), root: range.root() };
-        let note = checkpoint.sign(&world.seal).expect("signs");
-        let by = Validation::new(&world.trust, NOW);
-        let audit = LedgerAudit::begin(world.seal.chain(), &note, Vec::new(), &by);
+        let note = checkpoint.sign(seal).expect("signs");
+        let audit = LedgerAudit::begin(seal.chain(), &note, Vec::new(), by);
         let mut audit = audit.expect("begins");
         audit.push_history(Ok(checkpoint));
         entries.iter().for_each(|entry| audit.push_leaf(entry));
+        let verifier = EvidenceVerifier::new(by);
+        for bytes in evidence {
+            audit.push_evidence(CheckedEvidence::check("evidence", bytes, &verifier));
+        }
         audit.finish()
     }
 

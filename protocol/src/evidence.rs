@@ -409,6 +409,7 @@ pub fn verify_cose_receipt(
 mod tests {
     use chancery_certs::{Issuer, Subject};
     use chancery_crypto::{Kem, WrappedKey};
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{
@@ -470,6 +471,189 @@ mod tests {
         let (note, cose) = (receipt.checkpoint.clone(), receipt.cose.clone());
         assert!(cbor::is_in_order(&KeptCheckpoint { note, cose }));
         assert!(cbor::is_in_order(&PeerMessage::Evidence { receipt }));
+    }
+
+    /// The ways in which a recipient may bend a receipt.
+    #[derive(Debug, Clone)]
+    enum Bend {
+        Nothing,
+        Time(i64),
+        Event(Event),
+        Envelope,
+        Commitment,
+        Counterpart,
+        Agency,
+        Index(u64),
+        Proof(usize),
+        Cose(u8),
+        Note(usize, u8),
+        Chain(u8),
+        Byte(usize, u8),
+    }
+
+    fn bend() -> impl Strategy<Value = Bend> {
+        let time = prop_oneof![
+            -400i64..400,
+            Just(-NOW),
+            Just(4_102_444_800 - NOW),
+            Just(i64::MAX - NOW),
+            Just(i64::MIN + NOW)
+        ];
+        prop_oneof![
+            3 => Just(Bend::Nothing),
+            4 => time.prop_map(Bend::Time),
+            1 => prop_oneof![
+                Just(Event::RelayAcceptance),
+                Just(Event::ContentHandover),
+                Just(Event::EvidenceReceived)
+            ]
+            .prop_map(Bend::Event),
+            1 => Just(Bend::Envelope),
+            1 => Just(Bend::Commitment),
+            1 => Just(Bend::Counterpart),
+            1 => Just(Bend::Agency),
+            1 => (0u64..4).prop_map(Bend::Index),
+            1 => (0usize..70).prop_map(Bend::Proof),
+            2 => (0u8..5).prop_map(Bend::Cose),
+            2 => (0usize..400, any::<u8>()).prop_map(|(at, bit)| Bend::Note(at, bit)),
+            1 => (0u8..3).prop_map(Bend::Chain),
+            3 => (0usize..4000, 0u8..8).prop_map(|(at, bit)| Bend::Byte(at, bit)),
+        ]
+    }
+
+    /// A receipt of `a` for an envelope of `b`, bent as a recipient may that has the seal.
+    fn bent(world: &World, foreign: &chancery_certs::Credential, bend: &Bend) -> Evidence {
+        let good = evidence(world);
+        let mut leaf = Leaf::decode(&good.receipt.leaf).expect("a leaf");
+        match bend {
+            Bend::Time(by) => leaf.time = leaf.time.saturating_add(*by),
+            Bend::Event(event) => leaf.event = *event,
+            Bend::Envelope => leaf.envelope = EnvelopeId::from_slice(&[9; 32]).expect("32 bytes"),
+            Bend::Commitment => leaf.commitment = Digest::of(b"another"),
+            Bend::Counterpart => leaf.counterpart = "c.gov.cn".parse().expect("a name"),
+            _ => {}
+        }
+        // What a liar seals, it seals well.
+        let leaf = leaf.encode().expect("plain");
+        let origin = "a.gov.cn/ledger".to_owned();
+        let checkpoint = Checkpoint { origin, size: 1, root: merkle::leaf_hash(&leaf) };
+        let cose = |by: &chancery_certs::Credential, root| {
+            let other = Checkpoint { root, ..checkpoint.clone() };
+            Some(other.sign_cose(by).expect("signs").into())
+        };
+        let mut told = Evidence {
+            receipt: Receipt {
+                cose: cose(&world.seal, checkpoint.root),
+                leaf,
+                index: 0,
+                proof: Vec::new(),
+                checkpoint: checkpoint.sign(&world.seal).expect("signs"),
+            },
+            ..good
+        };
+        match bend {
+            Bend::Agency => told.agency = "b.gov.cn".parse().expect("a name"),
+            Bend::Index(index) => told.receipt.index = *index,
+            Bend::Proof(count) => told.receipt.proof = vec![Digest::of(b"x"); *count],
+            Bend::Cose(0) => told.receipt.cose = None,
+            Bend::Cose(1) => told.receipt.cose = Some(b"junk".to_vec().into()),
+            Bend::Cose(2) => told.receipt.cose = cose(&world.seal, Digest::of(b"other")),
+            Bend::Cose(3) => told.receipt.cose = cose(foreign, checkpoint.root),
+            Bend::Cose(_) => told.receipt.cose = Some(vec![0; MAX_RECEIPT].into()),
+            Bend::Note(at, bit) => {
+                let mut note = told.receipt.checkpoint.clone().into_bytes();
+                let at = at % note.len();
+                note[at] ^= bit;
+                if let Ok(note) = String::from_utf8(note) {
+                    told.receipt.checkpoint = note;
+                }
+            }
+            Bend::Chain(0) => told.chain.truncate(1),
+            Bend::Chain(1) => told.chain.clear(),
+            Bend::Chain(_) => {
+                told.chain = foreign.chain().iter().map(|c| c.der().to_vec().into()).collect();
+            }
+            Bend::Byte(at, bit) => {
+                let mut bytes = told.encode().expect("plain");
+                let at = at % bytes.len();
+                bytes[at] ^= 1 << bit;
+                if let Ok(read) = Evidence::decode(&bytes) {
+                    told = read;
+                }
+            }
+            _ => {}
+        }
+        told
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// A node and an auditor say the same of every receipt, at the same time; and what a node has taken in passes for
+        /// ever after: in the audit of its ledger, beside the document, and in it.
+        #[test]
+        fn what_a_node_takes_in_is_what_an_auditor_accepts(bend in bend(), later in 0i64..86_400) {
+            let world = world();
+            let foreign = Subject::agency(chancery_certs::Profile::Seal, "b.gov.cn".parse().expect("a name"), "B");
+            let foreign = credential(&world.root, &foreign);
+            let told = bent(&world, &foreign, &bend);
+            let (agency, sender) = (world.seal.name().agency(), "b.gov.cn".parse().expect("a name"));
+            let honest = Leaf::decode(&evidence(&world).receipt.leaf).expect("a leaf");
+            let awaited = Awaited {
+                agency,
+                event: Event::ContentConsignment,
+                envelope: honest.envelope,
+                commitment: honest.commitment,
+                sender: &sender,
+            };
+            // The node judges by the seal that its directory names, and keeps that chain.
+            let by = Validation::new(&world.trust, NOW);
+            let taken = || {
+                let seal = LedgerSeal::judge(world.seal.chain(), &by)?;
+                let kept = Evidence {
+                    agency: agency.clone(),
+                    chain: world.seal.chain().iter().map(|c| c.der().to_vec().into()).collect(),
+                    receipt: told.receipt.clone(),
+                    salt: None,
+                };
+                let root = OpenedRoot::open(&kept.receipt, seal.key())?;
+                let verified = kept.judge(&seal, root, NOW)?;
+                awaited.check(&kept.agency, &verified.leaf)?;
+                awaited.check_time(&verified.leaf, NOW)?;
+                Ok::<_, ProtocolError>(kept)
+            };
+            let taken = taken();
+            if matches!(bend, Bend::Nothing | Bend::Cose(0) | Bend::Agency | Bend::Chain(_)) {
+                prop_assert!(taken.is_ok(), "{:?}: {:?}", bend, taken);
+            }
+            let accepted = EvidenceVerifier::new(&by).verify(&told);
+            let fits = accepted.as_ref().is_ok_and(|verified| {
+                awaited.check(&told.agency, &verified.leaf).is_ok()
+                    && awaited.check_time(&verified.leaf, NOW).is_ok()
+            });
+            if fits {
+                prop_assert!(taken.is_ok(), "an auditor accepts what a node does not: {:?}", bend);
+            }
+            let Ok(kept) = taken else { return Ok(()) };
+            let by = Validation::new(&world.trust, NOW + later);
+            let bytes = kept.encode().expect("plain");
+            let read = Evidence::decode(&bytes).expect("it is kept as it is written");
+            prop_assert_eq!(&read, &kept);
+            EvidenceVerifier::new(&by).verify(&read).expect("it passes");
+            if read.receipt.cose.is_some() {
+                let cose = read.to_cose().expect("it has a COSE signature");
+                verify_cose_receipt(&cose, &by).expect("it passes");
+            }
+            // In the ledger of who took it in, beside the submission.
+            let digest = Digest::of(&cbor::encode(&read.receipt).expect("plain"));
+            let entry = |event, evidence| Leaf { event, evidence, counterpart: agency.clone(), ..honest.clone() };
+            let entries = [
+                entry(Event::SubmissionAcceptance, None),
+                entry(Event::EvidenceReceived, Some(digest)),
+            ];
+            let report = crate::audit::tests::audit_by(&foreign, &entries, &by, &[&bytes]);
+            prop_assert_eq!(report.indication, crate::Indication::TotalPassed, "{:?}", report);
+        }
     }
 
     fn told_checkpoint(evidence: &Evidence) -> Checkpoint {

@@ -5,6 +5,7 @@
 mod clerk;
 mod hosts;
 mod network;
+pub mod peer;
 
 pub use clerk::Clerk;
 pub use hosts::{Hosts, ip};
