@@ -105,6 +105,8 @@ impl Parties {
                 ),
             ));
         }
-        not_before(leaf.time, self.created).map_err(|error| judge_evidence(&error, agency.as_str()))
+        // The document's time is by its signer's clock, for which there is room of its own.
+        not_before(leaf.time, self.created.saturating_sub(CLOCK_TOLERANCE))
+            .map_err(|error| judge_evidence(&error, agency.as_str()))
     }
 }

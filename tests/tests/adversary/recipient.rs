@@ -137,8 +137,8 @@ fn a_document_that_leaves_no_room_for_receipts_is_opened_with_them_beside_it() {
         let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
         let connection =
             endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap().await.unwrap();
-        let envelope = fits.header(&world, "c", "b").seal(&seal, unix_now()).unwrap();
-        let answer = offer_large(&connection, envelope, &fits.content).await;
+        let sealed = fits.header(&world, "c", "b").seal(&seal, unix_now()).unwrap();
+        let answer = offer_large(&connection, sealed, &fits.content).await;
         assert!(matches!(answer, PeerMessage::Evidence { .. }), "{answer:?}");
         // One that is larger is sealed by hand: nobody's node would.
         let mut header = fits.document.header().clone();
@@ -153,9 +153,9 @@ fn a_document_that_leaves_no_room_for_receipts_is_opened_with_them_beside_it() {
             [&chancery_protocol::CONTENT_MAGIC[..], fits.salt.as_bytes(), &length, large.bytes()];
         let content = seal_bytes(&fits.key, &plain.concat());
         let commitment = chancery_protocol::commit_to_document(&fits.salt, &large.id());
-        let envelope = envelope(&world, "c", "b", &content, &fits.key, commitment);
-        let envelope = envelope.seal(&seal, unix_now()).unwrap();
-        let answer = offer_large(&connection, envelope, &content).await;
+        let header = envelope(&world, "c", "b", &content, &fits.key, commitment);
+        let sealed = header.seal(&seal, unix_now()).unwrap();
+        let answer = offer_large(&connection, sealed, &content).await;
         assert!(matches!(&answer, PeerMessage::Refuse(r) if r.code == "CHY-5040"), "{answer:?}");
     });
     world.clerk("b", &format!("open {} --out got", fits.document.id())).ok();
@@ -239,7 +239,7 @@ fn who_has_no_part_in_a_document_attests_nothing_of_it() {
     let name = |agency: &str| format!("{agency}.zj.gov.cn").parse().unwrap();
     let of = |event, other: &str| Leaf { event, counterpart: name(other), ..leaf.clone() };
     let forged = world.path("got/evidence/forged.evidence");
-    let mut verdict = |agency: &str, leaf: Leaf| {
+    let verdict = |agency: &str, leaf: Leaf| {
         std::fs::write(&forged, evidence(agency, &leaf)).unwrap();
         let answer = world.run("--json verify got --anchor root/ca.pem");
         std::fs::remove_file(&forged).unwrap();
