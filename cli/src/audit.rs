@@ -21,7 +21,6 @@ use chancery_protocol::{
 
 use crate::{
     failure::Failure,
-    keys::read_chain,
     output::{Output, time},
     source::{Folder, Remark, Source, is_left_behind, shown_name},
     trust::{MaterialArgs, TrustArgs},
@@ -203,10 +202,8 @@ fn collect_held(path: &Path, held: &mut Vec<Held>) -> Result<(), Failure> {
     }
     // An export is held by the agency whose ledger it is; anything else by whoever gave it.
     let seal = path.join("seal.pem");
-    let holder = match seal.exists() {
-        true => read_chain(&seal)?.first().map(|c| c.subject().to_owned()),
-        false => None,
-    };
+    let seal = seal.exists().then(|| Folder::new(path.to_owned()).seal().ok()).flatten();
+    let holder = seal.and_then(|chain| Some(chain.first()?.subject().to_owned()));
     let holder = holder.unwrap_or_else(|| path.display().to_string());
     for (folder, what) in [("evidence", false), ("seen", true)] {
         for file in files_in(&path.join(folder))? {

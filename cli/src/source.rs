@@ -5,12 +5,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use chancery_certs::Certificate;
+use chancery_certs::{Certificate, decode_pem_chain};
 use chancery_crypto::cbor;
 use chancery_node::{DataFolder, KeptCosignature, NodeError, read_file};
 use chancery_protocol::tile::{TILE_WIDTH, entries_path, history_path, tile_path};
 
-use crate::{failure::Failure, keys::read_chain, verify::files_in};
+use crate::{failure::Failure, verify::files_in};
 
 /// Files that desktops and version control leave in folders, besides those whose names begin with a dot.
 const LEFT_BEHIND: [&str; 5] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"];
@@ -107,11 +107,17 @@ impl Folder {
     /// holds is explained by nothing.
     fn chain(&self, name: &str) -> Result<Vec<Certificate>, Failure> {
         let path = self.path.join(name);
-        let (chain, bytes) = (read_chain(&path)?, read_file(&path)?);
+        let bytes = read_file(&path)?;
+        let blocks = plain_blocks(&String::from_utf8_lossy(&bytes));
+        let chain = decode_pem_chain(match bytes.first() {
+            // A certificate in DER.
+            Some(0x30) => &bytes,
+            _ => blocks.as_bytes(),
+        });
+        let chain = chain.map_err(|e| Failure::from(e).at(&path))?;
         let plain = chancery_certs::encode_pem_chain(&chain);
         if bytes != plain.as_bytes() {
-            let read = String::from_utf8_lossy(&bytes);
-            self.remark(match plain_blocks(&read) == plain {
+            self.remark(match blocks == plain {
                 true => Remark::Note(
                     format!("{name} holds more than its certificates; it means nothing"),
                     format!("{name} 除证书外还有其他文字，不影响结论"),

@@ -142,7 +142,9 @@ fn a_document_that_leaves_no_room_for_receipts_is_opened_with_them_beside_it() {
         assert!(matches!(answer, PeerMessage::Evidence { .. }), "{answer:?}");
         // One that is larger is sealed by hand: nobody's node would.
         let mut header = fits.document.header().clone();
-        header.fields.insert("more".into(), "x".repeat(20_000));
+        for n in 0..5 {
+            header.fields.insert(format!("more{n}"), "x".repeat(4000));
+        }
         let officer = chancery_tests::peer::officer_of(&world, "c");
         let commitment = chancery_crypto::Commitment::Approval;
         let large =
@@ -183,14 +185,12 @@ fn a_receipt_that_no_auditor_would_accept_does_not_end_a_delivery_and_harms_no_l
         let receipt = match n {
             0 => receipt(&Leaf { time: 4_102_444_800, ..good }, &seal, None),
             1 => receipt(&Leaf { time: 0, ..good }, &seal, None),
-            2 => receipt(&Leaf { time: -1, ..good }, &seal, None),
-            3 => receipt(&good, &seal, Some(b"junk".to_vec())),
-            4 => receipt(&good, &seal, over(&seal, Digest::of(b"another root")).ok()),
-            5 => receipt(&good, &seal, over(&foreign, root).ok()),
-            6 => {
+            2 => receipt(&good, &seal, Some(b"junk".to_vec())),
+            3 => receipt(&good, &seal, over(&seal, Digest::of(b"another root")).ok()),
+            4 => {
                 receipt(&Leaf { counterpart: "b.zj.gov.cn".parse().unwrap(), ..good }, &seal, None)
             }
-            7 => receipt(&good, &foreign, None),
+            5 => receipt(&good, &foreign, None),
             _ => receipt(&good, &seal, over(&seal, root).ok()),
         };
         PeerMessage::Evidence { receipt }
@@ -200,8 +200,8 @@ fn a_receipt_that_no_auditor_would_accept_does_not_end_a_delivery_and_harms_no_l
     let id = world.send("a", "c", "n.txt", "Once", &[]);
     world.wait("the delivery", 120, |w| w.pending("a") == 0);
     let log = world.log("a");
-    assert_eq!(log.matches("receipt is not taken").count(), 8, "{log}");
-    assert_eq!(log.matches("CHY-3040").count(), 3, "three times are not proven: {log}");
+    assert_eq!(log.matches("receipt is not taken").count(), 6, "{log}");
+    assert!(log.matches("code=\"CHY-3040\"").count() == 2, "two times are not proven: {log}");
     assert_eq!(world.list("a", "outbox")[0]["deliveries"][0]["state"], "delivered");
     // What it took in, everybody accepts: for what it holds, and of its ledger.
     world.clerk("a", &format!("open {id} --out got")).ok();
