@@ -11,7 +11,7 @@ use chancery_certs::{
 use chancery_crypto::{Algorithm, CoseMessage, CoseSign, Kem, KemPrivateKey, SigningKey, cbor};
 use chancery_protocol::{
     ContentOpener, EnvelopeHeader, Evidence, FileOpener, ForkProof, Indication, KeptCheckpoint, Leaf,
-    LogKey, Manifest, ProtocolError, SignedCheckpoint, SignedDocument, Validation, WitnessStatement, decode_frame, encrypted_head_len,
+    LogKey, Manifest, ProtocolError, SeenCheckpoint, SignedCheckpoint, SignedDocument, Validation, WitnessStatement, decode_frame, encrypted_head_len,
     tile::{self, Tile},
     verify_cms, verify_cose_receipt, verify_document,
 };
@@ -177,6 +177,9 @@ pub fn ledger(data: &[u8]) {
     drop((WitnessStatement::open(data, &TRUST, NOW), verify_cose_receipt(data, &Validation::new(&TRUST, NOW))));
     if let Ok(proof) = ForkProof::decode(data) {
         assert!(proof.verify(&TRUST, NOW).is_err());
+    }
+    if let Ok(seen) = SeenCheckpoint::decode(data) {
+        drop(seen.sealed.open_then(&seen.agency, &Validation::new(&TRUST, NOW)));
     }
     if let Ok(evidence) = Evidence::decode(data) {
         drop(evidence.verify(&TRUST, NOW));

@@ -198,9 +198,15 @@ impl SeenCheckpoint {
     /// Reads a file. Nothing is verified yet.
     ///
     /// # Errors
-    /// [`ProtocolError::Crypto`] when the bytes are no such checkpoint.
+    /// [`ProtocolError`] when the bytes are no such checkpoint in the form in which it is written.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
-        Ok(cbor::decode(bytes)?)
+        let seen: Self = cbor::decode(bytes)?;
+        // The reader takes a byte string for a text.
+        if seen.encode()? != bytes {
+            let why = "it is not in the form in which it is written";
+            return Err(ProtocolError::Checkpoint(why.into()));
+        }
+        Ok(seen)
     }
 
     /// The size of the tree that it speaks of.
