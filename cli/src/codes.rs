@@ -122,6 +122,9 @@ pub const CODES: &[Code] = &[
     code("CHY-3017", ["the header of an encrypted file was altered", "加密文件的文件头被改动"],
         ["Nothing was written. Ask the sender for the file again.", "未写入任何内容。请向发送方重新索取。"]),
 
+    code("CHY-3040", ["the time of an evidence is not proven", "证据的时间未得到证明"],
+        ["Compare the clocks of the agencies; nothing is taken for false by it.", "请核对各机关的时钟；这并不表示内容不实。"]),
+
     code("CHY-4001", ["a file or socket cannot be used", "文件或套接字无法使用"],
         ["Check that the path exists and that you may use it.", "请确认路径存在且有权限；若是套接字，请确认节点已启动。"]),
     code("CHY-4002", ["the configuration is not right", "配置有误"],
@@ -198,6 +201,8 @@ pub const CODES: &[Code] = &[
         ["Ask the peer's operator for more room; delivery goes on by itself until it expires.", "请联系对方运维人员扩充配额；过期之前投递会自动继续。"]),
     code("CHY-5012", ["the peer's disk is nearly full", "对方磁盘将满"],
         ["Tell the peer's operator; delivery goes on by itself.", "请通知对方运维人员；投递会自动继续。"]),
+    code("CHY-5040", ["the content of an envelope does not open, or is not what the envelope says", "信封内容无法打开，或与信封所载不符"],
+        ["Nothing was taken in. Send the document again; if it happens again, tell the sending node's operator.", "对方未接收任何内容。请重新发送；如再次出现，请告知发送节点的运维人员。"]),
     code("CHY-6000", ["the command is not right", "命令有误"],
         ["Correct the command; `chancery help` shows examples.", "请更正命令；chancery help 有示例。"]),
     code("CHY-6001", ["the node gave an answer that does not belong to the request", "节点的应答与请求不符"],

@@ -15,9 +15,9 @@ use chancery_crypto::{
 };
 use chancery_protocol::{
     CheckedEvidence, ContentOpener, EnvelopeHeader, Evidence, EvidenceVerifier, FileOpener,
-    ForkProof, HeldReceipt, Indication, KeptCheckpoint, Leaf, LedgerAudit, LogKey, Manifest,
-    ProtocolError, PurgeOrder, SignedCheckpoint, SignedDocument, Validation, WitnessKey,
-    WitnessStatement, decode_frame, encrypted_head_len,
+    ForkProof, Held, HeldItem, Indication, KeptCheckpoint, Leaf, LedgerAudit, LogKey, Manifest,
+    ProtocolError, PurgeOrder, SeenCheckpoint, SignedCheckpoint, SignedDocument, Validation,
+    WitnessKey, WitnessStatement, decode_frame, encrypted_head_len,
     tile::{self, Tile},
     verify_cms, verify_cose_receipt, verify_document,
 };
@@ -186,6 +186,9 @@ pub fn ledger(data: &[u8]) {
     ));
     if let Ok(proof) = ForkProof::decode(data) {
         assert!(proof.verify(&TRUST, NOW).is_err());
+    }
+    if let Ok(seen) = SeenCheckpoint::decode(data) {
+        drop(seen.sealed.open_then(&seen.agency, &Validation::new(&TRUST, NOW)));
     }
     if let Ok(evidence) = Evidence::decode(data) {
         drop(evidence.verify(&TRUST, NOW));

@@ -10,7 +10,7 @@ use chancery_certs::Certificate;
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
     EnvelopeHeader, EnvelopeId, Event, Evidence, ForkProof, KeptCheckpoint, Leaf, LedgerAudit,
-    LogKey, SignedCheckpoint, Validation, merkle,
+    LogKey, SeenCheckpoint, SignedCheckpoint, Validation, merkle,
 };
 use serde_bytes::ByteBuf;
 
@@ -543,6 +543,16 @@ impl LedgerImport {
     pub fn fork(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
         let proof = ForkProof::decode(bytes)?;
         self.builder.put(Table::Forks, &witness::fork_key(&proof), bytes)
+    }
+
+    /// Takes in a checkpoint of another ledger that was seen.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Protocol`] when it cannot be read.
+    pub fn seen(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+        let seen = SeenCheckpoint::decode(bytes)?;
+        let key = witness::waiting_key(&seen.agency, seen.size()?);
+        self.builder.put(Table::Peers, &key, &cbor::encode(&seen.sealed)?)
     }
 
     /// Takes in a witness's cosignature or an order: the table and key under which a node keeps it, and its

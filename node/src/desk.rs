@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chancery_crypto::cbor;
-use chancery_protocol::{Act, DocumentId, EnvelopeId, Event, Leaf};
+use chancery_crypto::{CborError, CryptoError, cbor};
+use chancery_protocol::{Act, DocumentId, EnvelopeId, Event, Leaf, MAX_FRAME, ProtocolError};
 
 use crate::{
     NodeError,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Characters of a title in a step of a trace.
 const NOTE: usize = 120;
+/// The largest document that is handed out with receipts in it: it goes through one message.
+const MAX_HANDED_OUT: usize = MAX_FRAME - 4096;
 /// Documents of each direction that a search looks at, newest first.
 const MAX_SEARCHED: usize = 10_000;
 
@@ -221,7 +223,8 @@ pub fn deliveries(shared: &Shared, head: &OpenedHead) -> Result<Vec<DeliveryView
     Ok(out)
 }
 
-/// The document with the receipts of ledgers in it (RFC 9942), and all evidence as files beside it.
+/// The document with the receipts of ledgers in it (RFC 9942), as far as there is room for them, and all evidence as files
+/// beside it.
 pub fn proven(
     shared: &Shared,
     head: &OpenedHead,
@@ -243,7 +246,12 @@ pub fn proven(
             receipts.push(evidence.to_cose()?);
         }
     }
-    let document = head.document.clone().with_receipts(receipts)?;
+    let document = match head.document.clone().with_receipts(receipts) {
+        // All of them lie beside it, and what was taken in can be opened.
+        Err(ProtocolError::Crypto(CryptoError::Cbor(CborError::TooLarge(..)))) => None,
+        document => Some(document?).filter(|document| document.bytes().len() <= MAX_HANDED_OUT),
+    };
+    let document = document.as_ref().unwrap_or(&head.document);
     Ok((document.bytes().to_vec(), files))
 }
 

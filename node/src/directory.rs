@@ -25,7 +25,6 @@ pub struct Peer {
     /// The last second in which that key may be used.
     pub encryption_expires: i64,
     pub seal_chain: Vec<Certificate>,
-    pub log_key: LogKey,
 }
 
 /// A verified directory.
@@ -164,14 +163,14 @@ fn open_card(
         )));
     }
     let seal = seal_chain.first().ok_or(chancery_certs::CertError::NoCertificate)?;
-    let log_key = LogKey::of_seal(seal)?;
+    // A seal that can sign no ledger is none of an agency's.
+    LogKey::of_seal(seal)?;
     let peer = Peer {
         display: card.display,
         address: card.address,
         via: card.via,
         encryption: statement.key.prepare()?,
         encryption_expires: statement.not_after,
-        log_key,
         seal_chain,
     };
     Ok((card.agency, peer))
@@ -188,8 +187,6 @@ mod tests {
     fn view(agencies: &[(&str, Option<&str>)]) -> DirectoryView {
         let key = chancery_crypto::KemPrivateKey::generate(chancery_crypto::Kem::X25519);
         let encryption = key.public_key().prepare().expect("a key");
-        let seal = chancery_crypto::SigningKey::generate(chancery_crypto::Algorithm::EdDsa);
-        let seal = seal.expect("random bytes").public_key();
         let peers = agencies.iter().map(|(agency, via)| {
             let name: AgencyName = agency.parse().expect("a name");
             let peer = Peer {
@@ -199,7 +196,6 @@ mod tests {
                 encryption: encryption.clone(),
                 encryption_expires: 0,
                 seal_chain: Vec::new(),
-                log_key: LogKey::new("x", &seal).expect("a key"),
             };
             (name, Arc::new(peer))
         });

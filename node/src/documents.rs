@@ -10,8 +10,8 @@ use chancery_certs::{AgencyName, Certificate, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, cbor};
 use chancery_protocol::{
     Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
-    Indication, Leaf, Opening, Recipient, SignedDocument, VerificationReport, commit_to_document,
-    recipient_info,
+    Indication, Leaf, Opening, ProtocolError, Recipient, SignedDocument, VerificationReport,
+    check_inside, commit_to_document, recipient_info,
 };
 use serde::{Deserialize, Serialize};
 
@@ -417,6 +417,19 @@ impl SealedSubmission {
     }
 }
 
+/// Unwraps the content key of an envelope that came in.
+///
+/// # Errors
+/// [`ProtocolError`] when it is not for this agency, or under no key that it has or had.
+pub fn unwrap_for(shared: &Shared, header: &EnvelopeHeader) -> Result<ContentKey, ProtocolError> {
+    let identity = &shared.identity;
+    let wrapped = header.key_for(&identity.agency).ok_or_else(|| {
+        ProtocolError::Envelope(format!("it holds no key for {}", identity.agency))
+    })?;
+    let info = recipient_info(&header.sender, &identity.agency);
+    Ok(identity.encryption().unwrap(wrapped, &info)?)
+}
+
 /// Starts reading the plaintext of a kept envelope.
 pub fn read_plain(
     shared: &Shared,
@@ -428,15 +441,9 @@ pub fn read_plain(
         return Err(NodeError::Purged(id.to_string()));
     }
     let (_, header) = record.header()?;
-    let keys = identity.encryption();
     let key = match &record.own_key {
-        Some(own) => keys.open_own(own, header.commitment.as_bytes())?,
-        None => {
-            let wrapped = header.key_for(&identity.agency).ok_or_else(|| {
-                NodeError::Damaged(format!("envelope {id} is not for this agency"))
-            })?;
-            keys.unwrap(wrapped, &recipient_info(&header.sender, &identity.agency))?
-        }
+        Some(own) => identity.encryption().open_own(own, header.commitment.as_bytes())?,
+        None => unwrap_for(shared, &header)?,
     };
     let cipher = shared.content.read(&*shared.store, id, record.in_file)?;
     PlainReader::new(&key, cipher, header.size)
@@ -514,19 +521,8 @@ fn peek(
     }
     let cut = || NodeError::Damaged(format!("the content of {id} ends before its document"));
     let (document, salt) = document.zip(opener.salt().copied()).ok_or_else(cut)?;
-    // The sender vouched for the commitment in the sealed header and in our ledger: a document
-    // that does not fit it would make every receipt worthless.
-    if commit_to_document(&salt, &document.id()) != header.commitment {
-        let why = "the document inside is not the one that the envelope commits to";
-        return Err(chancery_protocol::ProtocolError::Envelope(why.into()).into());
-    }
-    // Whoever has a genuine document of another agency could hand it on in an envelope of its own: it would look as
-    // if that agency had sent it here.
-    let (inner, own) = (document.header(), &shared.identity.agency);
-    if inner.from != header.sender || (record.incoming && !inner.recipients().contains(&own)) {
-        let why = format!("it is of {} and holds a document of {}", header.sender, inner.from);
-        return Err(chancery_protocol::ProtocolError::Envelope(why).into());
-    }
+    let recipient = record.incoming.then_some(&shared.identity.agency);
+    check_inside(&header, recipient, &salt, &document)?;
     Ok((record, salt, document))
 }
 
@@ -547,6 +543,15 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
     });
     shared.heads.put(head.clone());
     Ok(head)
+}
+
+/// Puts what came in and was opened into the index, together with its record. A withdrawal waits for those who index: it
+/// acts, and is verified before that.
+pub fn index_opened(batch: &mut Batch, id: &EnvelopeId, document: &SignedDocument) {
+    match Act::of(&document.header().kind) {
+        Some(Act::Withdraw) => batch.put(Table::Unindexed, *id.digest().as_bytes(), []),
+        _ => index(batch, id, document.header(), &document.id()),
+    }
 }
 
 /// Puts up to `limit` envelopes that came in into the index. Returns how many it looked at.

@@ -250,6 +250,7 @@ pub fn protocol_code(error: &ProtocolError) -> &'static str {
         ProtocolError::Checkpoint(_) => "CHY-3005",
         ProtocolError::Proof(_) => "CHY-3006",
         ProtocolError::Receipt(_) => "CHY-3007",
+        ProtocolError::Time(_) => "CHY-3040",
         ProtocolError::Container(_) => "CHY-3009",
         ProtocolError::EncryptedFile(e) => match e {
             EncryptedFileError::Format(_) => "CHY-3010",
@@ -319,6 +320,9 @@ pub fn protocol_remedy(error: &ProtocolError) -> &'static str {
         }
         ProtocolError::Envelope(_) | ProtocolError::Message(_) => {
             "Report it to the operator of the sending node."
+        }
+        ProtocolError::Time(_) => {
+            "Compare the clocks of the agencies; nothing is taken for false by it."
         }
         ProtocolError::Container(_) => {
             "Ask for the container again, or for the documents in another form."

@@ -88,6 +88,14 @@ impl<'a> LedgerFiles<'a> {
         witness::forks(self.tables)
     }
 
+    /// The checkpoints of other ledgers that this agency has seen, in receipts and as a witness, with their files' names.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Damaged`] when one cannot be read.
+    pub fn seen(&self) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
+        witness::seen(self.tables)
+    }
+
     /// A bundle of entries; none beyond the last.
     ///
     /// # Errors
@@ -224,6 +232,9 @@ impl<'a> LedgerFiles<'a> {
         }
         for (name, proof) in self.forks()? {
             file(format!("forks/{name}"), proof)?;
+        }
+        for (name, seen) in self.seen()? {
+            file(format!("seen/{name}"), seen)?;
         }
         let (size, mut orders) = (self.size(), HashSet::new());
         for bundle in 0..size.div_ceil(WIDTH) {

@@ -42,6 +42,7 @@ pub struct Metrics {
     received: Counter,
     received_bytes: Counter,
     refused: Family<Code, Counter>,
+    receipts: Family<Code, Counter>,
     ended: Family<State, Counter>,
     delivery: Histogram,
     requests: Family<Status, Counter>,
@@ -67,6 +68,7 @@ impl Default for Metrics {
             received: Counter::default(),
             received_bytes: Counter::default(),
             refused: Family::default(),
+            receipts: Family::default(),
             ended: Family::default(),
             delivery: Histogram::new(SECONDS),
             requests: Family::default(),
@@ -93,6 +95,8 @@ impl Metrics {
         r.register_with_unit("received", text, Unit::Bytes, self.received_bytes.clone());
         let text = "Offers of peers that were refused or put off, by code";
         r.register("offers_refused", text, self.refused.clone());
+        let text = "Receipts of peers that were not taken, by code";
+        r.register("receipts_not_taken", text, self.receipts.clone());
         let text = "Deliveries that have ended, by how";
         r.register("deliveries_ended", text, self.ended.clone());
         let text = "From taking a document in to the recipient's evidence";
@@ -125,6 +129,11 @@ impl Metrics {
     /// An offer was not taken.
     pub fn refused(&self, code: &str) {
         self.refused.get_or_create(&Code { code: code.to_owned() }).inc();
+    }
+
+    /// A peer's receipt was not in order.
+    pub fn receipt_not_taken(&self, code: &str) {
+        self.receipts.get_or_create(&Code { code: code.to_owned() }).inc();
     }
 
     /// A delivery has ended, after so many seconds if with evidence.

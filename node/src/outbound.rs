@@ -13,8 +13,9 @@ use bytes::Bytes;
 use chancery_certs::AgencyName;
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
-    AttemptEnd, Courier, EnvelopeHeader, EnvelopeId, Event, Flight, Leaf, OutboundAction,
-    PeerMessage, Receipt, Refusal, decode_frame, encode_frame, on_reply, retry_delay,
+    AttemptEnd, Awaited, Courier, EnvelopeHeader, EnvelopeId, Event, Evidence, Flight, Leaf,
+    OutboundAction, PeerMessage, Receipt, Refusal, decode_frame, encode_frame, on_reply,
+    retry_delay,
 };
 use quinn::Connection;
 use tokio::{task::JoinSet, time::Instant};
@@ -23,6 +24,7 @@ use crate::{
     Batch, Commit, NodeError,
     content::{Ciphertext, drop_cached},
     endpoint,
+    error::protocol_code,
     files::{Source, blocking},
     inbound,
     ledger::receipt_key,
@@ -516,7 +518,8 @@ impl Pieces {
 }
 
 /// Checks a receipt: that it is of this envelope and event, given to its sender, under the seal that the
-/// directory names. Gives it as it is kept, with what is to be remembered of the ledger that it comes from.
+/// directory names, and that an auditor will find all of it in order. Gives it as it is kept, with what is to be remembered
+/// of the ledger that it comes from. What is not in order puts the delivery off, and does not end it.
 fn check(
     shared: &Shared,
     agency: &AgencyName,
@@ -525,19 +528,26 @@ fn check(
     event: Event,
 ) -> Result<(ReceivedEvidence, Batch), NodeError> {
     let entry = shared.directory()?.peer(agency)?;
-    let verified = receipt.verify_under(shared.opened.open(&receipt.checkpoint, &entry)?)?;
-    let leaf = &verified.leaf;
-    let fits = leaf.event == event
-        && leaf.envelope == parcel.id
-        && leaf.commitment == parcel.header.commitment
-        && leaf.counterpart == parcel.header.sender;
-    if !fits {
-        let why = "it is for something else".to_owned();
-        return Err(chancery_protocol::ProtocolError::Receipt(why).into());
-    }
+    let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
+    let evidence = Evidence { agency: agency.clone(), receipt, chain, salt: None };
+    let header = &parcel.header;
+    let judged = shared.opened.judge(shared, &evidence, &entry).and_then(|verified| {
+        let (envelope, commitment) = (parcel.id, header.commitment);
+        let awaited = Awaited { agency, event, envelope, commitment, sender: &header.sender };
+        awaited.check(agency, &verified.leaf)?;
+        awaited.check_time(&verified.leaf, header.created)?;
+        Ok(verified)
+    });
+    let verified = judged.inspect_err(|error| {
+        shared.metrics.receipt_not_taken(protocol_code(error));
+        tracing::error!(
+            envelope = %parcel.id, peer = %agency, %error, code = protocol_code(error),
+            "the peer's receipt is not taken; the delivery is put off"
+        );
+    })?;
     let mut seen = Batch::default();
     witness::remember(shared, agency, &entry.seal_chain, &verified.checkpoint, &mut seen)?;
-    let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
+    let Evidence { receipt, chain, .. } = evidence;
     Ok((ReceivedEvidence { receipt, chain }, seen))
 }
 

@@ -34,7 +34,7 @@ use crate::{
     queue::Outbound,
     store::{Batch, Store, Table},
     unix_now,
-    witness::{OpenedNotes, PeerLedgers, Witness},
+    witness::{OpenedRoots, PeerLedgers, Witness},
 };
 
 /// The key of the directory in use, in [`Table::Meta`].
@@ -63,8 +63,8 @@ pub struct Shared {
     /// What went out a moment ago.
     pub fresh: FreshEnvelopes,
     pub heads: OpenedHeads,
-    /// The peers' checkpoints that were opened last.
-    pub opened: OpenedNotes,
+    /// The peers' sealed roots that were opened last.
+    pub opened: OpenedRoots,
     /// What is known of the peers' ledgers.
     pub seen: Mutex<PeerLedgers>,
     /// What this node cosigns with.
@@ -125,7 +125,7 @@ impl Shared {
             outbound: Outbound::default(),
             fresh: FreshEnvelopes::default(),
             heads: OpenedHeads::default(),
-            opened: OpenedNotes::default(),
+            opened: OpenedRoots::default(),
             seen: Mutex::default(),
             witness,
             concluded: broadcast::Sender::new(4096),

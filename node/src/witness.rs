@@ -11,8 +11,9 @@ use std::{
 use chancery_certs::{AgencyName, Certificate, MAX_DIRECTORY};
 use chancery_crypto::{Algorithm, SigningKey, cbor};
 use chancery_protocol::{
-    Consistency, ForkProof, Growth, LogKey, PeerMessage, ProtocolError, SealedNote,
-    SignedCheckpoint, WitnessKey, WitnessStatement, decode_frame, encode_frame,
+    Consistency, Evidence, ForkProof, Growth, LedgerSeal, LogKey, OpenedRoot, PeerMessage,
+    ProtocolError, SealedNote, SeenCheckpoint, SignedCheckpoint, Validation, VerifiedReceipt,
+    WitnessKey, WitnessStatement, decode_frame, encode_frame,
 };
 use quinn::{Connection, RecvStream, SendStream};
 use serde_bytes::ByteBuf;
@@ -35,8 +36,10 @@ use crate::{
 const MAX_WAITING: usize = 64;
 /// The most fork proofs that are kept of one peer: one says it all, and a peer must not fill the disk.
 const MAX_FORKS: usize = 64;
-/// Peers whose last checkpoint is remembered.
+/// Peers whose last sealed root is remembered.
 const MAX_OPENED: usize = 1024;
+/// For how many seconds a seal whose path was validated is taken for valid.
+const SEAL_VALID: i64 = 60;
 /// The most peers that are being asked at once.
 const MAX_ASKED: usize = 256;
 /// The most directories that are arriving at once: reading one takes several times its size.
@@ -102,27 +105,66 @@ impl PeerLedger {
     }
 }
 
-/// The checkpoint of each peer that was opened last, with the seal's certificate by which it was. The receipts of one
-/// batch come one after the other under one checkpoint, whose signature is checked once.
+/// The sealed root of each peer that was opened last, with the seal by which it was. The receipts of one batch come one
+/// after the other under one root, whose signatures are verified once; so is the path of a seal, for a while.
 #[derive(Debug, Default)]
-pub struct OpenedNotes(Mutex<HashMap<Vec<u8>, SignedCheckpoint>>);
+pub struct OpenedRoots(Mutex<HashMap<Vec<u8>, Opened>>);
 
-impl OpenedNotes {
-    /// Opens a checkpoint under the seal that the directory names.
-    pub fn open(&self, note: &str, peer: &Peer) -> Result<SignedCheckpoint, NodeError> {
+#[derive(Debug, Clone)]
+struct Opened {
+    seal: LedgerSeal,
+    /// When the seal's path was validated, and by which directory's revocation lists.
+    since: i64,
+    directory: u64,
+    root: Option<OpenedRoot>,
+}
+
+impl OpenedRoots {
+    /// Judges a peer's receipt as an auditor will, under the seal that the directory names.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what does not hold.
+    pub fn judge(
+        &self,
+        shared: &Shared,
+        evidence: &Evidence,
+        peer: &Peer,
+    ) -> Result<VerifiedReceipt, ProtocolError> {
+        let (now, directory) = (unix_now(), shared.directory_version());
         // A renewed seal has another certificate: nothing that the old one signed is taken for it.
-        let seal = peer.seal_chain.first().map(|seal| seal.der().to_vec()).unwrap_or_default();
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&seal).cloned();
-        if let Some(known) = known.filter(|known| known.note == note) {
-            return Ok(known);
-        }
-        let opened = SignedCheckpoint::open(note, &peer.log_key)?;
+        let key = peer.seal_chain.first().map(|seal| seal.der().to_vec()).unwrap_or_default();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let valid = known.filter(|known| {
+            known.directory == directory && (0..SEAL_VALID).contains(&(now - known.since))
+        });
+        let mut opened = match valid {
+            Some(known) => known,
+            None => {
+                let crls = shared.crls();
+                let by = Validation { crls: &crls, ..Validation::new(&shared.identity.trust, now) };
+                let seal = match LedgerSeal::judge(&peer.seal_chain, &by)? {
+                    // Lists that do not cover it, or are out of date, leave it open for an auditor; delivery goes on.
+                    seal if seal.is_open() => {
+                        let by = Validation::new(&shared.identity.trust, now);
+                        LedgerSeal::judge(&peer.seal_chain, &by)?
+                    }
+                    seal => seal,
+                };
+                Opened { seal, since: now, directory, root: None }
+            }
+        };
+        let root = match opened.root.take().filter(|root| root.is_of(&evidence.receipt)) {
+            Some(root) => root,
+            None => OpenedRoot::open(&evidence.receipt, opened.seal.key())?,
+        };
+        opened.root = Some(root.clone());
+        let verified = evidence.judge(&opened.seal, root, now);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_OPENED {
             all.clear();
         }
-        all.insert(seal, opened.clone());
-        Ok(opened)
+        all.insert(key, opened);
+        verified
     }
 }
 
@@ -509,4 +551,31 @@ pub fn forks(store: &(impl Read + ?Sized)) -> Result<Vec<(String, Vec<u8>)>, Nod
         Ok((format!("{}-{}.fork", proof.agency, proof.growth.old_size), bytes))
     });
     named.collect()
+}
+
+/// The checkpoints of other ledgers that were seen, as file names and bytes: the newest of each that was proved and
+/// cosigned, and those of receipts that are not proved yet.
+pub fn seen(store: &(impl Read + ?Sized)) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
+    let mut all = BTreeMap::new();
+    for row in crate::export::rows(store, Table::Peers) {
+        let (key, value) = row?;
+        let (agency, _) = split_key(&key)
+            .ok_or_else(|| NodeError::Damaged("what was seen of a peer has a wrong key".into()))?;
+        let sealed: SealedNote = cbor::decode(&value)?;
+        // Notes kept by the first version have no chain, and prove nothing to others.
+        if sealed.chain.is_empty() {
+            continue;
+        }
+        let seen = SeenCheckpoint { agency, sealed };
+        let name = format!("{}-{}.seen", seen.agency, seen.size()?);
+        all.insert(name, seen.encode()?);
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// The peer of a key in [`Table::Peers`], and what follows its name.
+fn split_key(key: &[u8]) -> Option<(AgencyName, &[u8])> {
+    let end = key.iter().position(|byte| *byte <= 1)?;
+    let (agency, rest) = key.split_at(end);
+    Some((std::str::from_utf8(agency).ok()?.parse().ok()?, rest))
 }

@@ -95,7 +95,7 @@ pub struct OpenedEnvelope {
     pub chain: Vec<Certificate>,
 }
 
-fn bad(what: impl Into<String>) -> ProtocolError {
+pub(crate) fn bad(what: impl Into<String>) -> ProtocolError {
     ProtocolError::Envelope(what.into())
 }
 

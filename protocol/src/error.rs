@@ -36,6 +36,9 @@ pub enum ProtocolError {
     /// A receipt does not say what it should.
     #[error("the receipt is not acceptable: {0}")]
     Receipt(String),
+    /// Evidence is genuine, and the time that it gives cannot be right here: whose clock is wrong, it does not show.
+    #[error("the time is not proven: {0}")]
+    Time(String),
     /// A peer or client sent a message that does not belong here.
     #[error("the message is not acceptable: {0}")]
     Message(String),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How far a claimed time may lie ahead of another clock, in seconds.
-const CLOCK_TOLERANCE: i64 = 300;
+pub(crate) const CLOCK_TOLERANCE: i64 = 300;
 
 /// What a validation goes by.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +77,7 @@ pub fn verify_document(
 /// evidence files are added to the report by the caller, who has
 /// their bytes.
 pub fn verify_document_by(document: &SignedDocument, by: &Validation<'_>) -> VerificationReport {
-    let mut report = VerificationReport::new(Some(document.id()), by.at);
+    let mut report = VerificationReport::new(Some(document), by.at);
     let judge = |at| Judge { source: Source::Cose(document, at), by }.signature();
     for (index, signature) in document.cose().signatures().iter().enumerate() {
         let mut one = judge(SignatureAt::Signature(index));

@@ -5,8 +5,8 @@ use chancery_crypto::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DocumentId, Evidence, EvidenceVerifier, Leaf, Part, ProtocolError, Validation, VerifiedReceipt,
-    commit_to_document, verify_cose_receipt,
+    DocumentId, Evidence, EvidenceVerifier, Leaf, Part, ProtocolError, SignedDocument, Validation,
+    VerifiedReceipt, commit_to_document, parties::Parties, verify_cose_receipt,
 };
 
 /// A sentence in English and in Chinese.
@@ -103,6 +103,8 @@ pub enum SubIndication {
     TimestampFailure,
     /// Ours: an evidence does not hold or speaks of something else.
     EvidenceFailure,
+    /// Ours: the time of an evidence or of an entry does not fit other times; whose clock is wrong, it does not show.
+    TimeNotProven,
     /// Ours: the ledger has other entries than its checkpoint says.
     LedgerAltered,
     /// Ours: the ledger has fewer entries than it once gave a receipt for.
@@ -195,6 +197,11 @@ impl SubIndication {
             Self::EvidenceFailure => (
                 "The evidence proves nothing for this document. Ask the agency for the right one.",
                 "该证据不能证明本文件。请向相关机关索取正确的证据。",
+            ),
+            Self::TimeNotProven => (
+                "What it says is genuine, and when it happened is not shown: a clock was wrong, or the time of \
+                 validation lies before it. Compare with other evidence; nothing is taken for false by it.",
+                "内容真实，但发生时间未得到证明：某处时钟有误，或验证时间早于该时间。请与其他证据核对；这并不表示内容不实。",
             ),
             Self::LedgerAltered => (
                 "Entries were changed, added or removed. Keep this copy as proof and inform the \
@@ -365,12 +372,16 @@ pub struct VerificationReport {
     pub findings: Vec<Finding>,
     /// Evidence of delivery.
     pub evidence: Vec<Finding>,
+    /// Who has a part in the document's journey; nobody is known of a container made by others.
+    #[serde(skip)]
+    pub(crate) parties: Option<Parties>,
 }
 
 impl VerificationReport {
-    pub(crate) fn new(document: Option<DocumentId>, at: i64) -> Self {
+    pub(crate) fn new(document: Option<&SignedDocument>, at: i64) -> Self {
         Self {
-            document,
+            document: document.map(SignedDocument::id),
+            parties: document.map(|document| Parties::of(document.header())),
             indication: Indication::TotalPassed,
             sub_indication: None,
             level: Level::B,
@@ -508,19 +519,22 @@ impl VerificationReport {
     ) -> Finding {
         let committed = salt.zip(self.document.as_ref());
         let committed = committed.map(|(salt, document)| commit_to_document(salt, document));
-        if committed == Some(leaf.commitment) {
-            let (event, at) = (leaf.event.name(), rfc3339(leaf.time));
-            Finding::passed(text!(
-                ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
-                ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")
-            ))
-        } else {
+        let Some(parties) = self.parties.as_ref().filter(|_| committed == Some(leaf.commitment))
+        else {
             let text = text!(
                 ("the evidence of {agency} is of another document than this one"),
                 ("{agency} 的证据属于另一份文件")
             );
-            Finding::failed(SubIndication::EvidenceFailure, text)
+            return Finding::failed(SubIndication::EvidenceFailure, text);
+        };
+        if let Err(finding) = parties.may_attest(agency, leaf) {
+            return finding;
         }
+        let (event, at) = (leaf.event.name(), rfc3339(leaf.time));
+        Finding::passed(text!(
+            ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
+            ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")
+        ))
     }
 
     /// Adds the verdict on an evidence file that cannot even be read.
@@ -538,6 +552,13 @@ pub(crate) fn judge_evidence(error: &ProtocolError, agency: &str) -> Finding {
         ProtocolError::Path(path) => Finding::open(
             judge_path(path),
             text!(("the evidence of {agency}: {path}"), ("{agency} 的证据：{}", path.zh)),
+        ),
+        ProtocolError::Time(why) => Finding::open(
+            SubIndication::TimeNotProven,
+            text!(
+                ("the evidence of {agency} is genuine, but its time is not proven: {why}"),
+                ("{agency} 的证据真实，但其时间未得到证明：{why}")
+            ),
         ),
         other => Finding::failed(
             SubIndication::EvidenceFailure,

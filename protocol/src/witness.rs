@@ -7,7 +7,7 @@ use chancery_crypto::{Digest, PublicKey, cbor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::{LogKey, ProtocolError, SignedCheckpoint, WitnessKey, merkle};
+use crate::{Checkpoint, LogKey, ProtocolError, SignedCheckpoint, Validation, WitnessKey, merkle};
 
 /// The content type of a sealed [`WitnessStatement`].
 const STATEMENT: &str = "application/vnd.chancery.witness+cbor";
@@ -136,17 +136,85 @@ impl SealedNote {
         trust: &TrustStore,
         at: i64,
     ) -> Result<SignedCheckpoint, ProtocolError> {
+        let chain = self.read(agency)?;
+        let (seal, above) = chain.split_first().ok_or_else(no_certificate)?;
+        trust.validate(seal, above, at, Purpose::Sign)?;
+        SignedCheckpoint::open(&self.note, &LogKey::of_seal(seal)?)
+    }
+
+    /// The chain, which must be of the agency's seal.
+    fn read(&self, agency: &AgencyName) -> Result<Vec<Certificate>, ProtocolError> {
         let chain = self.chain.iter().map(|der| Certificate::from_der(der));
         let chain = chain.collect::<Result<Vec<_>, _>>()?;
-        let (seal, above) = chain
-            .split_first()
-            .ok_or_else(|| ProtocolError::Checkpoint("it has no certificate".into()))?;
+        let seal = chain.first().ok_or_else(no_certificate)?;
         if seal.agency_name()? != *agency {
             let why = format!("it is sealed by {:?}, not by {agency}", seal.subject());
             return Err(ProtocolError::Checkpoint(why));
         }
-        trust.validate(seal, above, at, Purpose::Sign)?;
-        SignedCheckpoint::open(&self.note, &LogKey::of_seal(seal)?)
+        Ok(chain)
+    }
+
+    /// Verifies a note that was seen before: its seal may have expired since.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Path`] when its seal is not believed, or what else does not hold.
+    pub fn open_then(
+        &self,
+        agency: &AgencyName,
+        by: &Validation<'_>,
+    ) -> Result<SignedCheckpoint, ProtocolError> {
+        let chain = self.read(agency)?;
+        let (seal, above) = chain.split_first().ok_or_else(no_certificate)?;
+        let signed = SignedCheckpoint::open(&self.note, &LogKey::of_seal(seal)?)?;
+        let then = Validation { at: by.at.min(seal.not_after()), ..*by };
+        then.path(seal, above)?;
+        Ok(signed)
+    }
+}
+
+fn no_certificate() -> ProtocolError {
+    ProtocolError::Checkpoint("it has no certificate".into())
+}
+
+/// A checkpoint of another agency's ledger as it is exported by who has seen it, in a receipt or as a witness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenCheckpoint {
+    /// Whose ledger it is.
+    pub agency: AgencyName,
+    /// The checkpoint.
+    pub sealed: SealedNote,
+}
+
+impl SeenCheckpoint {
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] never in practice; the form is plain.
+    pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
+        Ok(cbor::encode(self)?)
+    }
+
+    /// Reads a file. Nothing is verified yet.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when the bytes are no such checkpoint in the form in which it is written.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
+        let seen: Self = cbor::decode(bytes)?;
+        // The reader takes a byte string for a text.
+        if seen.encode()? != bytes {
+            let why = "it is not in the form in which it is written";
+            return Err(ProtocolError::Checkpoint(why.into()));
+        }
+        Ok(seen)
+    }
+
+    /// The size of the tree that it speaks of.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Checkpoint`] when it is malformed.
+    pub fn size(&self) -> Result<u64, ProtocolError> {
+        Ok(Checkpoint::read_unverified(&self.sealed.note)?.size)
     }
 }
 

@@ -17,9 +17,9 @@ use chancery_crypto::{
 use chancery_protocol::{
     Checkpoint, ContentOpener, DocumentHeader, EnvelopeHeader, Event, Evidence, FileOpener,
     FileSealer, ForkProof, Indication, KeptCheckpoint, Leaf, LedgerAudit, LogKey, Manifest, Part,
-    PeerMessage, ProtocolError, Receipt, Recipient, SealedNote, SignedCheckpoint, SignedDocument,
-    Urgency, Validation, WitnessStatement, decode_frame, encode_frame, encrypted_head_len, merkle,
-    recipient_info, sign_document,
+    PeerMessage, ProtocolError, Receipt, Recipient, SealedNote, SeenCheckpoint, SignedCheckpoint,
+    SignedDocument, Urgency, Validation, WitnessStatement, decode_frame, encode_frame,
+    encrypted_head_len, merkle, recipient_info, sign_document,
     tile::{self, Tile},
     verify_cms, verify_cose_receipt, verify_document,
 };
@@ -67,6 +67,7 @@ enum Kind {
     Receipt,
     Witness,
     Fork,
+    Seen,
     Kept,
 }
 
@@ -218,6 +219,7 @@ fn make() -> Good {
     let other = Checkpoint { root: Digest::of(b"another history"), ..checkpoint.clone() };
     let other = SignedCheckpoint { note: other.sign(&seal).unwrap(), checkpoint: other };
     let first = SealedNote::new(&note, &chain);
+    let seen = SeenCheckpoint { agency: "a.gov.cn".parse().unwrap(), sealed: first.clone() };
     let fork = ForkProof::of_one_size("a.gov.cn".parse().unwrap(), first, &other, &chain);
     let cose = checkpoint.sign_cose(&seal).unwrap();
     let kept = KeptCheckpoint { note: note.clone(), cose: Some(cose.into()) };
@@ -250,6 +252,7 @@ fn make() -> Good {
         (Kind::Receipt, evidence.to_cose().unwrap()),
         (Kind::Witness, witness),
         (Kind::Fork, fork.encode().unwrap()),
+        (Kind::Seen, seen.encode().unwrap()),
         (Kind::Kept, kept.encode().unwrap()),
     ];
     let log_key = LogKey::of_seal(&certificate).unwrap();
@@ -291,6 +294,8 @@ fn accepted(kind: Kind, bytes: &[u8]) -> bool {
         Kind::Receipt => verify_cose_receipt(bytes, &by).is_ok(),
         Kind::Witness => WitnessStatement::open(bytes, &good.trust, NOW).is_ok(),
         Kind::Fork => ForkProof::decode(bytes).is_ok_and(|p| p.verify(&good.trust, NOW).is_ok()),
+        Kind::Seen => SeenCheckpoint::decode(bytes)
+            .is_ok_and(|seen| seen.sealed.open_then(&seen.agency, &by).is_ok()),
         Kind::Kept => KeptCheckpoint::open(bytes, std::slice::from_ref(&good.log_key)).is_ok(),
         Kind::Evidence => Evidence::decode(bytes).is_ok_and(|e| e.verify(&good.trust, NOW).is_ok()),
         Kind::Leaf => Leaf::decode(bytes).is_ok(),
@@ -361,6 +366,7 @@ fn bound(kind: Kind) -> bool {
             | Kind::EncryptedFile
             | Kind::Witness
             | Kind::Fork
+            | Kind::Seen
     )
 }
 

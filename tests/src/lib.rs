@@ -7,6 +7,7 @@ pub mod forge;
 mod hosts;
 pub mod mutate;
 mod network;
+pub mod peer;
 
 pub use clerk::Clerk;
 pub use hosts::{Hosts, ip};
