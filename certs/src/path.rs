@@ -14,7 +14,11 @@ use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use thiserror::Error;
 use x509_cert::name::Name;
 
-use crate::{CertError, Certificate, Crl, revocation::Revocation, tls::check_tls};
+use crate::{
+    CertError, Certificate, Crl,
+    tls::check_tls,
+    trust::{Named, Uncovered},
+};
 
 /// The longest chain below an anchor that is tried.
 const MAX_DEPTH: usize = 8;
@@ -88,6 +92,8 @@ pub enum PathReason {
     Revoked,
     /// CRLs were given, and none of them says whether a certificate is revoked.
     RevocationUnknown,
+    /// Nobody has named it as one that is believed in this.
+    NotNamed,
     /// The certificate does not have the name that was asked for.
     NameMismatch,
     /// Anything else: the certificate or its encoding is not acceptable.
@@ -115,6 +121,8 @@ pub struct ValidPath {
     pub not_after: i64,
     /// The display name of the anchor that it ends at.
     pub anchor: String,
+    /// Lists were asked, and none of them says whether the certificate of this one is revoked: where that passes.
+    pub uncovered: Option<String>,
 }
 
 struct Anchor {
@@ -135,8 +143,11 @@ pub struct KnownCrl<'a> {
 /// How revocation is looked at.
 #[derive(Debug, Clone, Copy)]
 pub enum RevocationCheck<'a> {
-    /// Not at all.
+    /// Not at all: nothing is known of it, and nothing is asked.
     None,
+    /// As far as these lists speak: who is named in one is revoked, who is not covered passes, and the path says
+    /// so.
+    Listed(&'a [KnownCrl<'a>]),
     /// Every certificate below the anchor must be covered by a CRL that is current at the time of
     /// validation, and not be listed in it.
     Current(&'a [KnownCrl<'a>]),
@@ -149,6 +160,8 @@ pub enum RevocationCheck<'a> {
         crls: &'a [KnownCrl<'a>],
         /// What CRLs must not be too old for, in seconds since 1970 UTC.
         fresh: i64,
+        /// What a certificate is that none of them covers.
+        uncovered: Uncovered,
     },
 }
 
@@ -156,6 +169,8 @@ pub enum RevocationCheck<'a> {
 pub struct TrustStore {
     anchors: Vec<Anchor>,
     environment: PkiEnvironment,
+    /// Who else is believed, and in what.
+    pub(crate) named: Named,
     known: Mutex<HashMap<Digest, ValidPath>>,
     /// Certificates that were read lately, by their fingerprints: the same few stand in every document.
     parsed: Mutex<HashMap<Digest, Certificate>>,
@@ -188,7 +203,8 @@ impl TrustStore {
         let mut environment = PkiEnvironment::new();
         environment.clear_all_callbacks();
         environment.add_verify_signature_message_callback(verify_with_ring);
-        Ok(Self { anchors, environment, known: Mutex::default(), parsed: Mutex::default() })
+        let named = Named::default();
+        Ok(Self { anchors, environment, named, known: Mutex::default(), parsed: Mutex::default() })
     }
 
     /// The anchors.
@@ -217,12 +233,12 @@ impl TrustStore {
     }
 
     /// Finds and validates a path from `leaf` to an anchor (RFC 5280 §6.1) at a time in seconds
-    /// since 1970 UTC. Revocation is not looked at. A path found valid is remembered for as long
-    /// as all of it is valid.
+    /// since 1970 UTC. Revocation is not looked at, so only this crate may ask like this. A path found
+    /// valid is remembered for as long as all of it is valid.
     ///
     /// # Errors
     /// [`PathError`]: the most telling reason among the candidate paths.
-    pub fn validate(
+    pub(crate) fn validate(
         &self,
         leaf: &Certificate,
         intermediates: &[Certificate],
@@ -253,8 +269,10 @@ impl TrustStore {
         Ok(path)
     }
 
-    /// Like [`TrustStore::validate`], and revocation is looked at as well (RFC 5280 §6.3). Issuers of CRLs
-    /// other than those in the path are looked for among the intermediates.
+    /// Finds and validates a path from `leaf` to an anchor (RFC 5280 §6.1) at a time in seconds since 1970
+    /// UTC, with what is known of revocation (RFC 5280 §6.3). Issuers of CRLs other than those in the
+    /// path are looked for among the intermediates. For [`Purpose::TimeStamp`] it must be one that may say
+    /// what time it was.
     ///
     /// # Errors
     /// [`PathError`], also with [`PathReason::Revoked`] and [`PathReason::RevocationUnknown`].
@@ -266,14 +284,14 @@ impl TrustStore {
         at: i64,
         purpose: Purpose,
     ) -> Result<ValidPath, PathError> {
+        if purpose == Purpose::TimeStamp {
+            return self.validate_time(leaf, intermediates, revocation, at);
+        }
         if matches!(revocation, RevocationCheck::None) {
             return self.validate(leaf, intermediates, at, purpose);
         }
         check_purpose(leaf, purpose)?;
-        let revocation = Revocation::new(self, revocation, intermediates, at);
-        let check =
-            |chain: &[&Certificate], anchor: &Certificate| revocation.check_path(chain, anchor);
-        let path = self.search(leaf, intermediates, at, &check)?;
+        let path = self.search_by(leaf, intermediates, revocation, at, &|_, _| Ok(()))?;
         check_tls(self, leaf, intermediates, at, purpose)?;
         Ok(path)
     }
@@ -322,7 +340,7 @@ impl TrustStore {
                     Err(error)
                         if error.reason == PathReason::BadSignature
                             && !has_named_key(&anchor.certificate, top) => {}
-                    Err(error) => failure = error,
+                    Err(error) => failure = more_telling(failure, error),
                 }
             }
             if chain.len() > MAX_DEPTH || open.len() > MAX_STEPS {
@@ -395,6 +413,7 @@ impl TrustStore {
             not_before: all().map(Certificate::not_before).max().unwrap_or(i64::MAX),
             not_after: all().map(Certificate::not_after).min().unwrap_or(i64::MIN),
             anchor: anchor.certificate.subject().to_owned(),
+            uncovered: None,
         })
     }
 }
@@ -403,13 +422,25 @@ impl TrustStore {
 pub(crate) type Accept<'a> = &'a dyn Fn(&[&Certificate], &Certificate) -> Result<(), PathError>;
 
 /// Whether `issuer` may have issued `subject`, by name (RFC 5280 §7.1).
-fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
+pub(crate) fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
     if issuer.0.subject_der == subject.0.issuer_der {
         return true;
     }
     let name = |der: &[u8]| Name::from_der(der).ok();
     let names = name(&issuer.0.subject_der).zip(name(&subject.0.issuer_der));
     names.is_some_and(|(left, right)| certval::compare_names(&left, &right))
+}
+
+/// Which of two failures says more of the leaf: that something is revoked outweighs all else, since another CA of
+/// the same name may only be another CA.
+fn more_telling(one: PathError, other: PathError) -> PathError {
+    let rank = |error: &PathError| match error.reason {
+        PathReason::UnknownAuthority => 0,
+        PathReason::BadSignature => 1,
+        PathReason::Revoked => 3,
+        _ => 2,
+    };
+    if rank(&other) >= rank(&one) { other } else { one }
 }
 
 /// Whether the key identifiers, which are only a hint (RFC 5280 §4.2.1.1), speak for an issuer.
@@ -420,7 +451,7 @@ fn has_named_key(issuer: &Certificate, subject: &Certificate) -> bool {
     }
 }
 
-fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> {
+pub(crate) fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> {
     let (usage, extended): (_, &[&str]) = match purpose {
         Purpose::Any => return Ok(()),
         Purpose::Node => ("digitalSignature", &["serverAuth", "clientAuth"]),

@@ -107,7 +107,7 @@ impl Audit {
         hasher.update(&self.trust.at().to_be_bytes());
         hasher.update(&[u8::from(self.material.requires_revocation())]);
         // Anchors and the rest apart: a file does not mean the same as either.
-        for path in self.trust.files() {
+        for path in &self.trust.files()? {
             hasher.update(Digest::of(&read_file(path)?).as_bytes());
         }
         hasher.update(Digest::of(b"").as_bytes());
@@ -274,7 +274,7 @@ fn audit_one(
     }
     for (name, bytes) in source.forks()? {
         let proof = ForkProof::decode(&bytes).map_err(|e| Failure::from(e).at(Path::new(&name)))?;
-        match proof.verify(by.trust, by.at) {
+        match proof.verify(&by.scrutiny()) {
             Ok((first, _)) => audit.found_fork(&proof.agency, first.checkpoint.size),
             Err(_) => audit.unexplained(&name),
         }

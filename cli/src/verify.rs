@@ -129,7 +129,7 @@ fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdi
             Ok(proof) => proof,
             Err(error) => return Ok(Verdict::Unreadable(error.to_string())),
         };
-        return Ok(match proof.verify(by.trust, by.at) {
+        return Ok(match proof.verify(&by.scrutiny()) {
             Ok((first, second)) => Verdict::Forked {
                 agency: proof.agency.to_string(),
                 sizes: (first.checkpoint.size, second.checkpoint.size),

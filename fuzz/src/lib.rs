@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use chancery_certs::{
     AgencyCard, Certificate, CertificateRequest, Credential, Directory, EncryptionKeyStatement,
-    Issuer, KnownCrl, Profile, Purpose, RevocationCheck, SignedCms, Subject, TimeStampAuthority,
-    TimeStampRequest, TimeStampToken, TrustStore, decode_crls, decode_pem_chain, decode_public_key,
+    Issuer, KnownCrl, Profile, Purpose, RevocationCheck, Scrutiny, SignedCms, Subject, TimeStampAuthority,
+    TimeStampRequest, TimeStampToken, TrustStore, Uncovered, decode_crls, decode_pem_chain, decode_public_key,
 };
 use chancery_crypto::{Algorithm, CoseMessage, CoseSign, Kem, KemPrivateKey, SigningKey, cbor};
 use chancery_protocol::{
@@ -44,14 +44,19 @@ static TSA: LazyLock<TimeStampAuthority> = LazyLock::new(|| {
     TimeStampAuthority::new(credential, "1.2.3").expect("an authority")
 });
 
+/// By what the signers of statements are judged.
+fn by() -> Scrutiny<'static> {
+    Scrutiny::without_lists(&TRUST, NOW)
+}
+
 /// Fuzzes the parsers of one kind: certificate.
 pub fn certificate(data: &[u8]) {
     let Ok(certificate) = Certificate::from_der(data) else { return };
     drop((certificate.signer_name(), certificate.agency_name(), decode_pem_chain(data)));
-    drop(TRUST.validate(&certificate, std::slice::from_ref(&certificate), NOW, Purpose::Sign));
-    drop(TRUST.validate(&certificate, &[], NOW, Purpose::Server));
+    drop(by().check(&certificate, std::slice::from_ref(&certificate), Purpose::Sign));
+    drop(by().check(&certificate, &[], Purpose::Server));
     if let Ok(own) = TrustStore::new([certificate.clone()]) {
-        drop(own.validate(&certificate, &[], NOW, Purpose::Any));
+        drop(Scrutiny::without_lists(&own, NOW).check(&certificate, &[], Purpose::Any));
     }
 }
 
@@ -61,7 +66,7 @@ pub fn crl(data: &[u8]) {
     let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: NOW }).collect();
     let root = ROOT.certificate();
     for check in
-        [RevocationCheck::Current(&known), RevocationCheck::Past { crls: &known, fresh: 1 }]
+        [RevocationCheck::Current(&known), RevocationCheck::Past { crls: &known, fresh: 1, uncovered: Uncovered::Open }]
     {
         drop(TRUST.validate_by(root, std::slice::from_ref(root), &check, NOW, Purpose::Any));
     }
@@ -154,14 +159,14 @@ pub fn content(data: &[u8]) {
 
 /// Fuzzes the parsers of one kind: envelope.
 pub fn envelope(data: &[u8]) {
-    drop((EnvelopeHeader::reopen(data), EnvelopeHeader::open(data, &TRUST, NOW)));
+    drop((EnvelopeHeader::reopen(data), EnvelopeHeader::open(data, &by())));
 }
 
 /// Fuzzes the parsers of one kind: directory.
 pub fn directory(data: &[u8]) {
     let registrar = "a.gov.cn".parse().expect("a name");
-    drop(Directory::open(data, &registrar, &TRUST, NOW));
-    drop((AgencyCard::open(data, &TRUST, NOW), EncryptionKeyStatement::open(data, &TRUST, NOW)));
+    drop(Directory::open(data, &registrar, &by()));
+    drop((AgencyCard::open(data, &by()), EncryptionKeyStatement::open(data, &by())));
 }
 
 /// Fuzzes the parsers of one kind: frame.
@@ -174,11 +179,11 @@ pub fn ledger(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     drop((SignedCheckpoint::open(&text, &LOG), Leaf::decode(data), Tile::decode(data)));
     drop((tile::entries(data), KeptCheckpoint::open(data, std::slice::from_ref(&LOG))));
-    drop((WitnessStatement::open(data, &TRUST, NOW), verify_cose_receipt(data, &Validation::new(&TRUST, NOW))));
+    drop((WitnessStatement::open(data, &by()), verify_cose_receipt(data, &Validation::new(&TRUST, NOW))));
     if let Ok(proof) = ForkProof::decode(data) {
-        assert!(proof.verify(&TRUST, NOW).is_err());
+        assert!(proof.verify(&by()).is_err());
     }
     if let Ok(evidence) = Evidence::decode(data) {
-        drop(evidence.verify(&TRUST, NOW));
+        drop(evidence.verify(&Validation::new(&TRUST, NOW)));
     }
 }

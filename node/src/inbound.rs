@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
-use chancery_certs::{AgencyName, Purpose};
+use chancery_certs::{AgencyName, PathReason, Scrutiny, SealError};
 use chancery_crypto::CHUNK_SIZE;
 use chancery_protocol::{
     EnvelopeHeader, EnvelopeId, Event, InboundDecision, Leaf, LocalState, OpenedEnvelope,
-    PeerMessage, Receipt, Refusal, decide_offer, decode_frame, encode_frame, merkle,
+    PeerMessage, ProtocolError, Receipt, Refusal, decide_offer, decode_frame, encode_frame, merkle,
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::{
@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     Commit, NodeError, Outcome,
     content::Arriving,
-    directory::{DirectoryView, check_revoked},
+    directory::{DirectoryView, note_uncovered},
     endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
     files::{Feed, blocking},
@@ -222,11 +222,16 @@ fn admit(
 ) -> Result<OpenedEnvelope, Refusal> {
     let now = unix_now();
     let identity = &shared.identity;
-    let opened = EnvelopeHeader::open(envelope, &identity.trust, now)
-        .map_err(|e| refusal(protocol_code(&e), e.to_string(), None))?;
+    let crls = shared.crls();
+    let by = Scrutiny::by(&identity.trust, &crls, now);
+    let opened = EnvelopeHeader::open(envelope, &by).map_err(|e| match e {
+        ProtocolError::Seal(SealError::Path(path)) if path.reason == PathReason::Revoked => {
+            refusal("CHY-5007", path.to_string(), None)
+        }
+        e => refusal(protocol_code(&e), e.to_string(), None),
+    })?;
+    note_uncovered(opened.uncovered.as_deref());
     let header = &opened.header;
-    check_revoked(&identity.trust, &opened.chain, &shared.crls(), now, Purpose::Sign)
-        .map_err(|e| refusal("CHY-5007", e.to_string(), None))?;
     let own = &identity.agency;
     let directory = shared.directory();
     let carries = |d: &DirectoryView| d.carries(own, peer, &header.sender);

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chancery_certs::{
-    AgencyCard, Credential, EncryptionKeyStatement, TrustStore, decode_pem_chain,
+    AgencyCard, Credential, EncryptionKeyStatement, Scrutiny, TrustStore, decode_pem_chain,
 };
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, SigningKey, wrap_key};
 use chancery_node::{NodeConfig, unix_now};
@@ -93,8 +93,11 @@ fn header_with(world: &World, content: &[u8], content_key: &ContentKey) -> Envel
     let trust = TrustStore::new(anchors).unwrap();
     let now = unix_now();
     let card = std::fs::read(world.path("b/agency.card")).unwrap();
-    let card = AgencyCard::open(&card, &trust, now).unwrap().value;
-    let key = EncryptionKeyStatement::open(&card.encryption_key, &trust, now).unwrap().key;
+    let card = AgencyCard::open(&card, &Scrutiny::without_lists(&trust, now)).unwrap().value;
+    let key =
+        EncryptionKeyStatement::open(&card.encryption_key, &Scrutiny::without_lists(&trust, now))
+            .unwrap()
+            .key;
     let (sender, agency) = ("c.zj.gov.cn".parse().unwrap(), "b.zj.gov.cn".parse().unwrap());
     let info = recipient_info(&sender, &agency);
     let wrapped = wrap_key(&key, content_key, &info).unwrap();
