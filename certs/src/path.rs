@@ -431,13 +431,14 @@ pub(crate) fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
     names.is_some_and(|(left, right)| certval::compare_names(&left, &right))
 }
 
-/// Which of two failures says more of the leaf: that something is revoked outweighs all else, since another CA of
-/// the same name may only be another CA.
+/// Which of two failures says more of the leaf: that something is revoked outweighs all else, and what a path lacks
+/// that is valid outweighs why others are not: another CA of the same name may only be another CA.
 fn more_telling(one: PathError, other: PathError) -> PathError {
     let rank = |error: &PathError| match error.reason {
         PathReason::UnknownAuthority => 0,
         PathReason::BadSignature => 1,
-        PathReason::Revoked => 3,
+        PathReason::RevocationUnknown | PathReason::NotNamed => 3,
+        PathReason::Revoked => 4,
         _ => 2,
     };
     if rank(&other) >= rank(&one) { other } else { one }

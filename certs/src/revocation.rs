@@ -706,8 +706,9 @@ impl<'a> Revocation<'a> {
         since <= signer.not_after() && since < end
     }
 
-    /// The key that signed a CRL, once it is known to be entitled to speak of the certificate: its issuer's own, or,
-    /// of a signer of lists, one that the issuer itself certified for that. Names are not enough, since nothing
+    /// The key that signed a CRL, once it is known to be entitled to speak of the certificate: its issuer's own or, of a
+    /// signer of lists by the issuer's name, one that the issuer itself, or the CA that certified it, certified
+    /// for that. Names are not enough, since nothing
     /// stops a CA from certifying another CA's. An indirect list, which the certificate itself asks for
     /// (§6.3.3), may also be by a CA further up in the path, or one that such a CA certified.
     fn signer(&self, crl: &Crl, question: &Question<'_>, indirect: bool) -> Option<PublicKey> {
@@ -726,12 +727,13 @@ impl<'a> Revocation<'a> {
                 return ca.public_key().cloned();
             }
         }
-        let by_whom = question.above.get(..entitled).unwrap_or_default();
+        // Who has certified the issuer may have certified the same CA with a key for lists, by the same name.
+        let by_whom = question.above.iter().take(entitled + 1);
         let fits = |c: &&Certificate| {
             named(c) && may_sign(c) && self.was_good(crl, c, i64::MAX) && signed(c)
         };
         let other = self.pool.iter().filter(fits).find(|c| {
-            by_whom.iter().any(|ca| issued(ca, c) && self.is_valid_issuer(c, ca, question))
+            by_whom.clone().any(|ca| issued(ca, c) && self.is_valid_issuer(c, ca, question))
         })?;
         other.public_key().cloned()
     }
