@@ -368,6 +368,7 @@ fn print_signature(output: &Output, signature: &SignatureReport, what: &str) {
     println!("  {what}: {} ({commitment}, {algorithm}, {claimed}, {level})", plain(signer));
     print_finding(output, &signature.finding);
     signature.time_stamps.iter().for_each(|stamp| print_finding(output, &stamp.finding));
+    signature.notes.iter().for_each(|note| print_finding(output, note));
 }
 
 /// The sub-indication's name in the standard.
