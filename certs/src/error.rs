@@ -20,6 +20,9 @@ pub enum CertError {
     /// Bytes that should be a certificate are none.
     #[error("this is no X.509 certificate: {0}")]
     Malformed(String),
+    /// Bytes that should be a certificate revocation list are none.
+    #[error("this is no certificate revocation list: {0}")]
+    Crl(String),
     /// A PEM file holds no certificate.
     #[error("no CERTIFICATE block was found")]
     NoCertificate,

@@ -13,7 +13,10 @@ use thiserror::Error;
 pub(crate) use crate::algorithm::{scheme_of, scheme_of_algorithm};
 pub(crate) use crate::usage::check_time_stamping;
 use crate::{
-    CertError, Certificate, Crl, Purpose, revocation::Revocation, rules::Path, usage::check_purpose,
+    CertError, Certificate, Crl, Purpose,
+    rules::Path,
+    trust::{Named, Uncovered},
+    usage::check_purpose,
 };
 
 /// The longest chain below an anchor that is tried.
@@ -55,6 +58,8 @@ pub enum PathReason {
     Revoked,
     /// CRLs were given, and none of them says whether a certificate is revoked.
     RevocationUnknown,
+    /// Nobody has named it as one that is believed in this.
+    NotNamed,
     /// The certificate does not have the name that was asked for.
     NameMismatch,
     /// A key or a signature is by an algorithm that is not accepted.
@@ -88,6 +93,8 @@ pub struct ValidPath {
     pub not_after: i64,
     /// The display name of the anchor that it ends at.
     pub anchor: String,
+    /// Lists were asked, and none of them says whether the certificate of this one is revoked: where that passes.
+    pub uncovered: Option<String>,
 }
 
 pub(crate) fn path_error(reason: PathReason, sentence: String, zh: String) -> PathError {
@@ -107,8 +114,11 @@ pub struct KnownCrl<'a> {
 /// How revocation is looked at.
 #[derive(Debug, Clone, Copy)]
 pub enum RevocationCheck<'a> {
-    /// Not at all.
+    /// Not at all: nothing is known of it, and nothing is asked.
     None,
+    /// As far as these lists speak: who is named in one is revoked, who is not covered passes, and the path says
+    /// so.
+    Listed(&'a [KnownCrl<'a>]),
     /// Every certificate below the anchor must be covered by a CRL that is current at the time of
     /// validation, and not be listed in it.
     Current(&'a [KnownCrl<'a>]),
@@ -121,6 +131,8 @@ pub enum RevocationCheck<'a> {
         crls: &'a [KnownCrl<'a>],
         /// What CRLs must not be too old for, in seconds since 1970 UTC.
         fresh: i64,
+        /// What a certificate is that none of them covers.
+        uncovered: Uncovered,
     },
 }
 
@@ -155,6 +167,8 @@ impl SignatureBudget {
 pub struct TrustStore {
     anchors: Vec<Certificate>,
     lenient: bool,
+    /// Who else is believed, and in what.
+    pub(crate) named: Named,
     known: Mutex<HashMap<Digest, ValidPath>>,
     /// Certificates that were read lately, by their fingerprints: the same few stand in every document.
     parsed: Mutex<HashMap<Digest, Certificate>>,
@@ -177,14 +191,16 @@ impl TrustStore {
         if anchors.is_empty() {
             return Err(CertError::NoCertificate);
         }
-        Ok(Self { anchors, lenient: false, known: Mutex::default(), parsed: Mutex::default() })
+        let (known, parsed) = (Mutex::default(), Mutex::default());
+        Ok(Self { anchors, lenient: false, named: Named::default(), known, parsed })
     }
 
     /// The same, for certificates that others made: only path validation (RFC 5280 §6) is asked, not the profile
     /// of §4 and of purposes. What is read in two ways stays refused.
     #[must_use]
     pub fn lenient(self) -> Self {
-        Self { lenient: true, known: Mutex::default(), ..self }
+        let named = self.named.lenient();
+        Self { lenient: true, named, known: Mutex::default(), ..self }
     }
 
     /// Whether it is lenient.
@@ -218,12 +234,12 @@ impl TrustStore {
     }
 
     /// Finds and validates a path from `leaf` to an anchor (RFC 5280 §6.1) at a time in seconds
-    /// since 1970 UTC. Revocation is not looked at. A path found valid is remembered for as long
-    /// as all of it is valid.
+    /// since 1970 UTC. Revocation is not looked at, so only this crate may ask like this. A path found
+    /// valid is remembered for as long as all of it is valid.
     ///
     /// # Errors
     /// [`PathError`]: the most telling reason among the candidate paths.
-    pub fn validate(
+    pub(crate) fn validate(
         &self,
         leaf: &Certificate,
         intermediates: &[Certificate],
@@ -237,7 +253,7 @@ impl TrustStore {
     ///
     /// # Errors
     /// As [`TrustStore::validate`], and [`PathReason::TooComplex`].
-    pub fn validate_within(
+    pub(crate) fn validate_within(
         &self,
         leaf: &Certificate,
         intermediates: &[Certificate],
@@ -267,8 +283,10 @@ impl TrustStore {
         Ok(path)
     }
 
-    /// Like [`TrustStore::validate`], and revocation is looked at as well (RFC 5280 §6.3). Issuers of CRLs
-    /// other than those in the path are looked for among the intermediates.
+    /// Finds and validates a path from `leaf` to an anchor (RFC 5280 §6.1) at a time in seconds since 1970
+    /// UTC, with what is known of revocation (RFC 5280 §6.3). Issuers of CRLs other than those in the
+    /// path are looked for among the intermediates. For [`Purpose::TimeStamp`] it must be one that may say
+    /// what time it was.
     ///
     /// # Errors
     /// [`PathError`], also with [`PathReason::Revoked`] and [`PathReason::RevocationUnknown`].
@@ -280,14 +298,14 @@ impl TrustStore {
         at: i64,
         purpose: Purpose,
     ) -> Result<ValidPath, PathError> {
+        if purpose == Purpose::TimeStamp {
+            return self.validate_time(leaf, intermediates, revocation, at);
+        }
         if matches!(revocation, RevocationCheck::None) {
             return self.validate(leaf, intermediates, at, purpose);
         }
         check_purpose(leaf, purpose, self.lenient)?;
-        let revocation = Revocation::new(self, revocation, intermediates, at);
-        let check =
-            |chain: &[&Certificate], anchor: &Certificate| revocation.check_path(chain, anchor);
-        self.find(leaf, intermediates, at, purpose, &SignatureBudget::default(), &check)
+        self.search_by(leaf, intermediates, revocation, at, purpose, &|_, _| Ok(()))
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, ValidPath>> {
@@ -295,17 +313,18 @@ impl TrustStore {
         self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// A path for any purpose. A path that is valid must also be accepted: it is given leaf first, with its
+    /// A path for a purpose. A path that is valid must also be accepted: it is given leaf first, with its
     /// anchor.
     pub(crate) fn search(
         &self,
         leaf: &Certificate,
         intermediates: &[Certificate],
         at: i64,
+        purpose: Purpose,
         accept: Accept<'_>,
     ) -> Result<ValidPath, PathError> {
         let budget = SignatureBudget::default();
-        self.find(leaf, intermediates, at, Purpose::Any, &budget, accept)
+        self.find(leaf, intermediates, at, purpose, &budget, accept)
     }
 
     fn find(
@@ -359,7 +378,7 @@ impl Failure {
 fn rank(error: &PathError) -> u8 {
     match error.reason {
         PathReason::Revoked => 9,
-        PathReason::RevocationUnknown => 8,
+        PathReason::RevocationUnknown | PathReason::NotNamed => 8,
         PathReason::Expired | PathReason::NotYetValid => 7,
         PathReason::UnknownAuthority => 1,
         // The signatures of a whole path hold.
@@ -510,6 +529,7 @@ impl Search<'_> {
             not_before: all().map(Certificate::not_before).max().unwrap_or(i64::MAX),
             not_after: all().map(Certificate::not_after).min().unwrap_or(i64::MIN),
             anchor: anchor.subject().to_owned(),
+            uncovered: None,
         })
     }
 }
@@ -540,7 +560,7 @@ fn too_complex(certificate: &Certificate) -> PathError {
 }
 
 /// Whether `issuer` may have issued `subject`, by name (RFC 5280 §7.1).
-fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
+pub(crate) fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
     issuer.0.subject_name.matches(&subject.0.issuer_name)
 }
 

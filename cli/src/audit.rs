@@ -111,7 +111,7 @@ impl Audit {
         hasher.update(&[u8::from(self.material.requires_revocation())]);
         hasher.update(&[u8::from(self.trust.is_lenient())]);
         // Anchors and the rest apart: a file does not mean the same as either.
-        for path in self.trust.files() {
+        for path in &self.trust.files()? {
             hasher.update(Digest::of(&read_file(path)?).as_bytes());
         }
         hasher.update(Digest::of(b"").as_bytes());
@@ -299,7 +299,7 @@ fn audit_one(
     }
     for (name, bytes) in source.forks()? {
         let judged = ForkProof::decode(&bytes)
-            .and_then(|proof| proof.verify(by.trust, by.at).map(|found| (proof, found)));
+            .and_then(|proof| proof.verify(&by.scrutiny()).map(|found| (proof, found)));
         match judged {
             Ok((proof, (first, _))) => audit.found_fork(&proof.agency, first.checkpoint.size),
             Err(ProtocolError::Path(path)) => audit.disbelieved(&name, &path),

@@ -6,9 +6,9 @@ use std::{
 };
 
 use chancery_certs::{
-    CertError, Certificate, CertificateRequest, Crl, KnownCrl, PathError, PathReason, Purpose,
-    RevocationCheck, SignerName, SubjectName, TrustStore, ValidPath, certificate_blocks,
-    check_name, decode_crls,
+    CertError, Certificate, CertificateRequest, Crl, PathError, PathReason, Purpose, Scrutiny,
+    SignerName, SubjectName, TrustStore, Uncovered, ValidPath, certificate_blocks, check_name,
+    decode_crls,
 };
 use chancery_node::{read_file, write_new};
 
@@ -204,10 +204,8 @@ impl Verify {
         }
         let mut crls = Vec::new();
         for path in &self.crls {
-            match decode_crls(&read_file(path)?) {
-                Ok(more) => crls.extend(more),
-                Err(error) => passed_over(output, path, &error),
-            }
+            // What the caller relies on and nobody can read is no answer about the certificate.
+            crls.extend(decode_crls(&read_file(path)?).map_err(at_file(path))?);
         }
         let verdict = self.judge(&trust, leaf, &above, &crls);
         self.report(output, verdict)
@@ -234,12 +232,11 @@ impl Verify {
             zh: format!("证书无法读取：{error}"),
         })?;
         let at = self.trust.at();
-        let path = if self.crls.is_empty() {
-            trust.validate(&leaf, above, at, purpose)?
-        } else {
-            let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: at }).collect();
-            trust.validate_by(&leaf, above, &RevocationCheck::Current(&known), at, purpose)?
+        let by = match crls {
+            [] => Scrutiny::without_lists(trust, at),
+            crls => Scrutiny { uncovered: Uncovered::Open, ..Scrutiny::by(trust, crls, at) },
         };
+        let path = by.check(&leaf, above, purpose)?;
         if let Some(name) = &self.name {
             check_name(&leaf, name, purpose)?;
         }

@@ -79,6 +79,8 @@ pub const CODES: &[Code] = &[
         ["Ask the signer or the time-stamping authority for it again.", "请向签署人或时间戳机构重新索取。"]),
     code("CHY-2010", ["a certificate chain does not verify", "证书链验证不通过"],
         ["Check the certificates and the trust anchor; ask the signer's CA if they are right.", "请核对证书与信任锚；若无误，请联系签发机构。"]),
+    code("CHY-2020", ["a certificate revocation list cannot be read", "吊销列表无法读取"],
+        ["Give a revocation list as its CA made it, in PEM or DER.", "请提供签发机构原样签发的 PEM 或 DER 格式吊销列表。"]),
     code("CHY-2011", ["a sealed object is of another kind", "签章对象类型不符"],
         ["Check the certificates and the trust anchor; ask the signer's CA if they are right.", "请核对文件是否正确，再核对证书与信任锚。"]),
     code("CHY-2012", ["a sealed object has another signer than it must have", "签章人与规定不符"],

@@ -11,8 +11,8 @@ use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
     AccessSettings, ApiSettings, DEFAULT_POLICIES, FileSettings, Identity, LimitSettings,
     LocalReply, LocalRequest, MonitorSettings, Node as Daemon, NodeConfig, NodeError,
-    POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, openapi, read_file, sync_directory, unix_now,
-    write_new, write_private,
+    POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, TrustFile, openapi, read_file, sync_directory,
+    unix_now, write_new, write_private,
 };
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
@@ -111,8 +111,11 @@ pub struct Init {
     #[arg(long, value_name = "HOST:PORT")]
     advertise: Option<String>,
     /// The trust anchor
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "trust")]
     anchor: Vec<PathBuf>,
+    /// Trust file in place of the anchor; node.toml names it where it lies
+    #[arg(long, value_name = "FILE", conflicts_with = "anchor")]
+    trust: Option<PathBuf>,
     /// The registrar whose seal signs the directory
     #[arg(long, value_name = "AGENCY")]
     registrar: AgencyName,
@@ -239,6 +242,10 @@ impl Init {
         for path in &self.anchor {
             anchors.extend(read_chain(path)?);
         }
+        if let Some(path) = &self.trust {
+            TrustFile::load(path)?.store()?;
+            files.trust = Some(std::path::absolute(path).map_err(NodeError::file(path))?);
+        }
         let (seal_pem, seal_key) = daemon_key(&self.seal_key)?;
         let seal_chain = read_chain(&self.seal_cert)?;
         let (node_pem, node_key) = daemon_key(&self.node_key)?;
@@ -277,7 +284,9 @@ impl Init {
         write_private(&at(&files.seal_key), &seal_pem)?;
         write_private(&at(&files.node_key), &node_pem)?;
         let pem = |chain: &[_]| chancery_certs::encode_pem_chain(chain);
-        write_new(&at(&files.anchors), pem(&anchors).as_bytes())?;
+        if !anchors.is_empty() {
+            write_new(&at(&files.anchors), pem(&anchors).as_bytes())?;
+        }
         write_new(&at(&files.seal_cert), pem(&seal_chain).as_bytes())?;
         write_new(&at(&files.node_cert), pem(&node_chain).as_bytes())?;
         let card_path = self.dir.join("agency.card");

@@ -173,11 +173,11 @@ fn signature_item(signature: &Value, output: &Output) -> String {
         escape(text(signature, "level")),
         finding_line(signature, output)
     );
-    let stamps = list(signature, "time_stamps");
+    let beside = || list(signature, "time_stamps").iter().chain(list(signature, "notes"));
     let counters = list(signature, "countersignatures");
-    if !stamps.is_empty() || !counters.is_empty() {
+    if beside().next().is_some() || !counters.is_empty() {
         out += "<ul>";
-        for stamp in stamps {
+        for stamp in beside() {
             out += &format!("<li>{}</li>", finding_line(stamp, output));
         }
         for counter in counters {

@@ -132,7 +132,7 @@ fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdi
             Ok(proof) => proof,
             Err(error) => return Ok(Verdict::Unreadable(error.to_string())),
         };
-        return Ok(match proof.verify(by.trust, by.at) {
+        return Ok(match proof.verify(&by.scrutiny()) {
             Ok((first, second)) => Verdict::Forked {
                 agency: proof.agency.to_string(),
                 sizes: (first.checkpoint.size, second.checkpoint.size),
@@ -372,6 +372,7 @@ fn print_signature(output: &Output, signature: &SignatureReport, what: &str) {
     println!("  {what}: {} ({commitment}, {algorithm}, {claimed}, {level})", plain(signer));
     print_finding(output, &signature.finding);
     signature.time_stamps.iter().for_each(|stamp| print_finding(output, &stamp.finding));
+    signature.notes.iter().for_each(|note| print_finding(output, note));
 }
 
 /// The sub-indication's name in the standard.

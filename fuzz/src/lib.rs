@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use chancery_certs::{
     AgencyCard, Certificate, CertificateRequest, Credential, Directory, EncryptionKeyStatement,
-    Issuer, KnownCrl, Profile, Purpose, RevocationCheck, SignedCms, Subject, TimeStampAuthority,
-    TimeStampRequest, TimeStampToken, TrustStore, certificate_blocks, decode_crls,
-    decode_pem_chain, decode_public_key,
+    Issuer, KnownCrl, Profile, Purpose, RevocationCheck, Scrutiny, SignedCms, Subject,
+    TimeStampAuthority, TimeStampRequest, TimeStampToken, TrustStore, Uncovered,
+    certificate_blocks, decode_crls, decode_pem_chain, decode_public_key,
 };
 use chancery_crypto::{
     Algorithm, CoseMessage, CoseReceipt, CoseSign, Kem, KemPrivateKey, KemPublicKey, SigningKey,
@@ -50,14 +50,19 @@ static TSA: LazyLock<TimeStampAuthority> = LazyLock::new(|| {
     TimeStampAuthority::new(credential, "1.2.3").expect("an authority")
 });
 
+/// By what the signers of statements are judged.
+fn by() -> Scrutiny<'static> {
+    Scrutiny::without_lists(&TRUST, NOW)
+}
+
 /// Fuzzes the parsers of one kind: certificate.
 pub fn certificate(data: &[u8]) {
     let Ok(certificate) = Certificate::from_der(data) else { return };
     drop((certificate.signer_name(), certificate.agency_name(), decode_pem_chain(data)));
-    drop(TRUST.validate(&certificate, std::slice::from_ref(&certificate), NOW, Purpose::Sign));
-    drop(TRUST.validate(&certificate, &[], NOW, Purpose::Server));
+    drop(by().check(&certificate, std::slice::from_ref(&certificate), Purpose::Sign));
+    drop(by().check(&certificate, &[], Purpose::Server));
     if let Ok(own) = TrustStore::new([certificate.clone()]) {
-        drop(own.validate(&certificate, &[], NOW, Purpose::Any));
+        drop(Scrutiny::without_lists(&own, NOW).check(&certificate, &[], Purpose::Any));
     }
 }
 
@@ -67,7 +72,7 @@ pub fn crl(data: &[u8]) {
     let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: NOW }).collect();
     let root = ROOT.certificate();
     for check in
-        [RevocationCheck::Current(&known), RevocationCheck::Past { crls: &known, fresh: 1 }]
+        [RevocationCheck::Current(&known), RevocationCheck::Past { crls: &known, fresh: 1, uncovered: Uncovered::Open }]
     {
         drop(TRUST.validate_by(root, std::slice::from_ref(root), &check, NOW, Purpose::Any));
     }
@@ -160,14 +165,14 @@ pub fn content(data: &[u8]) {
 
 /// Fuzzes the parsers of one kind: envelope.
 pub fn envelope(data: &[u8]) {
-    drop((EnvelopeHeader::reopen(data), EnvelopeHeader::open(data, &TRUST, NOW)));
+    drop((EnvelopeHeader::reopen(data), EnvelopeHeader::open(data, &by())));
 }
 
 /// Fuzzes the parsers of one kind: directory.
 pub fn directory(data: &[u8]) {
     let registrar = "a.gov.cn".parse().expect("a name");
-    drop(Directory::open(data, &registrar, &TRUST, NOW));
-    drop((AgencyCard::open(data, &TRUST, NOW), EncryptionKeyStatement::open(data, &TRUST, NOW)));
+    drop(Directory::open(data, &registrar, &by()));
+    drop((AgencyCard::open(data, &by()), EncryptionKeyStatement::open(data, &by())));
 }
 
 /// Fuzzes the parsers of one kind: frame.
@@ -180,18 +185,15 @@ pub fn ledger(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     drop((SignedCheckpoint::open(&text, &LOG), Leaf::decode(data), Tile::decode(data)));
     drop((tile::entries(data), KeptCheckpoint::open(data, std::slice::from_ref(&LOG))));
-    drop((
-        WitnessStatement::open(data, &TRUST, NOW),
-        verify_cose_receipt(data, &Validation::new(&TRUST, NOW)),
-    ));
+    drop((WitnessStatement::open(data, &by()), verify_cose_receipt(data, &Validation::new(&TRUST, NOW))));
     if let Ok(proof) = ForkProof::decode(data) {
-        assert!(proof.verify(&TRUST, NOW).is_err());
+        assert!(proof.verify(&by()).is_err());
     }
     if let Ok(seen) = SeenCheckpoint::decode(data) {
         drop(seen.sealed.open_then(&seen.agency, &Validation::new(&TRUST, NOW)));
     }
     if let Ok(evidence) = Evidence::decode(data) {
-        drop(evidence.verify(&TRUST, NOW));
+        drop(evidence.verify(&Validation::new(&TRUST, NOW)));
     }
 }
 
@@ -220,7 +222,7 @@ pub fn kem(data: &[u8]) {
 
 /// Fuzzes the parsers of one kind: orders to remove contents.
 pub fn order(data: &[u8]) {
-    assert!(PurgeOrder::open(data, &TRUST, NOW).is_err());
+    assert!(PurgeOrder::open(data, &by()).is_err());
 }
 
 /// Fuzzes the parsers of one kind: evidence, as an opened document or an export holds it.
@@ -255,7 +257,10 @@ pub fn export(data: &[u8]) {
     let mut pieces = pieces(data);
     let note = String::from_utf8_lossy(pieces.next().unwrap_or_default()).into_owned();
     let held = Evidence::decode(pieces.next().unwrap_or_default());
-    let held = held.into_iter().map(|evidence| HeldReceipt { holder: "B".into(), evidence });
+    let held = held.into_iter().map(|evidence| Held {
+        holder: "B".into(),
+        what: HeldItem::Receipt(evidence),
+    });
     let chain = [SEAL.clone()];
     let mut audit =
         LedgerAudit::begin(&chain, &note, held.collect(), &by).expect("its seal is one");

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use chancery_certs::Certificate;
+use chancery_certs::{Certificate, Scrutiny};
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
     EnvelopeHeader, EnvelopeId, Event, Evidence, ForkProof, KeptCheckpoint, Leaf, LedgerAudit,
@@ -205,7 +205,11 @@ impl Check<'_> {
             }
         };
         let came = record.time / 1_000_000;
-        if let Err(error) = EnvelopeHeader::open(&record.sealed, by.trust, came.min(by.at)) {
+        if let Err(error) = EnvelopeHeader::open(
+            &record.sealed,
+            // What was known of revocations then is not known now, and the record is not the worse for it.
+            &Scrutiny::without_lists(by.trust, came.min(by.at)),
+        ) {
             audit.contradicted(
                 format!("the seal of envelope {id} does not hold: {error}"),
                 format!("信封 {id} 的印章不成立：{error}"),

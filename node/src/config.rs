@@ -116,6 +116,9 @@ pub struct PurgeSettings {
 pub struct FileSettings {
     /// Trust anchors, PEM.
     pub anchors: PathBuf,
+    /// A trust file, which says who is believed, in place of the anchors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<PathBuf>,
     /// The agency's seal: chain, PEM.
     pub seal_cert: PathBuf,
     /// The agency's seal: private key, PKCS#8 PEM.
@@ -143,6 +146,7 @@ impl Default for FileSettings {
     fn default() -> Self {
         Self {
             anchors: "anchors.pem".into(),
+            trust: None,
             seal_cert: "seal.pem".into(),
             seal_key: "seal.key".into(),
             node_cert: "node.pem".into(),
@@ -285,6 +289,7 @@ impl NodeConfig {
             &mut files.socket,
         ]
         .into_iter()
+        .chain(&mut files.trust)
         .chain(&mut config.access.policies)
         {
             *file = base.join(&*file);
@@ -326,7 +331,7 @@ fn override_setting(table: &mut toml::Table, setting: &str, value: &str) -> Opti
 
 /// The parser's complaint, with the setting that was probably meant. It names what it does not know first, and
 /// then what it does, each in back-quotes.
-fn with_suggestion(complaint: &str) -> String {
+pub(crate) fn with_suggestion(complaint: &str) -> String {
     let Some(at) = complaint.find("unknown field") else { return complaint.to_owned() };
     let quoted = complaint.get(at..).unwrap_or_default();
     let mut quoted = quoted.split('`').skip(1).step_by(2);

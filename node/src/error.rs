@@ -272,6 +272,7 @@ pub fn cert_code(error: &CertError) -> &'static str {
         CertError::Name { .. } => "CHY-2001",
         CertError::Malformed(_) => "CHY-2002",
         CertError::NoCertificate => "CHY-2003",
+        CertError::Crl(_) => "CHY-2020",
         CertError::Refused(_) => "CHY-2004",
         CertError::Mismatch(_) => "CHY-6011",
         CertError::Unverifiable(_) => "CHY-2005",
@@ -347,6 +348,7 @@ pub fn cert_remedy(error: &CertError) -> &'static str {
         CertError::Malformed(_) | CertError::NoCertificate => {
             "Give an X.509 certificate in PEM or DER."
         }
+        CertError::Crl(_) => "Give a revocation list as its CA made it, in PEM or DER.",
         CertError::Cms(_) | CertError::TimeStamp(_) => {
             "Ask the signer or the time-stamping authority for it again."
         }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use chancery_certs::{AgencyName, Purpose};
+use chancery_certs::{AgencyName, PathReason, Scrutiny, SealError};
 use chancery_crypto::{CHUNK_SIZE, ContentKey};
 use chancery_protocol::{
     ContentInspection, EnvelopeHeader, EnvelopeId, Event, InboundDecision, InspectedContent, Leaf,
@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     Commit, NodeError, Outcome,
     content::{Arriving, Ciphertext, Settled},
-    directory::{DirectoryView, check_revoked},
+    directory::{DirectoryView, note_uncovered},
     documents::{index_opened, unwrap_for},
     endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
@@ -226,11 +226,16 @@ fn admit(
 ) -> Result<OpenedEnvelope, Refusal> {
     let now = unix_now();
     let identity = &shared.identity;
-    let opened = EnvelopeHeader::open(envelope, &identity.trust, now)
-        .map_err(|e| refusal(protocol_code(&e), e.to_string(), None))?;
+    let crls = shared.crls();
+    let by = Scrutiny::by(&identity.trust, &crls, now);
+    let opened = EnvelopeHeader::open(envelope, &by).map_err(|e| match e {
+        ProtocolError::Seal(SealError::Path(path)) if path.reason == PathReason::Revoked => {
+            refusal("CHY-5007", path.to_string(), None)
+        }
+        e => refusal(protocol_code(&e), e.to_string(), None),
+    })?;
+    note_uncovered(opened.uncovered.as_deref());
     let header = &opened.header;
-    check_revoked(&identity.trust, &opened.chain, &shared.crls(), now, Purpose::Sign)
-        .map_err(|e| refusal("CHY-5007", e.to_string(), None))?;
     let own = &identity.agency;
     let directory = shared.directory();
     let carries = |d: &DirectoryView| d.carries(own, peer, &header.sender);

@@ -38,7 +38,9 @@ mod requests;
 mod runtime;
 mod server;
 mod shared;
+mod standing;
 mod store;
+mod trust;
 mod tsa;
 mod witness;
 
@@ -64,6 +66,7 @@ pub use local::{
 pub use records::DeliveryState;
 pub use runtime::Node;
 pub use store::{Batch, Entry, Read, RocksStore, Store, Table};
+pub use trust::TrustFile;
 pub use tsa::TimeStampServer;
 
 /// Checks the rules that a configuration names.

@@ -181,9 +181,7 @@ async fn connect(
         return Ok((hop, connection));
     }
     let entry = shared.directory()?.peer(&hop)?;
-    let identity = &shared.identity;
-    let connection =
-        endpoint::dial(&shared.endpoint, &hop, &entry.address, identity, &shared.crls()).await?;
+    let connection = endpoint::dial(shared, &hop, &entry.address).await?;
     tracing::info!(peer = %hop, address = entry.address, "connected");
     inbound::adopt(shared, hop.clone(), connection.clone());
     Ok((hop, connection))

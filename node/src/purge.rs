@@ -3,6 +3,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use chancery_certs::Scrutiny;
 use chancery_crypto::cbor;
 use chancery_protocol::{EnvelopeHeader, EnvelopeId, Event, Leaf, OpenedPurgeOrder, PurgeOrder};
 
@@ -68,7 +69,8 @@ pub async fn carry_out(shared: &Arc<Shared>, order: Vec<u8>) -> Result<LocalRepl
 /// Checks an order and makes the commit that records it.
 fn prepare(shared: &Shared, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), NodeError> {
     let now = unix_now();
-    let opened = PurgeOrder::open(bytes, &shared.identity.trust, now)?;
+    let crls = shared.crls();
+    let opened = PurgeOrder::open(bytes, &Scrutiny::by(&shared.identity.trust, &crls, now))?;
     let policy = &shared.config.purge;
     if opened.order.agency != shared.identity.agency {
         let why = format!("the order is for {}", opened.order.agency);

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chancery_certs::{AgencyName, Certificate, MAX_DIRECTORY};
+use chancery_certs::{AgencyName, Certificate, MAX_DIRECTORY, Scrutiny};
 use chancery_crypto::{Algorithm, SigningKey, cbor};
 use chancery_protocol::{
     Consistency, Evidence, ForkProof, Growth, LedgerSeal, LogKey, OpenedRoot, PeerMessage,
@@ -530,7 +530,9 @@ pub async fn answer(
     let PeerMessage::Cosignature { line, statement } = decode_frame(&body)? else {
         return Err(unexpected());
     };
-    let (agency, key) = WitnessStatement::open(&statement, &shared.identity.trust, unix_now())?;
+    let crls = shared.crls();
+    let by = Scrutiny::by(&shared.identity.trust, &crls, unix_now());
+    let (agency, key) = WitnessStatement::open(&statement, &by)?;
     let cosigned = signed.with_line(&line)?;
     if agency != *peer || key.cosigned(&cosigned)?.is_none() {
         let why = format!("{peer} gives a cosignature that is not its own");

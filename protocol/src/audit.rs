@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use chancery_certs::{AgencyName, Certificate, PathError, PathReason, SealError, rfc3339};
+use chancery_certs::{
+    AgencyName, Certificate, PathError, PathReason, Purpose, SealError, rfc3339,
+};
 use chancery_crypto::Digest;
 use serde::Serialize;
 
@@ -282,9 +284,9 @@ impl<'a> LedgerAudit<'a> {
     /// checkpoint, so that it may have expired since.
     pub fn add_old_seal(&mut self, chain: &[Certificate]) {
         let Some((seal, above)) = chain.split_first() else { return };
-        let then = Validation { at: self.by.at.min(seal.not_after()), ..*self.by };
+        let then = self.by.scrutiny().as_of(seal.not_after());
         let own = seal.agency_name().is_ok_and(|name| name == self.report.agency);
-        match then.path(seal, above) {
+        match then.check(seal, above, Purpose::Sign).map(drop) {
             Ok(()) if own => self.keys.extend(LogKey::of_seal(seal)),
             Ok(()) => {
                 let subject = seal.subject();
@@ -350,7 +352,7 @@ impl<'a> LedgerAudit<'a> {
                 }
             }
             let signed = signed?.with_line(line)?;
-            let (witness, key) = WitnessStatement::open(statement, self.by.trust, self.by.at)?;
+            let (witness, key) = WitnessStatement::open(statement, &self.by.scrutiny())?;
             match key.cosigned(&signed)? {
                 Some(_) => Ok((witness, key, signed.checkpoint)),
                 None => Err(ProtocolError::Checkpoint(format!("{witness} has not cosigned it"))),
@@ -811,7 +813,7 @@ impl<'a> LedgerAudit<'a> {
         };
         self.seen_orders.insert(digest);
         for (index, leaf) in entries {
-            match PurgeOrder::open(bytes, self.by.trust, leaf.time.min(self.by.at)) {
+            match PurgeOrder::open(bytes, &self.by.scrutiny().as_of(leaf.time)) {
                 Ok(opened)
                     if opened.order.agency == self.report.agency
                         && opened.order.envelopes.contains(&leaf.envelope) =>

@@ -3,7 +3,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use chancery_certs::{AgencyName, Certificate, PathReason, TrustStore, rfc3339};
+use chancery_certs::{AgencyName, Certificate, PathReason, rfc3339};
 use chancery_crypto::{CoseReceipt, Digest, Hasher, ReceiptProof, cbor};
 use serde::{Deserialize, Serialize};
 
@@ -265,13 +265,13 @@ impl Evidence {
         Ok(verified)
     }
 
-    /// Verifies the seal's path at `at`, the checkpoint and the inclusion proof, and the COSE signature if
+    /// Verifies the seal's path, the checkpoint and the inclusion proof, and the COSE signature if
     /// there is one; see [`Evidence::judge`].
     ///
     /// # Errors
     /// [`ProtocolError`], saying what does not hold.
-    pub fn verify(&self, trust: &TrustStore, at: i64) -> Result<VerifiedReceipt, ProtocolError> {
-        EvidenceVerifier::new(&Validation::new(trust, at)).verify(self)
+    pub fn verify(&self, by: &Validation<'_>) -> Result<VerifiedReceipt, ProtocolError> {
+        EvidenceVerifier::new(by).verify(self)
     }
 
     /// The evidence as a COSE receipt (RFC 9942): the entry, its inclusion proof and the seal's signature
@@ -664,13 +664,13 @@ mod tests {
     fn evidence_holds_for_its_very_entry_ledger_and_seal_only() {
         let world = world();
         let good = evidence(&world);
-        let verified = good.verify(&world.trust, NOW).expect("holds");
+        let verified = good.verify(&Validation::new(&world.trust, NOW)).expect("holds");
         assert_eq!((verified.index, verified.checkpoint.checkpoint.size), (1, 3));
 
         let changed = |change: &dyn Fn(&mut Evidence)| {
             let mut evidence = good.clone();
             change(&mut evidence);
-            evidence.verify(&world.trust, NOW)
+            evidence.verify(&Validation::new(&world.trust, NOW))
         };
         // Another entry, place, proof or root than was sealed.
         let proof = [
@@ -692,8 +692,8 @@ mod tests {
         // Another agency's word, no seal, and a time that has not come.
         assert!(changed(&|e| e.agency = "b.gov.cn".parse().expect("a name")).is_err());
         assert!(changed(&|e| e.chain.clear()).is_err());
-        good.verify(&world.trust, NOW - AHEAD).expect("clocks may differ a little");
-        let ahead = good.verify(&world.trust, NOW - AHEAD - 1);
+        good.verify(&Validation::new(&world.trust, NOW - AHEAD)).expect("clocks may differ a little");
+        let ahead = good.verify(&Validation::new(&world.trust, NOW - AHEAD - 1));
         assert!(matches!(ahead, Err(ProtocolError::Time(_))), "{ahead:?}");
 
         // In COSE form it says the same, and is as hard to bend.
@@ -722,7 +722,7 @@ mod tests {
         let agency = "a.gov.cn".parse().expect("a name");
         let subject = Subject::agency(chancery_certs::Profile::Seal, agency, "A");
         let foreign = World { seal: credential(&other, &subject), ..self::world() };
-        let result = evidence(&foreign).verify(&world.trust, NOW);
+        let result = evidence(&foreign).verify(&Validation::new(&world.trust, NOW));
         assert!(matches!(result, Err(ProtocolError::Path(_))), "{result:?}");
     }
 }

@@ -321,8 +321,11 @@ pub struct SignatureReport {
     pub revocation_checked: bool,
     /// The time-stamps over it.
     pub time_stamps: Vec<TimeStampReport>,
-    /// The countersignatures of it.
+    /// The countersignatures of it. One that does not hold worsens nothing, unless the policy asks for them.
     pub countersignatures: Vec<SignatureReport>,
+    /// What else came along unsigned and does not hold. It proves nothing, and worsens nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Finding>,
     /// The verdict.
     #[serde(flatten)]
     pub finding: Finding,
@@ -342,6 +345,7 @@ impl SignatureReport {
             revocation_checked: false,
             time_stamps: Vec::new(),
             countersignatures: Vec::new(),
+            notes: Vec::new(),
             finding: Finding::open(
                 SubIndication::NoSigningCertificateFound,
                 text!(("the signature carries no certificate"), ("签名未附证书")),
@@ -489,7 +493,8 @@ impl VerificationReport {
         receipt
     }
 
-    /// Adds the verdict on a COSE receipt (RFC 9942) that the document carries.
+    /// Adds the verdict on a COSE receipt (RFC 9942) that the document carries unsigned: one that does not hold
+    /// proves nothing, and worsens nothing.
     pub(crate) fn check_receipt(&mut self, bytes: &[u8], by: &Validation<'_>) {
         let finding = match verify_cose_receipt(bytes, by) {
             Ok(found) => {
@@ -498,12 +503,16 @@ impl VerificationReport {
             // Without a path it is not known whose it is.
             Err(error) => judge_evidence(&error, "a ledger, carried in the document,"),
         };
-        self.add_evidence(finding);
+        self.say_evidence(finding);
     }
 
     /// What a document carries also lies beside it: it is said once.
     fn add_evidence(&mut self, finding: Finding) {
         self.judge(&finding);
+        self.say_evidence(finding);
+    }
+
+    fn say_evidence(&mut self, finding: Finding) {
         if !self.evidence.contains(&finding) {
             self.evidence.push(finding);
         }
@@ -577,7 +586,8 @@ pub(crate) fn judge_path(error: &PathError) -> SubIndication {
         PathReason::Expired | PathReason::NotYetValid => SubIndication::OutOfBoundsNoPoe,
         PathReason::Revoked => SubIndication::RevokedNoPoe,
         PathReason::RevocationUnknown => SubIndication::TryLater,
-        PathReason::NameConstraints
+        PathReason::NotNamed
+        | PathReason::NameConstraints
         | PathReason::NotAnAuthority
         | PathReason::KeyUsage
         | PathReason::CriticalExtension

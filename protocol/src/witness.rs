@@ -1,7 +1,7 @@
 //! Witnesses: agencies that watch each other's ledgers grow, and what they hold when one was forked.
 
 use chancery_certs::{
-    AgencyName, Certificate, Credential, Purpose, SealError, SignerName, TrustStore,
+    AgencyName, Certificate, Credential, Purpose, Scrutiny, SealError, SignerName,
 };
 use chancery_crypto::{Digest, PublicKey, cbor};
 use serde::{Deserialize, Serialize};
@@ -40,16 +40,15 @@ impl WitnessStatement {
         Ok(chancery_certs::seal(STATEMENT, &statement, by, now)?)
     }
 
-    /// Verifies the seal and its path at `at`, and gives the witness and its key.
+    /// Verifies the seal and its path, and gives the witness and its key.
     ///
     /// # Errors
     /// [`ProtocolError::Seal`], saying what is not accepted.
     pub fn open(
         bytes: &[u8],
-        trust: &TrustStore,
-        at: i64,
+        by: &Scrutiny<'_>,
     ) -> Result<(AgencyName, WitnessKey), ProtocolError> {
-        let opened = chancery_certs::open_sealed::<Self>(STATEMENT, bytes, trust, at)?;
+        let opened = chancery_certs::open_sealed::<Self>(STATEMENT, bytes, by)?;
         let Self { agency, key } = opened.value;
         if opened.signer != SignerName::Agency(agency.clone()) {
             let (want, found) = (agency.to_string(), opened.signer.to_string());
@@ -133,12 +132,11 @@ impl SealedNote {
     fn open(
         &self,
         agency: &AgencyName,
-        trust: &TrustStore,
-        at: i64,
+        by: &Scrutiny<'_>,
     ) -> Result<SignedCheckpoint, ProtocolError> {
         let chain = self.read(agency)?;
         let (seal, above) = chain.split_first().ok_or_else(no_certificate)?;
-        trust.validate(seal, above, at, Purpose::Sign)?;
+        by.check(seal, above, Purpose::Sign)?;
         SignedCheckpoint::open(&self.note, &LogKey::of_seal(seal)?)
     }
 
@@ -280,18 +278,17 @@ impl ForkProof {
         Ok(proof)
     }
 
-    /// Verifies that the ledger's own seal signed both checkpoints, with its path valid at `at`, and that
-    /// they exclude each other. Gives them, smaller first.
+    /// Verifies that the ledger's own seal signed both checkpoints, with its path valid and, as far as is known, not
+    /// revoked, and that they exclude each other. Gives them, smaller first.
     ///
     /// # Errors
     /// [`ProtocolError`] when that is not shown; it says nothing against the ledger then.
     pub fn verify(
         &self,
-        trust: &TrustStore,
-        at: i64,
+        by: &Scrutiny<'_>,
     ) -> Result<(SignedCheckpoint, SignedCheckpoint), ProtocolError> {
-        let first = self.first.open(&self.agency, trust, at)?;
-        let second = self.second.open(&self.agency, trust, at)?;
+        let first = self.first.open(&self.agency, by)?;
+        let second = self.second.open(&self.agency, by)?;
         match self.growth.judge(&first, &second)? {
             Consistency::Forked => Ok((first, second)),
             Consistency::Consistent => Err(ProtocolError::Proof(
@@ -366,7 +363,7 @@ mod tests {
             let agency = "a.gov.cn".parse().expect("a name");
             let proof = ForkProof::new(agency, note(&first), note(&second), growth);
             let proof = ForkProof::decode(&proof.encode().expect("encodes")).expect("decodes");
-            prop_assert_eq!(proof.verify(&world.trust, NOW).is_ok(), fork < old);
+            prop_assert_eq!(proof.verify(&Scrutiny::without_lists(&world.trust, NOW)).is_ok(), fork < old);
         }
     }
 
@@ -378,11 +375,11 @@ mod tests {
         let note = |c: &SignedCheckpoint| SealedNote::new(&c.note, world.seal.chain());
         let agency: AgencyName = "a.gov.cn".parse().expect("a name");
         let good = ForkProof::new(agency, note(&first), note(&second), growth(&kept, 32, 70));
-        good.verify(&world.trust, NOW).expect("it is forked");
+        good.verify(&Scrutiny::without_lists(&world.trust, NOW)).expect("it is forked");
         let refused = |change: &dyn Fn(&mut ForkProof)| {
             let mut proof = good.clone();
             change(&mut proof);
-            proof.verify(&world.trust, NOW).expect_err("shows nothing");
+            proof.verify(&Scrutiny::without_lists(&world.trust, NOW)).expect_err("shows nothing");
         };
         // A root that the larger tree never had, other sizes, other checkpoints, other signers.
         refused(&|p| p.growth.old_root = Digest::of(b"made up"));
@@ -393,7 +390,10 @@ mod tests {
         refused(&|p| p.first.note = p.first.note.replace("\n32\n", "\n33\n"));
         refused(&|p| p.first.chain.clear());
         refused(&|p| p.agency = "b.gov.cn".parse().expect("a name"));
-        assert!(good.verify(&world.trust, NOW + (99 << 30)).is_err(), "its seal is valid then");
+        assert!(
+            good.verify(&Scrutiny::without_lists(&world.trust, NOW + (99 << 30))).is_err(),
+            "its seal is valid then"
+        );
         let mut other = good.clone();
         other.kind = "something else".into();
         assert!(ForkProof::decode(&other.encode().expect("encodes")).is_err());
@@ -401,9 +401,9 @@ mod tests {
         let other = sealed(&world, &leaves(32, 5), 32);
         let proof =
             ForkProof::of_one_size(good.agency.clone(), note(&first), &other, world.seal.chain());
-        proof.verify(&world.trust, NOW).expect("it is forked");
+        proof.verify(&Scrutiny::without_lists(&world.trust, NOW)).expect("it is forked");
         let proof = ForkProof::of_one_size(good.agency, note(&first), &first, world.seal.chain());
-        proof.verify(&world.trust, NOW).expect_err("they are the same");
+        proof.verify(&Scrutiny::without_lists(&world.trust, NOW)).expect_err("they are the same");
     }
 
     #[test]
@@ -413,9 +413,16 @@ mod tests {
         let sealed_key =
             WitnessStatement::seal(&key.public_key(), &world.seal, NOW).expect("seals");
         let (agency, witness) =
-            WitnessStatement::open(&sealed_key, &world.trust, NOW).expect("holds");
+            WitnessStatement::open(&sealed_key, &Scrutiny::without_lists(&world.trust, NOW))
+                .expect("holds");
         assert_eq!((agency.as_str(), witness.name()), ("a.gov.cn", "a.gov.cn/witness"));
-        assert!(WitnessStatement::open(&sealed_key, &world.trust, NOW - (9 << 30)).is_err());
+        assert!(
+            WitnessStatement::open(
+                &sealed_key,
+                &Scrutiny::without_lists(&world.trust, NOW - (9 << 30))
+            )
+            .is_err()
+        );
         let p256 = SigningKey::generate(Algorithm::Es256).expect("random bytes");
         assert!(WitnessStatement::seal(&p256.public_key(), &world.seal, NOW).is_err());
 

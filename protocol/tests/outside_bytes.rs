@@ -145,6 +145,7 @@ fn make() -> Good {
         expires: NOW + 100,
         agencies: vec![card.clone().into()],
         crls: Vec::new(),
+        authorities: Vec::new(),
     };
     let directory = directory.seal(&seal, NOW).unwrap();
 
@@ -270,7 +271,7 @@ fn accepted(kind: Kind, bytes: &[u8]) -> bool {
     match kind {
         Kind::Certificate => Certificate::from_der(bytes).is_ok_and(|c| {
             drop((c.signer_name(), c.agency_name(), c.public_key().is_some()));
-            good.trust.validate(&c, &[], NOW, chancery_certs::Purpose::Sign).is_ok()
+            by.scrutiny().check(&c, &[], chancery_certs::Purpose::Sign).is_ok()
         }),
         Kind::Pem => decode_pem_chain(bytes).is_ok(),
         Kind::Key => {
@@ -281,23 +282,23 @@ fn accepted(kind: Kind, bytes: &[u8]) -> bool {
         }),
         Kind::Envelope => {
             drop(EnvelopeHeader::reopen(bytes));
-            EnvelopeHeader::open(bytes, &good.trust, NOW).is_ok()
+            EnvelopeHeader::open(bytes, &by.scrutiny()).is_ok()
         }
-        Kind::Statement => EncryptionKeyStatement::open(bytes, &good.trust, NOW).is_ok(),
-        Kind::Card => AgencyCard::open(bytes, &good.trust, NOW).is_ok(),
-        Kind::Directory => Directory::open(bytes, &registrar, &good.trust, NOW).is_ok(),
+        Kind::Statement => EncryptionKeyStatement::open(bytes, &by.scrutiny()).is_ok(),
+        Kind::Card => AgencyCard::open(bytes, &by.scrutiny()).is_ok(),
+        Kind::Directory => Directory::open(bytes, &registrar, &by.scrutiny()).is_ok(),
         Kind::Checkpoint => {
             let note = String::from_utf8_lossy(bytes);
             drop(LedgerAudit::begin(&good.chain, &note, Vec::new(), &by));
             SignedCheckpoint::open(&note, &good.log_key).is_ok()
         }
         Kind::Receipt => verify_cose_receipt(bytes, &by).is_ok(),
-        Kind::Witness => WitnessStatement::open(bytes, &good.trust, NOW).is_ok(),
-        Kind::Fork => ForkProof::decode(bytes).is_ok_and(|p| p.verify(&good.trust, NOW).is_ok()),
+        Kind::Witness => WitnessStatement::open(bytes, &by.scrutiny()).is_ok(),
+        Kind::Fork => ForkProof::decode(bytes).is_ok_and(|p| p.verify(&by.scrutiny()).is_ok()),
         Kind::Seen => SeenCheckpoint::decode(bytes)
             .is_ok_and(|seen| seen.sealed.open_then(&seen.agency, &by).is_ok()),
         Kind::Kept => KeptCheckpoint::open(bytes, std::slice::from_ref(&good.log_key)).is_ok(),
-        Kind::Evidence => Evidence::decode(bytes).is_ok_and(|e| e.verify(&good.trust, NOW).is_ok()),
+        Kind::Evidence => Evidence::decode(bytes).is_ok_and(|e| e.verify(&by).is_ok()),
         Kind::Leaf => Leaf::decode(bytes).is_ok(),
         Kind::Frame => decode_frame::<PeerMessage>(bytes).is_ok(),
         Kind::Content => {

@@ -250,7 +250,9 @@ impl World {
     fn run_with(&self, words: &[&str], env: &[(&str, String)]) -> Answer {
         let mut command = Command::new(binary());
         command.current_dir(self.dir.path()).args(words).stdin(Stdio::null());
-        for name in ["CHANCERY_PASSPHRASE", "CHANCERY_NEW_PASSPHRASE", "CHANCERY_ANCHOR"] {
+        for name in
+            ["CHANCERY_PASSPHRASE", "CHANCERY_NEW_PASSPHRASE", "CHANCERY_ANCHOR", "CHANCERY_TRUST"]
+        {
             command.env_remove(name);
         }
         command.env("LANG", "C.UTF-8").env_remove("LC_ALL");
