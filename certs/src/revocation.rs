@@ -20,7 +20,7 @@ use x509_cert::{
 };
 
 use crate::{
-    CertError, Certificate, PathError, PathReason, RevocationCheck, TrustStore, Uncovered,
+    CertError, Certificate, PathError, PathReason, Purpose, RevocationCheck, TrustStore, Uncovered,
     path::{issued, scheme_of_algorithm},
     rfc3339,
 };
@@ -778,7 +778,7 @@ impl<'a> Revocation<'a> {
             return false;
         }
         self.visiting.borrow_mut().push(own);
-        let valid = self.store.search(certificate, self.pool, self.at, &|chain, anchor| {
+        let valid = self.store.search(certificate, self.pool, self.at, Purpose::Any, &|chain, anchor| {
             let issuer = chain.get(1).copied().unwrap_or(anchor);
             let same = issuer.0.subject_der == by.0.subject_der
                 && issuer.public_key().is_some()
