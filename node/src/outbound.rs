@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
     AttemptEnd, Courier, EnvelopeHeader, EnvelopeId, Event, Flight, Leaf, OutboundAction,
@@ -21,6 +21,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Batch, Commit, NodeError,
+    clock::Moment,
     content::{Ciphertext, drop_cached},
     endpoint,
     files::{Source, blocking},
@@ -36,6 +37,8 @@ use crate::{
     unix_now, witness,
 };
 
+/// By how many seconds a receipt may be later than this clock: an audit allows for as much.
+const FUTURE: i64 = 300;
 /// How long a peer may take to answer an offer, or to commit what it has received whole.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at whether the superior is connected.
@@ -331,7 +334,7 @@ async fn deliver(
             && let Ok(leaf) = Leaf::decode(&receipt.leaf)
         {
             // It was given just now.
-            shared.clocks.heard(peer, leaf.time, unix_now());
+            shared.clocks.heard_about(peer, leaf.time, Moment::now());
         }
         match on_reply(reply, sent, header.chunks())? {
             OutboundAction::SendFrom(chunk) => {
@@ -534,6 +537,14 @@ fn check(
     if !fits {
         let why = "it is for something else".to_owned();
         return Err(chancery_protocol::ProtocolError::Receipt(why).into());
+    }
+    // An audit of this ledger would find it in the future. It is the peer's clock that is wrong, or ours: the same receipt
+    // is taken when the time has come.
+    let now = unix_now();
+    if leaf.time.saturating_sub(now) > FUTURE {
+        shared.metrics.unfit("receipt");
+        let (theirs, own) = (rfc3339(leaf.time), rfc3339(now));
+        return Err(NodeError::PeerClock { peer: agency.clone(), theirs, own });
     }
     let mut seen = Batch::default();
     witness::remember(shared, agency, &entry.seal_chain, &verified.checkpoint, &mut seen)?;

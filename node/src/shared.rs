@@ -32,6 +32,7 @@ use crate::{
     limits::PeerLimits,
     metrics::Metrics,
     queue::Outbound,
+    refused::RefusedBudget,
     store::{Batch, Store, Table},
     unix_now,
     witness::{OpenedNotes, PeerLedgers, Witness},
@@ -53,9 +54,11 @@ pub struct Shared {
     pub endpoint: QuicEndpoint,
     pub access: Access,
     pub limits: PeerLimits,
+    /// What peers may still have refused.
+    pub refused: RefusedBudget,
     pub metrics: Metrics,
     /// What peers' clocks have shown.
-    pub clocks: PeerClocks,
+    pub clocks: Arc<PeerClocks>,
     /// Moves when the node's certificate was renewed.
     pub renewed: watch::Sender<u64>,
     pub connections: Connections,
@@ -109,6 +112,8 @@ impl Shared {
     ) -> Result<Self, NodeError> {
         let access = Access::load(&config)?;
         let limits = PeerLimits::new(&config);
+        let refused = RefusedBudget::new(config.limits.peer_refused);
+        let clocks = ledger.clocks().clone();
         Ok(Self {
             config,
             identity,
@@ -119,7 +124,8 @@ impl Shared {
             access,
             limits,
             metrics: Metrics::default(),
-            clocks: PeerClocks::default(),
+            clocks,
+            refused,
             renewed: watch::Sender::new(0),
             connections: Connections::default(),
             outbound: Outbound::default(),
