@@ -1,7 +1,7 @@
 //! `chancery audit`: whole ledgers, offline.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::File,
     io::Write as _,
     path::{Path, PathBuf},
@@ -9,8 +9,8 @@ use std::{
 };
 
 use chancery_certs::Certificate;
-use chancery_crypto::{Digest, Hasher};
-use chancery_node::{DataFolder, NodeError, read_file};
+use chancery_crypto::{Digest, Hasher, cbor};
+use chancery_node::{DataFolder, NodeError, PastCosignature, read_file};
 use chancery_protocol::{
     AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, Held, HeldItem,
     Indication, KeptCheckpoint, LedgerAudit, LogKey, ProtocolError, SeenCheckpoint,
@@ -297,6 +297,7 @@ fn audit_one(
     for (_, kept) in source.cosignatures()? {
         audit.add_cosignature(&kept.note, &kept.line, &kept.statement);
     }
+    take_cosigned(source, &mut audit)?;
     for (name, bytes) in source.forks()? {
         let judged = ForkProof::decode(&bytes)
             .and_then(|proof| proof.verify(&by.scrutiny()).map(|found| (proof, found)));
@@ -327,6 +328,27 @@ fn audit_one(
         progress.finish_and_clear();
     }
     Ok(audit.finish())
+}
+
+/// The cosignatures of the ledger's history, by the statements that come with them.
+fn take_cosigned(source: &dyn Source, audit: &mut LedgerAudit<'_>) -> Result<(), Failure> {
+    let mut all = Vec::new();
+    let mut first: HashMap<Digest, i64> = HashMap::new();
+    for kept in source.cosigned()? {
+        let past: PastCosignature = cbor::decode(&kept).map_err(NodeError::from)?;
+        first.entry(past.statement).or_insert(past.time);
+        all.push(past);
+    }
+    for statement in source.statements()? {
+        match first.remove(&Digest::of(&statement)) {
+            Some(time) => audit.add_statement(&statement, time),
+            None => audit.unexplained("a witness's statement in statements/"),
+        }
+    }
+    for PastCosignature { size, line, statement, .. } in all {
+        audit.add_kept_cosignature(size, line, statement);
+    }
+    Ok(())
 }
 
 /// The entries against the tiles, and every checkpoint of the history against the entries.
@@ -472,11 +494,13 @@ fn print(output: &Output, report: &AuditReport) {
         output.t("receipts held by others", "份他方持有的回执")
     );
     println!(
-        "  {} {}; {} {}",
+        "  {} {}; {} {}; {} {}",
         report.checkpoints,
         output.t("checkpoints of the history", "个历史检查点"),
         report.witnesses.len(),
-        output.t("witnesses", "个见证人")
+        output.t("witnesses", "个见证人"),
+        report.cosignatures,
+        output.t("cosignatures of the history", "个历史见证签名")
     );
     if report.contents + report.purged > 0 {
         println!(

@@ -168,6 +168,10 @@ pub const CODES: &[Code] = &[
         ["See who ordered it and why with `chancery ledger export` and `chancery audit`.", "可用 `chancery ledger export` 和 `chancery audit` 查看清除令及其理由。"]),
     code("CHY-4020", ["the sender has withdrawn the document", "发件机关已撤回该文件"],
         ["Do not act on it; ask the sender if that is not understood.", "请勿据此办理；如有疑问，请向发件机关核实。"]),
+    code("CHY-4030", ["the clock of the node is known to be wrong, so that nothing is sealed", "已知节点时钟有误，暂停封存"],
+        ["Set the clock of the machine that is wrong (`chronyc tracking`, `timedatectl`; `chancery node status` shows each peer's); the node goes on by itself.", "请校正有误的机器时钟（chronyc tracking、timedatectl；chancery node status 列出各对等节点的差异），节点会自动恢复。"]),
+    code("CHY-4031", ["a peer's receipt is of a time that has not come yet", "对方回执的时间尚未到来"],
+        ["Tell the operator of the one whose clock is wrong; delivery goes on by itself.", "请通知时钟有误一方的运维人员；投递会自动继续。"]),
 
     code("CHY-4021", ["an idempotency key was used before, for another request", "幂等键已被另一请求使用"],
         ["Use a new key for a new request.", "新的请求请使用新的幂等键。"]),
@@ -194,6 +198,10 @@ pub const CODES: &[Code] = &[
         ["Renew the seal, and have the registrar publish it.", "请更换印章，并由注册中心发布。"]),
     code("CHY-5008", ["the node does not relay for these agencies", "该节点不为这些机关转递"],
         ["Check the directory: one of the two must name the node as its relay.", "请核对目录：其中一方须以该节点为转递机关。"]),
+    code("CHY-5030", ["the clock of the peer's node is known to be wrong, so that it takes nothing", "已知对方节点时钟有误，暂不接收"],
+        ["Tell the peer's operator; delivery goes on by itself.", "请通知对方运维人员；投递会自动继续。"]),
+    code("CHY-5031", ["more of the sender's documents had to be refused in an hour than the peer looks at", "一小时内被拒收的公文数超过对方限额"],
+        ["See with `chancery outbox` why they were refused, and mend that; delivery goes on by itself.", "请用 chancery outbox 查看拒收原因并改正；投递会自动继续。"]),
 
     code("CHY-5009", ["more envelopes were offered in a second than the peer takes", "每秒投递的信封数超过对方限额"],
         ["Delivery goes on by itself, more slowly.", "投递会自动放慢并继续。"]),

@@ -584,6 +584,12 @@ impl Import {
             let kept = cbor::encode(&kept).map_err(NodeError::from)?;
             import.put(Table::Cosignatures, witness.as_bytes(), &kept)?;
         }
+        for (number, kept) in (0..).zip(source.cosigned()?) {
+            import.cosigned(number, &kept)?;
+        }
+        for statement in source.statements()? {
+            import.statement(&statement)?;
+        }
         for (_, proof) in source.forks()? {
             import.fork(&proof)?;
         }

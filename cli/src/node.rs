@@ -9,11 +9,12 @@ use std::{
 use chancery_certs::{AgencyCard, AgencyName, Credential, EncryptionKeyStatement};
 use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
-    AccessSettings, ApiSettings, DEFAULT_POLICIES, FileSettings, Identity, LimitSettings,
-    LocalReply, LocalRequest, MonitorSettings, Node as Daemon, NodeConfig, NodeError,
-    POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, TrustFile, openapi, read_file, sync_directory,
-    unix_now, write_new, write_private,
+    AccessSettings, ApiSettings, ClockView, DEFAULT_POLICIES, FileSettings, Identity,
+    LimitSettings, LocalClient, LocalReply, LocalRequest, MonitorSettings, Node as Daemon,
+    NodeConfig, NodeError, POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, TrustFile, openapi,
+    read_file, sync_directory, unix_now, write_new, write_private,
 };
+use chancery_protocol::CLOCK_TOLERANCE;
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
@@ -409,11 +410,60 @@ fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let loaded = config.load()?;
     Identity::load(&loaded)?;
     chancery_node::check_policies(&loaded)?;
-    match output.json {
-        true => output.print_json(&serde_json::json!({ "config": config.config, "valid": true })),
-        false => println!("{}: {}", config.config.display(), output.t("in order", "正确")),
+    // Of a node that runs, its clock can be told as well.
+    let clock = running_clock(&loaded);
+    if output.json {
+        output.print_json(&serde_json::json!({
+            "config": config.config, "valid": true, "clock": clock,
+        }));
+    } else {
+        println!("{}: {}", config.config.display(), output.t("in order", "正确"));
+        clock.iter().for_each(|clock| print_clock(output, clock));
     }
-    Ok(ExitCode::SUCCESS)
+    match clock.and_then(|clock| clock.wrong) {
+        Some(message) => Err(Failure {
+            code: "CHY-4030".into(),
+            message,
+            remedy: "Set the clock of the machine that is wrong; the node goes on by itself."
+                .into(),
+            exit: ENVIRONMENT,
+        }),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// How the clock of the node that runs by these settings does, if one does and says so.
+fn running_clock(config: &NodeConfig) -> Option<ClockView> {
+    let mut client = LocalClient::connect(&config.files.socket).ok()?;
+    match client.ask(&LocalRequest::Status).ok()? {
+        LocalReply::Status(status) => Some(status.clock),
+        _ => None,
+    }
+}
+
+fn print_clock(output: &Output, clock: &ClockView) {
+    if let Some(wrong) = &clock.wrong {
+        println!("  {}: {wrong}", output.t("the clock is wrong", "时钟有误"));
+    }
+    for peer in &clock.peers {
+        let difference = difference(output, peer.ahead_seconds);
+        println!("  {}: {}  {difference}", output.t("clock", "时钟"), peer.agency);
+    }
+}
+
+/// How far this clock is ahead, in words.
+fn difference(output: &Output, ahead: i64) -> String {
+    let (apart, t) = (ahead.unsigned_abs(), |en, zh| output.t(en, zh));
+    let length = match apart {
+        0..120 => format!("{apart} {}", t("s", "秒")),
+        120..7200 => format!("{} {}", apart / 60, t("min", "分钟")),
+        _ => format!("{} {}", apart / 3600, t("h", "小时")),
+    };
+    match (apart > CLOCK_TOLERANCE.unsigned_abs(), ahead > 0) {
+        (false, _) => format!("{} ({length})", t("agrees", "一致")),
+        (true, true) => format!("{} {length}", t("this node's is ahead by", "本节点快")),
+        (true, false) => format!("{} {length}", t("this node's is behind by", "本节点慢")),
+    }
 }
 
 fn token(output: &Output, name: &str) -> Result<ExitCode, Failure> {
@@ -512,6 +562,11 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
     println!("  {}: {}", output.t("pending deliveries", "待投递"), status.pending);
     for peer in &status.connected {
         println!("  {}: {peer}", output.t("connected", "已连接"));
+    }
+    print_clock(output, &status.clock);
+    for witness in &status.witnesses {
+        let (size, at) = (witness.size, time(witness.time));
+        println!("  {}: {}  {size}  {at}", output.t("cosigned by", "见证签名"), witness.agency);
     }
     match status.directory_version.zip(status.directory_expires) {
         Some((version, expires)) => {

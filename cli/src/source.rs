@@ -7,8 +7,10 @@ use std::{
 
 use chancery_certs::{Certificate, decode_pem_chain};
 use chancery_crypto::cbor;
-use chancery_node::{DataFolder, KeptCosignature, NodeError, read_file};
-use chancery_protocol::tile::{TILE_WIDTH, entries_path, history_path, tile_path};
+use chancery_node::{CosignedRow, DataFolder, KeptCosignature, NodeError, read_file};
+use chancery_protocol::tile::{
+    TILE_WIDTH, cosigned_path, entries, entries_path, history_path, tile_path,
+};
 
 use crate::{failure::Failure, verify::files_in};
 
@@ -39,6 +41,10 @@ pub trait Source: Sync {
     fn old_seals(&self) -> Result<Vec<Vec<Certificate>>, Failure>;
     /// The witnesses' cosignatures.
     fn cosignatures(&self) -> Result<Vec<Named<KeptCosignature>>, Failure>;
+    /// The statements by which the cosignatures of the history hold.
+    fn statements(&self) -> Result<Vec<Vec<u8>>, Failure>;
+    /// The cosignatures of the history, each as it is kept, those of a witness in its order.
+    fn cosigned(&self) -> Result<Vec<Vec<u8>>, Failure>;
     /// The proofs of forks.
     fn forks(&self) -> Result<Vec<Named<Vec<u8>>>, Failure>;
     /// The checkpoints of other ledgers that it has seen.
@@ -207,6 +213,21 @@ impl Source for Folder {
         Ok(read)
     }
 
+    fn statements(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        Ok(self.all("statements")?.into_iter().map(|(_, bytes)| bytes).collect())
+    }
+
+    fn cosigned(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let paths = (0..).map(|number| self.0.join(cosigned_path(number)));
+        let mut all = Vec::new();
+        for path in paths.take_while(|path| path.exists()) {
+            let bundle = read_file(&path)?;
+            let kept = entries(&bundle).map_err(|e| Failure::from(e).at(&path))?;
+            all.extend(kept.into_iter().map(<[u8]>::to_vec));
+        }
+        Ok(all)
+    }
+
     fn forks(&self) -> Result<Vec<Named<Vec<u8>>>, Failure> {
         self.all("forks")
     }
@@ -267,6 +288,26 @@ impl Source for DataFolder {
 
     fn cosignatures(&self) -> Result<Vec<Named<KeptCosignature>>, Failure> {
         Ok(self.files().cosignatures()?)
+    }
+
+    fn statements(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let files = self.files();
+        let all = files.cosigned().filter_map(|row| match row {
+            Ok(CosignedRow::Statement(bytes)) => Some(Ok(bytes)),
+            Ok(CosignedRow::Cosignature(_)) => None,
+            Err(error) => Some(Err(error.into())),
+        });
+        all.collect()
+    }
+
+    fn cosigned(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let files = self.files();
+        let all = files.cosigned().filter_map(|row| match row {
+            Ok(CosignedRow::Cosignature(bytes)) => Some(Ok(bytes)),
+            Ok(CosignedRow::Statement(_)) => None,
+            Err(error) => Some(Err(error.into())),
+        });
+        all.collect()
     }
 
     fn forks(&self) -> Result<Vec<Named<Vec<u8>>>, Failure> {

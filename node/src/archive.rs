@@ -18,7 +18,9 @@ use crate::{
     LocalReply, LocalRequest, NodeError,
     content::{Ciphertext, ContentFiles},
     export::{LedgerFiles, keys, rows},
-    ledger::{LedgerBuilder, LedgerView, all_seals, put_seal, receipt_key},
+    ledger::{
+        LedgerBuilder, LedgerView, all_seals, put_past, put_seal, put_statement, receipt_key,
+    },
     records::{
         DeliveryRecord, DeliveryState, EnvelopeRecord, ReceivedEvidence, delivery_of,
         indexed_envelope, journal_envelope,
@@ -538,6 +540,26 @@ impl LedgerImport {
         let (receipt, chain) = (evidence.receipt.clone(), evidence.chain.clone());
         let kept = cbor::encode(&ReceivedEvidence { receipt, chain })?;
         self.builder.put(Table::Evidence, digest.as_bytes(), &kept)
+    }
+
+    /// Takes in a cosignature of the history, each with a greater number.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Protocol`] when it cannot be read.
+    pub fn cosigned(&mut self, number: u64, kept: &[u8]) -> Result<(), NodeError> {
+        let mut batch = Batch::default();
+        put_past(number, kept, &mut batch)?;
+        self.builder.append(batch)
+    }
+
+    /// Takes in a witness's statement by which cosignatures of the history hold.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn statement(&mut self, statement: &[u8]) -> Result<(), NodeError> {
+        let mut batch = Batch::default();
+        put_statement(statement, &mut batch);
+        self.builder.append(batch)
     }
 
     /// Takes in the proof that another ledger was forked.

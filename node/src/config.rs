@@ -180,6 +180,8 @@ pub struct LimitSettings {
     pub witness_seconds: u32,
     /// Envelopes that one peer may offer in a second; it may save up ten seconds' worth.
     pub peer_rate: u32,
+    /// Documents of one peer that may be refused in an hour; beyond, it is put off before anything of it is looked at.
+    pub peer_refused: u32,
     /// Bytes of ciphertext of one peer that may be arriving at once.
     pub peer_arriving_bytes: u64,
     /// Bytes of ciphertext of one sender that are kept here at most.
@@ -198,6 +200,7 @@ impl Default for LimitSettings {
             peer_deliveries: 120,
             witness_seconds: 10,
             peer_rate: 20_000,
+            peer_refused: 300,
             peer_arriving_bytes: 64 << 30,
             peer_stored_bytes: 1 << 40,
             free_bytes: 256 << 20,
@@ -250,6 +253,9 @@ impl NodeConfig {
         }
         if config.limits.peer_deliveries == 0 || config.limits.peer_streams == 0 {
             return Err(wrong("limits.peer_deliveries and peer_streams must not be 0".into()));
+        }
+        if config.limits.peer_refused == 0 {
+            return Err(wrong("limits.peer_refused must not be 0: anybody errs once".into()));
         }
         if config.limits.witness_seconds == 0 {
             return Err(wrong("limits.witness_seconds must not be 0".into()));

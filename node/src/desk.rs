@@ -8,11 +8,13 @@ use chancery_protocol::{Act, DocumentId, EnvelopeId, Event, Leaf, MAX_FRAME, Pro
 use crate::{
     NodeError,
     access::{Action, Caller, Object},
-    acts, documents,
+    acts,
+    clock::Moment,
+    documents,
     heads::OpenedHead,
     local::{
-        AgencyView, DeliveryView, DocumentView, ExportedFile, PartView, StatusView, TraceStep,
-        TraceView,
+        AgencyView, ClockView, DeliveryView, DocumentView, ExportedFile, PartView, PeerClockView,
+        StatusView, TraceStep, TraceView,
     },
     records::{DeliveryRecord, DeliveryState, delivery_of},
     rejections,
@@ -54,7 +56,22 @@ pub async fn status(shared: &Arc<Shared>, caller: &Caller) -> Result<StatusView,
         node_certificate_expires: expires(&identity.node().chain),
         seal_certificate_expires: expires(identity.seal().chain()),
         encryption_key_expires: own.map(|peer| peer.encryption_expires),
+        clock: clock(shared),
+        witnesses: shared.ledger.witnesses()?,
     })
+}
+
+/// How the node's clock does.
+fn clock(shared: &Shared) -> ClockView {
+    let now = Moment::now();
+    let peers = shared.clocks.differences(now).into_iter();
+    ClockView {
+        ledger_ahead_seconds: shared.ledger.ahead(now),
+        wrong: shared.ledger.check_clock().err().map(|error| error.to_string()),
+        peers: peers
+            .map(|seen| PeerClockView { agency: seen.peer, ahead_seconds: seen.ahead })
+            .collect(),
+    }
 }
 
 /// The one document whose id starts so, if the caller may do this with it.

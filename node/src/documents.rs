@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chancery_certs::{AgencyName, Certificate, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, cbor};
 use chancery_protocol::{
-    Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
+    ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
     Indication, Leaf, Opening, ProtocolError, Recipient, SignedDocument, VerificationReport,
     check_inside, commit_to_document, recipient_info,
 };
@@ -554,7 +554,7 @@ pub fn index_opened(batch: &mut Batch, id: &EnvelopeId, document: &SignedDocumen
     }
 }
 
-/// Puts up to `limit` envelopes that came in into the index. Returns how many it looked at.
+/// Puts up to `limit` envelopes that came in into the index. Returns how many it has done.
 pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError> {
     // Withdrawals act: each is done once, by one of those who index.
     let mut from = shared.indexing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -570,14 +570,23 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
         return Ok(0);
     }
     let (mut batch, mut next) = (Batch::default(), Vec::new());
+    let mut waits = 0;
     for (key, _) in waiting {
+        next = [key.as_slice(), &[0]].concat();
         if let Some(id) = EnvelopeId::from_slice(&key) {
             match peek(shared, &id) {
                 Ok((_, salt, document)) => {
                     index(&mut batch, &id, document.header(), &document.id());
-                    if Act::of(&document.header().kind) == Some(Act::Withdraw) {
+                    if acts::calls_for_an_answer(document.header()) {
                         // Before it leaves the queue: after a crash it is done again.
-                        acts::withdraw(shared, &id, &salt, &document)?;
+                        match acts::withdraw(shared, &id, &salt, &document) {
+                            // It passes: whoever looks something up is not kept waiting for it.
+                            Err(NodeError::Clock { .. }) => {
+                                waits += 1;
+                                continue;
+                            }
+                            done => done?,
+                        }
                     }
                 }
                 // The disk's fault is not the envelope's: it waits for the next time.
@@ -586,12 +595,11 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
                 Err(error) => tracing::warn!(envelope = %id, %error, "envelope cannot be opened"),
             }
         }
-        next = [key.as_slice(), &[0]].concat();
         batch.delete(Table::Unindexed, key);
     }
     shared.store.write(batch)?;
     *from = next;
-    Ok(count)
+    Ok(count - waits)
 }
 
 /// Brings the index up to date.

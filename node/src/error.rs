@@ -56,6 +56,28 @@ pub enum NodeError {
     /// A backup is not whole.
     #[error("the backup is not whole: {0}")]
     Backup(String),
+    /// The clock is known to be wrong, so that nothing can be sealed. It passes.
+    #[error("this node's clock says {own}, and {who} {others}: nothing is sealed until they agree")]
+    Clock {
+        /// What it says.
+        own: String,
+        /// What others say.
+        others: String,
+        /// Who they are.
+        who: String,
+    },
+    /// A peer's clock is ahead: what it says now is not taken yet. It passes.
+    #[error(
+        "{peer} says that it was {theirs}, and this node's clock says {own}: it is taken when that has passed"
+    )]
+    PeerClock {
+        /// The peer.
+        peer: chancery_certs::AgencyName,
+        /// What it says.
+        theirs: String,
+        /// What is said here.
+        own: String,
+    },
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,
@@ -156,6 +178,8 @@ impl NodeError {
             Self::RequestReused(_) => "CHY-4021",
             Self::Request(_) => "CHY-4022",
             Self::Unauthenticated(_) => "CHY-4023",
+            Self::Clock { .. } => "CHY-4030",
+            Self::PeerClock { .. } => "CHY-4031",
             Self::Protocol(error) => protocol_code(error),
         }
     }
@@ -196,6 +220,12 @@ impl NodeError {
             Self::Request(_) => "Correct the request; /v1/openapi.json describes every one.",
             Self::Unauthenticated(_) => {
                 "Send `Authorization: Bearer TOKEN`; the operator makes one with `chancery node token`."
+            }
+            Self::Clock { .. } => {
+                "Set the clock of the machine that is wrong (`chronyc tracking`, `timedatectl`; `chancery node status` shows each peer's); the node goes on by itself."
+            }
+            Self::PeerClock { .. } => {
+                "Tell the operator of the one whose clock is wrong; delivery goes on by itself."
             }
             Self::Purged(_) => {
                 "See who ordered it and why with `chancery ledger export` and `chancery audit`."

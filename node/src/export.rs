@@ -6,12 +6,12 @@ use chancery_certs::Certificate;
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
     Event, Evidence, Leaf, SignedCheckpoint,
-    tile::{TILE_WIDTH, entries, entries_path, history_path, push_entry, tile_path},
+    tile::{TILE_WIDTH, cosigned_path, entries, entries_path, history_path, push_entry, tile_path},
 };
 
 use crate::{
     KeptCosignature, NodeError,
-    ledger::{all_seals, cosignatures, cosigned},
+    ledger::{CosignedRow, PastCosignature, all_seals, cosignatures, cosigned, cosigned_row},
     records::ReceivedEvidence,
     store::{Read, Table},
     witness,
@@ -78,6 +78,28 @@ impl<'a> LedgerFiles<'a> {
     pub fn cosignatures(&self) -> Result<Vec<(String, KeptCosignature)>, NodeError> {
         let all = cosignatures(self.tables)?.into_iter();
         Ok(all.map(|(witness, kept)| (format!("{witness}.cosignature"), kept)).collect())
+    }
+
+    /// The cosignatures of its history up to its size, and the witnesses' statements: the former in their encoded form, those
+    /// of a witness in its order.
+    pub fn cosigned(&self) -> impl Iterator<Item = Result<CosignedRow, NodeError>> {
+        let size = self.size();
+        let within = move |row: &CosignedRow| match row {
+            CosignedRow::Statement(_) => Ok(true),
+            CosignedRow::Cosignature(kept) => {
+                Ok::<_, NodeError>(cbor::decode::<PastCosignature>(kept)?.size <= size)
+            }
+        };
+        rows(self.tables, Table::Cosigned).map(|row| Ok(cosigned_row(row?))).filter_map(
+            move |row: Result<_, NodeError>| match row {
+                Ok(row) => match within(&row) {
+                    Ok(true) => Some(Ok(row)),
+                    Ok(false) => None,
+                    Err(error) => Some(Err(error)),
+                },
+                Err(error) => Some(Err(error)),
+            },
+        )
     }
 
     /// The proofs of forks that it holds, with their files' names.
@@ -230,6 +252,7 @@ impl<'a> LedgerFiles<'a> {
         for (name, kept) in self.cosignatures()? {
             file(format!("witness/{name}"), cbor::encode(&kept)?)?;
         }
+        self.cosigned_files(file)?;
         for (name, proof) in self.forks()? {
             file(format!("forks/{name}"), proof)?;
         }
@@ -257,6 +280,33 @@ impl<'a> LedgerFiles<'a> {
             file(history_path(number), bundle?)?;
         }
         Ok(())
+    }
+
+    /// The cosignatures of the history, in bundles like those of entries, and the statements by which they hold.
+    fn cosigned_files(
+        &self,
+        file: &impl Fn(String, Vec<u8>) -> Result<(), NodeError>,
+    ) -> Result<(), NodeError> {
+        let (mut number, mut bundle, mut held) = (0, Vec::new(), 0);
+        for row in self.cosigned() {
+            match row? {
+                CosignedRow::Statement(statement) => {
+                    file(format!("statements/{}", Digest::of(&statement)), statement)?;
+                }
+                CosignedRow::Cosignature(kept) => {
+                    push_entry(&mut bundle, &kept)?;
+                    held += 1;
+                }
+            }
+            if held == TILE_WIDTH {
+                file(cosigned_path(number), std::mem::take(&mut bundle))?;
+                (number, held) = (number + 1, 0);
+            }
+        }
+        match held {
+            0 => Ok(()),
+            _ => file(cosigned_path(number), bundle),
+        }
     }
 
     /// The evidence and the orders of a bundle's entries. What came after the checkpoint is left out.

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chancery_certs::{AgencyName, PathReason, Scrutiny, SealError};
@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     Commit, NodeError, Outcome,
+    clock::CLOCK_AGAIN,
     content::{Arriving, Ciphertext, Settled},
     directory::{DirectoryView, note_uncovered},
     documents::{index_opened, unwrap_for},
@@ -42,6 +43,10 @@ const RELAY_AGAIN: u32 = 30;
 const PIECE: usize = 256 * 1024;
 /// A content of so many bytes is opened in less time than another thread takes to stand in for this one.
 const QUICK: usize = 64 * 1024;
+/// The code of what is offered by somebody who is not on its way.
+const STRANGER: &str = "CHY-5001";
+/// The code of what has expired.
+const EXPIRED: &str = "CHY-5003";
 /// The QUIC application error code of a stream that was given up.
 const GIVEN_UP: VarInt = VarInt::from_u32(1);
 
@@ -145,10 +150,10 @@ async fn answer(
             drop(send.finish());
             return Ok(());
         }
-        PeerMessage::AskGrowth { sizes } => {
+        PeerMessage::AskGrowth { now, sizes } => {
             drop((body, permit));
             let _one = bounds.asking.lock().await;
-            return witness::answer(shared, peer, sizes, &bounds.frames, send, recv).await;
+            return witness::answer(shared, peer, now, sizes, &bounds.frames, send, recv).await;
         }
         _ => {
             let why = "a stream starts with an offer or a question".to_owned();
@@ -156,7 +161,9 @@ async fn answer(
         }
     };
     drop(body);
-    if let Err(refusal) = shared.limits.offer(peer) {
+    let offered = shared.limits.offer(peer);
+    let offered = offered.and_then(|()| shared.refused.take(peer, Instant::now()));
+    if let Err(refusal) = offered.and_then(|()| fit_clock(shared)) {
         // Not one line for each: who offers too much is likely to go on with it.
         tracing::debug!(%peer, reason = refusal.reason, "offer put off");
         return refuse(shared, peer, refusal, send).await;
@@ -167,17 +174,26 @@ async fn answer(
     // What is for this very agency need not say so.
     let recipient = recipient.filter(|recipient| recipient != own);
     let message = match admit(shared, peer, &envelope, recipient.as_ref()) {
-        Err(refusal) => {
+        Err((whose, refusal)) => {
             tracing::warn!(%peer, code = refusal.code, reason = refusal.reason, "offer refused");
+            charge(shared, &whose, &refusal);
             return refuse(shared, peer, refusal, send).await;
         }
         Ok(opened) => {
             let id = opened.id;
+            let sender = opened.header.sender.clone();
             let mut concluded = shared.concluded.subscribe();
             let transit = recipient.is_some();
             let offered = Offered { shared, peer, opened, envelope, transit };
             let content = content.map(serde_bytes::ByteBuf::into_vec);
-            let taken = offered.take(content, recipient.as_ref(), send, recv).await?;
+            let taken = match offered.take(content, recipient.as_ref(), send, recv).await {
+                // The clock was found wrong meanwhile.
+                Err(error @ NodeError::Clock { .. }) => PeerMessage::Refuse(wrong_clock(&error)),
+                taken => taken?,
+            };
+            if let PeerMessage::Refuse(refusal) = &taken {
+                charge(shared, &sender, refusal);
+            }
             match (taken, &recipient) {
                 (PeerMessage::Relayed { receipt }, Some(recipient)) => {
                     write(send, &encode_frame(&PeerMessage::Relayed { receipt })?, peer).await?;
@@ -213,28 +229,68 @@ async fn refuse(
     Ok(())
 }
 
+/// Nothing is taken while no true receipt can be given for it. It passes.
+fn fit_clock(shared: &Shared) -> Result<(), Refusal> {
+    shared.ledger.check_clock_for_others().map_err(|error| wrong_clock(&error))
+}
+
+fn wrong_clock(error: &NodeError) -> Refusal {
+    refusal("CHY-5030", error.to_string(), Some(CLOCK_AGAIN))
+}
+
+/// Counts a final refusal of what somebody has sent. What has expired on its way is nobody's fault.
+fn charge(shared: &Shared, whose: &AgencyName, refusal: &Refusal) {
+    if refusal.retry_after.is_none() && refusal.code != EXPIRED {
+        shared.refused.put(whose, Instant::now());
+    }
+}
+
 fn refusal(code: &str, reason: impl Into<String>, retry_after: Option<u32>) -> Refusal {
     Refusal { code: code.into(), reason: reason.into(), retry_after }
 }
 
-/// Checks seal and policy of an offered envelope.
+/// Checks seal and policy of an offered envelope. What is refused is its sender's, or the peer's that had no business with
+/// it.
 fn admit(
     shared: &Shared,
     peer: &AgencyName,
     envelope: &[u8],
     recipient: Option<&AgencyName>,
-) -> Result<OpenedEnvelope, Refusal> {
-    let now = unix_now();
-    let identity = &shared.identity;
+) -> Result<OpenedEnvelope, (AgencyName, Refusal)> {
     let crls = shared.crls();
-    let by = Scrutiny::by(&identity.trust, &crls, now);
-    let opened = EnvelopeHeader::open(envelope, &by).map_err(|e| match e {
-        ProtocolError::Seal(SealError::Path(path)) if path.reason == PathReason::Revoked => {
-            refusal("CHY-5007", path.to_string(), None)
-        }
-        e => refusal(protocol_code(&e), e.to_string(), None),
+    let by = Scrutiny::by(&shared.identity.trust, &crls, unix_now());
+    let opened = EnvelopeHeader::open(envelope, &by).map_err(|e| {
+        let refusal = match e {
+            ProtocolError::Seal(SealError::Path(path)) if path.reason == PathReason::Revoked => {
+                refusal("CHY-5007", path.to_string(), None)
+            }
+            e => refusal(protocol_code(&e), e.to_string(), None),
+        };
+        (peer.clone(), refusal)
     })?;
     note_uncovered(opened.uncovered.as_deref());
+    let sender = &opened.header.sender;
+    // A relay answers for nobody but itself, and nobody for what others hand over.
+    let within = match sender == peer {
+        true => Ok(()),
+        false => shared.refused.take(sender, Instant::now()),
+    };
+    match within.and_then(|()| may_enter(shared, peer, &opened, recipient)) {
+        Ok(()) => Ok(opened),
+        Err(refusal) if refusal.code == STRANGER => Err((peer.clone(), refusal)),
+        Err(refusal) => Err((opened.header.sender, refusal)),
+    }
+}
+
+/// Checks the policy for an envelope whose seal holds.
+fn may_enter(
+    shared: &Shared,
+    peer: &AgencyName,
+    opened: &OpenedEnvelope,
+    recipient: Option<&AgencyName>,
+) -> Result<(), Refusal> {
+    let now = unix_now();
+    let identity = &shared.identity;
     let header = &opened.header;
     let own = &identity.agency;
     let directory = shared.directory();
@@ -242,7 +298,7 @@ fn admit(
     // Whose it is, its seal says; who hands it over must be on the way.
     if header.sender != *peer && !directory.as_ref().is_ok_and(|d| carries(d)) {
         let why = format!("{peer} offers an envelope of {}", header.sender);
-        return Err(refusal("CHY-5001", why, None));
+        return Err(refusal(STRANGER, why, None));
     }
     let to = recipient.unwrap_or(own);
     if !header.is_for(to) {
@@ -258,14 +314,14 @@ fn admit(
         }
     }
     if header.expires < now {
-        return Err(refusal("CHY-5003", "it has expired", None));
+        return Err(refusal(EXPIRED, "it has expired", None));
     }
     let limit = shared.config.limits.envelope_bytes;
     if header.size > limit {
         let why = format!("it has {} bytes; the limit here is {limit}", header.size);
         return Err(refusal("CHY-5004", why, None));
     }
-    Ok(opened)
+    Ok(())
 }
 
 /// Removes an envelope's claim when its stream ends, however it ends.

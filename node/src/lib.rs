@@ -32,6 +32,7 @@ mod outbound;
 mod purge;
 mod queue;
 mod records;
+mod refused;
 mod rejections;
 mod relay;
 mod requests;
@@ -58,10 +59,13 @@ pub use error::{
 pub use export::LedgerFiles;
 pub use files::{read_file, sync_directory, write_new, write_private};
 pub use identity::Identity;
-pub use ledger::{Commit, KeptCosignature, Ledger, LedgerView, Outcome};
+pub use ledger::{
+    Commit, CosignedRow, KeptCosignature, Ledger, LedgerView, Outcome, PastCosignature,
+};
 pub use local::{
-    AgencyView, DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply, LocalRequest,
-    OpenedView, PartView, StatusView, TraceStep, TraceView,
+    AgencyView, ClockView, DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply,
+    LocalRequest, OpenedView, PartView, PeerClockView, StatusView, TraceStep, TraceView,
+    WitnessView,
 };
 pub use records::DeliveryState;
 pub use runtime::Node;

@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{NodeError, shared::Shared, unix_now};
+use crate::{NodeError, clock::Moment, shared::Shared, unix_now};
 
 /// Bounds of the buckets of durations, in seconds.
 const SECONDS: [f64; 12] =
@@ -52,6 +52,8 @@ pub struct Metrics {
     free: Gauge,
     ends: Family<What, Gauge>,
     skew: Gauge,
+    wrong: Gauge,
+    times: Family<What, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -78,6 +80,8 @@ impl Default for Metrics {
             free: Gauge::default(),
             ends: Family::default(),
             skew: Gauge::default(),
+            wrong: Gauge::default(),
+            times: Family::default(),
         };
         metrics.register();
         metrics
@@ -113,6 +117,10 @@ impl Metrics {
         r.register_with_unit("expires_in", text, Unit::Seconds, self.ends.clone());
         let text = "How far this clock is ahead of the peers' clocks, in the middle";
         r.register_with_unit("clock_skew", text, Unit::Seconds, self.skew.clone());
+        let text = "1 while this clock is known to be wrong, so that nothing is sealed";
+        r.register("clock_wrong", text, self.wrong.clone());
+        let text = "What was put off because a peer's time does not fit, by what";
+        r.register("times_unfit", text, self.times.clone());
     }
 
     /// A document was taken in.
@@ -134,6 +142,11 @@ impl Metrics {
     /// A peer's receipt was not in order.
     pub fn receipt_not_taken(&self, code: &str) {
         self.receipts.get_or_create(&Code { code: code.to_owned() }).inc();
+    }
+
+    /// A time that a peer says does not fit: of its `receipt`, its `ledger`, its `cosignature`.
+    pub fn unfit(&self, what: &'static str) {
+        self.times.get_or_create(&What { what }).inc();
     }
 
     /// A delivery has ended, after so many seconds if with evidence.
@@ -159,7 +172,8 @@ impl Metrics {
         self.pending.set(signed(pending as u64));
         self.connected.set(signed(shared.connections.peers().len() as u64));
         self.free.set(signed(shared.limits.free(&shared.config.files.data)?));
-        self.skew.set(shared.clocks.ahead());
+        self.skew.set(shared.clocks.ahead(Moment::now()));
+        self.wrong.set(i64::from(shared.ledger.check_clock().is_err()));
         let now = unix_now();
         for (what, end) in shared.ends() {
             self.ends.get_or_create(&What { what }).set(end - now);

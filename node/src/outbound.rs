@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
     AttemptEnd, Awaited, Courier, EnvelopeHeader, EnvelopeId, Event, Evidence, Flight, Leaf,
@@ -22,6 +22,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Batch, Commit, NodeError,
+    clock::Moment,
     content::{Ciphertext, drop_cached},
     endpoint,
     error::protocol_code,
@@ -38,6 +39,8 @@ use crate::{
     unix_now, witness,
 };
 
+/// By how many seconds a receipt may be later than this clock: an audit allows for as much.
+const FUTURE: i64 = 300;
 /// How long a peer may take to answer an offer, or to commit what it has received whole.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at whether the superior is connected.
@@ -331,7 +334,7 @@ async fn deliver(
             && let Ok(leaf) = Leaf::decode(&receipt.leaf)
         {
             // It was given just now.
-            shared.clocks.heard(peer, leaf.time, unix_now());
+            shared.clocks.heard_about(peer, leaf.time, Moment::now());
         }
         match on_reply(reply, sent, header.chunks())? {
             OutboundAction::SendFrom(chunk) => {
@@ -536,13 +539,24 @@ fn check(
         awaited.check_time(&verified.leaf, header.created)?;
         Ok(verified)
     });
-    let verified = judged.inspect_err(|error| {
-        shared.metrics.receipt_not_taken(protocol_code(error));
-        tracing::error!(
-            envelope = %parcel.id, peer = %agency, %error, code = protocol_code(error),
-            "the peer's receipt is not taken; the delivery is put off"
-        );
-    })?;
+    let verified = match judged {
+        Ok(verified) => verified,
+        Err(error) => {
+            shared.metrics.receipt_not_taken(protocol_code(&error));
+            tracing::error!(
+                envelope = %parcel.id, peer = %agency, %error, code = protocol_code(&error),
+                "the peer's receipt is not taken; the delivery is put off"
+            );
+            // It is the peer's clock that is wrong, or ours: the same receipt is taken when the time has come.
+            if matches!(error, ProtocolError::Time(_)) {
+                shared.metrics.unfit("receipt");
+                let time = Leaf::decode(&evidence.receipt.leaf)?.time;
+                let (theirs, own) = (rfc3339(time), rfc3339(unix_now()));
+                return Err(NodeError::PeerClock { peer: agency.clone(), theirs, own });
+            }
+            return Err(error.into());
+        }
+    };
     let mut seen = Batch::default();
     witness::remember(shared, agency, &entry.seal_chain, &verified.checkpoint, &mut seen)?;
     let Evidence { receipt, chain, .. } = evidence;

@@ -34,6 +34,7 @@ use crate::{
     limits::PeerLimits,
     metrics::Metrics,
     queue::Outbound,
+    refused::RefusedBudget,
     standing::Standing,
     store::{Batch, Store, Table},
     unix_now,
@@ -58,9 +59,11 @@ pub struct Shared {
     pub endpoint: QuicEndpoint,
     pub access: Access,
     pub limits: PeerLimits,
+    /// What peers may still have refused.
+    pub refused: RefusedBudget,
     pub metrics: Metrics,
     /// What peers' clocks have shown.
-    pub clocks: PeerClocks,
+    pub clocks: Arc<PeerClocks>,
     /// Moves when the node's certificate was renewed.
     pub renewed: watch::Sender<u64>,
     pub connections: Connections,
@@ -131,6 +134,8 @@ impl Shared {
         let access = Access::load(&config)?;
         let limits = PeerLimits::new(&config);
         let kept_lists = kept_lists(&*store)?;
+        let refused = RefusedBudget::new(config.limits.peer_refused);
+        let clocks = ledger.clocks().clone();
         Ok(Self {
             config,
             identity,
@@ -141,7 +146,8 @@ impl Shared {
             access,
             limits,
             metrics: Metrics::default(),
-            clocks: PeerClocks::default(),
+            clocks,
+            refused,
             renewed: watch::Sender::new(0),
             connections: Connections::default(),
             outbound: Outbound::default(),

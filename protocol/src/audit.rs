@@ -1,7 +1,7 @@
 //! The audit of one ledger: its own checkpoint, every entry, the evidence it received, and the
 //! receipts that others hold against it.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use chancery_certs::{
     AgencyName, Certificate, PathError, PathReason, Purpose, SealError, rfc3339,
@@ -13,6 +13,7 @@ use crate::{
     Awaited, Checkpoint, EnvelopeId, Event, Evidence, EvidenceVerifier, Finding, Indication, Leaf,
     LogKey, ProtocolError, PurgeOrder, SealedNote, SeenCheckpoint, SignedCheckpoint, SubIndication,
     Validation, VerifiedReceipt, WitnessKey, WitnessStatement, merkle,
+    time_proof::{TimeProof, TimesFound, WITNESSES_NEEDED},
     verdict::{Text, judge_evidence, judge_path, text},
 };
 
@@ -69,6 +70,8 @@ pub struct AuditReport {
     pub seen: u64,
     /// Witnesses whose cosignatures were verified.
     pub witnesses: Vec<AgencyName>,
+    /// Cosignatures of its history, by those of them that count, that say when it was how large.
+    pub cosignatures: u64,
     /// Whether revocation of certificates was looked at.
     pub revocation_checked: bool,
     /// What is to be said, worst and first come first served up to a limit.
@@ -92,6 +95,14 @@ enum Once {
     Event(&'static str),
     /// How its delivery ended.
     End,
+}
+
+/// A checkpoint that somebody cosigned.
+struct Cosigned {
+    witness: AgencyName,
+    checkpoint: Checkpoint,
+    /// Nobody is the witness of its own ledger, and none is so under two names.
+    counts: bool,
 }
 
 /// An evidence file that was read and verified. That is most of an audit's work, and can be done for many
@@ -147,8 +158,15 @@ pub struct LedgerAudit<'a> {
     /// Verified checkpoints of the history that lie ahead, and the size of the last that was taken in.
     history: VecDeque<Checkpoint>,
     history_through: u64,
-    /// Notes that witnesses cosigned, by size.
-    cosigned: BTreeMap<u64, Vec<(AgencyName, Checkpoint)>>,
+    /// Notes that somebody cosigned, by size.
+    cosigned: BTreeMap<u64, Vec<Cosigned>>,
+    /// Statements of witnesses' keys that hold, by digest.
+    statements: HashMap<Digest, (AgencyName, WitnessKey)>,
+    /// Cosignatures of the history that lie ahead, by size: the statement's digest and the line.
+    kept: BTreeMap<u64, Vec<(Digest, String)>>,
+    /// The times of the entries, and what the witnesses say of them.
+    times: TimesFound,
+    proof: TimeProof,
     report: AuditReport,
     checkpoint: Option<Checkpoint>,
     range: merkle::CompactRange,
@@ -200,6 +218,10 @@ impl<'a> LedgerAudit<'a> {
             .ok_or_else(|| ProtocolError::Checkpoint("the ledger has no seal chain".into()))?;
         let agency = seal.agency_name()?;
         let mut audit = Self {
+            statements: HashMap::new(),
+            kept: BTreeMap::new(),
+            times: TimesFound::new(by.at),
+            proof: TimeProof::new(agency.clone(), None),
             by,
             keys: Vec::new(),
             lines: Vec::new(),
@@ -221,6 +243,7 @@ impl<'a> LedgerAudit<'a> {
                 contents: 0,
                 seen: 0,
                 witnesses: Vec::new(),
+                cosignatures: 0,
                 revocation_checked: by.checks_revocation(),
                 findings: Vec::new(),
                 more_findings: 0,
@@ -278,6 +301,12 @@ impl<'a> LedgerAudit<'a> {
             }
         }
         self.keys.extend(LogKey::of_seal(seal));
+        self.times.not_before(seal.not_before());
+    }
+
+    /// Has only these agencies count as witnesses of when the ledger was how large: those that the directory names for it.
+    pub fn only_witnesses(&mut self, named: BTreeSet<AgencyName>) {
+        self.proof = TimeProof::new(self.report.agency.clone(), Some(named));
     }
 
     /// Takes in the chain of a seal that the ledger had before. All that it sealed lies under the newest
@@ -286,6 +315,9 @@ impl<'a> LedgerAudit<'a> {
         let Some((seal, above)) = chain.split_first() else { return };
         let then = self.by.scrutiny().as_of(seal.not_after());
         let own = seal.agency_name().is_ok_and(|name| name == self.report.agency);
+        if own {
+            self.times.not_before(seal.not_before());
+        }
         match then.check(seal, above, Purpose::Sign).map(drop) {
             Ok(()) if own => self.keys.extend(LogKey::of_seal(seal)),
             Ok(()) => {
@@ -354,7 +386,7 @@ impl<'a> LedgerAudit<'a> {
             let signed = signed?.with_line(line)?;
             let (witness, key) = WitnessStatement::open(statement, &self.by.scrutiny())?;
             match key.cosigned(&signed)? {
-                Some(_) => Ok((witness, key, signed.checkpoint)),
+                Some(time) => Ok((witness, key, time, signed.checkpoint)),
                 None => Err(ProtocolError::Checkpoint(format!("{witness} has not cosigned it"))),
             }
         };
@@ -366,9 +398,12 @@ impl<'a> LedgerAudit<'a> {
                 );
                 self.add(Finding::open(SubIndication::EvidenceFailure, text));
             }
-            Ok((witness, key, checkpoint)) => {
+            Ok((witness, key, time, checkpoint)) => {
+                let counts = self.proof.add(&witness, &key, checkpoint.size, time);
+                self.times.cut(checkpoint.size);
                 self.witness_keys.push((witness.clone(), key));
-                self.cosigned.entry(checkpoint.size).or_default().push((witness, checkpoint));
+                let cosigned = Cosigned { witness, checkpoint, counts };
+                self.cosigned.entry(cosigned.checkpoint.size).or_default().push(cosigned);
             }
             // A witness whose certificate cannot be believed (any more) says nothing, for or against.
             Err(ProtocolError::Seal(SealError::Path(path))) => {
@@ -383,6 +418,79 @@ impl<'a> LedgerAudit<'a> {
                 );
                 self.fail(SubIndication::SigCryptoFailure, text);
             }
+        }
+    }
+
+    /// Takes in a witness's statement of its key, by which it has cosigned the history. Cosignatures are older than the audit,
+    /// and so may the witness's certificate be: it is asked for when it was the witness's.
+    pub fn add_statement(&mut self, statement: &[u8], cosigned: i64) {
+        let mut opened = WitnessStatement::open(statement, &self.by.scrutiny());
+        if matches!(opened, Err(ProtocolError::Seal(SealError::Path(_)))) {
+            opened = WitnessStatement::open(statement, &self.by.scrutiny().as_of(cosigned));
+        }
+        match opened {
+            Ok(known) => {
+                self.statements.insert(Digest::of(statement), known);
+            }
+            Err(error) => {
+                let text = text!(
+                    ("a witness of the history is not believed: {error}"),
+                    ("历史见证人不可信：{error}")
+                );
+                self.add(Finding::passed(text));
+            }
+        }
+    }
+
+    /// Takes in a cosignature of the history, before the entries up to its size: the line, and the digest of the witness's
+    /// statement. Those of witnesses that are not believed say nothing.
+    pub fn add_kept_cosignature(&mut self, size: u64, line: String, statement: Digest) {
+        if self.statements.contains_key(&statement) {
+            self.times.cut(size);
+            self.kept.entry(size).or_default().push((statement, line));
+        }
+    }
+
+    /// Verifies the cosignatures of the history at the size that the tree has now.
+    fn check_kept(&mut self, size: u64) {
+        let Some(kept) = self.kept.remove(&size) else { return };
+        let origin = Checkpoint::origin_of(&self.report.agency);
+        let checkpoint = Checkpoint { origin, size, root: self.range.root() };
+        for (statement, line) in kept {
+            let Some((witness, key)) = self.statements.get(&statement) else { continue };
+            match key.cosigned_line(&checkpoint, &line) {
+                Ok(time) => {
+                    let counts = self.proof.add(witness, key, size, time);
+                    self.report.cosignatures += u64::from(counts);
+                }
+                Err(error) => {
+                    let text = text!(
+                        ("at {size} entries the cosignature of {witness} does not hold: {error}"),
+                        ("{size} 条时 {witness} 的见证签名不成立：{error}")
+                    );
+                    self.fail(SubIndication::SigCryptoFailure, text);
+                }
+            }
+        }
+    }
+
+    /// Says which times are not those that the witnesses saw. That is no proof that anything was forged: a clock may have
+    /// been wrong.
+    fn judge_times(&mut self) {
+        let owner = self.report.agency.clone();
+        let proof = std::mem::replace(&mut self.proof, TimeProof::new(owner, None));
+        let witnesses = proof.witnesses();
+        if witnesses < WITNESSES_NEEDED && self.report.entries > 0 {
+            let text = text!(
+                ("not enough witnesses to prove times: {witnesses} have cosigned, of at least \
+                     {WITNESSES_NEEDED}"),
+                ("见证人不足，无法证明时间：已有 {witnesses} 个见证签名，至少需 {WITNESSES_NEEDED} 个")
+            );
+            self.add(Finding::passed(text));
+        }
+        let times = std::mem::replace(&mut self.times, TimesFound::new(self.by.at));
+        for finding in times.judge(&proof.settle()) {
+            self.add(finding);
         }
     }
 
@@ -528,7 +636,10 @@ impl<'a> LedgerAudit<'a> {
             }
         }
         match Leaf::decode(bytes) {
-            Ok(leaf) => self.follow(index, leaf),
+            Ok(leaf) => {
+                self.times.entry(index, leaf.time);
+                self.follow(index, leaf);
+            }
             Err(error) => {
                 self.fail(
                     SubIndication::FormatFailure,
@@ -552,9 +663,11 @@ impl<'a> LedgerAudit<'a> {
                 self.fail(SubIndication::LedgerAltered, text);
             }
         }
-        for (witness, checkpoint) in self.cosigned.remove(&size).unwrap_or_default() {
+        self.check_kept(size);
+        for cosigned in self.cosigned.remove(&size).unwrap_or_default() {
+            let Cosigned { witness, checkpoint, counts } = cosigned;
             if checkpoint.root == self.range.root() {
-                self.report.witnesses.push(witness);
+                self.report.witnesses.extend(counts.then_some(witness));
             } else {
                 let text = text!(
                     ("at {size} entries the root is not the one that {witness} cosigned"),
@@ -946,7 +1059,8 @@ impl<'a> LedgerAudit<'a> {
             }
         }
         self.judge_lines();
-        for (witness, checkpoint) in std::mem::take(&mut self.cosigned).into_values().flatten() {
+        for cosigned in std::mem::take(&mut self.cosigned).into_values().flatten() {
+            let Cosigned { witness, checkpoint, .. } = cosigned;
             let size = checkpoint.size;
             self.fail(
                 SubIndication::LedgerRolledBack,
@@ -956,6 +1070,16 @@ impl<'a> LedgerAudit<'a> {
                 ),
             );
         }
+        if let Some((size, _)) = std::mem::take(&mut self.kept).pop_last() {
+            self.fail(
+                SubIndication::LedgerRolledBack,
+                text!(
+                    ("the ledger has {read} entries, and a witness has cosigned {size}"),
+                    ("账本有 {read} 条，而有见证人已见证签名 {size} 条")
+                ),
+            );
+        }
+        self.judge_times();
         if self.history_through < self.report.size {
             let (through, size) = (self.history_through, self.report.size);
             self.fail(
@@ -977,6 +1101,7 @@ impl<'a> LedgerAudit<'a> {
             );
         }
         self.report.witnesses.sort();
+        self.report.witnesses.dedup();
         for claim in std::mem::take(&mut self.claims).into_values().flatten() {
             let (holder, size) = (claim.holder, claim.checkpoint.size);
             let text = match claim.entry {

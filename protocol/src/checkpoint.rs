@@ -267,6 +267,34 @@ impl WitnessKey {
         }
     }
 
+    /// The raw public key, without the name.
+    pub fn raw(&self) -> &[u8] {
+        match &self.key {
+            PublicKey::Ed25519(bytes) => bytes,
+            // It is made from no other.
+            _ => &[],
+        }
+    }
+
+    /// The time that a cosignature's line says, without asking whether it holds.
+    pub fn time_of(line: &str) -> Option<i64> {
+        let (_, base64) = line.trim_end().strip_prefix("\u{2014} ")?.split_once(' ')?;
+        let decoded = BASE64.decode(base64).ok()?;
+        let (time, _) = decoded.get(4..)?.split_first_chunk::<8>()?;
+        i64::try_from(u64::from_be_bytes(*time)).ok()
+    }
+
+    /// When this witness cosigned a checkpoint with a signature line that stands alone.
+    ///
+    /// # Errors
+    /// As [`WitnessKey::cosigned`], and when the line is none of this witness's.
+    pub fn cosigned_line(&self, of: &Checkpoint, line: &str) -> Result<i64, ProtocolError> {
+        let note = format!("{}\n{line}", of.text());
+        let alone = SignedCheckpoint { checkpoint: of.clone(), note };
+        let time = self.cosigned(&alone)?;
+        time.ok_or_else(|| bad(format!("{} has not cosigned it", self.name)))
+    }
+
     /// Cosigns a checkpoint at `time` (seconds since 1970 UTC): a signature line. The witness says with
     /// it that this is the newest checkpoint of its log that it knows, and consistent with all before.
     ///

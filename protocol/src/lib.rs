@@ -34,6 +34,7 @@ pub mod merkle;
 mod parties;
 mod purge;
 pub mod tile;
+mod time_proof;
 mod validation;
 mod verdict;
 mod wire;
@@ -71,6 +72,10 @@ pub use inspection::{ContentInspection, InspectedContent, check_inside};
 pub use leaf::{Event, Leaf};
 pub use limit::RateLimit;
 pub use purge::{MAX_PURGED, OpenedPurgeOrder, PurgeOrder};
+pub use time_proof::{
+    CLOCK_TOLERANCE, COSIGN_AGAIN, SettledTimes, TimeBounds, TimeProof, Unfit, WITNESSES_NEEDED,
+    may_cosign,
+};
 pub use validation::{Validation, verify_cms, verify_document, verify_document_by};
 pub use verdict::{
     Finding, Indication, Level, SignatureReport, SubIndication, TimeStampReport, VerificationReport,

@@ -113,6 +113,8 @@ pub enum SubIndication {
     LedgerForked,
     /// Ours: something that the ledger says it received is not there.
     LedgerGap,
+    /// Ours: the times of entries are not those that the witnesses of the ledger saw.
+    TimeNotProven,
 }
 
 impl SubIndication {
@@ -221,6 +223,11 @@ impl SubIndication {
             Self::LedgerGap => (
                 "The record is not complete. Ask the agency for the missing evidence.",
                 "记录不完整。请向该机关索取缺失的证据。",
+            ),
+            Self::TimeNotProven => (
+                "What the entry says may be true, but not when: no time limit may rest on its time. Ask the \
+                 agency for another proof of it, such as a time-stamp.",
+                "条目内容未必有误，但其时间未获证明，不得据以计算期限。请向该机关索取其他时间证明，如时间戳。",
             ),
         }
     }
