@@ -1,7 +1,13 @@
 //! Mutated documents, certificates, containers and exports, thousands of each: none ends a command otherwise than by a verdict, and
 //! none passes that means anything else than the original did. `MUTATIONS` says how many of each (`make soak`: 100,000); a mutant that
 //! breaks a rule is named by its seed, and made again alone by `MUTATION_SEED=… MUTATIONS=1`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
