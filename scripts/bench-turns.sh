@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 
 run() { # NAME BINARY TURN
     "$2" --json bench exchange "${@:4}" >"$work/$1-$3.json"
-    printf '%s %s: %s documents/s, sender %s us, receiver %s us a document\n' "$3" "$1" \
+    printf '%s %s: %.0f documents/s, sender %.0f us, receiver %.0f us a document\n' "$3" "$1" \
         "$(value "$1" "$3" delivered_per_second)" "$(value "$1" "$3" sender_cpu_us_per_document)" \
         "$(value "$1" "$3" receiver_cpu_us_per_document)" >&2
 }

@@ -45,6 +45,7 @@ impl PublicKey {
     /// Reads a key with a library.
     pub(crate) fn read(encoded: &[u8], by: XWingBy) -> Result<Self, HpkeError> {
         Ok(match by {
+            XWingBy::Graviola if !supported() => return Err(HpkeError::ValidationError),
             XWingBy::Graviola => Self::Graviola(Box::new(Deserializable::from_bytes(encoded)?)),
             XWingBy::Reference => Self::Reference(Box::new(Deserializable::from_bytes(encoded)?)),
         })
@@ -79,6 +80,7 @@ impl PrivateKey {
     /// Reads a key with a library.
     pub(crate) fn read(encoded: &[u8], by: XWingBy) -> Result<Self, HpkeError> {
         Ok(match by {
+            XWingBy::Graviola if !supported() => return Err(HpkeError::ValidationError),
             XWingBy::Graviola => Self::Graviola(Deserializable::from_bytes(encoded)?),
             XWingBy::Reference => Self::Reference(Box::new(Deserializable::from_bytes(encoded)?)),
         })

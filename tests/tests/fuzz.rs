@@ -3,6 +3,7 @@
 //! that of the build. What libFuzzer has more of is coverage: it keeps the mutants that reach something new.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
+#[rustfmt::skip]
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
