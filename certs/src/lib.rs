@@ -16,6 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ber;
 mod certificate;
 mod cms;
 mod directory;
@@ -30,6 +31,7 @@ mod sealed;
 mod timestamp;
 mod tls;
 
+pub use ber::ber_to_der;
 pub use certificate::{
     Certificate, certificate_blocks, decode_pem_chain, decode_public_key, encode_pem_chain,
 };

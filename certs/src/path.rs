@@ -41,7 +41,8 @@ pub enum Purpose {
     Client,
     /// A time-stamping authority: timeStamping alone, critical (RFC 3161 §2.3).
     TimeStamp,
-    /// A CAdES signature of others: digitalSignature or contentCommitment, if it says anything.
+    /// A CAdES signature of others: digitalSignature or contentCommitment, and no extended key usage that is for
+    /// machines (TLS, time-stamps).
     Cades,
     /// Any purpose: only the path itself is checked.
     Any,
@@ -428,14 +429,29 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> 
         Purpose::Server => ("digitalSignature", &["serverAuth"]),
         Purpose::Client => ("digitalSignature", &["clientAuth"]),
         Purpose::TimeStamp => return check_time_stamping(leaf),
+        Purpose::Cades if !is_for_documents(leaf) => {
+            return Err(PathError {
+                reason: PathReason::KeyUsage,
+                sentence: format!(
+                    "the certificate of {:?} is for {}, not for signing documents",
+                    leaf.subject(),
+                    leaf.extended_key_usages().join(", ")
+                ),
+                zh: format!(
+                    "“{}”的证书用于 {}，不可用于签署文件",
+                    leaf.subject(),
+                    leaf.extended_key_usages().join("、")
+                ),
+            });
+        }
         Purpose::Cades if leaf.key_usages().contains(&"digitalSignature") => {
             ("digitalSignature", &[])
         }
         Purpose::Cades => ("contentCommitment", &[]),
     };
-    // Certificates of others may leave key usage out, which allows every use; ours never do.
-    let others = matches!(purpose, Purpose::Server | Purpose::Client | Purpose::Cades)
-        && !leaf.0.has_key_usage;
+    // TLS certificates of others may leave key usage out, which allows every use; ours never do. A signature
+    // binds who made it only under a certificate that says so.
+    let others = matches!(purpose, Purpose::Server | Purpose::Client) && !leaf.0.has_key_usage;
     let missing = std::iter::once(&usage)
         .filter(|usage| !others && !leaf.key_usages().contains(usage))
         // A server's RSA key may be for encipherment.
@@ -459,6 +475,18 @@ fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> 
             zh: format!("“{}”的证书没有密钥用途 {usage}", leaf.subject()),
         }),
     }
+}
+
+/// Whether the extended key usages, if there are any, leave signing documents open: a node's TLS key, a time-stamping
+/// authority's or an OCSP responder's signs what its machine is told to, and nobody stands for it.
+fn is_for_documents(leaf: &Certificate) -> bool {
+    let has = |usage: &str| leaf.extended_key_usages().contains(&usage);
+    if !leaf.0.has_extended_key_usage || has("anyExtendedKeyUsage") || has("emailProtection") {
+        return !has("timeStamping") && !has("OCSPSigning");
+    }
+    // Document signing (RFC 9336) is among the others.
+    let machine = ["serverAuth", "codeSigning", "timeStamping", "OCSPSigning"];
+    has("other") && !machine.into_iter().any(has)
 }
 
 /// RFC 3161 §2.3: the key is for time-stamps and nothing else, and the certificate insists on it.

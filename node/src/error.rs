@@ -251,6 +251,7 @@ pub fn protocol_code(error: &ProtocolError) -> &'static str {
         ProtocolError::Proof(_) => "CHY-3006",
         ProtocolError::Receipt(_) => "CHY-3007",
         ProtocolError::Container(_) => "CHY-3009",
+        ProtocolError::Unsupported(_) => "CHY-3020",
         ProtocolError::EncryptedFile(e) => match e {
             EncryptedFileError::Format(_) => "CHY-3010",
             EncryptedFileError::Truncated { .. } => "CHY-3011",
@@ -319,7 +320,7 @@ pub fn protocol_remedy(error: &ProtocolError) -> &'static str {
         ProtocolError::Envelope(_) | ProtocolError::Message(_) => {
             "Report it to the operator of the sending node."
         }
-        ProtocolError::Container(_) => {
+        ProtocolError::Container(_) | ProtocolError::Unsupported(_) => {
             "Ask for the container again, or for the documents in another form."
         }
         ProtocolError::EncryptedFile(error) => match error {

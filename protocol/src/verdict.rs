@@ -103,6 +103,8 @@ pub enum SubIndication {
     TimestampFailure,
     /// Ours: an evidence does not hold or speaks of something else.
     EvidenceFailure,
+    /// Ours: it holds, or asks for, what is not read here; it may be right.
+    NotSupported,
     /// Ours: the ledger has other entries than its checkpoint says.
     LedgerAltered,
     /// Ours: the ledger has fewer entries than it once gave a receipt for.
@@ -196,6 +198,11 @@ impl SubIndication {
                 "The evidence proves nothing for this document. Ask the agency for the right one.",
                 "该证据不能证明本文件。请向相关机关索取正确的证据。",
             ),
+            Self::NotSupported => (
+                "It is of a form that is not read here, and nothing can be said of it. Use a program that reads \
+                 that form, or ask for the document in another.",
+                "其形式此处无法读取，不作结论。请使用支持该形式的程序，或索取其他形式的文件。",
+            ),
             Self::LedgerAltered => (
                 "Entries were changed, added or removed. Keep this copy as proof and inform the \
                  supervisor.",
@@ -282,7 +289,7 @@ impl Level {
 /// The verdict on one time-stamp.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TimeStampReport {
-    /// What it covers: `signature`, or `archive` for everything before it.
+    /// What it covers: `signature`, `archive` for everything before it, or `container` for what a manifest lists.
     pub kind: &'static str,
     /// Its time, in seconds since 1970 UTC; not to be believed unless the finding passed.
     pub time: Option<i64>,
@@ -437,12 +444,17 @@ impl VerificationReport {
 
     /// Adds everything that another report says of the same content.
     pub fn absorb(&mut self, other: Self) {
+        self.level = self.level.min(other.level);
+        self.revocation_checked &= other.revocation_checked;
+        self.take(other);
+    }
+
+    /// Adds what another report found, whatever levels it reached.
+    pub(crate) fn take(&mut self, other: Self) {
         if other.indication > self.indication {
             self.indication = other.indication;
             self.sub_indication = other.sub_indication;
         }
-        self.level = self.level.min(other.level);
-        self.revocation_checked &= other.revocation_checked;
         self.signatures.extend(other.signatures);
         self.findings.extend(other.findings);
         self.evidence.extend(other.evidence);

@@ -201,7 +201,7 @@ fn make() -> Good {
     let asked = TimeStampRequest::new(&document.cose().signature_value(at).unwrap()).unwrap();
     let answer = tsa.answer(asked.der(), NOW).unwrap().der;
     let token = asked.accept(&answer).unwrap().der().to_vec();
-    let manifest = Manifest::of_document(&document, 0).to_xml().into_bytes();
+    let manifest = Manifest::of_document(&document, 0).unwrap().to_xml().into_bytes();
     let cms = sign_cades(&manifest, &seal, NOW).unwrap();
     let long_lived = document
         .clone()
