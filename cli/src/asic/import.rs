@@ -59,7 +59,10 @@ impl ImportAsic {
         let material = self.material.read()?;
         let by = material.validation(&trust, self.trust.at());
         // Verified and taken out through one open file.
-        let at = |error: ProtocolError| Failure::from(error).at(file);
+        let at = |error: ProtocolError| {
+            let exit = if matches!(error, ProtocolError::Unsupported(_)) { 5 } else { NO };
+            Failure { exit, ..Failure::from(error).at(file) }
+        };
         let mut archive = super::open(file)?.map_err(at)?;
         let verified = verify_container(&mut archive, &by).map_err(at)?;
         let report = &verified.report;

@@ -442,7 +442,9 @@ impl<'a> Listed<'a> {
         let stated = (crc, packed, size) == (own.crc, own.packed, own.size);
         let described = flags & DESCRIBED != 0;
         // A reader that goes from front to back does not find the end of what is stored and described.
-        let open = described && (crc, packed, size) == (0, 0, 0) && method != 0;
+        let pairs = [(u64::from(crc), own.crc.into()), (packed, own.packed), (size, own.size)];
+        let open =
+            described && method != 0 && pairs.iter().all(|(one, all)| *one == 0 || one == all);
         if !stated && !open {
             return Err(differs());
         }
@@ -513,9 +515,10 @@ impl Header<'_> {
         let beside = beside.transpose()?;
         let name = match (std::str::from_utf8(self.name), beside) {
             (Ok(name), None) => name.to_owned(),
+            // Not said to be UTF-8, so it need not be, even where it could.
+            (_, Some(beside)) if self.flags & UTF8 == 0 && !self.name.is_ascii() => beside,
             (Ok(name), Some(beside)) if name == beside => beside,
             (Ok(_), Some(_)) => return Err(refuse("an entry has two names")),
-            (Err(_), Some(beside)) if self.flags & UTF8 == 0 => beside,
             (Err(_), None) if self.flags & UTF8 == 0 => {
                 self.name.iter().map(|byte| page_437(*byte)).collect()
             }
@@ -667,6 +670,26 @@ pub(crate) mod tests {
             assert_eq!(files(&out), Ok(vec![("a".to_owned(), data.to_vec())]), "{marked}");
             out[32 + length] ^= 1;
             assert!(files(&out).is_err());
+        }
+    }
+
+    /// As `chancery export asic` writes it, for parts of any size.
+    #[test]
+    fn what_the_zip_library_writes_is_read() {
+        use ::zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+        for (large, method) in [
+            (false, CompressionMethod::Stored),
+            (true, CompressionMethod::Stored),
+            (true, CompressionMethod::Deflated),
+        ] {
+            let options = SimpleFileOptions::default().compression_method(method).large_file(large);
+            let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+            for name in ["mimetype", "parts/通知.txt"] {
+                zip.start_file(name, options).expect("to memory");
+                zip.write_all(b"text text text").expect("to memory");
+            }
+            let read = files(&zip.finish().expect("to memory").into_inner()).expect("reads");
+            assert_eq!(read[1], ("parts/通知.txt".to_owned(), b"text text text".to_vec()));
         }
     }
 
