@@ -737,6 +737,18 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_machines_are_not_for_signing_documents() {
+        let World { trust, province, chain } = world();
+        let key = key().public_key();
+        for (profile, fits) in [(Profile::Seal, true), (Profile::Node, false)] {
+            let subject = Subject::agency(profile, agency("justice.zj.gov.cn"), "司法厅");
+            let made = province.issue(&subject, &key, NOW).expect("inside");
+            let result = trust.validate(&made, &chain, NOW, Purpose::Cades);
+            assert_eq!(reason(result), (!fits).then_some(PathReason::KeyUsage), "{profile:?}");
+        }
+    }
+
+    #[test]
     fn a_name_outside_the_constraints_is_refused_at_issuing_and_at_validation() {
         let World { trust, province, chain } = world();
         let key = key().public_key();
