@@ -45,7 +45,8 @@ struct TimeStampReq {
 #[derive(Clone, Debug, Sequence)]
 struct TstInfo {
     version: u8,
-    policy: Oid,
+    /// An object identifier of any size, which nothing here goes by.
+    policy: Any,
     imprint: MessageImprint,
     serial: Int,
     time: GeneralizedTime,
@@ -260,6 +261,9 @@ impl TimeStampToken {
         }
         let content = cms.content().ok_or_else(|| malformed("it is empty"))?.to_vec();
         let info = TstInfo::from_der(&content).map_err(malformed)?;
+        if info.policy.tag() != Tag::ObjectIdentifier {
+            return Err(malformed("its policy is no object identifier"));
+        }
         if info.version != 1 || cms.signers() != 1 {
             return Err(malformed("it has another version, or several signers"));
         }
@@ -433,7 +437,7 @@ impl TimeStampAuthority {
         }
         let info = TstInfo {
             version: 1,
-            policy: self.policy,
+            policy: Any::encode_from(&self.policy).map_err(malformed)?,
             imprint: request.imprint,
             serial: Int::new(&serial).map_err(malformed)?,
             time: GeneralizedTime(now),
