@@ -288,9 +288,7 @@ impl SignedCms {
             return Err(malformed("it holds another content than the one that it is to sign"));
         }
         let hash = HashAlgorithm::from_oid(&signer.digest_alg.oid.to_string());
-        let hash = hash.ok_or_else(|| {
-            malformed(format!("the digest algorithm {} is not accepted", signer.digest_alg.oid))
-        })?;
+        let hash = hash.ok_or_else(|| malformed(refused_algorithm(signer.digest_alg.oid)))?;
         let attributes = self.signed_attributes(index)?;
         let kind: Oid = attributes.one(CONTENT_TYPE)?;
         if kind != self.data.content.econtent_type {
@@ -305,9 +303,19 @@ impl SignedCms {
             malformed(format!("a key of kind {} is not used here", certificate.key_kind()))
         })?;
         let scheme = scheme(&signer.signature_algorithm, hash)
-            .ok_or_else(|| malformed("its signature algorithm is not accepted"))?;
+            .ok_or_else(|| malformed(refused_algorithm(signer.signature_algorithm.oid)))?;
         key.verify_der(scheme, &attributes.der, signer.signature.as_bytes())?;
         Ok(certificate.clone())
+    }
+
+    /// What a signer signed by that is not accepted here, if there is such: then nothing is known of the signature.
+    pub fn unsupported(&self, index: usize) -> Option<String> {
+        let signer = self.signer(index).ok()?;
+        let Some(hash) = HashAlgorithm::from_oid(&signer.digest_alg.oid.to_string()) else {
+            return Some(refused_algorithm(signer.digest_alg.oid));
+        };
+        let known = scheme(&signer.signature_algorithm, hash).is_some();
+        (!known).then(|| refused_algorithm(signer.signature_algorithm.oid))
     }
 
     fn signed_attributes(&self, index: usize) -> Result<Attributes, CertError> {
@@ -465,6 +473,10 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
+}
+
+fn refused_algorithm(oid: Oid) -> String {
+    format!("the algorithm {oid} is not accepted")
 }
 
 /// The scheme of a signature algorithm, which may be named by the key's kind alone.

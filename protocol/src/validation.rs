@@ -302,6 +302,11 @@ impl Judge<'_> {
             report.finding = Finding::failed(SubIndication::HashFailure, text);
             return report;
         }
+        if let Some(why) = cms.unsupported(index) {
+            let text = text!(("the CMS signature: {why}"), ("CMS 签名：不支持其算法（{why}）"));
+            report.finding = Finding::open(SubIndication::NotSupported, text);
+            return report;
+        }
         let leaf = match cms.verify(index, content, self.by.certificates) {
             Ok(leaf) => leaf,
             Err(CertError::Crypto(error)) => {
