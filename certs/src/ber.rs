@@ -491,8 +491,8 @@ mod tests {
                 }
                 out.extend(element.tag);
                 if std::ptr::eq(element.raw.as_ptr(), target) {
-                    out.push(0x82);
-                    out.extend(u16::try_from(body.len()).expect("small").to_be_bytes());
+                    out.push(0x84);
+                    out.extend(u32::try_from(body.len()).expect("small").to_be_bytes());
                 } else {
                     length(body.len(), out);
                 }

@@ -238,8 +238,7 @@ fn make() -> Good {
     ]);
     // The outermost two in indefinite length.
     let (_, rest) = cms.split_at(4 + 11 + 4);
-    let head = [&[0x30, 0x80][..], &cms[4..15], &[0xa0, 0x80], rest, &[0; 4]];
-    let ber = head.concat();
+    let ber = [&[0x30, 0x80][..], &cms[4..15], &[0xa0, 0x80], rest, &[0; 4]].concat();
     let seeds = vec![
         (Kind::Certificate, certificate.der().to_vec()),
         (Kind::Pem, encode_pem_chain(&chain).into_bytes()),

@@ -309,7 +309,7 @@ impl Directory {
         let at = at.ok_or_else(|| refuse("it is no ZIP file, or is cut off"))?;
         let mut fields = Fields(tail.get(at + 4..).unwrap_or_default());
         let (disk, first_disk) = (fields.two()?, fields.two()?);
-        let (own, all) = (fields.number(2)?, fields.number(2)?);
+        let (here, all) = (fields.number(2)?, fields.number(2)?);
         let (mut size, mut start) = (fields.number(4)?, fields.number(4)?);
         let length = fields.two()?;
         let comment = fields.take(length.into())?.to_vec();
@@ -339,6 +339,7 @@ impl Directory {
                 && length == END_64_LEN - 12
                 && disks == 0
                 && own == all
+                && same(here, own, 0xffff)
                 && same(entries, all, 0xffff)
                 && same(size, wide_size, ones)
                 && same(start, wide_start, ones);
@@ -346,7 +347,7 @@ impl Directory {
                 return Err(refuse("its two ends say different things"));
             }
             (entries, size, start, close) = (all, wide_size, wide_start, at);
-        } else if own != all {
+        } else if here != all {
             return Err(refuse("it is one of several volumes"));
         }
         // 0xffff is how an end of 64 bits is announced.
@@ -584,7 +585,7 @@ pub(crate) mod tests {
             head.extend(crc32fast::hash(bytes).to_le_bytes());
             head.extend([number(packed.len()), number(bytes.len()), number(name.len())].concat());
             out.extend([b"PK\x03\x04", &head[..], name.as_bytes(), &packed].concat());
-            directory.extend([b"PK\x01\x02\x14\x03", &head[..], &[0; 12], &offset].concat());
+            directory.extend([b"PK\x01\x02\x14\x03", &head[..], &[0; 10], &offset].concat());
             directory.extend(name.as_bytes());
         }
         let (start, size, count) = (out.len(), directory.len(), number(items.len()));
@@ -650,6 +651,10 @@ pub(crate) mod tests {
         let at = two.len() - 4 - 14;
         two[at..at + 2].copy_from_slice(&[2, 0]);
         assert!(files(&two).is_err());
+        two[at..at + 4].copy_from_slice(&[1, 0, 2, 0]);
+        assert!(files(&two).is_err());
+        two[at..at + 4].copy_from_slice(&[1, 0, 1, 0]);
+        assert!(files(&two).is_ok());
 
         // A descriptor behind what is deflated, and none of the sizes before.
         let plain = zip(&[("a", data, true)]);
