@@ -463,7 +463,7 @@ impl<'a> Listed<'a> {
     }
 
     fn entry(self, start: u64) -> Result<Listing, ProtocolError> {
-        let Header { flags, method, crc, packed, size, .. } = self.header;
+        let Header { method, crc, packed, size, .. } = self.header;
         let name = self.header.decoded()?;
         let kind = if self.unix { self.attributes >> 16 & 0o170_000 } else { 0 };
         if let Some(folder) = name.strip_suffix('/') {
@@ -479,7 +479,6 @@ impl<'a> Listed<'a> {
         if !matches!(kind, 0 | 0o100_000) || self.attributes & 0x10 != 0 {
             return Err(refuse(format!("{name:?} is a link, a device or a folder")));
         }
-        let _ = flags;
         let name = EntryName::new(&name)?;
         Ok(Listing::File(Entry { name, size, crc, deflated: method == 8, packed, start }))
     }
