@@ -18,6 +18,7 @@
 //! ```
 
 mod algorithm;
+mod ber;
 mod certificate;
 mod cms;
 mod directory;
@@ -41,6 +42,7 @@ mod tls;
 mod trust;
 mod usage;
 
+pub use ber::ber_to_der;
 pub use certificate::{
     Certificate, certificate_blocks, decode_pem_chain, decode_public_key, encode_pem_chain,
 };

@@ -9,16 +9,17 @@ use spki::AlgorithmIdentifierOwned;
 
 use crate::{
     CertError, Certificate, Credential, Crl, PathError, Purpose, SignedCms, TrustStore, ValidPath,
-    cms::{Signing, sign},
+    ber::ber_to_der,
+    cms::{Signing, TST_INFO, sign},
     encoding::{OCTET_STRING, element},
     oid::ObjectId,
     path::RevocationCheck,
 };
 
+/// The largest answer that is read, in bytes.
+const MAX_TIME_STAMP_REPLY: usize = 1 << 20;
 /// The largest request that is read, in bytes.
 pub const MAX_TIME_STAMP_REQUEST: usize = 16 * 1024;
-
-const TST_INFO: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.1.4");
 
 /// RFC 3161 §2.4.1.
 #[derive(Clone, Debug, PartialEq, Eq, Sequence)]
@@ -203,7 +204,10 @@ impl TimeStampRequest {
     /// # Errors
     /// [`CertError::TimeStamp`] when the authority refuses, or answers something else.
     pub fn accept(&self, response: &[u8]) -> Result<TimeStampToken, CertError> {
-        let response = TimeStampResp::from_der(response).map_err(malformed)?;
+        if response.len() > MAX_TIME_STAMP_REPLY {
+            return Err(malformed("the answer is larger than 1 MiB"));
+        }
+        let response = TimeStampResp::from_der(&ber_to_der(response)?).map_err(malformed)?;
         // granted or grantedWithMods (RFC 3161 §2.4.2).
         if response.status.status > 1 {
             let text = response.status.text.iter().flatten().next();
@@ -246,17 +250,21 @@ pub struct VerifiedTimeStamp {
 }
 
 impl TimeStampToken {
-    /// Reads a token (a DER ContentInfo).
+    /// Reads a token: a ContentInfo in DER, or in BER but for what is signed (RFC 3161 §2.4.2).
     ///
     /// # Errors
     /// [`CertError::TimeStamp`] or [`CertError::Cms`], saying why.
     pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
-        let cms = SignedCms::from_der(der)?;
-        if cms.content_type() != TST_INFO.to_string() {
+        let der = ber_to_der(der)?;
+        let cms = SignedCms::from_der(&der)?;
+        if !cms.is_time_stamp() {
             return Err(malformed("it holds something else than a time-stamp"));
         }
         let content = cms.content().ok_or_else(|| malformed("it is empty"))?.to_vec();
         let info = TstInfo::from_der(&content).map_err(malformed)?;
+        if info.policy.tag() != Tag::ObjectIdentifier {
+            return Err(malformed("its policy is no object identifier"));
+        }
         if info.version != 1 || cms.signers() != 1 {
             return Err(malformed("it has another version, or several signers"));
         }
@@ -273,10 +281,10 @@ impl TimeStampToken {
         if info.extensions.iter().flatten().any(critical) {
             return Err(malformed("it has a critical extension that is not known here"));
         }
-        Ok(Self { der: der.to_vec(), cms, content, info, hash })
+        Ok(Self { der, cms, content, info, hash })
     }
 
-    /// The token's DER.
+    /// The token's DER, however it came.
     pub fn der(&self) -> &[u8] {
         &self.der
     }

@@ -30,6 +30,10 @@ pub enum Purpose {
 const DOCUMENTS: [&[u8]; 4] =
     [known::DOCUMENT_SIGNING, known::EMAIL_PROTECTION, known::MS_DOCUMENTS, known::ADOBE_DOCUMENTS];
 
+/// Extended key usages of keys that a machine uses by itself.
+const MACHINES: [&[u8]; 4] =
+    [known::SERVER_AUTH, known::CODE_SIGNING, known::TIME_STAMPING, known::OCSP_SIGNING];
+
 impl Purpose {
     /// The purpose in a word, as on the command line.
     pub fn name(self) -> &'static str {
@@ -90,8 +94,13 @@ pub(crate) fn check_purpose(
         Purpose::Cades if usages.contains(&"digitalSignature") => "digitalSignature",
         Purpose::Cades | Purpose::Sign => "contentCommitment",
     };
-    // Certificates of others may leave key usage out, which allows every use; ours never do.
-    let others = matches!(purpose, Purpose::Server | Purpose::Client | Purpose::Cades);
+    // Certificates of others may leave key usage out, which allows every use; ours never do. A signature binds who made
+    // it only under a certificate that says so, unless reading is lenient.
+    let others = match purpose {
+        Purpose::Server | Purpose::Client => true,
+        Purpose::Cades => lenient,
+        _ => false,
+    };
     if !usages.contains(&usage) && !(others && !leaf.0.has_key_usage) {
         return Err(refused(leaf, usage));
     }
@@ -100,7 +109,9 @@ pub(crate) fn check_purpose(
         None => {}
         Some(extended) => {
             // Lenient reading takes a signer's list that is not critical for a hint.
-            let hint = lenient && !extended.critical && purpose == Purpose::Cades;
+            // What is for machines alone signs what its machine is told to, and nobody stands for it.
+            let machines = MACHINES.into_iter().any(|id| extended.value.iter().any(|e| e.is(id)));
+            let hint = lenient && !extended.critical && purpose == Purpose::Cades && !machines;
             if !hint && !purpose.allowed_by(&extended.value) {
                 let wanted = match purpose {
                     Purpose::Client => "clientAuth",

@@ -123,6 +123,8 @@ pub const CODES: &[Code] = &[
         ["Give the key of an agency that it was encrypted to, or ask the sender who that is.", "请使用收件机关的密钥，或向发送方核实收件机关。"]),
     code("CHY-3017", ["the header of an encrypted file was altered", "加密文件的文件头被改动"],
         ["Nothing was written. Ask the sender for the file again.", "未写入任何内容。请向发送方重新索取。"]),
+    code("CHY-3020", ["a container holds what is not read here", "容器含有此处无法读取的内容"],
+        ["Ask for the container again, or for the documents in another form.", "请重新索取该容器，或索取其他形式的文件。"]),
 
     code("CHY-3040", ["the time of an evidence is not proven", "证据的时间未得到证明"],
         ["Compare the clocks of the agencies; nothing is taken for false by it.", "请核对各机关的时钟；这并不表示内容不实。"]),

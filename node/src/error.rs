@@ -282,6 +282,7 @@ pub fn protocol_code(error: &ProtocolError) -> &'static str {
         ProtocolError::Receipt(_) => "CHY-3007",
         ProtocolError::Time(_) => "CHY-3040",
         ProtocolError::Container(_) => "CHY-3009",
+        ProtocolError::Unsupported(_) => "CHY-3020",
         ProtocolError::EncryptedFile(e) => match e {
             EncryptedFileError::Format(_) => "CHY-3010",
             EncryptedFileError::Truncated { .. } => "CHY-3011",
@@ -355,7 +356,7 @@ pub fn protocol_remedy(error: &ProtocolError) -> &'static str {
         ProtocolError::Time(_) => {
             "Compare the clocks of the agencies; nothing is taken for false by it."
         }
-        ProtocolError::Container(_) => {
+        ProtocolError::Container(_) | ProtocolError::Unsupported(_) => {
             "Ask for the container again, or for the documents in another form."
         }
         ProtocolError::EncryptedFile(error) => match error {

@@ -45,6 +45,9 @@ pub enum ProtocolError {
     /// An ASiC container is not as it should be.
     #[error("the container is not acceptable: {0}")]
     Container(String),
+    /// A container holds or asks for what is not read here; it may be right.
+    #[error("the container holds what is not read here: {0}")]
+    Unsupported(String),
     /// An encrypted file does not open.
     #[error(transparent)]
     EncryptedFile(#[from] EncryptedFileError),

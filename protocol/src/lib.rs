@@ -42,8 +42,8 @@ mod witness;
 
 pub use act::{Act, OUTCOME, REASON};
 pub use asic::{
-    ASIC_E, ASIC_HEADER, MAX_MANIFEST, Manifest, ManifestObject, asic_manifest_name,
-    asic_signature_name,
+    ASIC_DOCUMENT, ASIC_E, ASIC_HEADER, Archive, Entry, EntryName, MAX_MANIFEST, Manifest,
+    ManifestObject, VerifiedContainer, asic_manifest_name, asic_signature_name, verify_container,
 };
 pub use audit::{AuditReport, CheckedEvidence, Held, HeldItem, LedgerAudit};
 pub use checkpoint::{Checkpoint, KeptCheckpoint, LogKey, SignedCheckpoint, WitnessKey};

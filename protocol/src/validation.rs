@@ -155,9 +155,20 @@ fn summarize(report: &mut VerificationReport) {
 /// Verifies every signature of a CMS structure over a content, as CAdES (ETSI EN 319 122-1) has it:
 /// each must bind its certificate. Who the signers are is for the caller to judge.
 pub fn verify_cms(cms: &SignedCms, content: &[u8], by: &Validation<'_>) -> VerificationReport {
+    verify_stamped_cms(cms, content, &[], by)
+}
+
+/// As [`verify_cms`], with time-stamps over the whole structure, which the caller has judged: those that hold prove that
+/// it existed.
+pub(crate) fn verify_stamped_cms(
+    cms: &SignedCms,
+    content: &[u8],
+    stamps: &[TimeStampReport],
+    by: &Validation<'_>,
+) -> VerificationReport {
     let mut report = VerificationReport::new(None, by.at);
     for index in 0..cms.signers() {
-        let one = Judge { source: Source::Cms(cms, index, content), by }.signature();
+        let one = Judge { source: Source::Cms(cms, index, content, stamps), by }.signature();
         report.judge(&one.finding);
         report.signatures.push(one);
     }
@@ -165,18 +176,49 @@ pub fn verify_cms(cms: &SignedCms, content: &[u8], by: &Validation<'_>) -> Verif
     report
 }
 
+/// The verdict on a time-stamp that stands beside what it covers, as in a container.
+pub(crate) fn verify_time_stamp(
+    token: &[u8],
+    cms: &SignedCms,
+    content: &[u8],
+    by: &Validation<'_>,
+) -> TimeStampReport {
+    let judge = Judge { source: Source::Cms(cms, 0, content, &[]), by };
+    let element = UnsignedElement::SignatureTimeStamp(vec![token.to_vec()]);
+    let material = judge.material(&[element], cms.certificates(), cms.crls());
+    judge.time_stamp(token, "container", content, 0, &material).0
+}
+
+/// Whether a CAdES signature over a manifest is that which one of a document's own signers made beside the signature in
+/// COSE: the same certificate, and the manifest of this document with its place.
+pub(crate) fn accompanies(document: &SignedDocument, cms: &SignedCms, manifest: &[u8]) -> bool {
+    let Ok(by) = cms.verify(0, manifest, &[]) else { return false };
+    let signatures = document.cose().signatures().iter().enumerate();
+    let mut own = signatures.filter(|(_, signature)| {
+        let leaf = signature.attributes.x5chain.first();
+        leaf.is_some_and(|leaf| leaf.as_slice() == by.der())
+    });
+    cms.signers() == 1
+        && own.any(|(index, _)| {
+            let place = document.cades_before(SignatureAt::Signature(index));
+            Manifest::of_document(document, place)
+                .is_ok_and(|expected| expected.to_xml().as_bytes() == manifest)
+        })
+}
+
 /// Where a signature stands.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Cose(&'a SignedDocument, SignatureAt),
-    Cms(&'a SignedCms, usize, &'a [u8]),
+    /// With the time-stamps that were judged already.
+    Cms(&'a SignedCms, usize, &'a [u8], &'a [TimeStampReport]),
 }
 
 impl Source<'_> {
     fn signature_value(self) -> Option<Vec<u8>> {
         match self {
             Self::Cose(document, at) => document.cose().signature_value(at).ok(),
-            Self::Cms(cms, index, _) => cms.signature_value(index).ok().map(<[u8]>::to_vec),
+            Self::Cms(cms, index, ..) => cms.signature_value(index).ok().map(<[u8]>::to_vec),
         }
     }
 
@@ -236,7 +278,7 @@ impl Judge<'_> {
                 Ok(read) => self.cose(document, at, read),
                 Err(_) => SignatureReport::of_nothing(),
             },
-            Source::Cms(cms, index, content) => self.cms(cms, index, content),
+            Source::Cms(cms, index, content, stamps) => self.cms(cms, index, content, stamps),
         }
     }
 
@@ -273,11 +315,31 @@ impl Judge<'_> {
         report
     }
 
-    fn cms(&self, cms: &SignedCms, index: usize, content: &[u8]) -> SignatureReport {
+    fn cms(
+        &self,
+        cms: &SignedCms,
+        index: usize,
+        content: &[u8],
+        judged: &[TimeStampReport],
+    ) -> SignatureReport {
         let mut report = SignatureReport {
             signing_time: cms.signing_time(index),
+            time_stamps: judged.to_vec(),
             ..SignatureReport::of_nothing()
         };
+        if !cms.holds(content) {
+            let text = text!(
+                ("the CMS signature holds another content than the one that it is said to sign"),
+                ("CMS 签名内含的内容与所称签署的内容不同")
+            );
+            report.finding = Finding::failed(SubIndication::HashFailure, text);
+            return report;
+        }
+        if let Some(why) = cms.unsupported(index) {
+            let text = text!(("the CMS signature: {why}"), ("CMS 签名：不支持其算法（{why}）"));
+            report.finding = Finding::open(SubIndication::NotSupported, text);
+            return report;
+        }
         let leaf = match cms.verify(index, content, self.by.certificates) {
             Ok(leaf) => leaf,
             Err(CertError::Crypto(error)) => {
@@ -302,6 +364,11 @@ impl Judge<'_> {
             vec![UnsignedElement::SignatureTimeStamp(stamps)]
         };
         let mut material = self.material(&elements, cms.certificates(), cms.crls());
+        let passed = |one: &&TimeStampReport| one.finding.indication == Indication::TotalPassed;
+        if let Some(time) = judged.iter().filter(passed).filter_map(|one| one.time).min() {
+            material.signature = material.signature.min(time);
+            material.since.iter_mut().for_each(|since| *since = (*since).min(time));
+        }
         let bound = cms.binds_certificate(index).unwrap_or(false);
         let value = if bound {
             Ok(())
@@ -459,6 +526,10 @@ impl Judge<'_> {
                     "archive" => text!(
                         ("{authority:?} confirms that everything up to here existed at {at}"),
                         ("“{authority}”证明此前全部内容在 {at} 已存在")
+                    ),
+                    "container" => text!(
+                        ("{authority:?} confirms that what its manifest lists existed at {at}"),
+                        ("“{authority}”证明其清单所列内容在 {at} 已存在")
                     ),
                     _ => text!(
                         ("{authority:?} confirms that the signature existed at {at}"),
@@ -706,9 +777,11 @@ fn check_cades(
     for der in ders {
         let fits = matches!(at, SignatureAt::Signature(_))
             && SignedCms::from_der(der).is_ok_and(|cms| {
-                let manifest = Manifest::of_document(document, document.cades_before(at)).to_xml();
-                let signer = cms.verify(0, manifest.as_bytes(), &[]);
-                cms.signers() == 1 && signer.is_ok_and(|signer| signer == *leaf)
+                let manifest = Manifest::of_document(document, document.cades_before(at));
+                manifest.is_ok_and(|manifest| {
+                    let signer = cms.verify(0, manifest.to_xml().as_bytes(), &[]);
+                    cms.signers() == 1 && signer.is_ok_and(|signer| signer == *leaf)
+                })
             });
         if !fits {
             let text = text!(
@@ -1054,7 +1127,7 @@ mod tests {
     fn a_cades_signature_must_be_of_the_same_signer_and_document() {
         let world = world();
         let document = signed(&world);
-        let manifest = Manifest::of_document(&document, 0).to_xml();
+        let manifest = Manifest::of_document(&document, 0).expect("good names").to_xml();
         let with = |cades: Vec<u8>| {
             document.clone().add_unsigned(OWN, &UnsignedElement::Cades(cades)).expect("adds")
         };

@@ -105,6 +105,8 @@ pub enum SubIndication {
     EvidenceFailure,
     /// Ours: the time of an evidence or of an entry does not fit other times; whose clock is wrong, it does not show.
     TimeNotProven,
+    /// Ours: it holds, or asks for, what is not read here; it may be right.
+    NotSupported,
     /// Ours: the ledger has other entries than its checkpoint says.
     LedgerAltered,
     /// Ours: the ledger has fewer entries than it once gave a receipt for.
@@ -205,6 +207,11 @@ impl SubIndication {
                  validation lies before it. Compare with other evidence; nothing is taken for false by it.",
                 "内容真实，但发生时间未得到证明：某处时钟有误，或验证时间早于该时间。请与其他证据核对；这并不表示内容不实。",
             ),
+            Self::NotSupported => (
+                "It is of a form that is not read here, and nothing can be said of it. Use a program that reads \
+                 that form, or ask for the document in another.",
+                "其形式此处无法读取，不作结论。请使用支持该形式的程序，或索取其他形式的文件。",
+            ),
             Self::LedgerAltered => (
                 "Entries were changed, added or removed. Keep this copy as proof and inform the \
                  supervisor.",
@@ -296,7 +303,7 @@ impl Level {
 /// The verdict on one time-stamp.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TimeStampReport {
-    /// What it covers: `signature`, or `archive` for everything before it.
+    /// What it covers: `signature`, `archive` for everything before it, or `container` for what a manifest lists.
     pub kind: &'static str,
     /// Its time, in seconds since 1970 UTC; not to be believed unless the finding passed.
     pub time: Option<i64>,
@@ -459,12 +466,17 @@ impl VerificationReport {
 
     /// Adds everything that another report says of the same content.
     pub fn absorb(&mut self, other: Self) {
+        self.level = self.level.min(other.level);
+        self.revocation_checked &= other.revocation_checked;
+        self.take(other);
+    }
+
+    /// Adds what another report found, whatever levels it reached.
+    pub(crate) fn take(&mut self, other: Self) {
         if other.indication > self.indication {
             self.indication = other.indication;
             self.sub_indication = other.sub_indication;
         }
-        self.level = self.level.min(other.level);
-        self.revocation_checked &= other.revocation_checked;
         self.signatures.extend(other.signatures);
         self.findings.extend(other.findings);
         self.evidence.extend(other.evidence);

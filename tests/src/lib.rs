@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod clerk;
+pub mod container;
 pub mod forge;
 mod hosts;
 pub mod mutate;
