@@ -115,8 +115,6 @@ pub enum SubIndication {
     LedgerForked,
     /// Ours: something that the ledger says it received is not there.
     LedgerGap,
-    /// Ours: the times of entries are not those that the witnesses of the ledger saw.
-    TimeNotProven,
 }
 
 impl SubIndication {
@@ -204,8 +202,9 @@ impl SubIndication {
             ),
             Self::TimeNotProven => (
                 "What it says is genuine, and when it happened is not shown: a clock was wrong, or the time of \
-                 validation lies before it. Compare with other evidence; nothing is taken for false by it.",
-                "内容真实，但发生时间未得到证明：某处时钟有误，或验证时间早于该时间。请与其他证据核对；这并不表示内容不实。",
+                 validation lies before it. Nothing is taken for false by it, and no time limit may rest on it: compare with \
+                 other evidence, or ask for another proof of the time, such as a time-stamp.",
+                "内容真实，但发生时间未得到证明：某处时钟有误，或验证时间早于该时间。这并不表示内容不实，但不得据以计算期限；请与其他证据核对，或索取其他时间证明，如时间戳。",
             ),
             Self::NotSupported => (
                 "It is of a form that is not read here, and nothing can be said of it. Use a program that reads \
@@ -230,11 +229,6 @@ impl SubIndication {
             Self::LedgerGap => (
                 "The record is not complete. Ask the agency for the missing evidence.",
                 "记录不完整。请向该机关索取缺失的证据。",
-            ),
-            Self::TimeNotProven => (
-                "What the entry says may be true, but not when: no time limit may rest on its time. Ask the \
-                 agency for another proof of it, such as a time-stamp.",
-                "条目内容未必有误，但其时间未获证明，不得据以计算期限。请向该机关索取其他时间证明，如时间戳。",
             ),
         }
     }
