@@ -345,8 +345,8 @@ fn take_cosigned(source: &dyn Source, audit: &mut LedgerAudit<'_>) -> Result<(),
             None => audit.unexplained("a witness's statement in statements/"),
         }
     }
-    for PastCosignature { size, line, statement, .. } in all {
-        audit.add_kept_cosignature(size, line, statement);
+    for PastCosignature { size, line, time, witness, statement } in all {
+        audit.add_kept_cosignature((size, time), witness, line, statement);
     }
     Ok(())
 }

@@ -292,7 +292,7 @@ impl Source for DataFolder {
 
     fn statements(&self) -> Result<Vec<Vec<u8>>, Failure> {
         let files = self.files();
-        let all = files.cosigned().filter_map(|row| match row {
+        let all = files.cosigned()?.filter_map(|row| match row {
             Ok(CosignedRow::Statement(bytes)) => Some(Ok(bytes)),
             Ok(CosignedRow::Cosignature(_)) => None,
             Err(error) => Some(Err(error.into())),
@@ -302,7 +302,7 @@ impl Source for DataFolder {
 
     fn cosigned(&self) -> Result<Vec<Vec<u8>>, Failure> {
         let files = self.files();
-        let all = files.cosigned().filter_map(|row| match row {
+        let all = files.cosigned()?.filter_map(|row| match row {
             Ok(CosignedRow::Cosignature(bytes)) => Some(Ok(bytes)),
             Ok(CosignedRow::Statement(_)) => None,
             Err(error) => Some(Err(error.into())),

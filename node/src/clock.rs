@@ -171,11 +171,6 @@ impl PeerClocks {
         clocks.agree(now);
     }
 
-    /// Whether a peer was ever heard.
-    pub fn knows(&self, peer: &AgencyName) -> bool {
-        self.lock().peers.contains_key(peer)
-    }
-
     /// A witness has cosigned this ledger at a time, so it is not earlier now.
     pub fn cosigned(&self, witness: &AgencyName, time: i64) {
         let mut clocks = self.lock();

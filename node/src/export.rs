@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chancery_certs::Certificate;
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
-    Event, Evidence, Leaf, SignedCheckpoint,
+    Checkpoint, Event, Evidence, Leaf, SignedCheckpoint,
     tile::{TILE_WIDTH, cosigned_path, entries, entries_path, history_path, push_entry, tile_path},
 };
 
@@ -76,30 +76,44 @@ impl<'a> LedgerFiles<'a> {
     /// # Errors
     /// [`NodeError::Store`].
     pub fn cosignatures(&self) -> Result<Vec<(String, KeptCosignature)>, NodeError> {
-        let all = cosignatures(self.tables)?.into_iter();
-        Ok(all.map(|(witness, kept)| (format!("{witness}.cosignature"), kept)).collect())
+        let mut all = Vec::new();
+        for (witness, kept) in cosignatures(self.tables)? {
+            // The tables may hold more than the checkpoint: what is of a larger tree does not belong to this one.
+            if Checkpoint::read_unverified(&kept.note)?.size <= self.size() {
+                all.push((format!("{witness}.cosignature"), kept));
+            }
+        }
+        Ok(all)
     }
 
-    /// The cosignatures of its history up to its size, and the witnesses' statements: the former in their encoded form, those
-    /// of a witness in its order.
-    pub fn cosigned(&self) -> impl Iterator<Item = Result<CosignedRow, NodeError>> {
+    /// The cosignatures of its history up to its size, in their encoded form, those of a witness in its order; and the
+    /// statements by which they hold.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Protocol`] when one cannot be read.
+    pub fn cosigned(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<CosignedRow, NodeError>>, NodeError> {
+        let mut needed = HashSet::new();
+        for row in rows(self.tables, Table::Cosigned) {
+            if let CosignedRow::Cosignature(kept) = cosigned_row(row?) {
+                let past: PastCosignature = cbor::decode(&kept)?;
+                if past.size <= self.size() {
+                    needed.insert(past.statement);
+                }
+            }
+        }
         let size = self.size();
         let within = move |row: &CosignedRow| match row {
-            CosignedRow::Statement(_) => Ok(true),
+            // One whose cosignatures have all made room for others explains nothing any more.
+            CosignedRow::Statement(statement) => needed.contains(&Digest::of(statement)),
+            // It was read before.
             CosignedRow::Cosignature(kept) => {
-                Ok::<_, NodeError>(cbor::decode::<PastCosignature>(kept)?.size <= size)
+                cbor::decode::<PastCosignature>(kept).is_ok_and(|past| past.size <= size)
             }
         };
-        rows(self.tables, Table::Cosigned).map(|row| Ok(cosigned_row(row?))).filter_map(
-            move |row: Result<_, NodeError>| match row {
-                Ok(row) => match within(&row) {
-                    Ok(true) => Some(Ok(row)),
-                    Ok(false) => None,
-                    Err(error) => Some(Err(error)),
-                },
-                Err(error) => Some(Err(error)),
-            },
-        )
+        let all = rows(self.tables, Table::Cosigned).map(|row| Ok(cosigned_row(row?)));
+        Ok(all.filter(move |row: &Result<_, NodeError>| row.as_ref().map_or(true, &within)))
     }
 
     /// The proofs of forks that it holds, with their files' names.
@@ -288,7 +302,7 @@ impl<'a> LedgerFiles<'a> {
         file: &impl Fn(String, Vec<u8>) -> Result<(), NodeError>,
     ) -> Result<(), NodeError> {
         let (mut number, mut bundle, mut held) = (0, Vec::new(), 0);
-        for row in self.cosigned() {
+        for row in self.cosigned()? {
             match row? {
                 CosignedRow::Statement(statement) => {
                     file(format!("statements/{}", Digest::of(&statement)), statement)?;

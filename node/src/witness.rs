@@ -360,16 +360,13 @@ pub async fn watch(shared: Arc<Shared>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut stop = shared.stop.subscribe();
     let downloads = Arc::new(Semaphore::new(MAX_DOWNLOADS));
-    let mut arrivals = shared.arrivals.subscribe();
     // Each peer is asked by itself: one that does not answer keeps nobody waiting.
     let mut asking: JoinSet<bool> = JoinSet::new();
     let mut asked: HashMap<tokio::task::Id, AgencyName> = HashMap::new();
     let mut bad: HashMap<AgencyName, Instant> = HashMap::new();
     loop {
-        let newcomers = tokio::select! {
-            _ = ticks.tick() => false,
-            // What time it is there is to be known before much is sealed.
-            Ok(()) = arrivals.changed() => true,
+        tokio::select! {
+            _ = ticks.tick() => {}
             Some(done) = asking.join_next_with_id(), if !asking.is_empty() => {
                 let (task, good) = done.unwrap_or_else(|error| {
                     tracing::error!(%error, "asking a peer ended badly");
@@ -381,14 +378,11 @@ pub async fn watch(shared: Arc<Shared>) {
                 continue;
             }
             _ = stop.wait_for(|stop| *stop) => break,
-        };
+        }
         bad.retain(|_, since| since.elapsed() < AVOIDED);
         for peer in shared.connections.peers() {
             let Some(connection) = shared.connections.get(&peer) else { continue };
             if asked.len() >= MAX_ASKED || asked.values().any(|one| *one == peer) {
-                continue;
-            }
-            if newcomers && shared.clocks.knows(&peer) {
                 continue;
             }
             let downloads = (!bad.contains_key(&peer)).then(|| downloads.clone());

@@ -105,6 +105,14 @@ struct Cosigned {
     counts: bool,
 }
 
+/// A cosignature of the history, and what is kept beside its line.
+struct PastLine {
+    witness: AgencyName,
+    time: i64,
+    line: String,
+    statement: Digest,
+}
+
 /// An evidence file that was read and verified. That is most of an audit's work, and can be done for many
 /// files at once.
 #[derive(Debug)]
@@ -162,8 +170,10 @@ pub struct LedgerAudit<'a> {
     cosigned: BTreeMap<u64, Vec<Cosigned>>,
     /// Statements of witnesses' keys that hold, by digest.
     statements: HashMap<Digest, (AgencyName, WitnessKey)>,
-    /// Cosignatures of the history that lie ahead, by size: the statement's digest and the line.
-    kept: BTreeMap<u64, Vec<(Digest, String)>>,
+    /// Cosignatures of the history that lie ahead, by size.
+    kept: BTreeMap<u64, Vec<PastLine>>,
+    /// Statements of witnesses that are not believed.
+    disbelieved: HashSet<Digest>,
     /// The times of the entries, and what the witnesses say of them.
     times: TimesFound,
     proof: TimeProof,
@@ -220,6 +230,7 @@ impl<'a> LedgerAudit<'a> {
         let mut audit = Self {
             statements: HashMap::new(),
             kept: BTreeMap::new(),
+            disbelieved: HashSet::new(),
             times: TimesFound::new(by.at),
             proof: TimeProof::new(agency.clone(), None),
             by,
@@ -433,6 +444,7 @@ impl<'a> LedgerAudit<'a> {
                 self.statements.insert(Digest::of(statement), known);
             }
             Err(error) => {
+                self.disbelieved.insert(Digest::of(statement));
                 let text = text!(
                     ("a witness of the history is not believed: {error}"),
                     ("历史见证人不可信：{error}")
@@ -442,12 +454,25 @@ impl<'a> LedgerAudit<'a> {
         }
     }
 
-    /// Takes in a cosignature of the history, before the entries up to its size: the line, and the digest of the witness's
-    /// statement. Those of witnesses that are not believed say nothing.
-    pub fn add_kept_cosignature(&mut self, size: u64, line: String, statement: Digest) {
+    /// Takes in a cosignature of the history, before the entries up to its size: the line, what it says, and the digest of the
+    /// witness's statement. Those of witnesses that are not believed say nothing.
+    pub fn add_kept_cosignature(
+        &mut self,
+        (size, time): (u64, i64),
+        witness: AgencyName,
+        line: String,
+        statement: Digest,
+    ) {
         if self.statements.contains_key(&statement) {
             self.times.cut(size);
-            self.kept.entry(size).or_default().push((statement, line));
+            let past = PastLine { witness, time, line, statement };
+            self.kept.entry(size).or_default().push(past);
+        } else if !self.disbelieved.contains(&statement) {
+            let text = text!(
+                ("the statement by which {witness} has cosigned {size} entries is not there"),
+                ("{witness} 见证签名 {size} 条所依据的声明不在")
+            );
+            self.fail(SubIndication::LedgerGap, text);
         }
     }
 
@@ -456,9 +481,15 @@ impl<'a> LedgerAudit<'a> {
         let Some(kept) = self.kept.remove(&size) else { return };
         let origin = Checkpoint::origin_of(&self.report.agency);
         let checkpoint = Checkpoint { origin, size, root: self.range.root() };
-        for (statement, line) in kept {
-            let Some((witness, key)) = self.statements.get(&statement) else { continue };
-            match key.cosigned_line(&checkpoint, &line) {
+        for past in kept {
+            let Some((witness, key)) = self.statements.get(&past.statement) else { continue };
+            let cosigned = key.cosigned_line(&checkpoint, &past.line).and_then(|time| {
+                match time == past.time && *witness == past.witness {
+                    true => Ok(time),
+                    false => Err(ProtocolError::Checkpoint("it says something else".into())),
+                }
+            });
+            match cosigned {
                 Ok(time) => {
                     let counts = self.proof.add(witness, key, size, time);
                     self.report.cosignatures += u64::from(counts);
