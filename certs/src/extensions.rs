@@ -209,7 +209,6 @@ impl Extensions {
     }
 
     /// Keeps what the parser made of an extension, and encodes it again.
-    #[expect(clippy::too_many_lines, reason = "one arm for each extension")]
     fn take_parsed(
         &mut self,
         parsed: &ParsedExtension<'_>,

@@ -120,22 +120,31 @@ impl Path<'_> {
             return Ok(());
         }
         let names = names_of(certificate);
-        let outside = names.iter().find(|name| {
-            let bound = constraints.iter().any(|c| !allows(c, name));
-            // What is not expected where constraints bind is not let pass because nobody thought of it.
-            bound || (!self.lenient && matches!(name.kind(), NameKind::Other(_)))
-        });
-        let Some(name) = outside else { return Ok(()) };
         let (who, issuer) = (certificate.subject(), certificate.issuer());
+        let bound = |name: &&GeneralName| constraints.iter().any(|c| !allows(c, name));
+        if let Some(name) = names.iter().find(bound) {
+            let (name, kind) = (name.shown(), name.kind().name());
+            return refuse(
+                PathReason::NameConstraints,
+                format!(
+                    "{who:?} ({name}, {kind}) lies outside the name constraints of its issuers (issued by \
+                     {issuer:?})"
+                ),
+                format!("“{who}”（{name}，{kind}）超出其签发机构的名称约束（由“{issuer}”签发）"),
+            );
+        }
+        // What is not expected where constraints bind is not let pass because nobody thought of it.
+        let odd = |name: &&GeneralName| matches!(name.kind(), NameKind::Other(_));
+        let Some(name) = names.iter().find(odd).filter(|_| !self.lenient) else { return Ok(()) };
         let (name, kind) = (name.shown(), name.kind().name());
         refuse(
             PathReason::NameConstraints,
             format!(
-                "{who:?} ({name}) lies outside the name constraints of its issuers (issued by {issuer:?}; \
-                 the name is a {kind})"
+                "{who:?} has a name of a kind that is not taken where name constraints bind ({name}, {kind}; \
+                 issued by {issuer:?})"
             ),
             format!(
-                "“{who}”（{name}）超出其签发机构的名称约束（由“{issuer}”签发；名称类型 {kind}）"
+                "“{who}”含有受名称约束的路径不接受的名称类型（{name}，{kind}；由“{issuer}”签发）"
             ),
         )
     }

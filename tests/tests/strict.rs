@@ -222,7 +222,7 @@ fn every_field_and_extension_is_held_to_rfc_5280() {
                 let now = chancery_node::unix_now();
                 let late = time(now + 30 * 86_400);
                 c.leaf.validity =
-                    sequence(&[&time(now - 3600), &tlv(0x18, &[b"20", &late[2..]].concat())]);
+                    sequence(&[&time(now - 3600), &tlv(0x18, &[&b"20"[..], &late[2..]].concat())]);
             },
             "",
             "Profile",
