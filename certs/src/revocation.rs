@@ -1023,6 +1023,18 @@ mod tests {
             let newer = list(&root, &[], later - DAY);
             assert_eq!(judged(&[&gone, &newer], later), Err(PathReason::Revoked));
         }
+        // A hold is taken back by a newer list, and ends with the list that says it.
+        let gone = list(&root, &[(&chain[0], RevocationReason::Superseded)], NOW);
+        let held = signed_anew(&root, &gone, &|l| {
+            let entries = l.tbs.revoked.as_mut().expect("one");
+            let reason = der::asn1::OctetString::new([0x0a, 1, HOLD]).expect("short");
+            entries[0].extensions.as_mut().expect("one")[0].extn_value = reason;
+        });
+        let judged = |lists: &[&Crl], at| judge(&root, &chain, lists, at, Uncovered::Open);
+        assert_eq!(judged(&[&held], NOW + DAY), Err(PathReason::Revoked));
+        assert_eq!(judged(&[&held], later), Err(PathReason::RevocationUnknown));
+        let newer = list(&root, &[], NOW + 2 * DAY);
+        assert_eq!(judged(&[&held, &newer], NOW + 3 * DAY), Ok(None));
         let gone = list(&root, &[], NOW);
         let open = judge(&root, &chain, &[&gone], later, Uncovered::Open);
         assert_eq!(open, Err(PathReason::RevocationUnknown));
@@ -1054,6 +1066,15 @@ mod tests {
         let mut list = List::from_der(of.der()).expect("a list");
         change(&mut list);
         Crl::from_der(&list.to_der().expect("encodes"))
+    }
+
+    /// The same list with changes to what it holds, signed by its CA.
+    fn signed_anew(by: &Issuer, of: &Crl, change: &dyn Fn(&mut List)) -> Crl {
+        let mut list = List::from_der(of.der()).expect("a list");
+        change(&mut list);
+        let signature = by.key().sign_der(&list.tbs.to_der().expect("encodes")).expect("signs");
+        list.signature = der::asn1::BitString::from_bytes(&signature).expect("short");
+        Crl::from_der(&list.to_der().expect("encodes")).expect("a list")
     }
 
     #[test]

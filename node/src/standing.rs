@@ -81,3 +81,50 @@ impl Standing {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_certs::{
+        Credential, Crl, Issuer, Profile, RevocationReason, Revoked, Subject, TrustStore,
+    };
+    use chancery_crypto::{Algorithm, SigningKey};
+
+    use super::*;
+
+    const NOW: i64 = 1_790_000_000;
+
+    #[test]
+    fn a_judgement_holds_until_the_lists_change_the_minute_is_over_or_the_clock_goes_back() {
+        let root = Issuer::new_root("Root", &[], Algorithm::EdDsa, NOW).expect("a root");
+        let key = SigningKey::generate(Algorithm::Es256).expect("random bytes");
+        let name = "a.gov.cn".parse().expect("a name");
+        let seal = Subject::agency(Profile::Seal, name, "A");
+        let made = root.issue(&seal, &key.public_key(), NOW).expect("issues");
+        let seal = Credential::new(key, vec![made]).expect("fits");
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        let gone = Revoked {
+            serial: seal.chain()[0].serial().to_owned(),
+            time: NOW,
+            reason: RevocationReason::KeyCompromise,
+        };
+        let list = root.crl(&[gone], 1, NOW, NOW + 100).expect("a list");
+        let lists = [Crl::from_der(&list).expect("a list")];
+        let standing = Standing::default();
+        let check = |generation, lists: &[Crl], at| {
+            let by = Scrutiny::by(&trust, lists, at);
+            standing.check(generation, &by, seal.chain(), Purpose::Sign).is_ok()
+        };
+        let first = standing.generation();
+        assert!(check(first, &[], NOW));
+        // It is remembered: the lists are not looked at again …
+        assert!(check(first, &lists, NOW + HOLDS));
+        // … but after a minute, and when the clock is set back.
+        assert!(!check(first, &lists, NOW + HOLDS + 1));
+        assert!(!check(first, &lists, NOW - 1));
+        // Other lists, other answer, also for one who has asked with the old ones meanwhile.
+        standing.renew();
+        assert!(!check(standing.generation(), &lists, NOW + 1));
+        assert!(check(first, &[], NOW));
+        assert!(!check(standing.generation(), &lists, NOW + 1));
+    }
+}
