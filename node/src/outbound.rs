@@ -531,9 +531,9 @@ fn check(
     let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
     let evidence = Evidence { agency: agency.clone(), receipt, chain, salt: None };
     let header = &parcel.header;
+    let (envelope, commitment) = (parcel.id, header.commitment);
+    let awaited = Awaited { agency, event, envelope, commitment, sender: &header.sender };
     let judged = shared.opened.judge(shared, &evidence, &entry).and_then(|verified| {
-        let (envelope, commitment) = (parcel.id, header.commitment);
-        let awaited = Awaited { agency, event, envelope, commitment, sender: &header.sender };
         awaited.check(agency, &verified.leaf)?;
         Ok(verified)
     });
