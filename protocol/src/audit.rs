@@ -60,6 +60,8 @@ pub struct AuditReport {
     pub evidence: u64,
     /// Receipts held by others that were verified against the entries.
     pub held_receipts: u64,
+    /// Checkpoints that others have seen and that were verified against the entries.
+    pub held_checkpoints: u64,
     /// Checkpoints of the ledger's history that were verified.
     pub checkpoints: u64,
     /// Envelopes whose content was removed by a valid order.
@@ -249,6 +251,7 @@ impl<'a> LedgerAudit<'a> {
                 entries: 0,
                 evidence: 0,
                 held_receipts: 0,
+                held_checkpoints: 0,
                 checkpoints: 0,
                 purged: 0,
                 contents: 0,
@@ -598,7 +601,10 @@ impl<'a> LedgerAudit<'a> {
                 }
                 let claim = Claim { holder: held.holder.clone(), entry, checkpoint };
                 self.claims.entry(claim.checkpoint.size).or_default().push(claim);
-                self.report.held_receipts += 1;
+                match entry {
+                    Some(_) => self.report.held_receipts += 1,
+                    None => self.report.held_checkpoints += 1,
+                }
             }
             // Somebody's broken paper says nothing against this ledger.
             Err(error) => {

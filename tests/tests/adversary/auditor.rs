@@ -260,7 +260,7 @@ fn a_ledger_that_was_rolled_back_is_seen_by_what_its_peers_have_seen_of_it() {
     let both = audit(&world, "out-a --against out-b");
     both.passed("sealed root");
     // b has given receipts to a, and holds none of a's: what it has seen of a is all there is.
-    assert!(both.ledger["held_receipts"].as_u64().unwrap() > 0, "{}", both.ledger);
+    assert!(both.ledger["held_checkpoints"].as_u64().unwrap() > 0, "{}", both.ledger);
     assert!(both.ledger["seen"].as_u64().unwrap() > 0, "{}", both.ledger);
 
     // The first two entries alone, sealed anew; and as many as there were, of which the last is another.
