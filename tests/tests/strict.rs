@@ -923,8 +923,9 @@ fn names_and_their_constraints_are_judged_in_every_kind() {
                 )
             },
             "",
-            "Malformed",
-            "Malformed",
+            // An intermediate that cannot be read is passed over.
+            "UnknownAuthority",
+            "UnknownAuthority",
         ),
         (
             "with a minimum",
@@ -943,8 +944,9 @@ fn names_and_their_constraints_are_judged_in_every_kind() {
                 )
             },
             "",
-            "Malformed",
-            "Malformed",
+            // An intermediate that cannot be read is passed over.
+            "UnknownAuthority",
+            "UnknownAuthority",
         ),
         (
             "a wildcard in them",

@@ -254,13 +254,32 @@ fn shows(chain: &[&[u8]], key: &SigningKey) -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
     let own = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.pkcs8_der().unwrap().to_vec()));
+    let own = provider.key_provider.load_private_key(own).unwrap();
+    let certified = rustls::sign::CertifiedKey::new(chain, own);
     rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Trusting(provider)))
-        .with_client_auth_cert(chain, own)
-        .unwrap()
+        .with_client_cert_resolver(Arc::new(Shown(Arc::new(certified))))
+}
+
+/// Certificates that are shown without being looked at.
+#[derive(Debug)]
+struct Shown(Arc<rustls::sign::CertifiedKey>);
+
+impl rustls::client::ResolvesClientCert for Shown {
+    fn resolve(
+        &self,
+        _: &[&[u8]],
+        _: &[rustls::SignatureScheme],
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        Some(self.0.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 /// Whether a node answers a peer that shows these certificates.
