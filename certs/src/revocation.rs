@@ -778,20 +778,22 @@ impl<'a> Revocation<'a> {
             return false;
         }
         self.visiting.borrow_mut().push(own);
-        let valid = self.store.search(certificate, self.pool, self.at, Purpose::Any, &|chain, anchor| {
-            let issuer = chain.get(1).copied().unwrap_or(anchor);
-            let same = issuer.0.subject_der == by.0.subject_der
-                && issuer.public_key().is_some()
-                && issuer.public_key() == by.public_key();
-            if *anchor != *question.anchor() || !same {
-                return Err(PathError {
-                    reason: PathReason::RevocationUnknown,
-                    sentence: "the CRL is by somebody else than the certificate's issuer".into(),
-                    zh: "吊销列表并非由该证书的签发机构签发".into(),
-                });
-            }
-            self.check_path(chain, anchor)
-        });
+        let valid =
+            self.store.search(certificate, self.pool, self.at, Purpose::Any, &|chain, anchor| {
+                let issuer = chain.get(1).copied().unwrap_or(anchor);
+                let same = issuer.0.subject_der == by.0.subject_der
+                    && issuer.public_key().is_some()
+                    && issuer.public_key() == by.public_key();
+                if *anchor != *question.anchor() || !same {
+                    return Err(PathError {
+                        reason: PathReason::RevocationUnknown,
+                        sentence: "the CRL is by somebody else than the certificate's issuer"
+                            .into(),
+                        zh: "吊销列表并非由该证书的签发机构签发".into(),
+                    });
+                }
+                self.check_path(chain, anchor)
+            });
         self.visiting.borrow_mut().pop();
         // Inside another's validation a no may only mean that it went too deep.
         if valid.is_ok() || self.visiting.borrow().is_empty() {

@@ -218,12 +218,12 @@ impl Source for Folder {
     }
 
     fn cosigned(&self) -> Result<Vec<Vec<u8>>, Failure> {
-        let paths = (0..).map(|number| self.0.join(cosigned_path(number)));
+        let paths = (0..).map(|number| self.path.join(cosigned_path(number)));
         let mut all = Vec::new();
         for path in paths.take_while(|path| path.exists()) {
             let bundle = read_file(&path)?;
             let kept = entries(&bundle).map_err(|e| Failure::from(e).at(&path))?;
-            all.extend(kept.into_iter().map(<[u8]>::to_vec));
+            all.extend(kept.iter().map(|one| one.to_vec()));
         }
         Ok(all)
     }

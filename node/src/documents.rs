@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chancery_certs::{AgencyName, Certificate, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, cbor};
 use chancery_protocol::{
-    ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
+    Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
     Indication, Leaf, Opening, ProtocolError, Recipient, SignedDocument, VerificationReport,
     check_inside, commit_to_document, recipient_info,
 };

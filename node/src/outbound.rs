@@ -14,8 +14,8 @@ use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
     AttemptEnd, Awaited, Courier, EnvelopeHeader, EnvelopeId, Event, Evidence, Flight, Leaf,
-    OutboundAction, PeerMessage, Receipt, Refusal, decode_frame, encode_frame, on_reply,
-    retry_delay,
+    OutboundAction, PeerMessage, ProtocolError, Receipt, Refusal, decode_frame, encode_frame,
+    on_reply, retry_delay,
 };
 use quinn::Connection;
 use tokio::{task::JoinSet, time::Instant};
@@ -39,8 +39,6 @@ use crate::{
     unix_now, witness,
 };
 
-/// By how many seconds a receipt may be later than this clock: an audit allows for as much.
-const FUTURE: i64 = 300;
 /// How long a peer may take to answer an offer, or to commit what it has received whole.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at whether the superior is connected.

@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use chancery_certs::{
-    AgencyName, Certificate, PathError, PathReason, Purpose, SealError, rfc3339,
-};
+use chancery_certs::{AgencyName, Certificate, PathError, PathReason, Purpose, SealError, rfc3339};
 use chancery_crypto::Digest;
 use serde::Serialize;
 

@@ -690,7 +690,8 @@ mod tests {
         // Another agency's word, no seal, and a time that has not come.
         assert!(changed(&|e| e.agency = "b.gov.cn".parse().expect("a name")).is_err());
         assert!(changed(&|e| e.chain.clear()).is_err());
-        good.verify(&Validation::new(&world.trust, NOW - AHEAD)).expect("clocks may differ a little");
+        good.verify(&Validation::new(&world.trust, NOW - AHEAD))
+            .expect("clocks may differ a little");
         let ahead = good.verify(&Validation::new(&world.trust, NOW - AHEAD - 1));
         assert!(matches!(ahead, Err(ProtocolError::Time(_))), "{ahead:?}");
 

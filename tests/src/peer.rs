@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use chancery_certs::{
-    AgencyCard, Credential, EncryptionKeyStatement, TrustStore, decode_pem_chain,
+    AgencyCard, Credential, EncryptionKeyStatement, Scrutiny, TrustStore, decode_pem_chain,
 };
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, SigningKey, wrap_key};
 use chancery_node::{NodeConfig, unix_now};
@@ -188,9 +188,10 @@ pub fn envelope(
     let anchors = decode_pem_chain(&std::fs::read(world.path("root/ca.pem")).unwrap()).unwrap();
     let trust = TrustStore::new(anchors).unwrap();
     let now = unix_now();
+    let by = Scrutiny::without_lists(&trust, now);
     let card = std::fs::read(world.path(&format!("{to}/agency.card"))).unwrap();
-    let card = AgencyCard::open(&card, &trust, now).unwrap().value;
-    let theirs = EncryptionKeyStatement::open(&card.encryption_key, &trust, now).unwrap().key;
+    let card = AgencyCard::open(&card, &by).unwrap().value;
+    let theirs = EncryptionKeyStatement::open(&card.encryption_key, &by).unwrap().key;
     let sender = format!("{from}.zj.gov.cn").parse().unwrap();
     let agency = format!("{to}.zj.gov.cn").parse().unwrap();
     let wrapped = wrap_key(&theirs, key, &recipient_info(&sender, &agency)).unwrap();
