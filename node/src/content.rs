@@ -219,13 +219,14 @@ impl ContentFiles {
         header: &EnvelopeHeader,
     ) -> Result<Settled, NodeError> {
         let remove = |path: &Path| std::fs::remove_file(path).map_err(NodeError::file(path));
+        // What is not what was sealed says nothing of what was.
+        if arriving.tree.root() != header.root || arriving.taken() != header.size {
+            remove(&arriving.path)?;
+            return Ok(Settled::OtherRoot);
+        }
         if let Some(wrong) = arriving.wrong {
             remove(&arriving.path)?;
             return Ok(Settled::Wrong(wrong));
-        }
-        if arriving.tree.root() != header.root || arriving.file.at != header.size {
-            remove(&arriving.path)?;
-            return Ok(Settled::OtherRoot);
         }
         let inspected = match arriving.opening.take().map(ContentInspection::finish).transpose() {
             Ok(inspected) => inspected,
@@ -372,13 +373,12 @@ impl Arriving {
             // Nothing of it is kept, and none of it is gone on with.
             self.file.file.set_len(0).map_err(NodeError::file(&self.path))?;
         }
+        self.tree.push(merkle::leaf_hash(chunk));
         if self.wrong.is_some() {
             self.skipped += chunk.len() as u64;
             return Ok(());
         }
-        self.file.write(chunk).map_err(NodeError::file(&self.path))?;
-        self.tree.push(merkle::leaf_hash(chunk));
-        Ok(())
+        Ok(self.file.write(chunk).map_err(NodeError::file(&self.path))?)
     }
 
     /// Bytes that were taken, without those of a chunk that is not whole.
