@@ -36,7 +36,8 @@ pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
 pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};
 pub use receipt::{CoseReceipt, ReceiptProof};
 pub use recipient::{
-    Kem, KemPrivateKey, KemPublicKey, RecipientKey, WrappedKey, unwrap_key, wrap_key,
+    Kem, KemPrivateKey, KemPublicKey, PartSealer, RecipientKey, WrappedKey, open_part, unwrap_key,
+    wrap_key,
 };
 pub use storage::StorageKey;
 pub use stream::{
