@@ -120,6 +120,10 @@ pub struct Opened<T> {
     pub chain: Vec<Certificate>,
     /// The digest of the very bytes that were signed.
     pub digest: Digest,
+    /// What stands beside the statement, signed like it: see [`CoseSign::more`].
+    pub more: Option<Vec<u8>>,
+    /// The digest of both; see [`CoseSign::signed_digest`].
+    pub whole: Digest,
 }
 
 /// Signs a statement: COSE_Sign with one signature over its deterministic CBOR.
@@ -146,7 +150,25 @@ pub fn seal_within<T: Serialize>(
     now: i64,
     most: usize,
 ) -> Result<Vec<u8>, CryptoError> {
-    let builder = CoseSign::builder(content_type, cbor::encode_within(value, most)?);
+    seal_with(content_type, value, None, by, now, most)
+}
+
+/// As [`seal_within`], with something beside the statement that readers of before pass over.
+///
+/// # Errors
+/// As [`seal`].
+pub fn seal_with<T: Serialize>(
+    content_type: &str,
+    value: &T,
+    more: Option<Vec<u8>>,
+    by: &Credential,
+    now: i64,
+    most: usize,
+) -> Result<Vec<u8>, CryptoError> {
+    let mut builder = CoseSign::builder(content_type, cbor::encode_within(value, most)?);
+    if let Some(more) = more {
+        builder = builder.more(more);
+    }
     by.sign(builder, Commitment::Origin, now)?.encode_within(most)
 }
 
@@ -197,8 +219,9 @@ pub fn open_sealed_within<T: DeserializeOwned>(
     cose.verify(0, key)?;
     trust.validate(leaf, above, at, Purpose::Sign)?;
     let signer = leaf.signer_name()?;
-    let value = cbor::decode_within(cose.payload(), most).map_err(CryptoError::Cbor)?;
-    Ok(Opened { value, signer, chain, digest: Digest::of(cose.payload()) })
+    let value = cbor::decode_open(cose.payload(), most).map_err(CryptoError::Cbor)?;
+    let (digest, whole) = (Digest::of(cose.payload()), cose.signed_digest()?);
+    Ok(Opened { value, signer, chain, digest, more: cose.more().map(<[u8]>::to_vec), whole })
 }
 
 #[cfg(test)]
