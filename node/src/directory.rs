@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chancery_certs::{
-    AgencyCard, AgencyName, Certificate, Crl, Directory, EncryptionKeyStatement, KnownCrl,
-    PathError, PathReason, Purpose, RevocationCheck, TrustStore,
+    AgencyCard, AgencyName, Certificate, Crl, Directory, DirectoryMore, EncryptionKeyStatement,
+    Formats, KnownCrl, Line, PathError, PathReason, Previous, Purpose, RevocationCheck, TrustStore,
+    WitnessGaps,
 };
-use chancery_crypto::RecipientKey;
+use chancery_crypto::{Digest, RecipientKey};
 use chancery_protocol::{LogKey, ProtocolError};
 
 use crate::NodeError;
@@ -26,6 +27,10 @@ pub struct Peer {
     pub encryption_expires: i64,
     pub seal_chain: Vec<Certificate>,
     pub log_key: LogKey,
+    /// What its node reads.
+    pub formats: Formats,
+    /// Under whom its seal stands.
+    pub line: Line,
 }
 
 /// A verified directory.
@@ -35,6 +40,10 @@ pub struct DirectoryView {
     pub expires: i64,
     /// The signed bytes, for keeping.
     pub bytes: Arc<[u8]>,
+    /// The digest of what it says.
+    pub digest: Digest,
+    /// What the registrar says beside it.
+    more: DirectoryMore,
     /// The revocation lists that came with it.
     pub crls: Vec<Crl>,
     peers: BTreeMap<AgencyName, Arc<Peer>>,
@@ -49,7 +58,8 @@ impl DirectoryView {
         trust: &TrustStore,
         now: i64,
     ) -> Result<Self, NodeError> {
-        let directory = Directory::open(bytes, registrar, trust, now)?;
+        let opened = Directory::open_whole(bytes, registrar, trust, now)?;
+        let (directory, more, digest) = (opened.directory, opened.more, opened.digest);
         let mut peers = BTreeMap::new();
         let mut crls = Vec::new();
         for der in &directory.crls {
@@ -68,9 +78,27 @@ impl DirectoryView {
             version: directory.version,
             expires: directory.expires,
             bytes: bytes.into(),
+            digest,
+            more,
             crls,
             peers,
         })
+    }
+
+    /// The directory that it says came before it.
+    pub fn previous(&self) -> Option<&Previous> {
+        self.more.previous.as_ref()
+    }
+
+    /// What is missing in an agency's witnesses.
+    pub fn witness_gaps(&self, agency: &AgencyName) -> WitnessGaps {
+        self.more.witness_gaps(agency, |agency| self.peers.get(agency).map(|p| p.line.clone()))
+    }
+
+    /// Whether what is sent to `recipient` may have a form that came after the first release: whoever is to read it says
+    /// so in its card. Relays on the way only carry it.
+    pub fn reads(&self, recipient: &AgencyName, format: &str, version: u64) -> bool {
+        self.peers.get(recipient).is_some_and(|peer| peer.formats.reads(format, version))
     }
 
     /// The agency and the relays above it, from itself upwards.
@@ -153,6 +181,7 @@ fn open_card(
     now: i64,
 ) -> Result<(AgencyName, Peer), NodeError> {
     let card = AgencyCard::open(card, trust, now)?;
+    let formats = card.formats()?;
     let seal_chain = card.chain;
     check_revoked(trust, &seal_chain, crls, now, Purpose::Sign).map_err(ProtocolError::from)?;
     let card = card.value;
@@ -172,6 +201,8 @@ fn open_card(
         encryption: statement.key.prepare()?,
         encryption_expires: statement.not_after,
         log_key,
+        line: Line::of(&seal_chain, trust),
+        formats,
         seal_chain,
     };
     Ok((card.agency, peer))
@@ -200,11 +231,14 @@ mod tests {
                 encryption_expires: 0,
                 seal_chain: Vec::new(),
                 log_key: LogKey::new("x", &seal).expect("a key"),
+                formats: Formats::own(),
+                line: Line::Root,
             };
             (name, Arc::new(peer))
         });
         let peers = peers.collect();
-        DirectoryView { version: 1, expires: 0, bytes: Arc::new([]), crls: Vec::new(), peers }
+        let (digest, more, crls) = (Digest::of(b""), DirectoryMore::default(), Vec::new());
+        DirectoryView { version: 1, expires: 0, bytes: Arc::new([]), digest, more, crls, peers }
     }
 
     /// A new agency under a root, and its card with this encryption key.

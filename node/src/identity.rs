@@ -10,7 +10,7 @@ use chancery_certs::{AgencyName, Certificate, Credential, Purpose, SignerName, T
 use chancery_crypto::{
     ContentKey, CryptoError, Kem, KemPrivateKey, SigningKey, StorageKey, WrappedKey, unwrap_key,
 };
-use chancery_protocol::ProtocolError;
+use chancery_protocol::{EnvelopeId, OpenedPart, ProtocolError, RecipientPart};
 use zeroize::Zeroizing;
 
 use crate::{NodeConfig, NodeError, files::check_private, read_file, unix_now};
@@ -62,6 +62,22 @@ impl EncryptionKeys {
             Err(error) => error,
         };
         self.retired.iter().find_map(|key| unwrap_key(key, wrapped, info).ok()).ok_or(error)
+    }
+
+    /// Opens what an envelope holds for the agency alone; see [`EncryptionKeys::unwrap`].
+    pub fn open_part(
+        &self,
+        part: &RecipientPart,
+        wrapped: &WrappedKey,
+        info: &[u8],
+        envelope: &EnvelopeId,
+    ) -> Result<OpenedPart, ProtocolError> {
+        let error = match part.open(&self.current, wrapped, info, envelope) {
+            Ok(part) => return Ok(part),
+            Err(error) => error,
+        };
+        let mut retired = self.retired.iter();
+        retired.find_map(|key| part.open(key, wrapped, info, envelope).ok()).ok_or(error)
     }
 
     /// Opens a content key of what our clerk sent, which stands under the storage key of its time.

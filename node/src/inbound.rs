@@ -119,7 +119,15 @@ async fn answer(
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
     let read = read_frame(recv, peer, Some(&bounds.frames));
     let (body, permit) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
-    let (envelope, content, recipient) = match decode_frame(&body)? {
+    let message = match decode_frame(&body) {
+        // Its node is newer: it is told, and need not wonder.
+        Err(error) if error.needs_newer() => {
+            let refusal = refusal(protocol_code(&error), error.to_string(), None);
+            return refuse(shared, peer, refusal, send).await;
+        }
+        message => message?,
+    };
+    let (envelope, content, recipient) = match message {
         PeerMessage::Offer { envelope, content, recipient } => (envelope, content, recipient),
         PeerMessage::AskDirectory { .. } | PeerMessage::AskGrowth { .. }
             if shared.limits.offer(peer).is_err() =>
@@ -127,10 +135,10 @@ async fn answer(
             let why = "it asks more often than it may".to_owned();
             return Err(NodeError::Network { peer: peer.to_string(), why });
         }
-        PeerMessage::AskDirectory { version } => {
+        PeerMessage::AskDirectory { version, digest } => {
             drop((body, permit));
             let _one = bounds.asking.lock().await;
-            let directory = shared.newer_directory(version);
+            let directory = shared.newer_directory(version, digest.as_ref());
             let size = directory.as_ref().map(|directory| directory.len() as u64);
             write(send, &encode_frame(&PeerMessage::Directory { size })?, peer).await?;
             if let Some(directory) = directory {
@@ -282,6 +290,7 @@ struct Offered<'a> {
 
 impl Offered<'_> {
     fn leaf(&self) -> Leaf {
+        let own = &self.shared.identity.agency;
         Leaf {
             event: match self.transit {
                 true => Event::RelayAcceptance,
@@ -291,7 +300,14 @@ impl Offered<'_> {
             commitment: self.opened.header.commitment,
             counterpart: self.opened.header.sender.clone(),
             time: unix_now(),
-            evidence: None,
+            // What the recipient is told alone is receipted by its commitment.
+            evidence: match self.transit {
+                true => None,
+                false => {
+                    let part = self.opened.parts.of(&self.opened.header, own);
+                    part.map(|part| part.commitment)
+                }
+            },
         }
     }
 

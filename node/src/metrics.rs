@@ -51,6 +51,7 @@ pub struct Metrics {
     free: Gauge,
     ends: Family<What, Gauge>,
     skew: Gauge,
+    two_directories: Counter,
 }
 
 impl fmt::Debug for Metrics {
@@ -76,6 +77,7 @@ impl Default for Metrics {
             free: Gauge::default(),
             ends: Family::default(),
             skew: Gauge::default(),
+            two_directories: Counter::default(),
         };
         metrics.register();
         metrics
@@ -109,6 +111,13 @@ impl Metrics {
         r.register_with_unit("expires_in", text, Unit::Seconds, self.ends.clone());
         let text = "How far this clock is ahead of the peers' clocks, in the middle";
         r.register_with_unit("clock_skew", text, Unit::Seconds, self.skew.clone());
+        let text = "Times that two different directories of one version were seen";
+        r.register("directory_conflicts", text, self.two_directories.clone());
+    }
+
+    /// The registrar has signed two directories of one version.
+    pub fn two_directories(&self) {
+        self.two_directories.inc();
     }
 
     /// A document was taken in.

@@ -14,7 +14,8 @@ use chancery_certs::AgencyName;
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
     AttemptEnd, Courier, EnvelopeHeader, EnvelopeId, Event, Flight, Leaf, OutboundAction,
-    PeerMessage, Receipt, Refusal, decode_frame, encode_frame, on_reply, retry_delay,
+    PeerMessage, Receipt, RecipientParts, Refusal, decode_frame, encode_frame, on_reply,
+    retry_delay,
 };
 use quinn::Connection;
 use tokio::{task::JoinSet, time::Instant};
@@ -251,6 +252,8 @@ async fn has_expired(shared: &Arc<Shared>, peer: &AgencyName, flight: &Flight) -
 struct Parcel {
     id: EnvelopeId,
     header: EnvelopeHeader,
+    /// What it tells each recipient alone.
+    parts: RecipientParts,
     /// Whether it is only carried on from somebody else.
     transit: bool,
 }
@@ -258,8 +261,8 @@ struct Parcel {
 fn load(shared: &Shared, id: &EnvelopeId) -> Result<(EnvelopeRecord, Parcel), NodeError> {
     let record = EnvelopeRecord::get(&*shared.store, id)?
         .ok_or_else(|| NodeError::Damaged(format!("envelope {id} is missing")))?;
-    let (_, header) = record.header()?;
-    let parcel = Parcel { id: *id, header, transit: record.transit };
+    let (_, header, parts) = EnvelopeHeader::reopen_whole(&record.sealed)?;
+    let parcel = Parcel { id: *id, header, parts, transit: record.transit };
     Ok((record, parcel))
 }
 
@@ -398,7 +401,12 @@ fn fresh(shared: &Shared, id: &EnvelopeId) -> Option<Load> {
     let fresh = shared.fresh.get(id)?;
     Some(Load {
         sealed: fresh.sealed.clone(),
-        parcel: Parcel { id: *id, header: fresh.header.clone(), transit: false },
+        parcel: Parcel {
+            id: *id,
+            header: fresh.header.clone(),
+            parts: fresh.parts.clone(),
+            transit: false,
+        },
         relayed_before: None,
         cipher: Ciphertext::Inline(fresh.content.clone()),
     })
@@ -530,7 +538,8 @@ fn check(
     let fits = leaf.event == event
         && leaf.envelope == parcel.id
         && leaf.commitment == parcel.header.commitment
-        && leaf.counterpart == parcel.header.sender;
+        && leaf.counterpart == parcel.header.sender
+        && (event != Event::ContentConsignment || names_part(parcel, agency, leaf));
     if !fits {
         let why = "it is for something else".to_owned();
         return Err(chancery_protocol::ProtocolError::Receipt(why).into());
@@ -539,6 +548,12 @@ fn check(
     witness::remember(shared, agency, &entry.seal_chain, &verified.checkpoint, &mut seen)?;
     let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
     Ok((ReceivedEvidence { receipt, chain }, seen))
+}
+
+/// Whether a recipient's receipt names what the recipient was told alone, if it was told anything.
+fn names_part(parcel: &Parcel, recipient: &AgencyName, leaf: &Leaf) -> bool {
+    let told = parcel.parts.of(&parcel.header, recipient);
+    told.is_none_or(|told| leaf.evidence == Some(told.commitment))
 }
 
 /// Checks the recipient's receipt and, if it is for this envelope, concludes the delivery.
@@ -578,7 +593,7 @@ async fn conclude(
     parcel: &Parcel,
     conclusion: Conclusion,
 ) -> Result<(), NodeError> {
-    let Parcel { id, header, transit } = parcel;
+    let Parcel { id, header, transit, .. } = parcel;
     let mut commit = Commit { patient: true, ..Commit::default() };
     let mut evidence = None;
     if let Some((received, seen)) = conclusion.evidence {

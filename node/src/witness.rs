@@ -9,10 +9,10 @@ use std::{
 };
 
 use chancery_certs::{AgencyName, Certificate, MAX_DIRECTORY};
-use chancery_crypto::{Algorithm, SigningKey, cbor};
+use chancery_crypto::{Algorithm, Digest, SigningKey, cbor};
 use chancery_protocol::{
     Consistency, ForkProof, Growth, LogKey, PeerMessage, ProtocolError, SealedNote,
-    SignedCheckpoint, WitnessKey, WitnessStatement, decode_frame, encode_frame,
+    SignedCheckpoint, WitnessKey, WitnessStatement, decode_frame, encode_frame, merkle,
 };
 use quinn::{Connection, RecvStream, SendStream};
 use serde_bytes::ByteBuf;
@@ -352,9 +352,10 @@ async fn ask_directory(
         peer: peer.to_string(),
         why: e.to_string(),
     };
-    let version = shared.directory_version();
+    let held = shared.directory_digest();
+    let (version, digest) = held.map_or((0, None), |(version, digest)| (version, Some(digest)));
     let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
-    write(&mut send, &encode_frame(&PeerMessage::AskDirectory { version })?, peer).await?;
+    write(&mut send, &encode_frame(&PeerMessage::AskDirectory { version, digest })?, peer).await?;
     // It only fails when the peer has gone, and then it is asked again.
     drop(send.finish());
     let (body, _) = read_frame(&mut recv, peer, None).await?;
@@ -394,14 +395,15 @@ async fn ask(
     let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
     write(&mut send, &encode_frame(&PeerMessage::AskGrowth { sizes })?, peer).await?;
     let (body, _) = read_frame(&mut recv, peer, None).await?;
-    let PeerMessage::Growth { note, growths } = decode_frame(&body)? else {
+    let PeerMessage::Growth { note, growths, range } = decode_frame(&body)? else {
         return Err(unexpected());
     };
     let chain = shared.directory()?.peer(peer)?.seal_chain.clone();
     let (work, peer_) = (shared.clone(), peer.clone());
-    let line =
-        crate::files::blocking(move || judge(&work, &peer_, &chain, &known, &note, &growths))
-            .await?;
+    let line = crate::files::blocking(move || {
+        judge(&work, &peer_, &chain, &known, (&note, range.as_deref()), &growths)
+    })
+    .await?;
     if let Some(line) = line {
         let statement = shared.witness.statement();
         write(&mut send, &encode_frame(&PeerMessage::Cosignature { line, statement })?, peer)
@@ -423,12 +425,15 @@ fn judge(
     peer: &AgencyName,
     chain: &[Certificate],
     known: &PeerLedger,
-    note: &str,
+    (note, range): (&str, Option<&[Digest]>),
     growths: &[Growth],
 ) -> Result<Option<String>, NodeError> {
     let seal = chain.first().ok_or_else(unexpected)?;
     let new = SignedCheckpoint::open(note, &LogKey::of_seal(seal)?)?;
     let size = new.checkpoint.size;
+    if let Some(range) = range {
+        merkle::verify_range(size, range, &new.checkpoint.root)?;
+    }
     for old in known.all() {
         let old_size = old.signed.checkpoint.size;
         if old_size > size {
@@ -478,8 +483,13 @@ pub async fn answer(
         return Err(ProtocolError::Message(why).into());
     }
     let work = shared.clone();
-    let (growths, signed) = blocking(move || work.ledger.growth(&sizes)).await?;
-    let reply = PeerMessage::Growth { note: signed.note.clone(), growths };
+    let asked = blocking(move || {
+        let (growths, signed) = work.ledger.growth(&sizes)?;
+        let range = work.ledger.compact_range(signed.checkpoint.size)?;
+        Ok::<_, NodeError>((growths, signed, range))
+    });
+    let (growths, signed, range) = asked.await?;
+    let reply = PeerMessage::Growth { note: signed.note.clone(), growths, range: Some(range) };
     write(send, &encode_frame(&reply)?, peer).await?;
     drop(send.finish());
     // It cosigns what is new to it, or ends the stream.

@@ -83,7 +83,7 @@ impl CheckedEvidence {
     pub fn check(name: &str, bytes: &[u8], verifier: &EvidenceVerifier<'_>) -> Self {
         let read = || {
             let evidence = Evidence::decode(bytes)?;
-            let digest = Digest::of(&chancery_crypto::cbor::encode(&evidence.receipt)?);
+            let digest = Evidence::receipt_digest(bytes);
             let verified = verifier.verify(&evidence);
             Ok((evidence, digest, verified))
         };
@@ -94,7 +94,7 @@ impl CheckedEvidence {
     pub fn trusted(name: &str, bytes: &[u8]) -> Self {
         let read = || {
             let evidence = Evidence::decode(bytes)?;
-            let digest = Digest::of(&chancery_crypto::cbor::encode(&evidence.receipt)?);
+            let digest = Evidence::receipt_digest(bytes);
             let receipt = &evidence.receipt;
             let checkpoint = Checkpoint::read_unverified(&receipt.checkpoint)?;
             let checkpoint = SignedCheckpoint { checkpoint, note: receipt.checkpoint.clone() };
@@ -136,6 +136,9 @@ pub struct LedgerAudit<'a> {
     expected: HashMap<Digest, (u64, Leaf)>,
     /// Orders that entries follow and that have not been seen yet, with those entries.
     orders: HashMap<Digest, Vec<(u64, Leaf)>>,
+    /// What entries of unknown events speak of, and the envelopes that they are about.
+    unknown: HashSet<Digest>,
+    unclear: HashSet<EnvelopeId>,
 }
 
 impl std::fmt::Debug for LedgerAudit<'_> {
@@ -193,6 +196,8 @@ impl<'a> LedgerAudit<'a> {
             relayed: HashMap::new(),
             expected: HashMap::new(),
             orders: HashMap::new(),
+            unknown: HashSet::new(),
+            unclear: HashSet::new(),
         };
         audit.check_seal(seal, above);
         match SignedCheckpoint::open(checkpoint, &LogKey::of_seal(seal)?) {
@@ -479,6 +484,8 @@ impl<'a> LedgerAudit<'a> {
     /// Whether the entry can follow what stands before it.
     fn follow(&mut self, index: u64, leaf: Leaf) {
         let envelope = leaf.envelope;
+        // What is not known may be what brought it here.
+        let unclear = self.unclear.contains(&envelope);
         match leaf.event {
             Event::SubmissionAcceptance => {
                 self.submitted.insert(envelope);
@@ -520,7 +527,8 @@ impl<'a> LedgerAudit<'a> {
             | Event::RelayEvidenceReceived
             | Event::RelayRejection
             | Event::RelayFailure => {
-                if !self.submitted.contains(&envelope) && !self.relayed.contains_key(&envelope) {
+                let here = self.submitted.contains(&envelope);
+                if !here && !self.relayed.contains_key(&envelope) && !unclear {
                     self.fail(
                         SubIndication::LedgerGap,
                         text!(
@@ -531,7 +539,7 @@ impl<'a> LedgerAudit<'a> {
                 }
             }
             Event::ContentHandover | Event::WithdrawalAcceptance | Event::WithdrawalRejection => {
-                if !self.consigned.contains(&envelope) {
+                if !self.consigned.contains(&envelope) && !unclear {
                     let event = leaf.event.name();
                     self.fail(
                         SubIndication::LedgerGap,
@@ -544,7 +552,7 @@ impl<'a> LedgerAudit<'a> {
             }
             Event::ContentPurged => {
                 let here = [&self.consigned, &self.submitted].iter().any(|s| s.contains(&envelope));
-                if !here && !self.relayed.contains_key(&envelope) {
+                if !here && !self.relayed.contains_key(&envelope) && !unclear {
                     self.fail(
                         SubIndication::LedgerGap,
                         text!(
@@ -562,6 +570,16 @@ impl<'a> LedgerAudit<'a> {
                     }
                 }
                 return;
+            }
+            Event::Unknown(name) => {
+                let name = name.as_str();
+                self.unknown.extend(leaf.evidence);
+                self.unclear.insert(envelope);
+                let text = text!(
+                    ("entry {index} is of the event {name:?}, which is unknown here: a newer version may know it"),
+                    ("第 {index} 条的事件“{name}”在本版本中未知，较新版本可能可以识别")
+                );
+                self.add(Finding::passed(text));
             }
         }
         if matches!(leaf.event, Event::EvidenceReceived | Event::RelayEvidenceReceived) {
@@ -607,6 +625,14 @@ impl<'a> LedgerAudit<'a> {
             }
         };
         let Some((index, leaf)) = self.expected.remove(&digest) else {
+            if self.unknown.contains(&digest) {
+                // It is what it is; what the entry says of it is not known here.
+                self.report.evidence += 1;
+                if let Err(error) = verified {
+                    self.add(judge_evidence(&error, evidence.agency.as_str()));
+                }
+                return;
+            }
             let sentence =
                 text!(("no entry speaks of the evidence {name:?}"), ("没有条目提到证据“{name}”"));
             return self.fail(SubIndication::LedgerAltered, sentence);
@@ -639,7 +665,11 @@ impl<'a> LedgerAudit<'a> {
     /// Takes in an order to remove content, after the entries that follow it. Its path is validated at the
     /// time of those entries: what an officer was entitled to then stays done.
     pub fn push_order(&mut self, name: &str, bytes: &[u8]) {
-        let Some(entries) = self.orders.remove(&Digest::of(bytes)) else {
+        let digest = Digest::of(bytes);
+        let Some(entries) = self.orders.remove(&digest) else {
+            if self.unknown.contains(&digest) {
+                return;
+            }
             let text =
                 text!(("no entry follows the order {name:?}"), ("没有条目依据清除令“{name}”"));
             return self.fail(SubIndication::LedgerAltered, text);
@@ -816,6 +846,10 @@ mod tests {
     /// Audits a ledger of these entries, sealed by the world's seal.
     fn audit(world: &World, leaves: &[Leaf]) -> AuditReport {
         let entries: Vec<_> = leaves.iter().map(|leaf| leaf.encode().expect("plain")).collect();
+        audit_bytes(world, &entries)
+    }
+
+    fn audit_bytes(world: &World, entries: &[Vec<u8>]) -> AuditReport {
         let mut range = merkle::CompactRange::default();
         entries.iter().for_each(|entry| range.push(merkle::leaf_hash(entry)));
         let origin = Checkpoint::origin_of(world.seal.name().agency());
@@ -827,6 +861,41 @@ mod tests {
         audit.push_history(Ok(checkpoint));
         entries.iter().for_each(|entry| audit.push_leaf(entry));
         audit.finish()
+    }
+
+    #[test]
+    fn events_and_fields_of_a_newer_version_are_shown_and_the_audit_goes_on() {
+        #[derive(serde::Serialize)]
+        struct Newer {
+            #[serde(flatten)]
+            leaf: Leaf,
+            weather: u8,
+        }
+        let world = world();
+        let leaf = |event: &str, n: u8| Leaf {
+            time: NOW,
+            event: Event::of(event).expect("a name"),
+            envelope: EnvelopeId::from_slice(&[n; 32]).expect("32 bytes"),
+            evidence: None,
+            commitment: Digest::of(&[n]),
+            counterpart: "b.gov.cn".parse().expect("a name"),
+        };
+        let arrived = leaf("ContentConsignmentUnopened", 1);
+        let report = audit(&world, &[arrived.clone(), leaf("ContentHandover", 1)]);
+        assert_eq!(report.indication, Indication::TotalPassed, "{:?}", report.findings);
+        let shown = |report: &AuditReport| {
+            let mut sentences = report.findings.iter().map(|finding| &finding.sentence);
+            sentences.any(|sentence| sentence.contains("\"ContentConsignmentUnopened\""))
+        };
+        assert!(shown(&report), "{:?}", report.findings);
+        // It stands in for nothing that it is not about.
+        let report = audit(&world, &[arrived.clone(), leaf("ContentHandover", 2)]);
+        assert_eq!(report.indication, Indication::TotalFailed);
+        // The bytes count, not what is read of them.
+        let newer = Newer { leaf: leaf("ContentConsignment", 3), weather: 1 };
+        let newer = chancery_crypto::cbor::encode(&newer).expect("plain");
+        let report = audit_bytes(&world, &[arrived.encode().expect("plain"), newer]);
+        assert_eq!((report.indication, report.entries), (Indication::TotalPassed, 2));
     }
 
     /// Nothing was made of what was refused, so its entry can name no envelope.

@@ -12,6 +12,12 @@ const HEAD: usize = MAGIC.len() + Digest::LEN + 4;
 /// The largest signed document, without its parts.
 const MAX_DOCUMENT: usize = chancery_crypto::cbor::MAX_BYTES;
 
+/// The version of a form whose first bytes end with it, when that is above our own.
+pub(crate) fn newer(found: &[u8], own: &[u8]) -> Option<u8> {
+    let ((version, form), (known, own)) = (found.split_last()?, own.split_last()?);
+    (form == own && version > known).then_some(*version)
+}
+
 fn bad(what: impl Into<String>) -> ProtocolError {
     ProtocolError::Content(what.into())
 }
@@ -268,6 +274,9 @@ impl ContentOpener {
         let Some(head) = self.head.first_chunk::<HEAD>() else { return Ok(HEAD) };
         let (magic, rest) = head.split_at(MAGIC.len());
         let (salt, length) = rest.split_at(Digest::LEN);
+        if let Some(version) = newer(magic, &MAGIC) {
+            return Err(ProtocolError::newer(format!("content of version {version}")));
+        }
         if magic != MAGIC {
             return Err(bad("it does not start as a Chancery content of version 1 does"));
         }
@@ -397,6 +406,9 @@ mod tests {
         assert!(matches!(open(&good[..good.len() - 1]), Err(ProtocolError::Content(_))));
         assert!(open(&[good.as_slice(), b"x"].concat()).is_err());
         assert!(open(b"CHYDOC\x00\x02").is_err());
+        let mut newer = good.clone();
+        newer[MAGIC.len() - 1] = 2;
+        assert_eq!(open(&newer), Err(ProtocolError::newer("content of version 2")));
         assert!(open(b"").is_err());
         let mut huge = good[..HEAD].to_vec();
         huge[HEAD - 4..].fill(0xff);

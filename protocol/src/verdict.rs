@@ -509,7 +509,7 @@ impl VerificationReport {
         let committed = salt.zip(self.document.as_ref());
         let committed = committed.map(|(salt, document)| commit_to_document(salt, document));
         if committed == Some(leaf.commitment) {
-            let (event, at) = (leaf.event.name(), rfc3339(leaf.time));
+            let (event, at) = (leaf.event, rfc3339(leaf.time));
             Finding::passed(text!(
                 ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
                 ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")

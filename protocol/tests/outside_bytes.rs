@@ -5,21 +5,21 @@
 use std::sync::LazyLock;
 
 use chancery_certs::{
-    AgencyCard, Certificate, CertificateRequest, Credential, Directory, EncryptionKeyStatement,
-    Issuer, KnownCrl, Profile, RevocationCheck, RevocationReason, Revoked, SignedCms, SignerName,
-    Subject, TimeStampAuthority, TimeStampRequest, TimeStampToken, TrustStore, decode_crls,
-    decode_pem_chain, encode_pem_chain, sign_cades,
+    AgencyCard, AgencyName, Certificate, CertificateRequest, Credential, Directory, DirectoryMore,
+    EncryptionKeyStatement, Issuer, KnownCrl, Previous, Profile, RevocationCheck, RevocationReason,
+    Revoked, SignedCms, SignerName, Subject, TimeStampAuthority, TimeStampRequest, TimeStampToken,
+    TrustStore, decode_crls, decode_pem_chain, encode_pem_chain, sign_cades,
 };
 use chancery_crypto::{
     Algorithm, Commitment, ContentKey, CoseMessage, CoseSign, Digest, Kem, KemPrivateKey,
-    SignatureAt, SigningKey, UnsignedElement, wrap_key,
+    SignatureAt, SigningKey, UnsignedElement,
 };
 use chancery_protocol::{
     Checkpoint, ContentOpener, DocumentHeader, EnvelopeHeader, Event, Evidence, FileOpener,
     FileSealer, ForkProof, Indication, KeptCheckpoint, Leaf, LedgerAudit, LogKey, Manifest, Part,
-    PeerMessage, ProtocolError, Receipt, Recipient, SealedNote, SignedCheckpoint, SignedDocument,
-    Urgency, Validation, WitnessStatement, decode_frame, encode_frame, encrypted_head_len, merkle,
-    recipient_info, sign_document,
+    PartContent, PeerMessage, ProtocolError, Receipt, Recipient, RecipientPart, RecipientParts,
+    SealedNote, SignedCheckpoint, SignedDocument, Urgency, Validation, WitnessStatement,
+    decode_frame, encode_frame, encrypted_head_len, merkle, recipient_info, sign_document,
     tile::{self, Tile},
     verify_cms, verify_cose_receipt, verify_document,
 };
@@ -110,7 +110,8 @@ fn make() -> Good {
     let (from, to) = ("a.gov.cn".parse().unwrap(), "b.gov.cn".parse().unwrap());
     let content_key = ContentKey::generate().unwrap();
     let public = encryption.public_key();
-    let wrapped = wrap_key(&public, &content_key, &recipient_info(&from, &to)).unwrap();
+    let info = recipient_info(&from, &to);
+    let (wrapped, part) = public.prepare().unwrap().wrap_with_part(&content_key, &info).unwrap();
     let envelope = EnvelopeHeader {
         sender: from,
         recipients: vec![Recipient { agency: to, key: wrapped }],
@@ -121,7 +122,10 @@ fn make() -> Good {
         created: NOW,
         expires: NOW + 100,
     };
-    let sealed = envelope.seal(&seal, NOW).unwrap();
+    let told = PartContent { copy: Some(7) };
+    let part = RecipientPart::seal(&told, &envelope.id().unwrap(), part).unwrap();
+    let parts = RecipientParts::new(vec![Some(part)]);
+    let sealed = envelope.seal_with(&parts, &seal, NOW).unwrap();
     let statement = EncryptionKeyStatement {
         agency: "a.gov.cn".parse().unwrap(),
         key: public,
@@ -145,7 +149,13 @@ fn make() -> Good {
         agencies: vec![card.clone().into()],
         crls: Vec::new(),
     };
-    let directory = directory.seal(&seal, NOW).unwrap();
+    let agency = || "a.gov.cn".parse::<AgencyName>().unwrap();
+    let more = DirectoryMore {
+        previous: Some(Previous { version: 0, digest: Digest::of(b"before") }),
+        witnesses: [(agency(), [agency()].into())].into(),
+        independent: [agency()].into(),
+    };
+    let directory = directory.seal_with(&more, &seal, NOW).unwrap();
 
     let leaf = Leaf {
         event: Event::ContentConsignment,
