@@ -4,8 +4,9 @@
 #   make test                   all tests
 #   make check                  format, lints, docs, licences
 #   make bench                  how fast, and where the time goes
-#   make soak [DOCUMENTS=…]     100,000 documents through kills and a bad network; about twenty minutes
-#             [PREVIOUS=COMMIT] and the release of that commit beside this one
+#   make soak [DOCUMENTS=… MUTATIONS=…]   100,000 documents through kills and a bad network, and 100,000 mutants each of documents,
+#             [PREVIOUS=COMMIT]           certificates, containers and exports, and the release of that commit beside this one;
+#                                         about an hour
 #   make netem                  the tests of bad networks with tc netem, in an emulated machine where the kernel has none
 #   make deb                    the Debian package, in target/deb
 #   make install [PREFIX=…]     the binary, the systemd units, bash completions, manual pages
@@ -47,6 +48,7 @@ bench: build
 soak: build
 	@scripts/setup.sh tests
 	SOAK_DOCUMENTS=$(or $(DOCUMENTS),100000) $(CARGO) test $(PROFILE) --test network -- --ignored --nocapture soak
+	MUTATIONS=$(or $(MUTATIONS),100000) $(CARGO) test $(PROFILE) --test mutation -- --nocapture
 	@if [ -n "$(PREVIOUS)" ]; then CHANCERY_PREVIOUS=$$(scripts/previous.sh "$(PREVIOUS)" target/previous) \
 	$(CARGO) test $(PROFILE) --test releases -- --ignored --nocapture soak; \
 	else echo 'soak: PREVIOUS=COMMIT names no release before: two releases were not run side by side'; fi

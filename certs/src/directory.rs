@@ -4,9 +4,9 @@ use chancery_crypto::{CoseSign, CryptoError, Digest, KemPublicKey, cbor};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgencyName, Certificate, Credential, Formats, Opened, SealError, SignerName, TrustStore,
-    open_sealed, seal,
-    sealed::{open_sealed_within, seal_with},
+    AgencyName, Certificate, Credential, Crl, Formats, Opened, Scrutiny, SealError, SignerName,
+    TrustStore, open_sealed,
+    sealed::{open_sealed_within, seal, seal_with},
 };
 
 /// The largest directory, in bytes: some four kilobytes an agency.
@@ -46,14 +46,14 @@ impl EncryptionKeyStatement {
         seal(STATEMENT, self, by, now)
     }
 
-    /// Verifies a statement: signed by the very agency that it speaks of, and in use at `at`.
+    /// Verifies a statement: signed by the very agency that it speaks of, and in use at that time.
     ///
     /// # Errors
     /// [`SealError`], saying why it is not accepted.
-    pub fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Self, SealError> {
-        let opened: Opened<Self> = open_sealed(STATEMENT, bytes, trust, at)?;
+    pub fn open(bytes: &[u8], by: &Scrutiny<'_>) -> Result<Self, SealError> {
+        let opened: Opened<Self> = open_sealed(STATEMENT, bytes, by)?;
         expect_signer(&opened.signer, &opened.value.agency)?;
-        if !(opened.value.not_before..=opened.value.not_after).contains(&at) {
+        if !(opened.value.not_before..=opened.value.not_after).contains(&by.at) {
             return Err(SealError::Content("the encryption key is not in use at that time".into()));
         }
         Ok(opened.value)
@@ -105,8 +105,8 @@ impl AgencyCard {
     ///
     /// # Errors
     /// [`SealError`], saying why it is not accepted.
-    pub fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Opened<Self>, SealError> {
-        let opened: Opened<Self> = open_sealed(CARD, bytes, trust, at)?;
+    pub fn open(bytes: &[u8], by: &Scrutiny<'_>) -> Result<Opened<Self>, SealError> {
+        let opened: Opened<Self> = open_sealed(CARD, bytes, by)?;
         expect_signer(&opened.signer, &opened.value.agency)?;
         Ok(opened)
     }
@@ -174,6 +174,14 @@ impl Directory {
         seal_with(DIRECTORY, self, said, by, now, MAX_DIRECTORY)
     }
 
+    /// The revocation lists in a directory, without verifying it: each is verified by itself when it is to speak.
+    pub fn crls_unverified(bytes: &[u8]) -> Vec<Crl> {
+        let Ok(cose) = CoseSign::decode_within(bytes, MAX_DIRECTORY) else { return Vec::new() };
+        let read = cbor::decode_open::<Self>(cose.payload(), MAX_DIRECTORY);
+        let lists = read.map(|directory| directory.crls).unwrap_or_default();
+        lists.iter().filter_map(|der| Crl::from_der(der).ok()).collect()
+    }
+
     /// Until when a directory says it may be used, without verifying it: to know as of when to verify one that has
     /// expired.
     pub fn expires_unverified(bytes: &[u8]) -> Option<i64> {
@@ -183,17 +191,16 @@ impl Directory {
             .map(|directory| directory.expires)
     }
 
-    /// Verifies a directory: signed by `registrar`, and not past its expiry at `at`.
+    /// Verifies a directory: signed by `registrar`, and not past its expiry at that time.
     ///
     /// # Errors
     /// [`SealError`], saying why it is not accepted.
     pub fn open(
         bytes: &[u8],
         registrar: &AgencyName,
-        trust: &TrustStore,
-        at: i64,
+        by: &Scrutiny<'_>,
     ) -> Result<Self, SealError> {
-        Self::open_whole(bytes, registrar, trust, at).map(|opened| opened.directory)
+        Self::open_whole(bytes, registrar, by).map(|opened| opened.directory)
     }
 
     /// As [`Directory::open`], with what stands beside it.
@@ -203,13 +210,12 @@ impl Directory {
     pub fn open_whole(
         bytes: &[u8],
         registrar: &AgencyName,
-        trust: &TrustStore,
-        at: i64,
+        by: &Scrutiny<'_>,
     ) -> Result<OpenedDirectory, SealError> {
-        let opened: Opened<Self> = open_sealed_within(DIRECTORY, bytes, trust, at, MAX_DIRECTORY)?;
+        let opened: Opened<Self> = open_sealed_within(DIRECTORY, bytes, by, MAX_DIRECTORY)?;
         expect_signer(&opened.signer, registrar)?;
         expect_signer(&SignerName::Agency(opened.value.registrar.clone()), registrar)?;
-        if at > opened.value.expires {
+        if by.at > opened.value.expires {
             let why = format!("version {} of the directory has expired", opened.value.version);
             return Err(SealError::Content(why));
         }
@@ -231,6 +237,9 @@ pub struct DirectoryMore {
     /// Agencies that the registrar holds for independent of all others, as witnesses.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub independent: BTreeSet<AgencyName>,
+    /// The time-stamping authorities of the domain, or CAs of such, DER: for those that take the registrar's word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<serde_bytes::ByteBuf>,
 }
 
 /// The directory before another.
@@ -264,6 +273,13 @@ pub struct OpenedDirectory {
     /// The digest of both, as they were signed ([`CoseSign::signed_digest`]): whoever signs the same again, later or with
     /// another key, has published nothing else.
     pub digest: Digest,
+}
+
+impl OpenedDirectory {
+    /// The time-stamping authorities that it names. One that cannot be read is left out.
+    pub fn time_authorities(&self) -> Vec<Certificate> {
+        self.more.authorities.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
+    }
 }
 
 /// What is missing in an agency's witnesses.
@@ -399,7 +415,8 @@ mod tests {
         let gaps = |agency: &str, witnesses: &[&str], independent: &[&str]| {
             let all = |names: &[&str]| names.iter().map(|n| name(n)).collect::<BTreeSet<_>>();
             let witnesses = [(name(agency), all(witnesses))].into_iter().collect();
-            let more = DirectoryMore { witnesses, independent: all(independent), previous: None };
+            let independent = all(independent);
+            let more = DirectoryMore { witnesses, independent, ..DirectoryMore::default() };
             let gaps = more.witness_gaps(&name(agency), line);
             (gaps.witnesses, gaps.independent, gaps.is_none())
         };
@@ -429,7 +446,8 @@ mod tests {
     fn a_directory_has_one_digest_however_often_it_is_signed_and_another_when_it_says_else() {
         let (trust, seals, _) = world();
         let (seal, registrar) = (&seals[0], name("root.cn"));
-        let open = |bytes: &[u8]| Directory::open_whole(bytes, &registrar, &trust, NOW);
+        let by = Scrutiny::without_lists(&trust, NOW);
+        let open = |bytes: &[u8]| Directory::open_whole(bytes, &registrar, &by);
         let plain = directory(&registrar, 7);
         let more = DirectoryMore {
             previous: Some(Previous { version: 6, digest: Digest::of(b"6") }),
@@ -471,7 +489,7 @@ mod tests {
         };
         let open = |crit| {
             let bytes = seal(CARD, &card(crit), &seals[0], NOW).expect("seals");
-            AgencyCard::open(&bytes, &trust, NOW)
+            AgencyCard::open(&bytes, &Scrutiny::without_lists(&trust, NOW))
         };
         let read = open(None).expect("reads");
         assert_eq!(read.value.display, "R");
@@ -488,7 +506,8 @@ mod tests {
             encryption_key: vec![1],
         };
         let bytes = own.seal(&seals[0], NOW).expect("seals");
-        let opened = AgencyCard::open(&bytes, &trust, NOW).expect("opens");
+        let opened =
+            AgencyCard::open(&bytes, &Scrutiny::without_lists(&trust, NOW)).expect("opens");
         assert_eq!(opened.formats(), Ok(Formats::own()));
     }
 
@@ -501,11 +520,13 @@ mod tests {
         #[test]
         fn what_stands_beside_a_directory_comes_back(
             witnesses in prop::collection::vec(("[a-z]{1,8}\\.cn", names()), 0..5),
-            independent in names(), version in any::<u64>(), digest in any::<[u8; 32]>()
+            independent in names(), version in any::<u64>(), digest in any::<[u8; 32]>(),
+            authorities in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 0..3)
         ) {
             let witnesses = witnesses.iter().map(|(a, w)| (name(a), w.clone())).collect();
             let previous = Some(Previous { version, digest: Digest::from_bytes(digest) });
-            let more = DirectoryMore { previous, witnesses, independent };
+            let authorities = authorities.into_iter().map(Into::into).collect();
+            let more = DirectoryMore { previous, witnesses, independent, authorities };
             let bytes = cbor::encode(&more).expect("plain");
             prop_assert_eq!(DirectoryMore::read(Some(&bytes)).expect("reads"), more);
         }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use chancery_certs::{
-    AgencyCard, AgencyName, Credential, Directory as DirectoryValue, DirectoryMore,
-    LEAST_WITNESSES, Line, MAX_WITNESSES, OpenedDirectory, Previous, SealError, SignerName,
-    TrustStore, decode_crls,
+    AgencyCard, AgencyName, CertError, Credential, Crl, Directory as DirectoryValue, DirectoryMore,
+    LEAST_WITNESSES, Line, MAX_WITNESSES, OpenedDirectory, Previous, Scrutiny, SealError,
+    SignerName, decode_crls,
 };
 use chancery_node::{LocalReply, LocalRequest, NodeError, read_file, unix_now, write_new};
 
@@ -18,7 +18,7 @@ use serde_bytes::ByteBuf;
 
 use crate::{
     failure::Failure,
-    keys::Signer,
+    keys::{Signer, read_chain},
     local::Local,
     output::{Output, plain, time},
     trust::TrustArgs,
@@ -78,6 +78,10 @@ pub struct Publish {
     previous: Option<PathBuf>,
     #[command(flatten)]
     witnesses: WitnessArgs,
+    /// The certificate of a time-stamping authority of the domain, or of a CA of such, PEM or DER: nodes, and verifiers
+    /// whose trust file names the directory, believe it (may be given several times)
+    #[arg(long = "time-stamping", value_name = "FILE")]
+    authorities: Vec<PathBuf>,
     /// The new file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -151,6 +155,9 @@ pub struct AddAgency {
     /// Revocation lists, PEM or DER, in place of those that it has (may be given several times)
     #[arg(long = "crl", value_name = "FILE")]
     crls: Vec<PathBuf>,
+    /// Certificates of time-stamping authorities, PEM or DER, in place of those that it has (may be given several times)
+    #[arg(long = "time-stamping", value_name = "FILE")]
+    authorities: Vec<PathBuf>,
     #[command(flatten)]
     witnesses: WitnessArgs,
     /// The new file
@@ -165,28 +172,26 @@ pub struct AddAgency {
 /// Reads a directory of the registrar. One that has run out is what is being renewed: it is read as of its last second.
 fn read_directory(
     path: &Path,
+    bytes: &[u8],
     registrar: &AgencyName,
-    trust: &TrustStore,
-    now: i64,
+    by: &Scrutiny<'_>,
 ) -> Result<OpenedDirectory, Failure> {
-    let bytes = read_file(path)?;
-    let open = |at| DirectoryValue::open_whole(&bytes, registrar, trust, at);
+    let open = |by: &Scrutiny<'_>| DirectoryValue::open_whole(bytes, registrar, by);
     let failed = |e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(path);
-    open(now).or_else(|error| {
-        let expires = DirectoryValue::expires_unverified(&bytes);
-        let at = expires.filter(|expires| *expires < now).ok_or_else(|| failed(error))?;
-        open(at).map_err(failed)
+    open(by).or_else(|error| {
+        let expires = DirectoryValue::expires_unverified(bytes);
+        let at = expires.filter(|expires| *expires < by.at).ok_or_else(|| failed(error))?;
+        open(&by.as_of(at)).map_err(failed)
     })
 }
 
 /// The agencies of cards, each with the line that its seal stands in.
 fn lines<'a>(
     cards: impl IntoIterator<Item = &'a ByteBuf>,
-    trust: &TrustStore,
-    now: i64,
+    by: &Scrutiny<'_>,
 ) -> BTreeMap<AgencyName, Line> {
-    let opened = cards.into_iter().filter_map(|card| AgencyCard::open(card, trust, now).ok());
-    opened.map(|card| (card.value.agency, Line::of(&card.chain, trust))).collect()
+    let opened = cards.into_iter().filter_map(|card| AgencyCard::open(card, by).ok());
+    opened.map(|card| (card.value.agency, Line::of(&card.chain, by.trust))).collect()
 }
 
 impl AddAgency {
@@ -198,19 +203,24 @@ impl AddAgency {
             let path = path.to_owned();
             move |e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(&path)
         };
+        let given = read_crls(&self.crls)?;
+        let read = read_file(&self.to)?;
+        let mut lists = DirectoryValue::crls_unverified(&read);
+        lists.extend(given.iter().cloned());
+        let by = Scrutiny::by(&trust, &lists, now);
         let OpenedDirectory { directory: old, mut more, digest } =
-            read_directory(&self.to, &registrar, &trust, now)?;
+            read_directory(&self.to, &read, &registrar, &by)?;
         more.previous = Some(Previous { version: old.version, digest });
         let mut agencies = BTreeMap::new();
         for card in old.agencies {
             // What cannot be used any more is left out, as every node leaves it out.
-            if let Ok(opened) = AgencyCard::open(&card, &trust, now) {
+            if let Ok(opened) = AgencyCard::open(&card, &by) {
                 agencies.insert(opened.value.agency, card);
             }
         }
         for path in &self.cards {
             let card = read_file(path)?;
-            let opened = AgencyCard::open(&card, &trust, now).map_err(seal(path))?;
+            let opened = AgencyCard::open(&card, &by).map_err(seal(path))?;
             agencies.insert(opened.value.agency, card.into());
         }
         for agency in &self.removed {
@@ -221,7 +231,10 @@ impl AddAgency {
             more.independent.remove(agency);
         }
         self.witnesses.put(&mut more);
-        let crls = if self.crls.is_empty() { old.crls } else { read_crls(&self.crls)? };
+        if !self.authorities.is_empty() {
+            more.authorities = read_authorities(&self.authorities)?;
+        }
+        let crls = if given.is_empty() { old.crls } else { encode_crls(&given) };
         let directory = DirectoryValue {
             registrar,
             version: old.version.saturating_add(1),
@@ -231,7 +244,7 @@ impl AddAgency {
             crls,
         };
         write_new(&self.out, &directory.seal_with(&more, &signer, now)?)?;
-        let missing = missing(output, &more, &lines(&directory.agencies, &trust, now));
+        let missing = missing(output, &more, &lines(&directory.agencies, &by));
         report_published(output, &directory, &self.out, &missing);
         Ok(ExitCode::SUCCESS)
     }
@@ -282,13 +295,26 @@ fn load_registrar(signer: &Signer) -> Result<(Credential, AgencyName), Failure> 
     }
 }
 
-fn read_crls(paths: &[PathBuf]) -> Result<Vec<ByteBuf>, Failure> {
+fn read_crls(paths: &[PathBuf]) -> Result<Vec<Crl>, Failure> {
     let mut crls = Vec::new();
     for path in paths {
-        let read = decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?;
-        crls.extend(read.iter().map(|crl| ByteBuf::from(crl.der())));
+        crls.extend(decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?);
     }
     Ok(crls)
+}
+
+fn encode_crls(crls: &[Crl]) -> Vec<ByteBuf> {
+    crls.iter().map(|crl| ByteBuf::from(crl.der())).collect()
+}
+
+/// The first certificate of each file: the authority itself, or the CA of authorities.
+fn read_authorities(paths: &[PathBuf]) -> Result<Vec<ByteBuf>, Failure> {
+    let mut authorities = Vec::new();
+    for path in paths {
+        let first = read_chain(path)?.into_iter().next().ok_or(CertError::NoCertificate)?;
+        authorities.push(ByteBuf::from(first.der()));
+    }
+    Ok(authorities)
 }
 
 /// Warnings that are printed at once.
@@ -338,19 +364,25 @@ impl Publish {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let trust = self.trust.store()?;
         let now = unix_now();
+        let crls = read_crls(&self.crls)?;
+        let by = Scrutiny::by(&trust, &crls, now);
         let mut agencies = Vec::new();
         for path in &self.cards {
             let card = read_file(path)?;
             // What nobody could use is not published.
-            AgencyCard::open(&card, &trust, now)
+            AgencyCard::open(&card, &by)
                 .map_err(|e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(path))?;
             agencies.push(card.into());
         }
-        let crls = read_crls(&self.crls)?;
         let (signer, registrar) = load_registrar(&self.signer)?;
-        let mut more = DirectoryMore::default();
+        let authorities = read_authorities(&self.authorities)?;
+        let mut more = DirectoryMore { authorities, ..DirectoryMore::default() };
         if let Some(path) = &self.previous {
-            let previous = read_directory(path, &registrar, &trust, now)?;
+            let bytes = read_file(path)?;
+            let mut lists = DirectoryValue::crls_unverified(&bytes);
+            lists.extend(crls.iter().cloned());
+            let by = Scrutiny::by(&trust, &lists, now);
+            let previous = read_directory(path, &bytes, &registrar, &by)?;
             let version = previous.directory.version;
             if version >= self.version_number {
                 let offered = self.version_number;
@@ -365,10 +397,10 @@ impl Publish {
             issued: now,
             expires: now + i64::from(self.days) * 86_400,
             agencies,
-            crls,
+            crls: encode_crls(&crls),
         };
         write_new(&self.out, &directory.seal_with(&more, &signer, now)?)?;
-        let missing = missing(output, &more, &lines(&directory.agencies, &trust, now));
+        let missing = missing(output, &more, &lines(&directory.agencies, &by));
         report_published(output, &directory, &self.out, &missing);
         Ok(ExitCode::SUCCESS)
     }
@@ -382,14 +414,18 @@ fn show(
 ) -> Result<ExitCode, Failure> {
     let store = trust.store()?;
     let seal = |e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(file);
-    let opened = DirectoryValue::open_whole(&read_file(file)?, registrar, &store, trust.at())
-        .map_err(seal)?;
+    let bytes = read_file(file)?;
+    // Also those that it brings itself: they may name its signer.
+    let lists = DirectoryValue::crls_unverified(&bytes);
+    let by = trust.scrutiny(&store, &lists);
+    let opened = DirectoryValue::open_whole(&bytes, registrar, &by).map_err(seal)?;
+    let authorities = opened.time_authorities();
     let OpenedDirectory { directory, more, digest } = opened;
     let cards = directory
         .agencies
         .iter()
         .map(|card| {
-            let opened = AgencyCard::open(card, &store, trust.at())?;
+            let opened = AgencyCard::open(card, &by)?;
             Ok((opened.formats()?, opened.value))
         })
         .collect::<Result<Vec<_>, SealError>>()
@@ -408,6 +444,7 @@ fn show(
             "registrar": directory.registrar, "version": directory.version,
             "expires": time(directory.expires), "agencies": list, "crls": directory.crls.len(),
             "digest": digest, "previous": more.previous, "independent": more.independent,
+            "time_stamping": authorities.iter().map(|c| c.subject()).collect::<Vec<_>>(),
         }));
         return Ok(ExitCode::SUCCESS);
     }
@@ -415,6 +452,9 @@ fn show(
     println!("  {} {digest}", output.t("digest", "摘要"));
     if let Some(Previous { version, digest }) = &more.previous {
         println!("  {} {version}  {digest}", output.t("before it", "前一版本"));
+    }
+    for authority in &authorities {
+        println!("  {} {}", output.t("time-stamping", "时间戳"), plain(authority.subject()));
     }
     for (_, card) in cards {
         let via = card.via.map_or_else(String::new, |via| format!("  ← {via}"));

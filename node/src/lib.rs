@@ -33,13 +33,16 @@ mod outbound;
 mod purge;
 mod queue;
 mod records;
+mod refused;
 mod rejections;
 mod relay;
 mod requests;
 mod runtime;
 mod server;
 mod shared;
+mod standing;
 mod store;
+mod trust;
 mod tsa;
 mod witness;
 
@@ -57,14 +60,18 @@ pub use error::{
 pub use export::LedgerFiles;
 pub use files::{read_file, sync_directory, write_new, write_private};
 pub use identity::Identity;
-pub use ledger::{Commit, KeptCosignature, Ledger, LedgerView, Outcome};
+pub use ledger::{
+    Commit, CosignedRow, KeptCosignature, Ledger, LedgerView, Outcome, PastCosignature,
+};
 pub use local::{
-    AgencyView, DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply, LocalRequest,
-    OpenedView, PartView, StatusView, TraceStep, TraceView,
+    AgencyView, ClockView, DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply,
+    LocalRequest, OpenedView, PartView, PeerClockView, StatusView, TraceStep, TraceView,
+    WitnessView,
 };
 pub use records::DeliveryState;
 pub use runtime::Node;
 pub use store::{Batch, Entry, Read, RocksStore, Store, Table};
+pub use trust::TrustFile;
 pub use tsa::TimeStampServer;
 
 /// Checks the rules that a configuration names.
@@ -90,7 +97,8 @@ pub fn own_witnesses(
     }
     let bytes = read_file(path)?;
     let now = unix_now();
-    let view = directory::DirectoryView::open(&bytes, &config.registrar, &identity.trust, now);
+    let (registrar, trust) = (&config.registrar, &identity.trust);
+    let view = directory::DirectoryView::open(&bytes, registrar, trust, &[], now);
     Ok(view.ok().map(|view| view.witness_gaps(&config.agency)))
 }
 

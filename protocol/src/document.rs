@@ -6,7 +6,7 @@ use chancery_crypto::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::ProtocolError;
+use crate::{ProtocolError, asic::EntryName};
 
 /// The media type of a signed document header.
 pub(crate) const DOCUMENT: &str = "application/vnd.chancery.document+cbor";
@@ -203,6 +203,25 @@ impl DocumentHeader {
     }
 }
 
+impl DocumentHeader {
+    /// Nothing is signed that could not go into a container, and come out of it, under its name.
+    fn check_new_names(&self) -> Result<(), ProtocolError> {
+        let mut keys = BTreeSet::new();
+        for part in &self.parts {
+            let name = EntryName::of_part(&part.name);
+            let name =
+                name.map_err(|_| refuse(format!("{:?} is no plain file name", part.name)))?;
+            if !keys.insert(name.key()) {
+                return Err(refuse(format!(
+                    "{:?} is the name of another part, to some systems",
+                    part.name
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 fn optional_lines(header: &DocumentHeader) -> impl Iterator<Item = &String> {
     [&header.number, &header.classification].into_iter().flatten()
 }
@@ -351,6 +370,7 @@ pub fn sign_document(
     now: i64,
 ) -> Result<SignedDocument, ProtocolError> {
     header.check()?;
+    header.check_new_names()?;
     let builder = CoseSign::builder(DOCUMENT, cbor::encode(header)?);
     let bytes = by.sign(builder, commitment, now)?.encode()?;
     SignedDocument::decode(&bytes)
@@ -366,6 +386,7 @@ pub mod unsigned_header {
     /// [`ProtocolError::Header`] when the header is not acceptable.
     pub fn encode(header: &DocumentHeader) -> Result<Vec<u8>, ProtocolError> {
         header.check()?;
+        header.check_new_names()?;
         Ok(cbor::encode(header)?)
     }
 

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use chancery_certs::{AgencyName, Certificate, Credential, SealError, SignerName, TrustStore};
+use chancery_certs::{AgencyName, Certificate, Credential, Scrutiny, SealError, SignerName};
 use chancery_certs::{open_sealed, seal_with};
 use chancery_crypto::{
     CHUNK_SIZE, CoseSign, CryptoError, Digest, Hasher, KemPrivateKey, PartSealer, WrappedKey, cbor,
@@ -96,6 +96,8 @@ pub struct OpenedEnvelope {
     pub header: EnvelopeHeader,
     /// The chain of the seal, own certificate first.
     pub chain: Vec<Certificate>,
+    /// Lists were asked, and none of them says whether the certificate of this one is revoked.
+    pub uncovered: Option<String>,
     /// What it holds for each recipient alone.
     pub parts: RecipientParts,
 }
@@ -233,7 +235,7 @@ impl RecipientParts {
     }
 }
 
-fn bad(what: impl Into<String>) -> ProtocolError {
+pub(crate) fn bad(what: impl Into<String>) -> ProtocolError {
     ProtocolError::Envelope(what.into())
 }
 
@@ -288,12 +290,8 @@ impl EnvelopeHeader {
     ///
     /// # Errors
     /// [`ProtocolError`], saying why it is not accepted.
-    pub fn open(
-        bytes: &[u8],
-        trust: &TrustStore,
-        at: i64,
-    ) -> Result<OpenedEnvelope, ProtocolError> {
-        let opened = open_sealed::<Self>(ENVELOPE, bytes, trust, at)?;
+    pub fn open(bytes: &[u8], by: &Scrutiny<'_>) -> Result<OpenedEnvelope, ProtocolError> {
+        let opened = open_sealed::<Self>(ENVELOPE, bytes, by)?;
         let header = opened.value;
         if opened.signer != SignerName::Agency(header.sender.clone()) {
             let (want, found) = (header.sender.to_string(), opened.signer.to_string());
@@ -305,7 +303,8 @@ impl EnvelopeHeader {
         // Of the bytes that were signed, not of how we would write them.
         let id = EnvelopeId(opened.digest);
         let parts = RecipientParts::read(opened.more.as_deref(), &header)?;
-        Ok(OpenedEnvelope { id, header, chain: opened.chain, parts })
+        let (chain, uncovered) = (opened.chain, opened.uncovered);
+        Ok(OpenedEnvelope { id, header, chain, uncovered, parts })
     }
 
     /// Reads a sealed header that was verified before it was stored.
@@ -403,7 +402,9 @@ mod tests {
         let (one, two) = (copy(1), copy(2));
         let told = [Some(one.as_slice()), None, Some(two.as_slice())];
         let (made, other) = (made(&world, &told), made(&world, &told));
-        let opened = EnvelopeHeader::open(&made.sealed, &world.trust, NOW).expect("opens");
+        let opened =
+            EnvelopeHeader::open(&made.sealed, &Scrutiny::without_lists(&world.trust, NOW))
+                .expect("opens");
         assert_eq!(opened.id, made.header.id().expect("encodes"), "parts are not in the id");
         let parts = &opened.parts;
         let part = |n: usize| parts.of(&opened.header, &opened.header.recipients[n].agency);
@@ -427,12 +428,15 @@ mod tests {
     fn parts_that_do_not_fit_their_header_are_refused() {
         let world = world();
         let made = made(&world, &[Some(&[0xa0]), None]);
-        let opened = EnvelopeHeader::open(&made.sealed, &world.trust, NOW).expect("opens");
+        let opened =
+            EnvelopeHeader::open(&made.sealed, &Scrutiny::without_lists(&world.trust, NOW))
+                .expect("opens");
         let part = opened.parts.parts[0].clone().expect("told");
         let refused = |parts: Vec<Option<RecipientPart>>| {
             let parts = RecipientParts::new(parts);
             let sealed = made.header.seal_with(&parts, &world.seal, NOW).expect("seals");
-            EnvelopeHeader::open(&sealed, &world.trust, NOW).expect_err("refused")
+            EnvelopeHeader::open(&sealed, &Scrutiny::without_lists(&world.trust, NOW))
+                .expect_err("refused")
         };
         refused(vec![Some(part.clone())]);
         refused(vec![Some(part.clone()), None, None]);
@@ -459,7 +463,8 @@ mod tests {
             let seal = seal_with(ENVELOPE, &newer, None, &world.seal, NOW, cbor::MAX_BYTES);
             seal.expect("seals")
         };
-        let open = |bytes: &[u8]| EnvelopeHeader::open(bytes, &world.trust, NOW);
+        let open =
+            |bytes: &[u8]| EnvelopeHeader::open(bytes, &Scrutiny::without_lists(&world.trust, NOW));
         let bytes = seal(None, None);
         let opened = open(&bytes).expect("opens");
         assert_eq!(opened.header, header);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{EnvelopeId, ProtocolError};
 
 /// What a leaf records: the events of ETSI EN 319 522-1 §6, and the evidence a node received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
     /// This agency accepted a document from its own clerk for sending.
     SubmissionAcceptance,
@@ -40,7 +40,7 @@ pub enum Event {
 
 /// The name of an event that is not known here: ASCII letters, digits and hyphens, as it may be shown, and be part of a
 /// file's name.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventName {
     len: u8,
     bytes: [u8; EventName::MAX],

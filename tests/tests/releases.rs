@@ -7,11 +7,11 @@ use std::{
     process::Command,
 };
 
-use chancery_certs::{AgencyCard, Formats, TrustStore, decode_pem_chain};
+use chancery_certs::{AgencyCard, Formats, Scrutiny, TrustStore, decode_pem_chain};
 use chancery_crypto::{CHUNK_SIZE, Kem, KemPrivateKey, StreamOpener, cbor, unwrap_key};
 use chancery_node::{Read as _, RocksStore, Table};
 use chancery_protocol::{
-    ContentOpener, EnvelopeHeader, Evidence, ForkProof, Leaf, Opening, ProtocolError,
+    ContentOpener, EnvelopeHeader, Evidence, ForkProof, Leaf, Opening, ProtocolError, Validation,
     commit_to_document, recipient_info,
 };
 use chancery_tests::{World, noise, package};
@@ -90,8 +90,9 @@ fn envelopes_cards_and_receipts_of_the_release_before_are_read_to_the_last_byte(
     let read = |name: &str| std::fs::read(world.path(&format!("old/{name}"))).unwrap();
     let now = seconds(&world);
     let trust = TrustStore::new(decode_pem_chain(&read("root/ca.pem")).unwrap()).unwrap();
+    let by = Scrutiny::without_lists(&trust, now);
     for agency in ["a", "b"] {
-        let card = AgencyCard::open(&read(&format!("{agency}.card")), &trust, now).unwrap();
+        let card = AgencyCard::open(&read(&format!("{agency}.card")), &by).unwrap();
         assert_eq!(card.formats().unwrap(), Formats::default(), "it is of the first release");
     }
     // The envelopes that b has taken, and what is in them.
@@ -103,7 +104,7 @@ fn envelopes_cards_and_receipts_of_the_release_before_are_read_to_the_last_byte(
     for (id, record) in store.scan(Table::Envelopes, &[], &[], usize::MAX).unwrap() {
         let sealed = cbor::field(&record, "sealed").unwrap();
         let sealed: serde_bytes::ByteBuf = cbor::decode(sealed).unwrap();
-        let opened = EnvelopeHeader::open(&sealed, &trust, now).unwrap();
+        let opened = EnvelopeHeader::open(&sealed, &by).unwrap();
         assert_eq!(opened.id.digest().as_bytes().as_slice(), id);
         assert!(opened.parts.is_empty());
         let header = &opened.header;
@@ -144,7 +145,7 @@ fn envelopes_cards_and_receipts_of_the_release_before_are_read_to_the_last_byte(
         let bytes = std::fs::read(&file).unwrap();
         let evidence = Evidence::decode(&bytes).unwrap();
         assert_eq!(evidence.encode().unwrap(), bytes, "{}", file.display());
-        evidence.verify(&trust, now).unwrap();
+        evidence.verify(&Validation::new(&trust, now)).unwrap();
         assert_eq!(evidence.receipt.range().unwrap(), None);
         let leaf = Leaf::decode(&evidence.receipt.leaf).unwrap();
         assert_eq!(leaf.encode().unwrap(), evidence.receipt.leaf);
