@@ -223,7 +223,7 @@ impl Source for Folder {
         for path in paths.take_while(|path| path.exists()) {
             let bundle = read_file(&path)?;
             let kept = entries(&bundle).map_err(|e| Failure::from(e).at(&path))?;
-            all.extend(kept.into_iter().map(<[u8]>::to_vec));
+            all.extend(kept.iter().map(|one| one.to_vec()));
         }
         Ok(all)
     }
