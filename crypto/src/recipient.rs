@@ -193,40 +193,75 @@ impl RecipientKey {
     }
 }
 
-/// Opens a part that [`PartSealer::seal`] made in the context of a wrapped key.
+/// Opens the part that [`PartSealer::seal`] made in the context of a wrapped key, after that key.
+pub struct PartOpener(Receiving);
+
+enum Receiving {
+    XWing(Box<hpke::aead::AeadCtxR<AesGcm256, HkdfSha256, XWing>>),
+    X25519(Box<hpke::aead::AeadCtxR<AesGcm256, HkdfSha256, X25519HkdfSha256>>),
+}
+
+impl std::fmt::Debug for PartOpener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PartOpener")
+    }
+}
+
+impl PartOpener {
+    /// Opens the part.
+    ///
+    /// # Errors
+    /// [`CryptoError::Hpke`] when it is of another context, or bound to something else than `aad`.
+    pub fn open(self, part: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        let plain = match self.0 {
+            Receiving::XWing(mut context) => context.open(part, aad),
+            Receiving::X25519(mut context) => context.open(part, aad),
+        };
+        let altered = "joined by this part: it is for another, or was altered";
+        plain.map(Zeroizing::new).map_err(|_| CryptoError::Hpke(altered))
+    }
+}
+
+/// Unwraps a content key as [`unwrap_key`] does, and goes on to open a part: with one decapsulation for both.
 ///
 /// # Errors
-/// [`CryptoError::Hpke`] when key, `info`, part or `aad` are others.
-pub fn open_part(
+/// As [`unwrap_key`].
+pub fn unwrap_key_with_part(
     private: &KemPrivateKey,
     wrapped: &WrappedKey,
     info: &[u8],
-    part: &[u8],
-    aad: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-    fn open<K: hpke::Kem>(
+) -> Result<(ContentKey, PartOpener), CryptoError> {
+    type Context<K> = hpke::aead::AeadCtxR<AesGcm256, HkdfSha256, K>;
+    fn unwrap<K: hpke::Kem>(
         private: &K::PrivateKey,
         wrapped: &WrappedKey,
         info: &[u8],
-        part: &[u8],
-        aad: &[u8],
-    ) -> Result<Vec<u8>, hpke::HpkeError> {
+    ) -> Result<(Zeroizing<Vec<u8>>, Box<Context<K>>), hpke::HpkeError> {
         let enc = K::EncappedKey::from_bytes(&wrapped.enc)?;
         let mut context =
             hpke::setup_receiver::<AesGcm256, HkdfSha256, K>(&OpModeR::Base, private, &enc, info)?;
         // Each message of a context has its own number: the key is the first.
-        drop(Zeroizing::new(context.open(&wrapped.ct, b"")?));
-        context.open(part, aad)
+        let plain = Zeroizing::new(context.open(&wrapped.ct, b"")?);
+        Ok((plain, Box::new(context)))
     }
-    let altered = CryptoError::Hpke("joined by this part: it is for another, or was altered");
     if private.kem() != wrapped.kem {
-        return Err(altered);
+        return Err(CryptoError::Hpke("unwrapped: it was wrapped for a key of another kind"));
     }
-    let plain = match &private.0 {
-        Private::XWing(key) => open::<XWing>(key, wrapped, info, part, aad),
-        Private::X25519(key) => open::<X25519HkdfSha256>(key, wrapped, info, part, aad),
+    let altered = |_| CryptoError::Hpke("unwrapped: it was wrapped for another key, or altered");
+    let (plain, opener) = match &private.0 {
+        Private::XWing(key) => {
+            let (plain, context) = unwrap::<XWing>(key, wrapped, info).map_err(altered)?;
+            (plain, PartOpener(Receiving::XWing(context)))
+        }
+        Private::X25519(key) => {
+            let (plain, context) =
+                unwrap::<X25519HkdfSha256>(key, wrapped, info).map_err(altered)?;
+            (plain, PartOpener(Receiving::X25519(context)))
+        }
     };
-    plain.map(Zeroizing::new).map_err(|_| altered)
+    let key = ContentKey::from_slice(&plain)
+        .ok_or(CryptoError::Hpke("unwrapped: it has not the length of a content key"))?;
+    Ok((key, opener))
 }
 
 enum Private {
@@ -366,6 +401,16 @@ pub fn unwrap_key(
 mod tests {
     use super::*;
 
+    fn open_part(
+        private: &KemPrivateKey,
+        wrapped: &WrappedKey,
+        info: &[u8],
+        part: &[u8],
+        aad: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        unwrap_key_with_part(private, wrapped, info)?.1.open(part, aad)
+    }
+
     #[test]
     fn a_part_opens_for_its_recipient_its_wrap_and_what_it_is_bound_to_only() {
         for kem in [Kem::XWing, Kem::X25519] {
@@ -378,6 +423,9 @@ mod tests {
             let part = sealer.seal(b"copy 7", b"id").expect("seals");
             let opened = open_part(&mine, &wrapped, b"a", &part, b"id").expect("opens");
             assert_eq!(*opened, b"copy 7");
+            let (both, opener) = unwrap_key_with_part(&mine, &wrapped, b"a").expect("unwraps");
+            assert_eq!(both.expose(), content.expose());
+            assert_eq!(*opener.open(&part, b"id").expect("opens"), b"copy 7");
             assert!(open_part(&other, &wrapped, b"a", &part, b"id").is_err());
             assert!(open_part(&mine, &wrapped, b"b", &part, b"id").is_err());
             assert!(open_part(&mine, &wrapped, b"a", &part, b"other").is_err());

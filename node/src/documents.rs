@@ -10,9 +10,9 @@ use chancery_certs::{AgencyName, Certificate, Formats, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, PartSealer, cbor};
 use chancery_protocol::{
     Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
-    Indication, Leaf, OpenedPart, Opening, PartContent, ProtocolError, Recipient, RecipientPart,
-    RecipientParts, SignedDocument, VerificationReport, check_inside, commit_to_document,
-    recipient_info,
+    Indication, Leaf, OpenedEnvelope, OpenedPart, Opening, PartContent, ProtocolError, Recipient,
+    RecipientPart, RecipientParts, SignedDocument, VerificationReport, check_inside,
+    commit_to_document, recipient_info,
 };
 use serde::{Deserialize, Serialize};
 
@@ -469,6 +469,26 @@ pub fn unwrap_for(shared: &Shared, header: &EnvelopeHeader) -> Result<ContentKey
     })?;
     let info = recipient_info(&header.sender, &identity.agency);
     Ok(identity.encryption().unwrap(wrapped, &info)?)
+}
+
+/// As [`unwrap_for`], of an envelope that has only been verified: also what it tells this agency alone must open, and be
+/// what it commits to.
+///
+/// # Errors
+/// As [`unwrap_for`].
+pub fn unwrap_opened(
+    shared: &Shared,
+    opened: &OpenedEnvelope,
+) -> Result<ContentKey, ProtocolError> {
+    let identity = &shared.identity;
+    let (header, own) = (&opened.header, &identity.agency);
+    let Some((part, wrapped)) = opened.parts.of(header, own).zip(header.key_for(own)) else {
+        return unwrap_for(shared, header);
+    };
+    let info = recipient_info(&header.sender, own);
+    let (key, opener) = identity.encryption().unwrap_with_part(wrapped, &info)?;
+    part.open_by(opener, &opened.id)?;
+    Ok(key)
 }
 
 /// Starts reading the plaintext of a kept envelope.

@@ -23,7 +23,7 @@ use crate::{
     clock::CLOCK_AGAIN,
     content::{Arriving, Ciphertext, Settled},
     directory::{DirectoryView, note_uncovered},
-    documents::{index_opened, unwrap_for},
+    documents::{index_opened, unwrap_opened},
     endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
     files::{Feed, blocking},
@@ -412,7 +412,7 @@ impl Offered<'_> {
         // What is only carried on cannot be opened here, and its receipt does not say that it was.
         let key = match self.transit {
             true => None,
-            false => match unwrap_for(self.shared, header) {
+            false => match unwrap_opened(self.shared, &self.opened) {
                 Ok(key) => Some(key),
                 Err(error) => return Ok(self.not_as_sealed(&error)),
             },

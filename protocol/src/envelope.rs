@@ -3,8 +3,8 @@ use std::{fmt, str::FromStr};
 use chancery_certs::{AgencyName, Certificate, Credential, Scrutiny, SealError, SignerName};
 use chancery_certs::{open_sealed, seal_with};
 use chancery_crypto::{
-    CHUNK_SIZE, CoseSign, CryptoError, Digest, Hasher, KemPrivateKey, PartSealer, WrappedKey, cbor,
-    open_part, plaintext_len,
+    CHUNK_SIZE, CoseSign, CryptoError, Digest, Hasher, KemPrivateKey, PartOpener, PartSealer,
+    WrappedKey, cbor, plaintext_len, unwrap_key_with_part,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -183,7 +183,20 @@ impl RecipientPart {
         info: &[u8],
         envelope: &EnvelopeId,
     ) -> Result<OpenedPart, ProtocolError> {
-        let plain = open_part(private, wrapped, info, &self.sealed, envelope.0.as_bytes())?;
+        let (_, opener) = unwrap_key_with_part(private, wrapped, info)?;
+        self.open_by(opener, envelope)
+    }
+
+    /// As [`RecipientPart::open`], by what came of unwrapping the recipient's key.
+    ///
+    /// # Errors
+    /// As [`RecipientPart::open`].
+    pub fn open_by(
+        &self,
+        opener: PartOpener,
+        envelope: &EnvelopeId,
+    ) -> Result<OpenedPart, ProtocolError> {
+        let plain = opener.open(&self.sealed, envelope.0.as_bytes())?;
         let cut = || bad("the part of the recipient is cut off");
         let (salt, content) = plain.split_at_checked(Digest::LEN).ok_or_else(cut)?;
         let salt = Digest::from_slice(salt).ok_or_else(cut)?;
