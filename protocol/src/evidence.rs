@@ -527,6 +527,37 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_that_names_another_part_than_its_recipient_was_told_is_of_something_else() {
+        let world = world();
+        let foreign = Subject::agency(
+            chancery_certs::Profile::Seal,
+            "b.gov.cn".parse().expect("a name"),
+            "B",
+        );
+        let foreign = credential(&world.root, &foreign);
+        let bytes = evidence(&world).encode().expect("plain");
+        let honest = Leaf::decode(&evidence(&world).receipt.leaf).expect("a leaf");
+        let audit = |told| {
+            let (counterpart, digest) =
+                (world.seal.name().agency(), Evidence::receipt_digest(&bytes));
+            let entry = |event, evidence| Leaf {
+                event,
+                evidence,
+                counterpart: counterpart.clone(),
+                ..honest.clone()
+            };
+            let entries = [
+                entry(Event::SubmissionAcceptance, told),
+                entry(Event::EvidenceReceived, Some(digest)),
+            ];
+            let by = Validation::new(&world.trust, NOW);
+            crate::audit::tests::audit_by(&foreign, &entries, &by, &[&bytes]).indication
+        };
+        assert_eq!(audit(None), crate::Indication::TotalPassed);
+        assert_eq!(audit(Some(Digest::of(b"copy 7"))), crate::Indication::TotalFailed);
+    }
+
+    #[test]
     fn the_digest_of_a_receipt_is_of_its_bytes_whatever_a_newer_version_put_into_them() {
         #[derive(Serialize)]
         struct NewerReceipt {
