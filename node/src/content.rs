@@ -180,22 +180,28 @@ impl ContentFiles {
         let mut file = file.map_err(NodeError::file(&path))?;
         let length = file.metadata().map_err(NodeError::file(&path))?.len();
         let mut whole = length.min(header.size) / CHUNK_SIZE as u64;
-        // Read back what is there: a crash may have left a torn chunk, or one never synced.
-        let mut tree = merkle::CompactRange::default();
-        let mut opening = inspection.as_ref().map(|begin| begin()).transpose()?;
+        // Read back what is there: a crash may have left a torn chunk, or one never synced. What came was opened when it
+        // came, so a chunk that does not open now is one that this disk lost: all before it is kept, and the sender is not
+        // blamed.
         let mut chunk = vec![0; CHUNK_SIZE];
-        for _ in 0..whole {
-            file.read_exact(&mut chunk).map_err(NodeError::file(&path))?;
-            let opens = opening.as_mut().map_or(Ok(()), |opening| opening.push(&chunk));
-            if opens.is_err() {
-                // What came before was opened when it came, so this disk lost it: from the start, and the sender is not
-                // blamed.
-                (whole, tree) = (0, merkle::CompactRange::default());
-                opening = inspection.as_ref().map(|begin| begin()).transpose()?;
-                break;
+        let (tree, opening) = loop {
+            file.seek(SeekFrom::Start(0)).map_err(NodeError::file(&path))?;
+            let mut tree = merkle::CompactRange::default();
+            let mut opening = inspection.as_ref().map(|begin| begin()).transpose()?;
+            let mut torn = None;
+            for index in 0..whole {
+                file.read_exact(&mut chunk).map_err(NodeError::file(&path))?;
+                if opening.as_mut().is_some_and(|opening| opening.push(&chunk).is_err()) {
+                    torn = Some(index);
+                    break;
+                }
+                tree.push(merkle::leaf_hash(&chunk));
             }
-            tree.push(merkle::leaf_hash(&chunk));
-        }
+            match torn {
+                Some(index) => whole = index,
+                None => break (tree, opening),
+            }
+        };
         let at = whole * CHUNK_SIZE as u64;
         file.set_len(at).map_err(NodeError::file(&path))?;
         file.seek(SeekFrom::Start(at)).map_err(NodeError::file(&path))?;
