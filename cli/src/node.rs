@@ -1,6 +1,7 @@
 //! `chancery node`: setting up and running a node.
 
 use std::{
+    io::IsTerminal as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -19,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::{
+    directory::witness_gaps,
     failure::{ENVIRONMENT, Failure},
     keys::read_chain,
     local::Local,
@@ -408,16 +410,26 @@ fn reload(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
 
 fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let loaded = config.load()?;
-    Identity::load(&loaded)?;
+    let identity = Identity::load(&loaded)?;
     chancery_node::check_policies(&loaded)?;
+    let gaps = chancery_node::own_witnesses(&loaded, &identity)?;
+    let missing = gaps.and_then(|gaps| {
+        witness_gaps(output, &loaded.agency, gaps.witnesses as u64, gaps.independent)
+    });
     // Of a node that runs, its clock can be told as well.
     let clock = running_clock(&loaded);
     if output.json {
         output.print_json(&serde_json::json!({
-            "config": config.config, "valid": true, "clock": clock,
+            "config": config.config, "valid": true, "witnesses": gaps.map(|gaps| gaps.witnesses),
+            "independent_witness": gaps.map(|gaps| gaps.independent), "warnings": missing.as_slice(),
+            "clock": clock,
         }));
     } else {
         println!("{}: {}", config.config.display(), output.t("in order", "正确"));
+        if let Some(sentence) = missing {
+            // It is for the registrar to mend: the node works all the same.
+            println!("{}", red(&format!("✗ {sentence}")));
+        }
         clock.iter().for_each(|clock| print_clock(output, clock));
     }
     match clock.and_then(|clock| clock.wrong) {
@@ -463,6 +475,14 @@ fn difference(output: &Output, ahead: i64) -> String {
         (false, _) => format!("{} ({length})", t("agrees", "一致")),
         (true, true) => format!("{} {length}", t("this node's is ahead by", "本节点快")),
         (true, false) => format!("{} {length}", t("this node's is behind by", "本节点慢")),
+    }
+}
+
+/// Red, where there is somebody to see it.
+fn red(text: &str) -> String {
+    match std::io::stdout().is_terminal() {
+        true => format!("\u{1b}[31m{text}\u{1b}[0m"),
+        false => text.to_owned(),
     }
 }
 
@@ -577,6 +597,11 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
     }
     for peer in &status.agencies {
         println!("    {}  {}", peer.agency, plain(&peer.display));
+    }
+    let (witnesses, independent) = (status.named_witnesses, status.independent_witness);
+    let missing = witness_gaps(output, &status.agency, witnesses, independent);
+    if let Some(sentence) = missing.filter(|_| status.directory_version.is_some()) {
+        println!("  {}", red(&format!("✗ {sentence}")));
     }
     let (node, seal) = (status.node_certificate_expires, status.seal_certificate_expires);
     println!("  {}: {}", output.t("node certificate until", "节点证书有效期至"), time(node));
