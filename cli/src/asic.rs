@@ -10,7 +10,7 @@ use std::{
 
 use chancery_certs::SignedCms;
 use chancery_crypto::{Digest, HashAlgorithm, StreamingHash, UnsignedElement};
-use chancery_node::NodeError;
+use chancery_node::{NodeError, Staged, create_private_file, open_file, open_member};
 use chancery_protocol::{
     ASIC_E, ASIC_HEADER, Indication, MAX_MANIFEST, Manifest, ProtocolError, SignedDocument,
     Validation, VerificationReport, asic_manifest_name, asic_signature_name, verify_cms,
@@ -19,10 +19,10 @@ use chancery_protocol::{
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
-    draft::each_piece,
+    draft::each_piece_of,
     failure::{Failure, NO},
     output::{Output, plain},
-    place::{PARTS, Place, Placed, first_bytes, swap},
+    place::{PARTS, Place, Placed, first_bytes, write_staged},
     trust::{MaterialArgs, TrustArgs},
 };
 
@@ -88,9 +88,7 @@ pub fn is_container(path: &Path) -> Result<bool, Failure> {
 impl Export {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let Self::Asic { document, out } = self;
-        if out.exists() {
-            return Err(Failure::exists(&out));
-        }
+        Failure::unless_new(&out)?;
         let placed = Placed::read(&document)?;
         let Place::Folder { folder, .. } = &placed.place else {
             let what = "it is one file with its parts";
@@ -113,17 +111,7 @@ impl Export {
         }
         let size = signed.header().parts_size();
         let progress = output.bytes_bar(size, output.t("writing", "写入"));
-        let mut failed = None;
-        let written = swap(&out, |file| {
-            write_container(file, signed, &cades, folder, &progress).map_err(|failure| {
-                failed = Some(failure);
-                std::io::Error::other("the container could not be written")
-            })
-        });
-        if let Some(failure) = failed {
-            return Err(failure);
-        }
-        written?;
+        write_staged(&out, |file| write_container(file, signed, &cades, folder, &progress))?;
         progress.finish_and_clear();
         if output.json {
             let id = signed.id();
@@ -161,7 +149,7 @@ fn write_container(
         zip.start_file(format!("{PARTS}/{}", part.name), large).map_err(failed)?;
         let path = folder.join(PARTS).join(&part.name);
         let mut hash = chancery_crypto::Hasher::new();
-        each_piece(&path, |bytes| {
+        each_piece_of(open_member(&path)?, &path, |bytes| {
             progress.inc(bytes.len() as u64);
             hash.update(bytes);
             zip.write_all(bytes).map_err(write)
@@ -185,7 +173,7 @@ fn write_container(
 type Container = ZipArchive<BufReader<File>>;
 
 fn open(path: &Path) -> Result<Result<Container, ProtocolError>, Failure> {
-    let file = File::open(path).map_err(NodeError::file(path))?;
+    let file = open_file(path)?;
     let container = match ZipArchive::new(BufReader::new(file)) {
         Ok(container) => container,
         Err(error) => return Ok(Err(refuse(error))),
@@ -313,9 +301,7 @@ impl Import {
 impl ImportAsic {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let (file, out) = (&self.file, &self.out);
-        if out.exists() {
-            return Err(Failure::exists(out));
-        }
+        Failure::unless_new(out)?;
         let trust = self.trust.store()?;
         let material = self.material.read()?;
         let by = material.validation(&trust, self.trust.at());
@@ -331,18 +317,11 @@ impl ImportAsic {
             return Err(failure.at(file));
         }
         let mut container = open(file)?.map_err(|e| Failure::from(e).at(file))?;
-        let mut name = std::ffi::OsString::from(".");
-        name.push(out.file_name().unwrap_or_default());
-        name.push(".new");
-        let staging = out.with_file_name(name);
+        let staged = Staged::folder(out)?;
         let size = file.metadata().map_err(NodeError::file(file))?.len();
-        let taken = take_out(&mut container, &staging, size.saturating_mul(UNPACKED))
-            .map_err(|f| f.at(file))
-            .and_then(|files| {
-                std::fs::rename(&staging, out).map_err(NodeError::file(out))?;
-                Ok(files)
-            });
-        let files = taken.inspect_err(|_| drop(std::fs::remove_dir_all(&staging)))?;
+        let files = take_out(&mut container, staged.path(), size.saturating_mul(UNPACKED))
+            .map_err(|f| f.at(file))?;
+        staged.finish()?;
         if output.json {
             output.print_json(&serde_json::json!({ "files": files, "folder": out }));
         } else {
@@ -361,7 +340,6 @@ fn take_out(
     staging: &Path,
     mut left: u64,
 ) -> Result<Vec<String>, Failure> {
-    std::fs::create_dir_all(staging).map_err(NodeError::file(staging))?;
     let mut files = Vec::new();
     for index in 0..container.len() {
         let entry = container.by_index(index).map_err(|e| Failure::from(refuse(e)))?;
@@ -381,7 +359,7 @@ fn take_out(
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(NodeError::file(parent))?;
         }
-        let mut file = File::create_new(&path).map_err(NodeError::file(&path))?;
+        let mut file = create_private_file(&path)?;
         let mut entry = entry.take(left);
         let written = std::io::copy(&mut entry, &mut file).map_err(NodeError::file(&path))?;
         left -= written;

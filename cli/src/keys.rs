@@ -56,6 +56,8 @@ fn passphrase_in(path: &Path) -> Result<Passphrase, Failure> {
     let bytes = Zeroizing::new(read_file(path)?);
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // The mark that some editors put before a text is no part of a passphrase.
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
     if line.is_empty() {
         let failure = Failure::usage("CHY-6002", "the passphrase file is empty", "Write it there.");
         return Err(failure.at(path));
@@ -113,7 +115,8 @@ impl OpenKey {
     fn read_pem(&self, path: &Path, bytes: &[u8]) -> Result<SigningKey, Failure> {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| CryptoError::PrivateKey("it is no PEM text".into()))
-            .map_err(|e| Failure::from(e).at(path))?;
+            .map_err(|e| Failure::from(e).at(path))?
+            .trim_start_matches('\u{feff}');
         let opened = match SigningKey::from_pem(text, None) {
             Err(CryptoError::PassphraseNeeded) => {
                 let passphrase = self.passphrase(&format!("Passphrase of {}: ", path.display()))?;

@@ -1,6 +1,7 @@
 //! `chancery node`: setting up and running a node.
 
 use std::{
+    io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -11,10 +12,18 @@ use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
     AccessSettings, ApiSettings, DEFAULT_POLICIES, FileSettings, Identity, LimitSettings,
     LocalReply, LocalRequest, MonitorSettings, Node as Daemon, NodeConfig, NodeError,
-    POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, openapi, read_file, sync_directory, unix_now,
-    write_new, write_private,
+    POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, Staged, openapi, read_file, sync_directory,
+    unix_now, write_new, write_private,
 };
-use tracing_subscriber::EnvFilter;
+use chancery_protocol::text::show_line;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::{self, Writer},
+    },
+    registry::LookupSpan,
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -270,6 +279,7 @@ impl Init {
             api: ApiSettings::default(),
             monitor: MonitorSettings::default(),
         };
+        Failure::unless_shown("--display", &self.display)?;
         let card = seal_card(&config, &encryption, &seal, self.key_days)?;
         let at = |path: &Path| self.dir.join(path);
         let seed = Zeroizing::new(hex_line(&encryption.to_bytes()));
@@ -348,20 +358,17 @@ impl Card {
         let identity = Identity::load(&config)?;
         let new = KemPrivateKey::generate(Kem::XWing);
         let card = seal_card(&config, &new, &identity.seal(), self.key_days)?;
-        if self.out.exists() {
-            return Err(Failure::exists(&self.out));
-        }
+        Failure::unless_new(&self.out)?;
         let current = &config.files.encryption_key;
         let retired = config.files.retired_keys.join(format!("{}.key", unix_now()));
-        let mut fresh = current.clone().into_os_string();
-        fresh.push(".new");
-        let fresh = PathBuf::from(fresh);
+        let (staged, mut fresh) = Staged::replacing(current, 0o600)?;
         // The old key has its second name before it loses its first: there is no moment at which it is gone.
-        write_private(&fresh, Zeroizing::new(hex_line(&new.to_bytes())).as_bytes())?;
+        let line = Zeroizing::new(hex_line(&new.to_bytes()));
+        let written = fresh.write_all(line.as_bytes()).and_then(|()| fresh.sync_all());
+        written.map_err(NodeError::file(staged.path()))?;
         write_private(&retired, &Zeroizing::new(read_file(current)?))?;
         sync_directory(&config.files.retired_keys)?;
-        std::fs::rename(&fresh, current).map_err(NodeError::file(current))?;
-        sync_directory(current.parent().unwrap_or(Path::new(".")))?;
+        staged.replace()?;
         write_new(&self.out, &card)?;
         if output.json {
             output.print_json(&serde_json::json!({
@@ -399,10 +406,27 @@ fn reload(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
 fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let loaded = config.load()?;
     Identity::load(&loaded)?;
-    chancery_node::check_policies(&loaded)?;
-    match output.json {
-        true => output.print_json(&serde_json::json!({ "config": config.config, "valid": true })),
-        false => println!("{}: {}", config.config.display(), output.t("in order", "正确")),
+    let uncleared = chancery_node::check_policies(&loaded)?;
+    if output.json {
+        output.print_json(&serde_json::json!({
+            "config": config.config, "valid": true, "uncleared": uncleared,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{}: {}", config.config.display(), output.t("in order", "正确"));
+    if !uncleared.is_empty() {
+        println!(
+            "  {} {}",
+            output.t(
+                "clerks who cannot see or send 秘密, 机密 or 绝密, as no clearance is given to them:",
+                "下列经办人未获涉密权限，不能查看或发送秘密、机密、绝密文件："
+            ),
+            uncleared.join(", ")
+        );
+        println!(
+            "  {} [access.roles] cleared = [...]",
+            output.t("to clear them, name them in node.toml:", "如需授权，请在 node.toml 中列出：")
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -443,6 +467,27 @@ impl Run {
     }
 }
 
+/// A format of the log in which an event is one line, whatever stands in its fields: strangers write some of them.
+struct OneLine<E>(E);
+
+impl<S, N, E> FormatEvent<S, N> for OneLine<E>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    E: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        writeln!(writer, "{}", show_line(text.strip_suffix('\n').unwrap_or(&text)))
+    }
+}
+
 /// Starts logging on stderr, as CHANCERY_LOG has it.
 pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
     let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info,certval=warn".into());
@@ -451,7 +496,7 @@ pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Text => log.with_ansi(false).event_format(OneLine(format::format())).init(),
         LogFormat::Json => log.json().init(),
     }
     Ok(())
@@ -491,7 +536,7 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
         output.print_json(&serde_json::to_value(&*status).unwrap_or_default());
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} ({})  chancery {}", status.agency, status.display, status.version);
+    println!("{} ({})  chancery {}", status.agency, plain(&status.display), status.version);
     println!("  {}: {} UDP", output.t("listening", "监听"), status.listen);
     let entries = output.t("entries", "条目");
     println!(
@@ -521,4 +566,48 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
         println!("  {}: {}", output.t("encryption key until", "加密密钥有效期至"), time(expires));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("nobody panics").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_of_the_log_whatever_strangers_write_into_its_fields() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+        let log = log.event_format(OneLine(format::format())).finish();
+        let evil =
+            "x\n2026-11-26T00:00:00Z  WARN forged\r\u{1b}[2J\u{9b}1A\u{202e}\u{2028}\u{200b}";
+        tracing::subscriber::with_default(log, || {
+            let span = tracing::info_span!("peer", name = evil);
+            let _entered = span.enter();
+            tracing::warn!(reason = %evil, debug = ?evil, "a peer says {evil}");
+            tracing::info!("名称 2026");
+        });
+        let bytes = kept.0.lock().expect("nobody panics").clone();
+        let text = String::from_utf8(bytes).expect("text");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let steers =
+            |c: char| c != '\n' && (c.is_control() || "\u{202e}\u{2028}\u{200b}".contains(c));
+        assert!(!text.contains(steers), "{text:?}");
+        assert!(text.contains("forged") && text.contains("名称 2026"), "{text}");
+    }
 }

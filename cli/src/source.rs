@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chancery_certs::Certificate;
 use chancery_crypto::cbor;
-use chancery_node::{DataFolder, KeptCosignature, NodeError, read_file};
+use chancery_node::{DataFolder, KeptCosignature, NodeError, read_member};
 use chancery_protocol::tile::{TILE_WIDTH, entries_path, history_path, tile_path};
 
 use crate::{failure::Failure, keys::read_chain, verify::files_in};
@@ -45,7 +45,7 @@ impl Folder {
     /// The files of a folder in it, with their names.
     fn all(&self, folder: &str) -> Result<Vec<Named<Vec<u8>>>, Failure> {
         let files = files_in(&self.0.join(folder))?;
-        files.into_iter().map(|file| Ok((shown_name(&file), read_file(&file)?))).collect()
+        files.into_iter().map(|file| Ok((shown_name(&file), read_member(&file)?))).collect()
     }
 }
 
@@ -57,7 +57,7 @@ pub fn shown_name(file: &Path) -> String {
 impl Source for Folder {
     fn note(&self) -> Result<String, Failure> {
         let path = self.0.join("checkpoint");
-        String::from_utf8(read_file(&path)?).map_err(|_| {
+        String::from_utf8(read_member(&path)?).map_err(|_| {
             let remedy = "Export the ledger again.";
             Failure::usage("CHY-6014", "it is no text", remedy).at(&path)
         })
@@ -66,7 +66,7 @@ impl Source for Folder {
     fn seal(&self) -> Result<(Vec<Certificate>, bool), Failure> {
         let path = self.0.join("seal.pem");
         let chain = read_chain(&path)?;
-        let plain = read_file(&path)? == chancery_certs::encode_pem_chain(&chain).as_bytes();
+        let plain = read_member(&path)? == chancery_certs::encode_pem_chain(&chain).as_bytes();
         Ok((chain, plain))
     }
 
@@ -91,19 +91,19 @@ impl Source for Folder {
         let widths = (1..=TILE_WIDTH).rev();
         let mut paths = widths.map(|width| self.0.join(entries_path(bundle, width)));
         match paths.find(|path| path.exists()) {
-            Some(path) => Ok(Some(read_file(&path)?)),
+            Some(path) => Ok(Some(read_member(&path)?)),
             None => Ok(None),
         }
     }
 
     fn tile(&self, level: u32, index: u64, width: usize) -> Option<Vec<u8>> {
-        read_file(&self.0.join(tile_path(level, index, width))).ok()
+        read_member(&self.0.join(tile_path(level, index, width))).ok()
     }
 
     fn history(&self) -> Box<dyn Iterator<Item = Result<Vec<u8>, Failure>> + '_> {
         let paths = (0..).map(|number| self.0.join(history_path(number)));
         let there = paths.take_while(|path| path.exists());
-        Box::new(there.map(|path| Ok(read_file(&path)?)))
+        Box::new(there.map(|path| Ok(read_member(&path)?)))
     }
 
     fn evidence_names(&self) -> Result<Vec<String>, Failure> {
@@ -111,7 +111,7 @@ impl Source for Folder {
     }
 
     fn evidence(&self, name: &str) -> Result<Vec<u8>, Failure> {
-        Ok(read_file(&self.0.join("evidence").join(name))?)
+        Ok(read_member(&self.0.join("evidence").join(name))?)
     }
 
     fn orders(&self) -> Result<Vec<Named<Vec<u8>>>, Failure> {

@@ -54,7 +54,10 @@ pub use error::{
     NodeError, cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,
 };
 pub use export::LedgerFiles;
-pub use files::{read_file, sync_directory, write_new, write_private};
+pub use files::{
+    Staged, create_private_file, is_stray, members, new_folder, open_file, open_log, open_member,
+    read_file, read_member, read_text, sync_directory, write_new, write_private,
+};
 pub use identity::Identity;
 pub use ledger::{Commit, KeptCosignature, Ledger, LedgerView, Outcome};
 pub use local::{
@@ -66,12 +69,14 @@ pub use runtime::Node;
 pub use store::{Batch, Entry, Read, RocksStore, Store, Table};
 pub use tsa::TimeStampServer;
 
-/// Checks the rules that a configuration names.
+/// Checks the rules that a configuration names. Returns who works with documents and is not cleared for what is secret, by
+/// the entries of the role of clerks.
 ///
 /// # Errors
 /// [`NodeError::Config`], naming the rule that is not right.
-pub fn check_policies(config: &NodeConfig) -> Result<(), NodeError> {
-    access::Access::load(config).map(drop)
+pub fn check_policies(config: &NodeConfig) -> Result<Vec<String>, NodeError> {
+    let access = access::Access::load(config)?;
+    Ok(access.uncleared().into_iter().map(str::to_owned).collect())
 }
 
 /// Seconds since 1970 UTC, by this machine's clock.

@@ -19,6 +19,7 @@ mod act;
 mod asic;
 mod audit;
 mod checkpoint;
+mod classification;
 mod content;
 mod courier;
 mod delivery;
@@ -31,6 +32,7 @@ mod leaf;
 mod limit;
 pub mod merkle;
 mod purge;
+pub mod text;
 pub mod tile;
 mod validation;
 mod verdict;
@@ -44,6 +46,7 @@ pub use asic::{
 };
 pub use audit::{AuditReport, CheckedEvidence, HeldReceipt, LedgerAudit};
 pub use checkpoint::{Checkpoint, KeptCheckpoint, LogKey, SignedCheckpoint, WitnessKey};
+pub use classification::{Classification, SecrecyLevel};
 pub use content::{
     CONTENT_MAGIC, ContentOpener, ContentSealer, Opening, SealedContent, content_head,
 };
