@@ -4,7 +4,8 @@
 #   make test                   all tests
 #   make check                  format, lints, docs, licences
 #   make bench                  how fast, and where the time goes
-#   make soak [DOCUMENTS=…]     100,000 documents through kills and a bad network; about twenty minutes
+#   make soak [DOCUMENTS=… MUTATIONS=…]   100,000 documents through kills and a bad network, and 100,000 mutants each of documents,
+#                               certificates, containers and exports; about an hour
 #   make netem                  the tests of bad networks with tc netem, in an emulated machine where the kernel has none
 #   make deb                    the Debian package, in target/deb
 #   make install [PREFIX=…]     the binary, the systemd units, bash completions, manual pages
@@ -46,6 +47,7 @@ bench: build
 soak: build
 	@scripts/setup.sh tests
 	SOAK_DOCUMENTS=$(or $(DOCUMENTS),100000) $(CARGO) test $(PROFILE) --test network -- --ignored --nocapture soak
+	MUTATIONS=$(or $(MUTATIONS),100000) $(CARGO) test $(PROFILE) --test mutation -- --nocapture
 
 netem: build
 	@scripts/setup.sh tests

@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for some seconds each; the first crash ends it. Needs nightly and cargo-fuzz.
+# Runs every fuzz target for some seconds each; the first crash ends it. Needs nightly and cargo-fuzz; `scripts/fuzz.sh --stable
+# SECONDS` does with the compiler of the build, and mutates the corpus without a look at coverage.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
+if [ "$seconds" = --stable ]; then
+    FUZZ_SECONDS=${2:-60} exec cargo test --release --locked -p chancery-tests --test fuzz -- --nocapture every_fuzz_target
+fi
 # The corpus is kept as one archive; `scripts/fuzz.sh keep` minimizes it and packs it again.
 [ -d fuzz/corpus ] || tar -xJf fuzz/corpus.tar.xz -C fuzz
 if [ "$seconds" = keep ]; then

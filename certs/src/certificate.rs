@@ -1,34 +1,53 @@
 use std::{fmt, sync::Arc};
 
-use chancery_crypto::{Digest, PublicKey};
+use chancery_crypto::{Digest, PublicKey, SignatureScheme};
 use x509_parser::{
-    extensions::{GeneralName, ParsedExtension},
-    oid_registry as oid,
     prelude::{FromDer, X509Certificate},
-    public_key::PublicKey as SpkiKey,
+    x509::{AlgorithmIdentifier, SubjectPublicKeyInfo},
 };
 
-use crate::{AgencyName, CertError, OfficerName, SignerName};
+use crate::{
+    AgencyName, CertError, OfficerName, SignerName,
+    algorithm::scheme_of_der,
+    distinguished::{DistinguishedName, tag_of},
+    encoding::{self, tlv},
+    extensions::Extensions,
+    general_name::{GeneralName, address},
+    oid::{ObjectId, known},
+};
 
 /// The largest certificate that is read, in bytes.
 const MAX_CERTIFICATE: usize = 64 * 1024;
 
-/// A parsed X.509 v3 certificate and its DER. Parsing verifies nothing; see
+/// A parsed X.509 certificate and its DER: the one decoded form, from which names, constraints, usages, validity
+/// and all else are taken. It is strictly DER, and encodes to the same bytes again. Parsing verifies nothing; see
 /// [`crate::TrustStore::validate`]. A clone is another handle.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate(pub(crate) Arc<Fields>);
 
 /// What was read of a certificate.
-#[derive(PartialEq, Eq)]
 pub(crate) struct Fields {
     der: Vec<u8>,
     fingerprint: Digest,
+    /// What is signed, as it stands.
+    pub(crate) tbs: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) algorithm: Algorithm,
+    /// 0 for v1.
+    pub(crate) version: u32,
+    self_issued: bool,
+    pub(crate) subject_name: DistinguishedName,
+    pub(crate) issuer_name: DistinguishedName,
+    pub(crate) extensions: Extensions,
+    /// What is no error of DER that could be read in two ways, and yet not as RFC 5280 has it.
+    pub(crate) oddity: Option<Oddity>,
     pub(crate) subject_der: Vec<u8>,
     pub(crate) issuer_der: Vec<u8>,
     pub(crate) subject_key_id: Option<Vec<u8>>,
     pub(crate) authority_key_id: Option<Vec<u8>>,
     subject: String,
     issuer: String,
+    pub(crate) serial_octets: Vec<u8>,
     serial: String,
     not_before: i64,
     not_after: i64,
@@ -36,16 +55,44 @@ pub(crate) struct Fields {
     key_kind: String,
     dns_names: Vec<String>,
     emails: Vec<String>,
-    ca: Option<Option<u32>>,
+    ips: Vec<std::net::IpAddr>,
     pub(crate) has_key_usage: bool,
     key_usages: Vec<&'static str>,
-    pub(crate) has_extended_key_usage: bool,
     pub(crate) critical_extended_key_usage: bool,
     extended_key_usages: Vec<&'static str>,
     permitted: Vec<String>,
-    ips: Vec<std::net::IpAddr>,
     /// The value of its cRLDistributionPoints.
     pub(crate) distribution_points: Option<Vec<u8>>,
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Fields {}
+
+/// A signature algorithm.
+pub(crate) struct Algorithm {
+    pub(crate) oid: ObjectId,
+    /// The scheme, when it is one that is accepted.
+    pub(crate) scheme: Option<SignatureScheme>,
+    /// NULL or nothing where RFC 4055 and RFC 5758 want that.
+    pub(crate) plain_parameters: bool,
+}
+
+/// What lenient reading passes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Oddity {
+    /// A BOOLEAN that has its default is spelled out.
+    SpelledDefault,
+    /// UTCTime where GeneralizedTime should stand, or the other way.
+    TimeKind,
+    /// issuerUniqueID or subjectUniqueID.
+    UniqueId,
+    /// A text in a name is not of its kind.
+    NameText,
 }
 
 impl fmt::Debug for Certificate {
@@ -54,66 +101,63 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// The DER of an AlgorithmIdentifier that was read.
+fn encode_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> Option<Vec<u8>> {
+    let mut content = tlv(encoding::OBJECT_ID, algorithm.algorithm.as_bytes());
+    if let Some(parameters) = &algorithm.parameters {
+        content.extend(tlv(tag_of(parameters)?, parameters.data));
+    }
+    Some(tlv(encoding::SEQUENCE, &content))
+}
+
+/// A time as RFC 5280 §4.1.2.5 wants it, and in the other form.
+fn encode_time(at: i64) -> Option<[Vec<u8>; 2]> {
+    let time = time::OffsetDateTime::from_unix_timestamp(at).ok()?;
+    let (date, clock) = (time.date(), time.time());
+    let rest = format!(
+        "{:02}{:02}{:02}{:02}{:02}Z",
+        u8::from(date.month()),
+        date.day(),
+        clock.hour(),
+        clock.minute(),
+        clock.second()
+    );
+    let short = format!("{:02}{rest}", date.year().rem_euclid(100));
+    let short = tlv(encoding::UTC_TIME, short.as_bytes());
+    let long = tlv(encoding::GENERALIZED_TIME, format!("{:04}{rest}", date.year()).as_bytes());
+    Some(if (1950..2050).contains(&date.year()) { [short, long] } else { [long, short] })
+}
+
+/// The elements that stand in a row.
+fn elements(mut bytes: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let (_, _, rest) = encoding::element(bytes)?;
+        all.push(bytes.get(..bytes.len() - rest.len()).unwrap_or_default());
+        bytes = rest;
+    }
+    Ok(all)
+}
+
+fn inside(element: &[u8]) -> &[u8] {
+    encoding::element(element).map(|(_, content, _)| content).unwrap_or_default()
+}
+
 impl Certificate {
-    /// Parses one certificate.
+    /// Parses one certificate. It must be DER to the last bit; an extension that stands twice, or one that is
+    /// known here and does not decode completely, makes it none.
     ///
     /// # Errors
     /// [`CertError::Malformed`], saying why.
     pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
-        let malformed = |e: &dyn fmt::Display| CertError::Malformed(e.to_string());
         if der.len() > MAX_CERTIFICATE {
-            return Err(malformed(&"it is larger than 64 KiB"));
+            return Err(CertError::Malformed("it is larger than 64 KiB".into()));
         }
-        let (rest, cert) = X509Certificate::from_der(der).map_err(|e| malformed(&e))?;
-        if !rest.is_empty() {
-            return Err(malformed(&"bytes follow it"));
-        }
-        let tbs = &cert.tbs_certificate;
-        // The display name is what people read; it is never compared.
-        let shown = |name: &x509_parser::x509::X509Name<'_>| {
-            let common = name.iter_common_name().next().and_then(|a| a.as_str().ok());
-            common.map_or_else(|| name.to_string(), str::to_owned)
-        };
-        let mut out = Fields {
-            der: der.to_vec(),
-            fingerprint: Digest::of(der),
-            subject_der: tbs.subject.as_raw().to_vec(),
-            issuer_der: tbs.issuer.as_raw().to_vec(),
-            subject_key_id: None,
-            authority_key_id: None,
-            subject: shown(&tbs.subject),
-            issuer: shown(&tbs.issuer),
-            serial: hex::encode(tbs.raw_serial()),
-            not_before: tbs.validity.not_before.timestamp(),
-            not_after: tbs.validity.not_after.timestamp(),
-            public_key: None,
-            key_kind: tbs.subject_pki.algorithm.algorithm.to_id_string(),
-            dns_names: Vec::new(),
-            emails: Vec::new(),
-            ca: None,
-            has_key_usage: false,
-            key_usages: Vec::new(),
-            has_extended_key_usage: false,
-            critical_extended_key_usage: false,
-            extended_key_usages: Vec::new(),
-            permitted: Vec::new(),
-            ips: Vec::new(),
-            distribution_points: None,
-        };
-        out.public_key = public_key(&tbs.subject_pki);
-        if let Some(key) = &out.public_key {
-            out.key_kind = key.kind().to_owned();
-        }
-        for extension in tbs.extensions() {
-            out.read_extension(extension.parsed_extension()).map_err(|e| malformed(&e))?;
-            if extension.oid.to_id_string() == "2.5.29.31" {
-                out.distribution_points = Some(extension.value.to_vec());
-            }
-            if extension.oid == oid::OID_X509_EXT_EXTENDED_KEY_USAGE {
-                out.critical_extended_key_usage = extension.critical;
-            }
-        }
-        Ok(Self(Arc::new(out)))
+        let wrong = |why: &str| CertError::Malformed(why.to_owned());
+        encoding::check(der).map_err(wrong)?;
+        let (_, read) = X509Certificate::from_der(der)
+            .map_err(|error| CertError::Malformed(format!("it does not decode: {error}")))?;
+        Fields::read(der, &read).map(|fields| Self(Arc::new(fields))).map_err(CertError::Malformed)
     }
 
     /// The certificate's DER.
@@ -136,6 +180,16 @@ impl Certificate {
         &self.0.issuer
     }
 
+    /// The subject's Name, as it stands in the certificate.
+    pub fn subject_der(&self) -> &[u8] {
+        &self.0.subject_der
+    }
+
+    /// The key identifier of its subject, if it has one.
+    pub fn subject_key_id(&self) -> Option<&[u8]> {
+        self.0.subject_key_id.as_deref()
+    }
+
     /// The serial number in hexadecimal.
     pub fn serial(&self) -> &str {
         &self.0.serial
@@ -156,7 +210,7 @@ impl Certificate {
         self.0.public_key.as_ref()
     }
 
-    /// The key's kind in a word, or its algorithm's object identifier.
+    /// The key's kind in a word, or the object identifiers of its algorithm and curve.
     pub fn key_kind(&self) -> &str {
         &self.0.key_kind
     }
@@ -178,12 +232,12 @@ impl Certificate {
 
     /// Whether basicConstraints say CA.
     pub fn is_ca(&self) -> bool {
-        self.0.ca.is_some()
+        self.0.extensions.basic.as_ref().is_some_and(|basic| basic.value.ca)
     }
 
     /// pathLenConstraint, when it is a CA that has one.
     pub fn path_len(&self) -> Option<u32> {
-        self.0.ca.flatten()
+        self.0.extensions.basic.as_ref().filter(|b| b.value.ca).and_then(|b| b.value.path_len)
     }
 
     /// The key usages by their RFC 5280 names.
@@ -201,9 +255,9 @@ impl Certificate {
         &self.0.permitted
     }
 
-    /// Whether it names itself as its issuer.
+    /// Whether it names itself as its issuer (RFC 5280 §6.1, by the comparison of §7.1).
     pub fn is_self_issued(&self) -> bool {
-        self.0.subject_der == self.0.issuer_der
+        self.0.self_issued
     }
 
     /// Who signs with it: the one officer or, without officers, the one agency that it names.
@@ -240,94 +294,238 @@ impl Certificate {
     }
 }
 
+/// Names of key usages by their bits. What is left out is shown and asked for nowhere.
+const KEY_USAGES: [(u32, &str); 6] = [
+    (0, "digitalSignature"),
+    (1, "contentCommitment"),
+    (2, "keyEncipherment"),
+    (4, "keyAgreement"),
+    (5, "keyCertSign"),
+    (6, "cRLSign"),
+];
+
+const EXTENDED_KEY_USAGES: [(&[u8], &str); 8] = [
+    (known::ANY_USAGE, "anyExtendedKeyUsage"),
+    (known::SERVER_AUTH, "serverAuth"),
+    (known::CLIENT_AUTH, "clientAuth"),
+    (known::EMAIL_PROTECTION, "emailProtection"),
+    (known::DOCUMENT_SIGNING, "documentSigning"),
+    (known::TIME_STAMPING, "timeStamping"),
+    (known::CODE_SIGNING, "codeSigning"),
+    (known::OCSP_SIGNING, "OCSPSigning"),
+];
+
 impl Fields {
-    fn read_extension(&mut self, extension: &ParsedExtension<'_>) -> Result<(), String> {
-        match extension {
-            ParsedExtension::SubjectAlternativeName(san) => {
-                for name in &san.general_names {
-                    match name {
-                        GeneralName::DNSName(n) => self.dns_names.push((*n).to_owned()),
-                        GeneralName::RFC822Name(n) => self.emails.push((*n).to_owned()),
-                        GeneralName::IPAddress(n) => {
-                            let v4 = <[u8; 4]>::try_from(*n).map(std::net::IpAddr::from);
-                            let v6 = || <[u8; 16]>::try_from(*n).map(std::net::IpAddr::from);
-                            self.ips.extend(v4.or_else(|_| v6()));
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            ParsedExtension::BasicConstraints(b) if b.ca => self.ca = Some(b.path_len_constraint),
-            ParsedExtension::KeyUsage(usage) => {
-                self.has_key_usage = true;
-                self.key_usages = [
-                    (usage.digital_signature(), "digitalSignature"),
-                    (usage.non_repudiation(), "contentCommitment"),
-                    (usage.key_encipherment(), "keyEncipherment"),
-                    (usage.key_agreement(), "keyAgreement"),
-                    (usage.key_cert_sign(), "keyCertSign"),
-                    (usage.crl_sign(), "cRLSign"),
-                ]
-                .into_iter()
-                .filter_map(|(on, name)| on.then_some(name))
-                .collect();
-            }
-            ParsedExtension::ExtendedKeyUsage(usage) => {
-                self.has_extended_key_usage = true;
-                self.extended_key_usages = [
-                    (usage.any, "anyExtendedKeyUsage"),
-                    (usage.server_auth, "serverAuth"),
-                    (usage.client_auth, "clientAuth"),
-                    (usage.email_protection, "emailProtection"),
-                    (usage.time_stamping, "timeStamping"),
-                    (usage.code_signing, "codeSigning"),
-                    (usage.ocsp_signing, "OCSPSigning"),
-                    (!usage.other.is_empty(), "other"),
-                ]
-                .into_iter()
-                .filter_map(|(on, name)| on.then_some(name))
-                .collect();
-            }
-            ParsedExtension::NameConstraints(constraints) => {
-                for tree in constraints.permitted_subtrees.iter().flatten() {
-                    self.permitted.push(match &tree.base {
-                        GeneralName::DNSName(n) => format!("dns:{n}"),
-                        GeneralName::RFC822Name(n) => format!("email:{n}"),
-                        other => other.to_string(),
-                    });
-                }
-            }
-            ParsedExtension::SubjectKeyIdentifier(id) => self.subject_key_id = Some(id.0.to_vec()),
-            ParsedExtension::AuthorityKeyIdentifier(id) => {
-                self.authority_key_id = id.key_identifier.as_ref().map(|id| id.0.to_vec());
-            }
-            ParsedExtension::ParseError { error } => return Err(error.to_string()),
-            _ => {}
+    fn read(der: &[u8], read: &X509Certificate<'_>) -> Result<Self, String> {
+        const TWICE: &str = "it does not decode to what it says";
+        let tbs = &read.tbs_certificate;
+        let extensions = Extensions::read(tbs.extensions())?;
+        let name = |name| DistinguishedName::read(name).ok_or("a name in it is not DER");
+        let (subject_name, issuer_name) = (name(&tbs.subject)?, name(&tbs.issuer)?);
+        let mut oddity = extensions.spelled_default.then_some(Oddity::SpelledDefault);
+
+        // Every part is encoded again and compared with what stands there.
+        let outer = elements(inside(der))?;
+        let [tbs_der, algorithm_der, signature_der] = outer.as_slice() else {
+            return Err(TWICE.into());
+        };
+        let parts = elements(inside(tbs_der))?;
+        let mut parts = parts.into_iter().peekable();
+        let mut same = |want: &[u8]| parts.next() == Some(want);
+        if tbs.version.0 > 2 {
+            return Err("its version is none that there is".into());
         }
-        Ok(())
+        let version = tlv(0xa0, &encoding::unsigned(encoding::INTEGER, tbs.version.0));
+        let algorithm = encode_algorithm(&tbs.signature).ok_or(TWICE)?;
+        if encode_algorithm(&read.signature_algorithm).as_ref() != Some(&algorithm) {
+            return Err("it names two signature algorithms".into());
+        }
+        let serial_octets = tbs.raw_serial().to_vec();
+        let times = [tbs.validity.not_before.timestamp(), tbs.validity.not_after.timestamp()];
+        let spki = &tbs.subject_pki;
+        let mut well = (tbs.version.0 == 0 || same(&version))
+            && same(&tlv(encoding::INTEGER, &serial_octets))
+            && same(&algorithm)
+            && *algorithm_der == algorithm.as_slice()
+            && same(issuer_name.der());
+        let validity = parts.next().map(inside).unwrap_or_default();
+        for (found, time) in elements(validity)?.into_iter().zip(times) {
+            let [right, other] = encode_time(time).ok_or("a time in it is none")?;
+            if found == other {
+                oddity = Some(Oddity::TimeKind);
+            } else if found != right {
+                return Err("a time in it is not as DER has it".into());
+            }
+        }
+        well &= elements(validity)?.len() == 2;
+        let bits = |bits: &[u8]| tlv(encoding::BIT_STRING, &[&[0], bits].concat());
+        if read.signature_value.unused_bits != 0 || spki.subject_public_key.unused_bits != 0 {
+            return Err("its key or signature is not whole bytes".into());
+        }
+        let key_algorithm = encode_algorithm(&spki.algorithm).ok_or(TWICE)?;
+        let key_der = [key_algorithm, bits(&spki.subject_public_key.data)].concat();
+        let mut same = |want: &[u8]| parts.next() == Some(want);
+        well &= same(subject_name.der())
+            && same(&tlv(encoding::SEQUENCE, &key_der))
+            && *signature_der == bits(&read.signature_value.data).as_slice();
+        for (tag, id) in [(0x81, &tbs.issuer_uid), (0x82, &tbs.subject_uid)] {
+            if let Some(id) = id {
+                oddity = Some(Oddity::UniqueId);
+                let content = [&[id.0.unused_bits], id.0.data.as_ref()].concat();
+                well &= parts.next() == Some(&tlv(tag, &content)[..]);
+            }
+        }
+        let listed = match parts.next() {
+            None => Vec::new(),
+            Some(wrapped) if wrapped.first() == Some(&0xa3) && tbs.version.0 == 2 => {
+                let list = inside(wrapped);
+                well &= elements(list)?.len() == 1 && !inside(list).is_empty();
+                elements(inside(list))?
+            }
+            Some(_) => return Err("extensions stand where its version has none".into()),
+        };
+        well &= parts.next().is_none() && listed.len() == tbs.extensions().len();
+        for (found, extension) in listed.into_iter().zip(tbs.extensions()) {
+            let flag = |octet: u8| tlv(encoding::BOOLEAN, &[octet]);
+            let whole = |flag: Vec<u8>| {
+                let id = tlv(encoding::OBJECT_ID, extension.oid.as_bytes());
+                let value = tlv(encoding::OCTET_STRING, extension.value);
+                tlv(encoding::SEQUENCE, &[id, flag, value].concat())
+            };
+            let right = whole(if extension.critical { flag(0xff) } else { Vec::new() });
+            if found != right && !extension.critical && found == whole(flag(0)) {
+                oddity = Some(Oddity::SpelledDefault);
+            } else {
+                well &= found == right;
+            }
+        }
+        if !well {
+            return Err(TWICE.into());
+        }
+        let names = subject_name.attributes().chain(issuer_name.attributes());
+        if names.into_iter().any(|attribute| !attribute.is_well_formed()) {
+            oddity = Some(Oddity::NameText);
+        }
+
+        let oid = ObjectId::new(tbs.signature.algorithm.as_bytes()).ok_or(TWICE)?;
+        let plain = match (&tbs.signature.parameters, oid.as_bytes()) {
+            (None, _) => true,
+            (Some(parameters), [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, ..]) => {
+                tag_of(parameters) == Some(5) || oid.is(known::RSA_PSS)
+            }
+            (Some(_), _) => false,
+        };
+        let scheme = scheme_of_der(&oid.to_string(), &algorithm);
+        let algorithm = Algorithm { oid, scheme, plain_parameters: plain };
+        let public_key = public_key(spki);
+        let key_kind = match &public_key {
+            Some(key) => key.kind().to_owned(),
+            None => key_identifiers(spki),
+        };
+        let subject_names = extensions.subject_names();
+        let texts = |pick: fn(&GeneralName) -> Option<&String>| {
+            subject_names.iter().filter_map(pick).cloned().collect()
+        };
+        let usages = |bit: u32| extensions.key_usage_has(bit) == Some(true);
+        let extended = extensions.extended.as_ref();
+        let listed = extended.map(|e| e.value.as_slice()).unwrap_or_default();
+        let mut extended_key_usages: Vec<_> = EXTENDED_KEY_USAGES
+            .iter()
+            .filter(|(id, _)| listed.iter().any(|usage| usage.is(id)))
+            .map(|(_, name)| *name)
+            .collect();
+        if listed.iter().any(|usage| EXTENDED_KEY_USAGES.iter().all(|(id, _)| !usage.is(id))) {
+            extended_key_usages.push("other");
+        }
+        let permitted = extensions.name_constraints.as_ref();
+        let permitted = permitted.and_then(|constraints| constraints.value.permitted.as_deref());
+        Ok(Self {
+            der: der.to_vec(),
+            fingerprint: Digest::of(der),
+            tbs: tbs_der.to_vec(),
+            signature: read.signature_value.data.to_vec(),
+            algorithm,
+            version: tbs.version.0,
+            self_issued: subject_name.matches(&issuer_name),
+            oddity,
+            subject_der: subject_name.der().to_vec(),
+            issuer_der: issuer_name.der().to_vec(),
+            subject_key_id: extensions.subject_key.as_ref().map(|id| id.value.clone()),
+            authority_key_id: extensions.authority_key.as_ref().and_then(|k| k.value.id.clone()),
+            subject: subject_name.shown(),
+            issuer: issuer_name.shown(),
+            serial: hex::encode(&serial_octets),
+            serial_octets,
+            not_before: times[0],
+            not_after: times[1],
+            public_key,
+            key_kind,
+            dns_names: texts(|name| match name {
+                GeneralName::Dns(text) => Some(text),
+                _ => None,
+            }),
+            emails: texts(|name| match name {
+                GeneralName::Email(text) => Some(text),
+                _ => None,
+            }),
+            ips: subject_names
+                .iter()
+                .filter_map(|name| match name {
+                    GeneralName::Ip(octets) => address(octets),
+                    _ => None,
+                })
+                .collect(),
+            has_key_usage: extensions.key_usage.is_some(),
+            key_usages: KEY_USAGES
+                .iter()
+                .filter(|(bit, _)| usages(*bit))
+                .map(|(_, name)| *name)
+                .collect(),
+            critical_extended_key_usage: extended.is_some_and(|usages| usages.critical),
+            extended_key_usages,
+            permitted: permitted.unwrap_or_default().iter().map(GeneralName::shown).collect(),
+            distribution_points: extensions.points_der.clone(),
+            subject_name,
+            issuer_name,
+            extensions,
+        })
     }
 }
 
 /// The key in a SubjectPublicKeyInfo, when it is of a kind we verify with.
-pub(crate) fn public_key(spki: &x509_parser::x509::SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
-    let algorithm = &spki.algorithm.algorithm;
+pub(crate) fn public_key(spki: &SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
+    const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+    const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+    const P384: &[u8] = &[0x2b, 0x81, 4, 0, 0x22];
     let bits = spki.subject_public_key.data.to_vec();
-    if *algorithm == oid::OID_SIG_ED25519 {
-        return (bits.len() == 32).then_some(PublicKey::Ed25519(bits));
-    }
-    match spki.parsed().ok()? {
-        SpkiKey::EC(_) => {
-            let curve = spki.algorithm.parameters.as_ref()?.as_oid().ok()?;
-            if curve == oid::OID_EC_P256 {
-                Some(PublicKey::P256(bits))
-            } else if curve == oid::OID_NIST_EC_P384 {
-                Some(PublicKey::P384(bits))
-            } else {
-                None
+    let parameters = spki.algorithm.parameters.as_ref();
+    let uncompressed = |length: usize| bits.len() == length && bits.first() == Some(&4);
+    match spki.algorithm.algorithm.as_bytes() {
+        ED25519 => (bits.len() == 32 && parameters.is_none()).then_some(PublicKey::Ed25519(bits)),
+        known::EC_KEY => {
+            match parameters.filter(|p| tag_of(p) == Some(encoding::OBJECT_ID))?.data {
+                P256 if uncompressed(65) => Some(PublicKey::P256(bits)),
+                P384 if uncompressed(97) => Some(PublicKey::P384(bits)),
+                _ => None,
             }
         }
-        SpkiKey::RSA(_) => Some(PublicKey::Rsa(bits)),
+        known::RSA_KEY => {
+            let key = PublicKey::Rsa(bits);
+            key.rsa_bits().is_some().then_some(key)
+        }
         _ => None,
+    }
+}
+
+/// The object identifiers of a key's algorithm and curve.
+pub(crate) fn key_identifiers(spki: &SubjectPublicKeyInfo<'_>) -> String {
+    let kind = ObjectId::new(spki.algorithm.algorithm.as_bytes());
+    let kind = kind.map(|kind| kind.to_string()).unwrap_or_default();
+    let parameters = spki.algorithm.parameters.as_ref();
+    let curve = parameters.filter(|parameters| tag_of(parameters) == Some(encoding::OBJECT_ID));
+    match curve.and_then(|curve| ObjectId::new(curve.data)) {
+        Some(curve) => format!("{kind}, {curve}"),
+        None => kind,
     }
 }
 
@@ -342,13 +540,15 @@ pub fn decode_public_key(bytes: &[u8]) -> Result<PublicKey, CertError> {
     } else {
         pem::parse(bytes).map_err(|e| malformed(&e))?.into_contents()
     };
-    let unknown = || malformed(&"its key is of a kind that is not used here");
-    if let Ok((rest, spki)) = x509_parser::x509::SubjectPublicKeyInfo::from_der(&der)
+    let unknown =
+        |kind: &str| malformed(&format!("its key is of a kind that is not used here ({kind})"));
+    if let Ok((rest, spki)) = SubjectPublicKeyInfo::from_der(&der)
         && rest.is_empty()
     {
-        return public_key(&spki).ok_or_else(unknown);
+        return public_key(&spki).ok_or_else(|| unknown(&key_identifiers(&spki)));
     }
-    Certificate::from_der(&der)?.public_key().cloned().ok_or_else(unknown)
+    let certificate = Certificate::from_der(&der)?;
+    certificate.public_key().cloned().ok_or_else(|| unknown(certificate.key_kind()))
 }
 
 /// Reads the certificates of a PEM text or of one DER, in order.

@@ -14,7 +14,7 @@ use der::{
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::{attr::Attribute, certificate::Certificate as RawCertificate};
 
-use crate::{CertError, Certificate, Credential, Crl, path::scheme_of_algorithm};
+use crate::{CertError, Certificate, Credential, Crl, ber::ber_to_der, path::scheme_of_algorithm};
 
 /// The largest CMS structure that is read, in bytes.
 const MAX_CMS: usize = 4 << 20;
@@ -22,6 +22,8 @@ const MAX_CMS: usize = 4 << 20;
 const MAX_ITEMS: usize = 64;
 
 const SIGNED_DATA: Oid = Oid::new_unwrap("1.2.840.113549.1.7.2");
+/// id-ct-TSTInfo.
+pub const TST_INFO: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.1.4");
 /// id-data.
 pub const DATA: Oid = Oid::new_unwrap("1.2.840.113549.1.7.1");
 const CONTENT_TYPE: Oid = Oid::new_unwrap("1.2.840.113549.1.9.3");
@@ -197,7 +199,7 @@ pub struct SignedCms {
 }
 
 impl SignedCms {
-    /// Reads a DER ContentInfo of signed data.
+    /// Reads a ContentInfo of signed data, in DER or in BER (RFC 5652 §5.1): see [`ber_to_der`].
     ///
     /// # Errors
     /// [`CertError::Cms`], saying why.
@@ -205,7 +207,8 @@ impl SignedCms {
         if der.len() > MAX_CMS {
             return Err(malformed("it is larger than 4 MiB"));
         }
-        let info = ContentInfo::from_der(der).map_err(malformed)?;
+        let der = ber_to_der(der)?;
+        let info = ContentInfo::from_der(&der).map_err(malformed)?;
         if info.content_type != SIGNED_DATA {
             return Err(malformed("it is no signed data"));
         }
@@ -237,6 +240,16 @@ impl SignedCms {
     /// Its content, when that is inside.
     pub fn content(&self) -> Option<&[u8]> {
         self.content.as_deref()
+    }
+
+    /// Whether it has no content of its own, or this one: what it shows is what it signs.
+    pub fn holds(&self, content: &[u8]) -> bool {
+        self.content.as_ref().is_none_or(|own| own == content)
+    }
+
+    /// Whether its content is said to be that of a time-stamp (RFC 3161 §2.4.2).
+    pub fn is_time_stamp(&self) -> bool {
+        self.data.content.econtent_type == TST_INFO
     }
 
     /// The certificates that came with it, in no order that means anything.
@@ -271,10 +284,11 @@ impl SignedCms {
         others: &[Certificate],
     ) -> Result<Certificate, CertError> {
         let signer = self.signer(index)?;
+        if !self.holds(content) {
+            return Err(malformed("it holds another content than the one that it is to sign"));
+        }
         let hash = HashAlgorithm::from_oid(&signer.digest_alg.oid.to_string());
-        let hash = hash.ok_or_else(|| {
-            malformed(format!("the digest algorithm {} is not accepted", signer.digest_alg.oid))
-        })?;
+        let hash = hash.ok_or_else(|| malformed(refused_algorithm(signer.digest_alg.oid)))?;
         let attributes = self.signed_attributes(index)?;
         let kind: Oid = attributes.one(CONTENT_TYPE)?;
         if kind != self.data.content.econtent_type {
@@ -289,9 +303,19 @@ impl SignedCms {
             malformed(format!("a key of kind {} is not used here", certificate.key_kind()))
         })?;
         let scheme = scheme(&signer.signature_algorithm, hash)
-            .ok_or_else(|| malformed("its signature algorithm is not accepted"))?;
+            .ok_or_else(|| malformed(refused_algorithm(signer.signature_algorithm.oid)))?;
         key.verify_der(scheme, &attributes.der, signer.signature.as_bytes())?;
         Ok(certificate.clone())
+    }
+
+    /// What a signer signed by that is not accepted here, if there is such: then nothing is known of the signature.
+    pub fn unsupported(&self, index: usize) -> Option<String> {
+        let signer = self.signer(index).ok()?;
+        let Some(hash) = HashAlgorithm::from_oid(&signer.digest_alg.oid.to_string()) else {
+            return Some(refused_algorithm(signer.digest_alg.oid));
+        };
+        let known = scheme(&signer.signature_algorithm, hash).is_some();
+        (!known).then(|| refused_algorithm(signer.signature_algorithm.oid))
     }
 
     fn signed_attributes(&self, index: usize) -> Result<Attributes, CertError> {
@@ -449,6 +473,10 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
+}
+
+fn refused_algorithm(oid: Oid) -> String {
+    format!("the algorithm {oid} is not accepted")
 }
 
 /// The scheme of a signature algorithm, which may be named by the key's kind alone.

@@ -2,7 +2,8 @@ use chancery_crypto::{CoseSign, CryptoError, KemPublicKey, cbor};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgencyName, Credential, Opened, SealError, SignerName, TrustStore, open_sealed, seal,
+    AgencyName, Certificate, Credential, Crl, Opened, Scrutiny, SealError, SignerName, open_sealed,
+    seal,
     sealed::{open_sealed_within, seal_within},
 };
 
@@ -37,14 +38,14 @@ impl EncryptionKeyStatement {
         seal(STATEMENT, self, by, now)
     }
 
-    /// Verifies a statement: signed by the very agency that it speaks of, and in use at `at`.
+    /// Verifies a statement: signed by the very agency that it speaks of, and in use at that time.
     ///
     /// # Errors
     /// [`SealError`], saying why it is not accepted.
-    pub fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Self, SealError> {
-        let opened: Opened<Self> = open_sealed(STATEMENT, bytes, trust, at)?;
+    pub fn open(bytes: &[u8], by: &Scrutiny<'_>) -> Result<Self, SealError> {
+        let opened: Opened<Self> = open_sealed(STATEMENT, bytes, by)?;
         expect_signer(&opened.signer, &opened.value.agency)?;
-        if !(opened.value.not_before..=opened.value.not_after).contains(&at) {
+        if !(opened.value.not_before..=opened.value.not_after).contains(&by.at) {
             return Err(SealError::Content("the encryption key is not in use at that time".into()));
         }
         Ok(opened.value)
@@ -83,8 +84,8 @@ impl AgencyCard {
     ///
     /// # Errors
     /// [`SealError`], saying why it is not accepted.
-    pub fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Opened<Self>, SealError> {
-        let opened: Opened<Self> = open_sealed(CARD, bytes, trust, at)?;
+    pub fn open(bytes: &[u8], by: &Scrutiny<'_>) -> Result<Opened<Self>, SealError> {
+        let opened: Opened<Self> = open_sealed(CARD, bytes, by)?;
         expect_signer(&opened.signer, &opened.value.agency)?;
         Ok(opened)
     }
@@ -108,6 +109,9 @@ pub struct Directory {
     /// The newest revocation lists of the domain's CAs, DER.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crls: Vec<serde_bytes::ByteBuf>,
+    /// The time-stamping authorities of the domain, or CAs of such, DER: for those that take the registrar's word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<serde_bytes::ByteBuf>,
 }
 
 impl Directory {
@@ -119,6 +123,19 @@ impl Directory {
         seal_within(DIRECTORY, self, by, now, MAX_DIRECTORY)
     }
 
+    /// The time-stamping authorities that it names. One that cannot be read is left out.
+    pub fn time_authorities(&self) -> Vec<Certificate> {
+        self.authorities.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
+    }
+
+    /// The revocation lists in a directory, without verifying it: each is verified by itself when it is to speak.
+    pub fn crls_unverified(bytes: &[u8]) -> Vec<Crl> {
+        let Ok(cose) = CoseSign::decode_within(bytes, MAX_DIRECTORY) else { return Vec::new() };
+        let read = cbor::decode_within::<Self>(cose.payload(), MAX_DIRECTORY);
+        let lists = read.map(|directory| directory.crls).unwrap_or_default();
+        lists.iter().filter_map(|der| Crl::from_der(der).ok()).collect()
+    }
+
     /// Until when a directory says it may be used, without verifying it: to know as of when to verify one that has
     /// expired.
     pub fn expires_unverified(bytes: &[u8]) -> Option<i64> {
@@ -128,20 +145,19 @@ impl Directory {
             .map(|directory| directory.expires)
     }
 
-    /// Verifies a directory: signed by `registrar`, and not past its expiry at `at`.
+    /// Verifies a directory: signed by `registrar`, and not past its expiry at that time.
     ///
     /// # Errors
     /// [`SealError`], saying why it is not accepted.
     pub fn open(
         bytes: &[u8],
         registrar: &AgencyName,
-        trust: &TrustStore,
-        at: i64,
+        by: &Scrutiny<'_>,
     ) -> Result<Self, SealError> {
-        let opened: Opened<Self> = open_sealed_within(DIRECTORY, bytes, trust, at, MAX_DIRECTORY)?;
+        let opened: Opened<Self> = open_sealed_within(DIRECTORY, bytes, by, MAX_DIRECTORY)?;
         expect_signer(&opened.signer, registrar)?;
         expect_signer(&SignerName::Agency(opened.value.registrar.clone()), registrar)?;
-        if at > opened.value.expires {
+        if by.at > opened.value.expires {
             let why = format!("version {} of the directory has expired", opened.value.version);
             return Err(SealError::Content(why));
         }

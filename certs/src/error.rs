@@ -20,12 +20,18 @@ pub enum CertError {
     /// Bytes that should be a certificate are none.
     #[error("this is no X.509 certificate: {0}")]
     Malformed(String),
+    /// Bytes that should be a certificate revocation list are none.
+    #[error("this is no certificate revocation list: {0}")]
+    Crl(String),
     /// A PEM file holds no certificate.
     #[error("no CERTIFICATE block was found")]
     NoCertificate,
     /// The issuer may not or will not issue what was asked.
     #[error("the CA refuses to issue this certificate: {0}")]
     Refused(String),
+    /// A private key is not that of the certificate it came with.
+    #[error("key and certificate do not belong together: {0}")]
+    Mismatch(String),
     /// The new certificate does not validate under its own issuer.
     #[error("the CA refuses to issue a certificate that nobody could validate: {0}")]
     Unverifiable(PathError),

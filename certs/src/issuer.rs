@@ -169,7 +169,7 @@ impl Issuer {
     /// A CA from its key and chain: its own certificate first, the root last.
     ///
     /// # Errors
-    /// [`CertError::Refused`] when the certificate is no CA's or not this key's.
+    /// [`CertError::Refused`] when the certificate is no CA's, [`CertError::Mismatch`] when it is not this key's.
     pub fn new(key: SigningKey, chain: Vec<Certificate>) -> Result<Self, CertError> {
         let mut chain = chain.into_iter();
         let certificate = chain.next().ok_or(CertError::NoCertificate)?;
@@ -178,8 +178,8 @@ impl Issuer {
             return Err(CertError::Refused(why));
         }
         if certificate.public_key() != Some(&key.public_key()) {
-            let why = format!("the key is not that of {:?}", certificate.subject());
-            return Err(CertError::Refused(why));
+            let why = format!("the certificate is that of {:?}", certificate.subject());
+            return Err(CertError::Mismatch(why));
         }
         Ok(Self { key, certificate, above: chain.collect() })
     }

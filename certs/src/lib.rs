@@ -4,7 +4,7 @@
 //! No I/O, no async and no clock: bytes and times come in as arguments.
 //!
 //! ```
-//! use chancery_certs::{AgencyName, Issuer, Profile, Purpose, Subject, TrustStore};
+//! use chancery_certs::{AgencyName, Issuer, Profile, Purpose, Scrutiny, Subject, TrustStore};
 //! use chancery_crypto::{Algorithm, SigningKey};
 //! let now = 1_790_000_000;
 //! let root = Issuer::new_root("National root", &["gov.cn".parse()?], Algorithm::Es256, now)?;
@@ -12,24 +12,37 @@
 //! let name: AgencyName = "justice.gov.cn".parse()?;
 //! let seal = root.issue(&Subject::agency(Profile::Seal, name, "Justice"), &key.public_key(), now)?;
 //! let trust = TrustStore::new([root.certificate().clone()])?;
-//! assert!(trust.validate(&seal, &[], now, Purpose::Sign).is_ok());
+//! let by = Scrutiny::without_lists(&trust, now);
+//! assert!(by.check(&seal, &[], Purpose::Sign).is_ok());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod algorithm;
+mod ber;
 mod certificate;
 mod cms;
 mod directory;
+mod distinguished;
+mod encoding;
 mod error;
+mod extensions;
+mod general_name;
 mod issuer;
 mod name;
+mod oid;
 mod path;
 mod profile;
 mod request;
 mod revocation;
+mod rules;
 mod sealed;
+mod strict;
 mod timestamp;
 mod tls;
+mod trust;
+mod usage;
 
+pub use ber::ber_to_der;
 pub use certificate::{
     Certificate, certificate_blocks, decode_pem_chain, decode_public_key, encode_pem_chain,
 };
@@ -39,14 +52,17 @@ pub use error::CertError;
 pub use issuer::{Issuer, RevocationReason, Revoked, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};
 pub use path::{
-    KnownCrl, PathError, PathReason, Purpose, RevocationCheck, TrustStore, ValidPath, rfc3339,
+    KnownCrl, PathError, PathReason, RevocationCheck, SignatureBudget, TrustStore, ValidPath,
+    rfc3339,
 };
 pub use profile::Profile;
 pub use request::CertificateRequest;
 pub use revocation::{Crl, decode_crls, encode_crl};
-pub use sealed::{Credential, Opened, SealError, open_sealed, seal};
+pub use sealed::{Credential, Opened, SealError, open_sealed, open_sealed_within, seal};
 pub use timestamp::{
     MAX_TIME_STAMP_REQUEST, TimeStampAnswer, TimeStampAuthority, TimeStampRequest, TimeStampToken,
     VerifiedTimeStamp,
 };
 pub use tls::{SubjectName, check_name};
+pub use trust::{Scrutiny, TimeAuthorities, Uncovered};
+pub use usage::Purpose;

@@ -1,20 +1,23 @@
-use std::{collections::HashMap, fmt, sync::Mutex};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
-use certval::{
-    CertificationPath, CertificationPathResults, CertificationPathSettings, PDVCertificate,
-    PDVTrustAnchorChoice, PathValidationStatus, PkiEnvironment, TimeOfInterest,
-    validate_path_rfc5280,
-};
-use chancery_crypto::{Digest, HashAlgorithm, Hasher, PublicKey, SignatureScheme};
-use der::{
-    Decode as _,
-    asn1::{BitString, ObjectIdentifier},
-};
-use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use chancery_crypto::{CryptoError, Digest, Hasher, PublicKey};
 use thiserror::Error;
-use x509_cert::name::Name;
 
-use crate::{CertError, Certificate, Crl, revocation::Revocation, tls::check_tls};
+pub(crate) use crate::algorithm::{scheme_of, scheme_of_algorithm};
+pub(crate) use crate::usage::check_time_stamping;
+use crate::{
+    CertError, Certificate, Crl, Purpose,
+    rules::Path,
+    trust::{Named, Uncovered},
+    usage::check_purpose,
+};
 
 /// The longest chain below an anchor that is tried.
 const MAX_DEPTH: usize = 8;
@@ -22,45 +25,12 @@ const MAX_DEPTH: usize = 8;
 const MAX_PATHS: usize = 256;
 /// The most partial paths that are looked at for one leaf.
 const MAX_STEPS: usize = 4096;
+/// The most signatures that are checked for one question, where nobody says otherwise.
+const MAX_SIGNATURES: u32 = 256;
 /// The most certificates that are remembered.
 const MAX_PARSED: usize = 1024;
 /// The most results that are remembered.
 const MAX_REMEMBERED: usize = 16 * 1024;
-
-/// What a certificate is to be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// A node in QUIC mutual TLS: digitalSignature, serverAuth and clientAuth.
-    Node,
-    /// A seal or an officer's signature: contentCommitment.
-    Sign,
-    /// A TLS server, by the rules of TLS libraries and the CA/Browser Forum: serverAuth, and a name
-    /// among its alternative names (RFC 9525).
-    Server,
-    /// A TLS client: clientAuth.
-    Client,
-    /// A time-stamping authority: timeStamping alone, critical (RFC 3161 §2.3).
-    TimeStamp,
-    /// A CAdES signature of others: digitalSignature or contentCommitment, if it says anything.
-    Cades,
-    /// Any purpose: only the path itself is checked.
-    Any,
-}
-
-impl Purpose {
-    /// The purpose in a word, as on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Node => "node",
-            Self::Sign => "sign",
-            Self::Server => "server",
-            Self::Client => "client",
-            Self::TimeStamp => "timestamp",
-            Self::Cades => "cades",
-            Self::Any => "any",
-        }
-    }
-}
 
 /// Why a path is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +58,16 @@ pub enum PathReason {
     Revoked,
     /// CRLs were given, and none of them says whether a certificate is revoked.
     RevocationUnknown,
+    /// Nobody has named it as one that is believed in this.
+    NotNamed,
     /// The certificate does not have the name that was asked for.
     NameMismatch,
+    /// A key or a signature is by an algorithm that is not accepted.
+    UnsupportedAlgorithm,
+    /// A certificate is not as RFC 5280 §4, or the profile of its purpose, wants it.
+    Profile,
+    /// Finding a path would take more work than is given to one question.
+    TooComplex,
     /// Anything else: the certificate or its encoding is not acceptable.
     Malformed,
 }
@@ -115,11 +93,12 @@ pub struct ValidPath {
     pub not_after: i64,
     /// The display name of the anchor that it ends at.
     pub anchor: String,
+    /// Lists were asked, and none of them says whether the certificate of this one is revoked: where that passes.
+    pub uncovered: Option<String>,
 }
 
-struct Anchor {
-    certificate: Certificate,
-    choice: PDVTrustAnchorChoice,
+pub(crate) fn path_error(reason: PathReason, sentence: String, zh: String) -> PathError {
+    PathError { reason, sentence, zh }
 }
 
 /// A CRL, and since when it is known to have existed.
@@ -135,8 +114,11 @@ pub struct KnownCrl<'a> {
 /// How revocation is looked at.
 #[derive(Debug, Clone, Copy)]
 pub enum RevocationCheck<'a> {
-    /// Not at all.
+    /// Not at all: nothing is known of it, and nothing is asked.
     None,
+    /// As far as these lists speak: who is named in one is revoked, who is not covered passes, and the path says
+    /// so.
+    Listed(&'a [KnownCrl<'a>]),
     /// Every certificate below the anchor must be covered by a CRL that is current at the time of
     /// validation, and not be listed in it.
     Current(&'a [KnownCrl<'a>]),
@@ -149,13 +131,44 @@ pub enum RevocationCheck<'a> {
         crls: &'a [KnownCrl<'a>],
         /// What CRLs must not be too old for, in seconds since 1970 UTC.
         fresh: i64,
+        /// What a certificate is that none of them covers.
+        uncovered: Uncovered,
     },
+}
+
+/// How many signatures may still be checked to answer one question, or several that share it.
+#[derive(Debug)]
+pub struct SignatureBudget(AtomicU32);
+
+impl Default for SignatureBudget {
+    fn default() -> Self {
+        Self::new(MAX_SIGNATURES)
+    }
+}
+
+impl SignatureBudget {
+    /// A budget of this many checks.
+    pub fn new(checks: u32) -> Self {
+        Self(AtomicU32::new(checks))
+    }
+
+    /// How many are left.
+    pub fn left(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn spend(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
 }
 
 /// The trust anchors of a verifier, and the paths it has found valid under them.
 pub struct TrustStore {
-    anchors: Vec<Anchor>,
-    environment: PkiEnvironment,
+    anchors: Vec<Certificate>,
+    lenient: bool,
+    /// Who else is believed, and in what.
+    pub(crate) named: Named,
     known: Mutex<HashMap<Digest, ValidPath>>,
     /// Certificates that were read lately, by their fingerprints: the same few stand in every document.
     parsed: Mutex<HashMap<Digest, Certificate>>,
@@ -163,37 +176,41 @@ pub struct TrustStore {
 
 impl fmt::Debug for TrustStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.anchors.iter().map(|a| &a.certificate)).finish()
+        f.debug_list().entries(&self.anchors).finish()
     }
 }
 
 impl TrustStore {
-    /// A store of these anchors.
+    /// A store of these anchors. Certificates are held to all of RFC 5280 §4 and §6; see
+    /// [`TrustStore::lenient`].
     ///
     /// # Errors
-    /// [`CertError::Malformed`] when an anchor cannot be read, [`CertError::NoCertificate`] when
-    /// there is none.
+    /// [`CertError::NoCertificate`] when there is none.
     pub fn new(anchors: impl IntoIterator<Item = Certificate>) -> Result<Self, CertError> {
-        let anchors = anchors
-            .into_iter()
-            .map(|certificate| {
-                let choice = PDVTrustAnchorChoice::create(certificate.der(), "")
-                    .map_err(|e| CertError::Malformed(e.to_string()))?;
-                Ok(Anchor { certificate, choice })
-            })
-            .collect::<Result<Vec<_>, CertError>>()?;
+        let anchors: Vec<_> = anchors.into_iter().collect();
         if anchors.is_empty() {
             return Err(CertError::NoCertificate);
         }
-        let mut environment = PkiEnvironment::new();
-        environment.clear_all_callbacks();
-        environment.add_verify_signature_message_callback(verify_with_ring);
-        Ok(Self { anchors, environment, known: Mutex::default(), parsed: Mutex::default() })
+        let (known, parsed) = (Mutex::default(), Mutex::default());
+        Ok(Self { anchors, lenient: false, named: Named::default(), known, parsed })
+    }
+
+    /// The same, for certificates that others made: only path validation (RFC 5280 §6) is asked, not the profile
+    /// of §4 and of purposes. What is read in two ways stays refused.
+    #[must_use]
+    pub fn lenient(self) -> Self {
+        let named = self.named.lenient();
+        Self { lenient: true, named, known: Mutex::default(), ..self }
+    }
+
+    /// Whether it is lenient.
+    pub fn is_lenient(&self) -> bool {
+        self.lenient
     }
 
     /// The anchors.
     pub fn anchors(&self) -> impl Iterator<Item = &Certificate> {
-        self.anchors.iter().map(|a| &a.certificate)
+        self.anchors.iter()
     }
 
     /// Reads a certificate, as [`Certificate::from_der`] does, and remembers it for the next time.
@@ -217,34 +234,47 @@ impl TrustStore {
     }
 
     /// Finds and validates a path from `leaf` to an anchor (RFC 5280 §6.1) at a time in seconds
-    /// since 1970 UTC. Revocation is not looked at. A path found valid is remembered for as long
-    /// as all of it is valid.
+    /// since 1970 UTC. Revocation is not looked at, so only this crate may ask like this. A path found
+    /// valid is remembered for as long as all of it is valid.
     ///
     /// # Errors
     /// [`PathError`]: the most telling reason among the candidate paths.
-    pub fn validate(
+    pub(crate) fn validate(
         &self,
         leaf: &Certificate,
         intermediates: &[Certificate],
         at: i64,
         purpose: Purpose,
     ) -> Result<ValidPath, PathError> {
-        check_purpose(leaf, purpose)?;
+        self.validate_within(leaf, intermediates, at, purpose, &SignatureBudget::default())
+    }
+
+    /// Like [`TrustStore::validate`], with a bound on the signatures that are checked.
+    ///
+    /// # Errors
+    /// As [`TrustStore::validate`], and [`PathReason::TooComplex`].
+    pub(crate) fn validate_within(
+        &self,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        at: i64,
+        purpose: Purpose,
+        budget: &SignatureBudget,
+    ) -> Result<ValidPath, PathError> {
+        check_purpose(leaf, purpose, self.lenient)?;
         let mut key = Hasher::new();
         for certificate in std::iter::once(leaf).chain(intermediates) {
             key.update(certificate.fingerprint().as_bytes());
         }
-        // What TLS libraries ask besides is not asked of the others.
-        let tls = matches!(purpose, Purpose::Server | Purpose::Client);
-        key.update(if tls { purpose.name().as_bytes() } else { b"" });
+        // What is asked of issuers depends on what the leaf is for.
+        key.update(purpose.name().as_bytes());
         let key = key.finish();
         if let Some(path) = self.known().get(&key)
             && (path.not_before..=path.not_after).contains(&at)
         {
             return Ok(path.clone());
         }
-        let path = self.search(leaf, intermediates, at, &|_, _| Ok(()))?;
-        check_tls(self, leaf, intermediates, at, purpose)?;
+        let path = self.find(leaf, intermediates, at, purpose, budget, &|_, _| Ok(()))?;
         let mut known = self.known();
         if known.len() >= MAX_REMEMBERED {
             known.clear();
@@ -253,8 +283,10 @@ impl TrustStore {
         Ok(path)
     }
 
-    /// Like [`TrustStore::validate`], and revocation is looked at as well (RFC 5280 §6.3). Issuers of CRLs
-    /// other than those in the path are looked for among the intermediates.
+    /// Finds and validates a path from `leaf` to an anchor (RFC 5280 §6.1) at a time in seconds since 1970
+    /// UTC, with what is known of revocation (RFC 5280 §6.3). Issuers of CRLs other than those in the
+    /// path are looked for among the intermediates. For [`Purpose::TimeStamp`] it must be one that may say
+    /// what time it was.
     ///
     /// # Errors
     /// [`PathError`], also with [`PathReason::Revoked`] and [`PathReason::RevocationUnknown`].
@@ -266,16 +298,14 @@ impl TrustStore {
         at: i64,
         purpose: Purpose,
     ) -> Result<ValidPath, PathError> {
+        if purpose == Purpose::TimeStamp {
+            return self.validate_time(leaf, intermediates, revocation, at);
+        }
         if matches!(revocation, RevocationCheck::None) {
             return self.validate(leaf, intermediates, at, purpose);
         }
-        check_purpose(leaf, purpose)?;
-        let revocation = Revocation::new(self, revocation, intermediates, at);
-        let check =
-            |chain: &[&Certificate], anchor: &Certificate| revocation.check_path(chain, anchor);
-        let path = self.search(leaf, intermediates, at, &check)?;
-        check_tls(self, leaf, intermediates, at, purpose)?;
-        Ok(path)
+        check_purpose(leaf, purpose, self.lenient)?;
+        self.search_by(leaf, intermediates, revocation, at, purpose, &|_, _| Ok(()))
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, ValidPath>> {
@@ -283,133 +313,255 @@ impl TrustStore {
         self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Depth-first search over issuers, with a bound on complete paths tried. A path that is valid
-    /// must also be accepted: it is given leaf first, with its anchor.
+    /// A path for a purpose. A path that is valid must also be accepted: it is given leaf first, with its
+    /// anchor.
     pub(crate) fn search(
         &self,
         leaf: &Certificate,
         intermediates: &[Certificate],
         at: i64,
+        purpose: Purpose,
         accept: Accept<'_>,
     ) -> Result<ValidPath, PathError> {
-        let (who, by) = (leaf.subject(), leaf.issuer());
-        let mut failure = PathError {
-            reason: PathReason::UnknownAuthority,
-            sentence: format!("no chain leads from {who:?} (issued by {by:?}) to a trust anchor"),
-            zh: format!("从“{who}”（由“{by}”签发）没有通向信任锚的证书链"),
-        };
-        let (mut tried, mut steps) = (0, 0);
-        let mut open: Vec<Vec<&Certificate>> = vec![vec![leaf]];
-        while let Some(chain) = open.pop() {
-            steps += 1;
-            if steps > MAX_STEPS {
-                return Err(failure);
-            }
-            let Some(top) = chain.last() else { continue };
-            for anchor in &self.anchors {
-                if !issued(&anchor.certificate, top) && anchor.certificate != **top {
-                    continue;
-                }
-                tried += 1;
-                if tried > MAX_PATHS {
-                    return Err(failure);
-                }
-                let path = self.check(anchor, &chain, at);
-                let accepted = |path| accept(&chain, &anchor.certificate).map(|()| path);
-                match path.and_then(accepted) {
-                    Ok(path) => return Ok(path),
-                    // Another CA of the same name, by its key identifier and in fact.
-                    Err(error)
-                        if error.reason == PathReason::BadSignature
-                            && !has_named_key(&anchor.certificate, top) => {}
-                    Err(error) => failure = error,
-                }
-            }
-            if chain.len() > MAX_DEPTH || open.len() > MAX_STEPS {
-                continue;
-            }
-            // What fits by its key identifier is tried first, which is last on the stack.
-            let mut issuers: Vec<_> = intermediates
-                .iter()
-                .filter(|issuer| issued(issuer, top) && !chain.contains(issuer))
-                .collect();
-            issuers.sort_by_key(|issuer| has_named_key(issuer, top));
-            for issuer in issuers {
-                let mut longer = chain.clone();
-                longer.push(issuer);
-                open.push(longer);
-            }
-        }
-        Err(failure)
+        let budget = SignatureBudget::default();
+        self.find(leaf, intermediates, at, purpose, &budget, accept)
     }
 
-    /// Validates one complete path: `chain` is the leaf first, the anchor's child last.
-    fn check(
+    fn find(
         &self,
-        anchor: &Anchor,
-        chain: &[&Certificate],
+        leaf: &Certificate,
+        intermediates: &[Certificate],
         at: i64,
+        purpose: Purpose,
+        budget: &SignatureBudget,
+        accept: Accept<'_>,
     ) -> Result<ValidPath, PathError> {
-        let all = || chain.iter().copied().chain([&anchor.certificate]);
-        let decode = |certificate: &Certificate| {
-            PDVCertificate::try_from(certificate.der()).map_err(|e| PathError {
-                reason: PathReason::Malformed,
-                sentence: format!("{:?} cannot be decoded: {e}", certificate.subject()),
-                zh: format!("“{}”的证书无法解码：{e}", certificate.subject()),
-            })
-        };
-        let Some((leaf, issuers)) = chain.split_first() else {
-            return Err(PathError {
-                reason: PathReason::Malformed,
-                sentence: "the chain is empty".into(),
-                zh: "证书链为空".into(),
-            });
-        };
-        // certval wants the anchor's child first; an anchor that is itself the leaf has no issuers.
-        let target = decode(leaf)?;
-        let intermediates = issuers.iter().rev().map(|c| decode(c)).collect::<Result<_, _>>()?;
-        let mut settings = CertificationPathSettings::new();
-        let time = u64::try_from(at).ok().filter(|at| *at > 0);
-        let time = time.and_then(|at| TimeOfInterest::from_unix_secs(at).ok());
-        settings.set_time_of_interest(time.ok_or_else(|| PathError {
-            reason: PathReason::Malformed,
-            sentence: format!("{at} is no time at which a certificate can be validated"),
-            zh: format!("{at} 不是可用于验证证书的时间"),
-        })?);
-        settings.set_require_ta_store(false);
-        settings.set_enforce_trust_anchor_constraints(true);
-        let path = CertificationPath::new(anchor.choice.clone(), intermediates, target);
-        let mut results = CertificationPathResults::new();
-        // RFC 5937: the constraints that stand in an anchor bind as those of any CA.
-        let valid = certval::enforce_trust_anchor_constraints(&settings, &anchor.choice).and_then(
-            |settings| validate_path_rfc5280(&self.environment, &settings, &path, &mut results),
-        );
-        if let Err(error) = valid {
-            // The index counts from the anchor, which is 0.
-            let index = results.get_failure_index().and_then(|i| usize::try_from(i).ok());
-            let at_fault = index.and_then(|i| chain.len().checked_sub(i));
-            let at_fault = at_fault.and_then(|i| all().nth(i)).unwrap_or(leaf);
-            return Err(explain(&error, at_fault, at));
+        if at <= 0 {
+            return Err(path_error(
+                PathReason::Malformed,
+                format!("{at} is no time at which a certificate can be validated"),
+                format!("{at} 不是可用于验证证书的时间"),
+            ));
         }
-        Ok(ValidPath {
-            not_before: all().map(Certificate::not_before).max().unwrap_or(i64::MAX),
-            not_after: all().map(Certificate::not_after).min().unwrap_or(i64::MIN),
-            anchor: anchor.certificate.subject().to_owned(),
-        })
+        let search = Search { store: self, at, purpose, budget, accept };
+        search.run(leaf, intermediates)
     }
 }
 
 /// What must hold of a valid path besides, leaf first, with its anchor.
 pub(crate) type Accept<'a> = &'a dyn Fn(&[&Certificate], &Certificate) -> Result<(), PathError>;
 
-/// Whether `issuer` may have issued `subject`, by name (RFC 5280 §7.1).
-fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
-    if issuer.0.subject_der == subject.0.issuer_der {
-        return true;
+/// One search for a path.
+struct Search<'a> {
+    store: &'a TrustStore,
+    at: i64,
+    purpose: Purpose,
+    budget: &'a SignatureBudget,
+    accept: Accept<'a>,
+}
+
+/// The most telling failure so far.
+struct Failure {
+    rank: u8,
+    error: PathError,
+}
+
+impl Failure {
+    fn take(&mut self, rank: u8, error: PathError) {
+        if rank > self.rank {
+            *self = Self { rank, error };
+        }
     }
-    let name = |der: &[u8]| Name::from_der(der).ok();
-    let names = name(&issuer.0.subject_der).zip(name(&subject.0.issuer_der));
-    names.is_some_and(|(left, right)| certval::compare_names(&left, &right))
+}
+
+/// How telling a reason is: one that another time may mend says that all else holds.
+fn rank(error: &PathError) -> u8 {
+    match error.reason {
+        PathReason::Revoked => 9,
+        PathReason::RevocationUnknown | PathReason::NotNamed => 8,
+        PathReason::Expired | PathReason::NotYetValid => 7,
+        PathReason::UnknownAuthority => 1,
+        // The signatures of a whole path hold.
+        _ => 6,
+    }
+}
+
+impl Search<'_> {
+    /// Depth first over issuers. A signature is checked before a path is made longer, so what is tried are
+    /// chains that hold, and what others add at will costs one check each.
+    fn run(
+        &self,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+    ) -> Result<ValidPath, PathError> {
+        let (who, by) = (leaf.subject(), leaf.issuer());
+        let mut failure = Failure {
+            rank: 0,
+            error: path_error(
+                PathReason::UnknownAuthority,
+                format!("no chain leads from {who:?} (issued by {by:?}) to a trust anchor"),
+                format!("从“{who}”（由“{by}”签发）没有通向信任锚的证书链"),
+            ),
+        };
+        let mut seen = HashSet::new();
+        let pool: Vec<_> = intermediates.iter().filter(|c| seen.insert(c.fingerprint())).collect();
+        let mut checked = HashMap::new();
+        let (mut tried, mut steps) = (0, 0);
+        let mut open: Vec<Vec<&Certificate>> = vec![vec![leaf]];
+        while let Some(chain) = open.pop() {
+            steps += 1;
+            let Some(top) = chain.last() else { continue };
+            if steps > MAX_STEPS || tried >= MAX_PATHS {
+                failure.take(5, too_complex(leaf));
+                break;
+            }
+            for anchor in self.store.anchors.iter().filter(|anchor| issued(anchor, top)) {
+                if let Err((rank, error)) = self.signed(top, anchor, &mut checked) {
+                    failure.take(rank, error);
+                    continue;
+                }
+                tried += 1;
+                match self.judge(&chain, anchor) {
+                    Ok(path) => return Ok(path),
+                    Err(error) => failure.take(rank(&error), error),
+                }
+            }
+            if chain.len() > MAX_DEPTH || open.len() > MAX_STEPS {
+                continue;
+            }
+            // What fits by its key identifier is tried first, which is last on the stack.
+            let fits = |issuer: &&&Certificate| issued(issuer, top) && !chain.contains(issuer);
+            let mut issuers: Vec<_> = pool.iter().filter(fits).copied().collect();
+            issuers.sort_by_key(|issuer| has_named_key(issuer, top));
+            let mut next = Vec::new();
+            for issuer in issuers.into_iter().rev() {
+                match self.signed(top, issuer, &mut checked) {
+                    Ok(()) => next.push([chain.as_slice(), &[issuer]].concat()),
+                    Err((rank, error)) => failure.take(rank, error),
+                }
+            }
+            open.extend(next.into_iter().rev());
+        }
+        Err(failure.error)
+    }
+
+    /// Whether an issuer's key signed a certificate; else why not, and how telling that is.
+    fn signed(
+        &self,
+        subject: &Certificate,
+        issuer: &Certificate,
+        checked: &mut HashMap<(Digest, Digest), bool>,
+    ) -> Result<(), (u8, PathError)> {
+        let (who, by) = (subject.subject(), issuer.subject());
+        let unsupported = |en: String, zh: String| {
+            let rank = if has_named_key(issuer, subject) { 4 } else { 2 };
+            (rank, path_error(PathReason::UnsupportedAlgorithm, en, zh))
+        };
+        let algorithm = &subject.0.algorithm;
+        let Some(scheme) = algorithm.scheme else {
+            let oid = &algorithm.oid;
+            return Err(unsupported(
+                format!(
+                    "the certificate of {who:?} is signed by an algorithm that is not accepted ({oid})"
+                ),
+                format!("“{who}”的证书由不被接受的算法签署（{oid}）"),
+            ));
+        };
+        let Some(key) = issuer.public_key() else {
+            let kind = issuer.key_kind();
+            return Err(unsupported(
+                format!("the key of {by:?} is of a kind that is not accepted ({kind})"),
+                format!("“{by}”的密钥属于不被接受的种类（{kind}）"),
+            ));
+        };
+        if let Some(bits) = key.rsa_bits().filter(|bits| !(2048..=8192).contains(bits)) {
+            return Err(unsupported(
+                format!("the RSA key of {by:?} has {bits} bits; 2048 to 8192 are accepted"),
+                format!("“{by}”的 RSA 密钥为 {bits} 位；只接受 2048 至 8192 位"),
+            ));
+        }
+        let pair = (subject.fingerprint(), issuer.fingerprint());
+        let holds = match checked.get(&pair) {
+            Some(holds) => *holds,
+            None => {
+                if !self.budget.spend() {
+                    return Err((5, too_complex(subject)));
+                }
+                let verified = key.verify_der(scheme, &subject.0.tbs, &subject.0.signature);
+                if matches!(verified, Err(CryptoError::PublicKey(_))) {
+                    let oid = &algorithm.oid;
+                    return Err(unsupported(
+                        format!(
+                            "the certificate of {who:?} is signed by an algorithm that is not accepted \
+                             with such a key ({oid}, {scheme:?})"
+                        ),
+                        format!("“{who}”的证书以不被接受的算法与密钥组合签署（{oid}，{scheme:?}）"),
+                    ));
+                }
+                checked.insert(pair, verified.is_ok());
+                verified.is_ok()
+            }
+        };
+        if holds {
+            return Ok(());
+        }
+        // Another CA of the same name, by its key identifier and in fact, says little.
+        let rank = if has_named_key(issuer, subject) { 3 } else { 0 };
+        Err((
+            rank,
+            path_error(
+                PathReason::BadSignature,
+                format!("the certificate of {who:?} was not signed by the key of {by:?}"),
+                format!("“{who}”的证书不是由“{by}”的密钥签署的"),
+            ),
+        ))
+    }
+
+    /// Judges one complete path whose signatures hold: what is final first, then what time may mend.
+    fn judge(&self, chain: &[&Certificate], anchor: &Certificate) -> Result<ValidPath, PathError> {
+        let all = || chain.iter().copied().chain([anchor]);
+        Path { chain, anchor, purpose: self.purpose, lenient: self.store.lenient }.check()?;
+        for certificate in all() {
+            check_time(certificate, self.at)?;
+        }
+        (self.accept)(chain, anchor)?;
+        Ok(ValidPath {
+            not_before: all().map(Certificate::not_before).max().unwrap_or(i64::MAX),
+            not_after: all().map(Certificate::not_after).min().unwrap_or(i64::MIN),
+            anchor: anchor.subject().to_owned(),
+            uncovered: None,
+        })
+    }
+}
+
+fn check_time(certificate: &Certificate, at: i64) -> Result<(), PathError> {
+    let who = certificate.subject();
+    if at > certificate.not_after() {
+        let end = rfc3339(certificate.not_after());
+        let en = format!("the certificate of {who:?} expired {end}");
+        return Err(path_error(PathReason::Expired, en, format!("“{who}”的证书已于 {end} 过期")));
+    }
+    if at < certificate.not_before() {
+        let (start, at) = (rfc3339(certificate.not_before()), rfc3339(at));
+        let en = format!("the certificate of {who:?} is valid from {start}, after {at}");
+        let zh = format!("“{who}”的证书自 {start} 起有效，晚于 {at}");
+        return Err(path_error(PathReason::NotYetValid, en, zh));
+    }
+    Ok(())
+}
+
+fn too_complex(certificate: &Certificate) -> PathError {
+    let who = certificate.subject();
+    path_error(
+        PathReason::TooComplex,
+        format!("the certificates around {who:?} allow more paths than are tried"),
+        format!("“{who}”周围的证书构成过多候选路径，不再尝试"),
+    )
+}
+
+/// Whether `issuer` may have issued `subject`, by name (RFC 5280 §7.1).
+pub(crate) fn issued(issuer: &Certificate, subject: &Certificate) -> bool {
+    issuer.0.subject_name.matches(&subject.0.issuer_name)
 }
 
 /// Whether the key identifiers, which are only a hint (RFC 5280 §4.2.1.1), speak for an issuer.
@@ -420,135 +572,15 @@ fn has_named_key(issuer: &Certificate, subject: &Certificate) -> bool {
     }
 }
 
-fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> {
-    let (usage, extended): (_, &[&str]) = match purpose {
-        Purpose::Any => return Ok(()),
-        Purpose::Node => ("digitalSignature", &["serverAuth", "clientAuth"]),
-        Purpose::Sign => ("contentCommitment", &[]),
-        Purpose::Server => ("digitalSignature", &["serverAuth"]),
-        Purpose::Client => ("digitalSignature", &["clientAuth"]),
-        Purpose::TimeStamp => return check_time_stamping(leaf),
-        Purpose::Cades if leaf.key_usages().contains(&"digitalSignature") => {
-            ("digitalSignature", &[])
-        }
-        Purpose::Cades => ("contentCommitment", &[]),
-    };
-    // Certificates of others may leave key usage out, which allows every use; ours never do.
-    let others = matches!(purpose, Purpose::Server | Purpose::Client | Purpose::Cades)
-        && !leaf.0.has_key_usage;
-    let missing = std::iter::once(&usage)
-        .filter(|usage| !others && !leaf.key_usages().contains(usage))
-        // A server's RSA key may be for encipherment.
-        .filter(|_| {
-            !(purpose == Purpose::Server && leaf.key_usages().contains(&"keyEncipherment"))
-        });
-    let extended = extended.iter().filter(|usage| !leaf.extended_key_usages().contains(usage));
-    match missing.chain(extended).next() {
-        None if leaf.is_ca() => Err(PathError {
-            reason: PathReason::KeyUsage,
-            sentence: format!(
-                "{:?} is a CA certificate and signs only certificates",
-                leaf.subject()
-            ),
-            zh: format!("“{}”是签发机构证书，只能签发证书", leaf.subject()),
-        }),
-        None => Ok(()),
-        Some(usage) => Err(PathError {
-            reason: PathReason::KeyUsage,
-            sentence: format!("{:?} has not the key usage {usage}", leaf.subject()),
-            zh: format!("“{}”的证书没有密钥用途 {usage}", leaf.subject()),
-        }),
-    }
-}
-
-/// RFC 3161 §2.3: the key is for time-stamps and nothing else, and the certificate insists on it.
-pub(crate) fn check_time_stamping(leaf: &Certificate) -> Result<(), PathError> {
-    let only = leaf.extended_key_usages() == ["timeStamping"] && leaf.0.critical_extended_key_usage;
-    let signs = |usage: &&str| matches!(*usage, "digitalSignature" | "contentCommitment");
-    let usable = !leaf.0.has_key_usage || leaf.key_usages().iter().all(signs);
-    if only && usable && !leaf.is_ca() {
-        return Ok(());
-    }
-    let who = leaf.subject();
-    Err(PathError {
-        reason: PathReason::KeyUsage,
-        sentence: format!("{who:?} is no time-stamping authority (critical timeStamping, alone)"),
-        zh: format!("“{who}”不是时间戳机构（须仅有且关键的 timeStamping 用途）"),
-    })
-}
-
-fn explain(error: &certval::Error, at_fault: &Certificate, at: i64) -> PathError {
-    use PathValidationStatus as Status;
-    let (who, issuer) = (at_fault.subject(), at_fault.issuer());
-    let certval::Error::PathValidation(status) = error else {
-        return PathError {
-            reason: PathReason::Malformed,
-            sentence: format!("the certificate of {who:?} is not acceptable: {error:?}"),
-            zh: format!("“{who}”的证书不可接受：{error:?}"),
+impl Certificate {
+    /// Whether its own key signed it.
+    pub(crate) fn signed_by_itself(&self) -> bool {
+        let verifies = |key: &PublicKey| {
+            let scheme = self.0.algorithm.scheme?;
+            key.verify_der(scheme, &self.0.tbs, &self.0.signature).ok()
         };
-    };
-    let (reason, sentence, zh) = match status {
-        Status::InvalidNotAfterDate => {
-            let end = rfc3339(at_fault.not_after());
-            let sentence = format!("the certificate of {who:?} expired {end}");
-            (PathReason::Expired, sentence, format!("“{who}”的证书已于 {end} 过期"))
-        }
-        Status::InvalidNotBeforeDate => {
-            let (start, at) = (rfc3339(at_fault.not_before()), rfc3339(at));
-            let sentence = format!("the certificate of {who:?} is valid from {start}, after {at}");
-            let zh = format!("“{who}”的证书自 {start} 起有效，晚于 {at}");
-            (PathReason::NotYetValid, sentence, zh)
-        }
-        Status::NameConstraintsViolation => {
-            let names: Vec<_> =
-                at_fault.emails().iter().chain(at_fault.dns_names()).map(String::as_str).collect();
-            let names = names.join(", ");
-            let sentence = format!(
-                "{who:?} ({names}) lies outside the name constraints of its issuers (issued by \
-                 {issuer:?})"
-            );
-            let zh = format!("“{who}”（{names}）超出其签发机构的名称约束（由“{issuer}”签发）");
-            (PathReason::NameConstraints, sentence, zh)
-        }
-        Status::SignatureVerificationFailure => (
-            PathReason::BadSignature,
-            format!("the certificate of {who:?} was not signed by the key of {issuer:?}"),
-            format!("“{who}”的证书不是由“{issuer}”的密钥签署的"),
-        ),
-        Status::MissingBasicConstraints
-        | Status::InvalidBasicConstraints
-        | Status::InvalidPathLength => (
-            PathReason::NotAnAuthority,
-            format!("{who:?} is not allowed to issue certificates here ({status:?})"),
-            format!("“{who}”无权在此签发证书（{status:?}）"),
-        ),
-        Status::InvalidKeyUsage => (
-            PathReason::KeyUsage,
-            format!("the key usage of {who:?} does not allow what the path needs"),
-            format!("“{who}”的密钥用途不允许证书链所需的操作"),
-        ),
-        Status::UnprocessedCriticalExtension => (
-            PathReason::CriticalExtension,
-            format!("the certificate of {who:?} has a critical extension that is not known here"),
-            format!("“{who}”的证书含有此处未知的关键扩展"),
-        ),
-        Status::NullPolicySet | Status::InvalidPolicyMapping => (
-            PathReason::Policy,
-            format!("no certificate policy is valid along the path of {who:?}"),
-            format!("“{who}”的证书链上没有有效的证书策略"),
-        ),
-        Status::NameChainingFailure | Status::MissingTrustAnchor | Status::NoPathsFound => (
-            PathReason::UnknownAuthority,
-            format!("{who:?} does not chain to the issuer it names, {issuer:?}"),
-            format!("“{who}”无法链接到其所称的签发机构“{issuer}”"),
-        ),
-        other => (
-            PathReason::Malformed,
-            format!("the certificate of {who:?} is not acceptable: {other:?}"),
-            format!("“{who}”的证书不可接受：{other:?}"),
-        ),
-    };
-    PathError { reason, sentence, zh }
+        self.public_key().and_then(verifies).is_some()
+    }
 }
 
 /// A time in seconds since 1970 UTC for people: RFC 3339, or the number where that cannot say it.
@@ -556,89 +588,6 @@ pub fn rfc3339(at: i64) -> String {
     let time = time::OffsetDateTime::from_unix_timestamp(at).ok();
     let text = time.and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok());
     text.unwrap_or_else(|| at.to_string())
-}
-
-/// The signature scheme of an algorithm's object identifier. What is not listed is not accepted
-/// (MD5, SHA-1 and DSA among them).
-pub(crate) fn scheme_of(oid: &str) -> Option<SignatureScheme> {
-    Some(match oid {
-        "1.2.840.10045.4.3.2" => SignatureScheme::EcdsaSha256,
-        "1.2.840.10045.4.3.3" => SignatureScheme::EcdsaSha384,
-        "1.3.101.112" => SignatureScheme::Ed25519,
-        "1.2.840.113549.1.1.11" => SignatureScheme::RsaPkcs1Sha256,
-        "1.2.840.113549.1.1.12" => SignatureScheme::RsaPkcs1Sha384,
-        "1.2.840.113549.1.1.13" => SignatureScheme::RsaPkcs1Sha512,
-        _ => return None,
-    })
-}
-
-/// RSASSA-PSS-params (RFC 4055 §3.1). What is left out stands for SHA-1, which is not accepted.
-#[derive(der::Sequence)]
-struct PssParameters {
-    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
-    hash: Option<AlgorithmIdentifierOwned>,
-    #[asn1(context_specific = "1", tag_mode = "EXPLICIT", optional = "true")]
-    mask: Option<AlgorithmIdentifierOwned>,
-    #[asn1(context_specific = "2", tag_mode = "EXPLICIT", optional = "true")]
-    salt: Option<u32>,
-    #[asn1(context_specific = "3", tag_mode = "EXPLICIT", optional = "true")]
-    trailer: Option<u32>,
-}
-
-/// The signature scheme of an algorithm with its parameters.
-pub(crate) fn scheme_of_algorithm(algorithm: &AlgorithmIdentifierOwned) -> Option<SignatureScheme> {
-    if algorithm.oid != RSA_PSS {
-        return scheme_of(&algorithm.oid.to_string());
-    }
-    let parameters = algorithm.parameters.as_ref()?.decode_as::<PssParameters>().ok()?;
-    let hash = HashAlgorithm::from_oid(&parameters.hash?.oid.to_string())?;
-    let mask = parameters.mask.filter(|mask| mask.oid == MGF1)?.parameters?;
-    let mask = mask.decode_as::<AlgorithmIdentifierOwned>().ok()?;
-    let salt = usize::try_from(parameters.salt?).ok()?;
-    if mask.oid.to_string() != hash.oid()
-        || salt != hash.digest_len()
-        || parameters.trailer.is_some_and(|trailer| trailer != 1)
-    {
-        return None;
-    }
-    Some(match hash {
-        HashAlgorithm::Sha256 => SignatureScheme::RsaPssSha256,
-        HashAlgorithm::Sha384 => SignatureScheme::RsaPssSha384,
-        HashAlgorithm::Sha512 => SignatureScheme::RsaPssSha512,
-    })
-}
-
-const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
-const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const EC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const RSA_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-
-/// The signature check that the path validator calls, by `ring`. An algorithm that is not listed
-/// is not accepted (MD5, SHA-1, DSA and short RSA keys among them).
-fn verify_with_ring(
-    _: &PkiEnvironment,
-    message: &[u8],
-    signature: &BitString,
-    algorithm: &AlgorithmIdentifierOwned,
-    spki: &SubjectPublicKeyInfoOwned,
-) -> certval::Result<()> {
-    let refused =
-        || certval::Error::PathValidation(PathValidationStatus::SignatureVerificationFailure);
-    let bits = spki.subject_public_key.as_bytes().ok_or_else(refused)?.to_vec();
-    let curve = || spki.algorithm.parameters.as_ref()?.decode_as::<ObjectIdentifier>().ok();
-    let key = match spki.algorithm.oid {
-        EC_KEY if curve() == Some(P256) => PublicKey::P256(bits),
-        EC_KEY if curve() == Some(P384) => PublicKey::P384(bits),
-        ED25519 => PublicKey::Ed25519(bits),
-        RSA_KEY => PublicKey::Rsa(bits),
-        _ => return Err(refused()),
-    };
-    let scheme = scheme_of_algorithm(algorithm).ok_or_else(refused)?;
-    let signature = signature.as_bytes().ok_or_else(refused)?;
-    key.verify_der(scheme, message, signature).map_err(|_| refused())
 }
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub enum Profile {
 
 const DAY: i64 = 24 * 3600;
 
+/// id-kp-documentSigning (RFC 9336).
+const DOCUMENT_SIGNING: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 36];
+
 impl Profile {
     /// The profile's name, as on the command line.
     pub fn name(self) -> &'static str {
@@ -67,6 +70,13 @@ impl Profile {
             Self::Node => {
                 vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]
             }
+            // So that it can certify no time-stamping authority: extended key usage bounds those below.
+            Self::Intermediate => vec![
+                ExtendedKeyUsagePurpose::ServerAuth,
+                ExtendedKeyUsagePurpose::ClientAuth,
+                ExtendedKeyUsagePurpose::EmailProtection,
+                ExtendedKeyUsagePurpose::Other(DOCUMENT_SIGNING.to_vec()),
+            ],
             _ => Vec::new(),
         }
     }

@@ -10,8 +10,10 @@ use x509_parser::{
 
 use crate::{
     CertError, Profile, SignerName,
-    certificate::public_key,
+    certificate::{key_identifiers, public_key},
+    distinguished,
     issuer::{alternative_name, issue_error, key_pair},
+    oid::known,
     path::scheme_of,
 };
 
@@ -81,13 +83,19 @@ impl CertificateRequest {
         let info = &request.certification_request_info;
         let refused = |why: &str| CertError::Refused(format!("the request: {why}"));
         let key = public_key(&info.subject_pki).ok_or_else(|| {
-            refused("keys are P-256, P-384, Ed25519 or RSA; others are too weak or not known here")
+            let kind = key_identifiers(&info.subject_pki);
+            refused(&format!(
+                "keys are P-256, P-384, Ed25519 or RSA; others are too weak or not known here ({kind})"
+            ))
         })?;
         if key.rsa_bits().is_some_and(|bits| bits < 2048) {
             return Err(refused("its RSA key is too weak"));
         }
-        let scheme = scheme_of(&request.signature_algorithm.algorithm.to_id_string())
-            .ok_or_else(|| refused("its signature algorithm is not accepted"))?;
+        let scheme =
+            scheme_of(&request.signature_algorithm.algorithm.to_id_string()).ok_or_else(|| {
+                let oid = &request.signature_algorithm.algorithm;
+                refused(&format!("its signature algorithm is not accepted ({oid})"))
+            })?;
         key.verify_der(scheme, info.raw, &request.signature_value.data)
             .map_err(|_| refused("it is not signed by the key that it asks for"))?;
         let mut names = Vec::new();
@@ -106,8 +114,10 @@ impl CertificateRequest {
         if names.len() > 1 {
             return Err(refused("it asks for several names"));
         }
-        let display = info.subject.iter_common_name().next().and_then(|cn| cn.as_str().ok());
-        Ok(Self { key, display: display.map(str::to_owned), name: names.pop() })
+        let subject = distinguished::DistinguishedName::read(&info.subject);
+        let common = subject.as_ref().and_then(|name| name.of_kind(known::COMMON_NAME).next());
+        let display = common.and_then(|common| common.text()).map(|text| text.into_owned());
+        Ok(Self { key, display, name: names.pop() })
     }
 }
 

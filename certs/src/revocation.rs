@@ -3,31 +3,34 @@
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
-use certval::compare_names;
 use chancery_crypto::{Digest, PublicKey, SignatureScheme};
-use der::{Decode as _, Encode as _};
+use der::{Decode as _, Encode as _, Sequence, Tag, Tagged as _};
+use spki::AlgorithmIdentifierOwned;
 use x509_cert::{
-    ext::pkix::{
-        CrlDistributionPoints,
-        crl::dp::{DistributionPoint, IssuingDistributionPoint, ReasonFlags, Reasons},
-        name::{DistributionPointName, GeneralName},
+    ext::{
+        Extension,
+        pkix::{
+            AuthorityKeyIdentifier, CrlDistributionPoints,
+            crl::dp::{DistributionPoint, IssuingDistributionPoint, ReasonFlags, Reasons},
+            name::{DistributionPointName, GeneralName},
+        },
     },
     name::{Name, RelativeDistinguishedName},
-};
-use x509_parser::{
-    extensions::X509Extension,
-    prelude::{CertificateRevocationList, FromDer as _},
+    time::Time,
 };
 
 use crate::{
-    CertError, Certificate, PathError, PathReason, RevocationCheck, TrustStore,
-    path::scheme_of_algorithm, rfc3339,
+    CertError, Certificate, PathError, PathReason, Purpose, RevocationCheck, TrustStore, Uncovered,
+    path::{issued, scheme_of_algorithm},
+    rfc3339,
 };
 
 /// The largest CRL that is read, in bytes.
 const MAX_CRL: usize = 64 << 20;
-/// The most signature checks that one question may cost.
-const MAX_WORK: u32 = 256;
+/// The most keys that one list is held against: those of the path come first.
+const MAX_KEYS: usize = 8;
+/// The most issuers of CRLs outside the path whose own paths are validated for one question.
+const MAX_ISSUERS: u32 = 64;
 /// The deepest chain of CRL issuers whose own revocation is checked.
 const MAX_DEPTH: usize = 4;
 
@@ -37,8 +40,41 @@ const CERTIFICATE_ISSUER: &str = "2.5.29.29";
 const DELTA_INDICATOR: &str = "2.5.29.27";
 const ISSUING_POINT: &str = "2.5.29.28";
 const AUTHORITY_KEY: &str = "2.5.29.35";
+/// reasonCode certificateHold: the only one that may be taken back.
+const HOLD: u8 = 6;
 /// reasonCode removeFromCRL, which only stands in deltas.
 const REMOVE_FROM_CRL: u8 = 8;
+
+/// CertificateList (RFC 5280 §5.1). Decoded and encoded again it must be the same bytes.
+#[derive(Sequence)]
+struct List {
+    tbs: TbsList,
+    algorithm: AlgorithmIdentifierOwned,
+    signature: der::asn1::BitString,
+}
+
+#[derive(Sequence)]
+struct TbsList {
+    #[asn1(optional = "true")]
+    version: Option<u8>,
+    algorithm: AlgorithmIdentifierOwned,
+    issuer: Name,
+    this_update: Time,
+    #[asn1(optional = "true")]
+    next_update: Option<Time>,
+    #[asn1(optional = "true")]
+    revoked: Option<Vec<ListEntry>>,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
+    extensions: Option<Vec<Extension>>,
+}
+
+#[derive(Sequence)]
+struct ListEntry {
+    serial: der::asn1::Int,
+    date: Time,
+    #[asn1(optional = "true")]
+    extensions: Option<Vec<Extension>>,
+}
 
 /// One revoked certificate.
 #[derive(Debug, Clone)]
@@ -47,6 +83,13 @@ struct Entry {
     issuer: Option<Arc<Name>>,
     reason: Option<u8>,
     date: i64,
+}
+
+impl Entry {
+    /// Whether the word may be taken back: a hold, or the end of one.
+    fn is_passing(&self) -> bool {
+        matches!(self.reason, Some(HOLD | REMOVE_FROM_CRL))
+    }
 }
 
 /// A certificate revocation list and its DER. Parsing verifies nothing.
@@ -69,6 +112,8 @@ pub struct Crl {
     base: Option<Vec<u8>>,
     /// It holds something critical that is not known here.
     unknown_critical: bool,
+    /// Where it is not as RFC 5280 §5 wants it.
+    fault: Option<&'static str>,
     entries: HashMap<Vec<u8>, Vec<Entry>>,
 }
 
@@ -79,23 +124,55 @@ impl std::fmt::Debug for Crl {
 }
 
 fn malformed(what: impl std::fmt::Display) -> CertError {
-    CertError::Malformed(format!("the CRL cannot be read: {what}"))
+    CertError::Crl(what.to_string())
 }
 
-/// The scheme of a CRL's signature, with its parameters.
-fn signature_scheme(read: &x509_parser::x509::AlgorithmIdentifier<'_>) -> Option<SignatureScheme> {
-    let oid = der::asn1::ObjectIdentifier::new(&read.algorithm.to_id_string()).ok()?;
-    // Only RSASSA-PSS has parameters that count, and they are a SEQUENCE.
-    let parameters =
-        read.parameters.as_ref().map(|any| der::Any::new(der::Tag::Sequence, any.data));
-    let parameters = parameters.and_then(Result::ok);
-    scheme_of_algorithm(&spki::AlgorithmIdentifierOwned { oid, parameters })
+/// Decodes what must be DER and nothing else: what does not encode to the same bytes again is not read.
+fn exact<T: for<'a> der::Decode<'a, Error = der::Error> + der::Encode>(
+    bytes: &[u8],
+    what: &str,
+) -> Result<T, CertError> {
+    let value = T::from_der(bytes).map_err(|e| malformed(format_args!("{what}: {e}")))?;
+    match value.to_der() {
+        Ok(again) if again == bytes => Ok(value),
+        _ => Err(malformed(format_args!("{what} is not DER"))),
+    }
 }
 
 /// The value of an INTEGER without leading zeros, for comparing by length and then by bytes.
-fn integer(der: &[u8]) -> Option<Vec<u8>> {
-    let uint = der::asn1::UintRef::from_der(der).ok()?;
-    Some(uint.as_bytes().to_vec())
+fn integer(der: &[u8], what: &str) -> Result<Vec<u8>, CertError> {
+    Ok(exact::<der::asn1::Uint>(der, what)?.as_bytes().to_vec())
+}
+
+/// Each extension once, in order.
+fn once(extensions: Option<&Vec<Extension>>) -> Result<&[Extension], CertError> {
+    let Some(extensions) = extensions else { return Ok(&[]) };
+    if extensions.is_empty() {
+        return Err(malformed("an empty list of extensions stands in it"));
+    }
+    for (index, extension) in extensions.iter().enumerate() {
+        if extensions.iter().take(index).any(|other| other.extn_id == extension.extn_id) {
+            return Err(malformed(format_args!(
+                "the extension {} stands twice",
+                extension.extn_id
+            )));
+        }
+    }
+    Ok(extensions)
+}
+
+fn seconds(time: &Time) -> i64 {
+    i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Whether a time has the form that RFC 5280 §5.1.2.4 asks for: UTCTime through 2049.
+fn has_form(time: &Time) -> bool {
+    const Y2050: i64 = 2_524_608_000;
+    matches!(time, Time::UtcTime(_)) == (seconds(time) < Y2050)
+}
+
+fn same_name(left: &Name, right: &Name) -> bool {
+    crate::distinguished::compare_names(left, right)
 }
 
 fn at_least(left: &[u8], right: &[u8]) -> bool {
@@ -103,95 +180,125 @@ fn at_least(left: &[u8], right: &[u8]) -> bool {
 }
 
 impl Crl {
-    /// Parses one CRL.
+    /// Parses one CRL. What is not DER in all that it says is no list.
     ///
     /// # Errors
-    /// [`CertError::Malformed`], saying why.
+    /// [`CertError::Crl`], saying why.
     pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
         if der.len() > MAX_CRL {
             return Err(malformed("it is larger than 64 MiB"));
         }
-        let (rest, list) = CertificateRevocationList::from_der(der).map_err(malformed)?;
-        if !rest.is_empty() {
-            return Err(malformed("bytes follow it"));
-        }
-        let tbs = &list.tbs_cert_list;
-        if tbs.signature != list.signature_algorithm {
+        let list: List = exact(der, "its encoding")?;
+        let tbs = &list.tbs;
+        if tbs.algorithm != list.algorithm {
             return Err(malformed("it names two signature algorithms"));
         }
-        if list.signature_value.unused_bits != 0 {
-            return Err(malformed("its signature is not whole bytes"));
-        }
+        let signature = list.signature.as_bytes();
+        let signature = signature.ok_or_else(|| malformed("its signature is not whole bytes"))?;
+        let extensions = once(tbs.extensions.as_ref())?;
+        let issuer_der = tbs.issuer.to_der().map_err(malformed)?;
         let mut crl = Self {
             der: der.to_vec(),
-            tbs: tbs.as_ref().to_vec(),
-            signature: list.signature_value.data.to_vec(),
-            scheme: signature_scheme(&list.signature_algorithm),
-            issuer: Name::from_der(tbs.issuer.as_raw()).map_err(malformed)?,
-            shown_issuer: tbs.issuer.to_string(),
-            this_update: tbs.this_update.timestamp(),
-            next_update: tbs.next_update.map(|time| time.timestamp()),
+            tbs: tbs.to_der().map_err(malformed)?,
+            signature: signature.to_vec(),
+            scheme: scheme_of_algorithm(&list.algorithm),
+            issuer: tbs.issuer.clone(),
+            shown_issuer: show(&issuer_der),
+            this_update: seconds(&tbs.this_update),
+            next_update: tbs.next_update.as_ref().map(seconds),
             scope_der: None,
             scope: None,
             authority_key: None,
             number: None,
             base: None,
             unknown_critical: false,
+            fault: None,
             entries: HashMap::new(),
         };
-        for extension in tbs.extensions() {
+        if tbs.version != Some(1) {
+            // Version 1 has no extensions, so it cannot say which of two is the newer.
+            crl.find_fault("it is not of version 2");
+        }
+        for extension in extensions {
             crl.read_extension(extension)?;
         }
+        if crl.number.is_none() {
+            crl.find_fault("it has no number");
+        }
+        let mut times = tbs.next_update.iter().chain([&tbs.this_update]);
+        if !times.all(has_form) {
+            crl.find_fault("its times have another form than RFC 5280 asks for");
+        }
+        crl.read_entries(tbs.revoked.as_deref().unwrap_or_default())?;
+        Ok(crl)
+    }
+
+    fn find_fault(&mut self, why: &'static str) {
+        self.fault.get_or_insert(why);
+    }
+
+    fn read_entries(&mut self, list: &[ListEntry]) -> Result<(), CertError> {
         // An entry without certificateIssuer is of the same issuer as the one before it.
         let mut issuer = None;
-        for revoked in &tbs.revoked_certificates {
+        for revoked in list {
             let mut reason = None;
-            for extension in revoked.extensions() {
-                match extension.oid.to_id_string().as_str() {
+            for extension in once(revoked.extensions.as_ref())? {
+                let value = extension.extn_value.as_bytes();
+                match extension.extn_id.to_string().as_str() {
                     REASON_CODE => {
-                        reason =
-                            extension.value.last().copied().filter(|_| extension.value.len() == 3);
+                        let code: der::Any = exact(value, "a reason")?;
+                        reason = match (code.tag(), code.value()) {
+                            (Tag::Enumerated, [code]) => Some(*code),
+                            _ => return Err(malformed("a reason is no code")),
+                        };
                     }
                     CERTIFICATE_ISSUER => {
-                        let names =
-                            Vec::<GeneralName>::from_der(extension.value).map_err(malformed)?;
+                        let names: Vec<GeneralName> = exact(value, "a certificate issuer")?;
                         // Shared: thousands of entries may follow one long name.
                         issuer = directory_names(&names).next().cloned().map(Arc::new);
                         if issuer.is_none() {
                             return Err(malformed("an entry's certificate issuer is no name"));
                         }
+                        if !extension.critical {
+                            self.find_fault("a certificate issuer in it is not critical");
+                        }
                     }
                     // invalidityDate and holdInstructionCode decide nothing.
                     "2.5.29.24" | "2.5.29.23" => {}
-                    _ => crl.unknown_critical |= extension.critical,
+                    _ => self.unknown_critical |= extension.critical,
                 }
             }
-            let date = revoked.revocation_date.timestamp();
-            let entry = Entry { issuer: issuer.clone(), reason, date };
-            crl.entries.entry(revoked.raw_serial().to_vec()).or_default().push(entry);
+            let entry = Entry { issuer: issuer.clone(), reason, date: seconds(&revoked.date) };
+            self.entries.entry(revoked.serial.as_bytes().to_vec()).or_default().push(entry);
         }
-        Ok(crl)
+        Ok(())
     }
 
-    fn read_extension(&mut self, extension: &X509Extension<'_>) -> Result<(), CertError> {
-        let value = extension.value;
-        match extension.oid.to_id_string().as_str() {
+    fn read_extension(&mut self, extension: &Extension) -> Result<(), CertError> {
+        let value = extension.extn_value.as_bytes();
+        match extension.extn_id.to_string().as_str() {
             CRL_NUMBER => {
-                self.number = Some(integer(value).ok_or_else(|| malformed("its number is none"))?);
+                self.number = Some(integer(value, "its number")?);
+                if extension.critical {
+                    self.find_fault("its number is critical");
+                }
             }
             DELTA_INDICATOR => {
-                let base = integer(value).ok_or_else(|| malformed("its base number is none"))?;
-                self.base = Some(base);
+                self.base = Some(integer(value, "its base number")?);
+                if !extension.critical {
+                    self.find_fault("that it is a delta is not critical");
+                }
             }
             ISSUING_POINT => {
+                self.scope = Some(exact(value, "its scope")?);
                 self.scope_der = Some(value.to_vec());
-                let scope = IssuingDistributionPoint::from_der(value).map_err(malformed)?;
-                self.scope = Some(scope);
+                if !extension.critical {
+                    self.find_fault("its scope is not critical");
+                }
             }
             AUTHORITY_KEY => {
-                let key = x509_cert::ext::pkix::AuthorityKeyIdentifier::from_der(value);
-                let key = key.map_err(malformed)?.key_identifier;
-                self.authority_key = key.map(|key| key.as_bytes().to_vec());
+                let key: AuthorityKeyIdentifier = exact(value, "its issuer's key identifier")?;
+                self.authority_key = key.key_identifier.map(|key| key.as_bytes().to_vec());
             }
             // freshestCRL, issuerAltName, authorityInfoAccess: where to look further, not what holds.
             "2.5.29.46" | "2.5.29.18" | "1.3.6.1.5.5.7.1.1" => {}
@@ -230,9 +337,24 @@ impl Crl {
         self.entries.is_empty()
     }
 
+    /// Whether it says all that an older list says, or more: by the same issuer, of the same scope, and not older.
+    pub fn replaces(&self, old: &Self) -> bool {
+        same_name(&self.issuer, &old.issuer)
+            && self.authority_key == old.authority_key
+            && self.scope_der == old.scope_der
+            && self.base.is_none() == old.base.is_none()
+            && self.fault.is_none()
+            && (self.this_update, self.order()) >= (old.this_update, old.order())
+    }
+
     /// Its number, in an order of numbers.
     fn order(&self) -> Option<(usize, &[u8])> {
         self.number.as_deref().map(|number| (number.len(), number))
+    }
+
+    /// Why it is not one of those that count in the trust domain, if it is not.
+    pub fn fault(&self) -> Option<&'static str> {
+        self.fault
     }
 
     fn is_current(&self, at: i64) -> bool {
@@ -246,7 +368,7 @@ impl Crl {
     /// The entry for a certificate of this issuer and serial number.
     fn entry(&self, issuer: &Name, serial: &[u8]) -> Option<&Entry> {
         let of_issuer =
-            |entry: &&Entry| compare_names(entry.issuer.as_deref().unwrap_or(&self.issuer), issuer);
+            |entry: &&Entry| same_name(entry.issuer.as_deref().unwrap_or(&self.issuer), issuer);
         self.entries.get(serial)?.iter().find(of_issuer)
     }
 }
@@ -254,7 +376,7 @@ impl Crl {
 /// Reads the CRLs of a PEM text or of one DER, in order.
 ///
 /// # Errors
-/// [`CertError::Malformed`], also when there is none.
+/// [`CertError::Crl`], also when there is none.
 pub fn decode_crls(bytes: &[u8]) -> Result<Vec<Crl>, CertError> {
     if bytes.first() == Some(&0x30) {
         return Crl::from_der(bytes).map(|crl| vec![crl]);
@@ -271,6 +393,13 @@ pub fn encode_crl(der: &[u8]) -> String {
     pem::encode_config(&pem::Pem::new("X509 CRL", der), config)
 }
 
+/// A name for people.
+fn show(name: &[u8]) -> String {
+    use x509_parser::prelude::FromDer as _;
+    let read = x509_parser::x509::X509Name::from_der(name);
+    read.map_or_else(|_| "?".to_owned(), |(_, name)| name.to_string())
+}
+
 fn directory_names(names: &[GeneralName]) -> impl Iterator<Item = &Name> {
     names.iter().filter_map(|name| match name {
         GeneralName::DirectoryName(name) => Some(name),
@@ -281,7 +410,7 @@ fn directory_names(names: &[GeneralName]) -> impl Iterator<Item = &Name> {
 fn same(left: &GeneralName, right: &GeneralName) -> bool {
     match (left, right) {
         (GeneralName::DirectoryName(left), GeneralName::DirectoryName(right)) => {
-            compare_names(left, right)
+            same_name(left, right)
         }
         _ => left == right,
     }
@@ -323,6 +452,7 @@ fn all_reasons() -> ReasonFlags {
         | Reasons::AaCompromise
 }
 
+/// What the lists say of a certificate.
 enum Status {
     /// Good, and when the past is asked about: until when.
     Good {
@@ -332,7 +462,16 @@ enum Status {
     Unknown,
 }
 
-const GOOD: Status = Status::Good { until: i64::MAX };
+/// What one list says of a certificate.
+#[derive(Default)]
+struct Answer {
+    /// Revoked by the time that is asked about.
+    revoked: Option<Entry>,
+    /// Revoked, but not until then.
+    until: Option<i64>,
+    /// The list is of the right time, so that who is not named in it is good.
+    timely: bool,
+}
 
 /// Answers, from a set of CRLs, whether the certificates of a path are revoked.
 pub(crate) struct Revocation<'a> {
@@ -343,56 +482,97 @@ pub(crate) struct Revocation<'a> {
     since: HashMap<*const Crl, i64>,
     /// When it is asked about the past: what CRLs must not be too old for.
     fresh: Option<i64>,
+    /// What a certificate is that no list covers.
+    unknown: Uncovered,
+    /// Lists that do not count, and why.
+    faulty: Vec<(&'a Crl, &'static str)>,
     /// Where issuers of CRLs are looked for.
     pub pool: &'a [Certificate],
     pub at: i64,
     /// Issuers of CRLs whose own paths are being validated.
     visiting: RefCell<Vec<Digest>>,
-    /// What was found of such issuers.
-    valid: RefCell<HashMap<Digest, bool>>,
-    work: RefCell<u32>,
+    /// What was found of such issuers, under the key that certified them.
+    valid: RefCell<HashMap<(Digest, Digest), bool>>,
+    /// By which keys each list verifies. Lists do not share what they may cost: one who adds bad ones must not
+    /// be able to push a good one aside.
+    verified: RefCell<HashMap<*const Crl, Vec<(PublicKey, bool)>>>,
+    issuers_left: RefCell<u32>,
+    /// Who in the path that was looked at last is not covered.
+    uncovered: RefCell<Option<String>>,
 }
 
 impl<'a> Revocation<'a> {
+    /// `None`: nothing is known of revocation, and nothing is asked.
     pub fn new(
         store: &'a TrustStore,
         check: &RevocationCheck<'a>,
         pool: &'a [Certificate],
         at: i64,
-    ) -> Self {
-        let (known, fresh) = match *check {
-            RevocationCheck::None => (&[][..], None),
-            RevocationCheck::Current(known) => (known, None),
-            RevocationCheck::Past { crls, fresh } => (crls, Some(fresh)),
+    ) -> Option<Self> {
+        let (known, fresh, unknown) = match *check {
+            RevocationCheck::None => return None,
+            RevocationCheck::Listed(known) => (known, None, Uncovered::Passes),
+            RevocationCheck::Current(known) => (known, None, Uncovered::Open),
+            RevocationCheck::Past { crls, fresh, uncovered } => (crls, Some(fresh), uncovered),
         };
         let since =
             known.iter().map(|known| (std::ptr::from_ref(known.crl), known.since)).collect();
         let mut crls: Vec<&Crl> = known.iter().map(|known| known.crl).collect();
+        let faulty = crls.iter().filter(|crl| !store.takes(crl));
+        let faulty = faulty.filter_map(|crl| Some((*crl, crl.fault?))).collect();
+        crls.retain(|crl| !crl.unknown_critical && store.takes(crl));
         crls.sort_by_key(|crl| std::cmp::Reverse((crl.this_update, crl.order())));
-        let (visiting, work) = (RefCell::default(), RefCell::new(MAX_WORK));
-        Self { store, crls, since, fresh, pool, at, visiting, valid: RefCell::default(), work }
+        Some(Self {
+            store,
+            crls,
+            since,
+            fresh,
+            unknown,
+            faulty,
+            pool,
+            at,
+            visiting: RefCell::default(),
+            valid: RefCell::default(),
+            verified: RefCell::default(),
+            issuers_left: RefCell::new(MAX_ISSUERS),
+            uncovered: RefCell::default(),
+        })
+    }
+
+    /// Who in the path that was accepted is not covered by any list, when that passes.
+    pub fn uncovered(&self) -> Option<String> {
+        self.uncovered.borrow().clone()
     }
 
     /// Checks every certificate of a path below its anchor: leaf first.
     ///
     /// # Errors
-    /// [`PathReason::Revoked`] or [`PathReason::RevocationUnknown`].
+    /// [`PathReason::Revoked`], or [`PathReason::RevocationUnknown`] where what is not known does not pass.
     pub fn check_path(
         &self,
         chain: &[&Certificate],
         anchor: &Certificate,
     ) -> Result<(), PathError> {
-        // From when on the issuer's word counts for nothing, when the past is asked about.
-        let mut revoked = i64::MAX;
-        for (index, certificate) in chain.iter().enumerate().rev() {
-            if *certificate == anchor {
+        if self.visiting.borrow().is_empty() {
+            self.uncovered.replace(None);
+        }
+        let below = chain.iter().copied().take_while(|certificate| *certificate != anchor);
+        let path: Vec<_> = below.chain([anchor]).collect();
+        // From when on the word of each counts for nothing, when the past is asked about: of an anchor never.
+        let mut ends = vec![i64::MAX; path.len()];
+        for index in (0..path.len().saturating_sub(1)).rev() {
+            let (Some(certificate), Some(above)) = (path.get(index), path.get(index + 1..)) else {
                 continue;
-            }
-            let issuer = chain.get(index + 1).copied().unwrap_or(anchor);
+            };
+            let upper = ends.get(index + 1..).unwrap_or_default();
             let (who, at) = (certificate.subject(), rfc3339(self.at));
-            match self.status(certificate, issuer, anchor, revoked) {
-                Some(Status::Good { until }) => revoked = until,
-                Some(Status::Revoked(entry)) => {
+            match self.status(certificate, above, upper) {
+                Status::Good { until } => {
+                    if let Some(end) = ends.get_mut(index) {
+                        *end = until;
+                    }
+                }
+                Status::Revoked(entry) => {
                     let why = entry.reason.map_or("no reason given", reason_name);
                     let when = rfc3339(entry.date);
                     return Err(PathError {
@@ -401,14 +581,18 @@ impl<'a> Revocation<'a> {
                         zh: format!("“{who}”的证书已于 {when} 被吊销（{why}）"),
                     });
                 }
-                Some(Status::Unknown) | None => {
+                Status::Unknown if self.unknown == Uncovered::Passes => {
+                    self.uncovered.borrow_mut().get_or_insert_with(|| who.to_owned());
+                }
+                Status::Unknown => {
+                    let note = self.fault_of_lists(certificate);
                     return Err(PathError {
                         reason: PathReason::RevocationUnknown,
                         sentence: format!(
                             "no CRL at hand that is current at {at} says whether the certificate of \
-                             {who:?} is revoked"
+                             {who:?} is revoked{note}"
                         ),
-                        zh: format!("没有在 {at} 有效的吊销列表说明“{who}”的证书是否被吊销"),
+                        zh: format!("没有在 {at} 有效的吊销列表说明“{who}”的证书是否被吊销{note}"),
                     });
                 }
             }
@@ -416,47 +600,50 @@ impl<'a> Revocation<'a> {
         Ok(())
     }
 
-    /// RFC 5280 §6.3.3 for one certificate.
-    fn status(
-        &self,
-        certificate: &Certificate,
-        issuer: &Certificate,
-        anchor: &Certificate,
-        issuer_revoked: i64,
-    ) -> Option<Status> {
-        let issuer_name = Name::from_der(&certificate.0.issuer_der).ok()?;
-        let serial = hex::decode(certificate.serial()).ok()?;
+    /// Why a list by the issuer's name does not count, if there is one.
+    fn fault_of_lists(&self, certificate: &Certificate) -> String {
+        let Ok(name) = Name::from_der(&certificate.0.issuer_der) else { return String::new() };
+        let of_it = self.faulty.iter().find(|(crl, _)| same_name(&crl.issuer, &name));
+        of_it.map_or_else(String::new, |(crl, why)| {
+            format!(" (a CRL of {:?} does not count: {why})", crl.shown_issuer)
+        })
+    }
+
+    /// RFC 5280 §6.3.3 for one certificate, with the CAs above it in its path and their ends. Who is named
+    /// stays revoked, other than on hold, when the list runs out (§3.3: an entry stays until after the
+    /// certificate's own end).
+    fn status(&self, certificate: &Certificate, above: &[&Certificate], ends: &[i64]) -> Status {
+        let Some(question) = Question::new(certificate, above, ends) else {
+            return Status::Unknown;
+        };
         let points = match &certificate.0.distribution_points {
-            Some(der) => CrlDistributionPoints::from_der(der).ok()?.0,
+            Some(der) => match CrlDistributionPoints::from_der(der) {
+                Ok(points) => points.0,
+                Err(_) => return Status::Unknown,
+            },
             None => Vec::new(),
         };
         let (mut covered, mut until) = (ReasonFlags::default(), i64::MAX);
-        let question =
-            Question { certificate, issuer, anchor, issuer_name, serial, issuer_revoked };
         // What its distribution points name, and then whatever its issuer has issued.
         for point in points.iter().map(Some).chain([None]) {
             for crl in self.crls.iter().copied().filter(|crl| crl.base.is_none()) {
-                let Some(reasons) = question.covers(crl, point) else { continue };
-                if (reasons - covered).is_empty() {
-                    continue;
+                let Some(scope) = question.covers(crl, point) else { continue };
+                // What a newer list says of it outweighs this one, but for what is for good.
+                let news = !(scope.reasons - covered).is_empty();
+                let answer = self.look_up(crl, &question, scope.indirect, news);
+                if let Some(entry) = answer.revoked {
+                    return Status::Revoked(entry);
                 }
-                match self.look_up(crl, &question) {
-                    Some(Status::Revoked(entry)) => return Some(Status::Revoked(entry)),
-                    Some(Status::Good { until: later }) => {
-                        covered |= reasons;
-                        until = until.min(later);
-                    }
-                    Some(Status::Unknown) | None => {}
-                }
-                if covered.contains(all_reasons()) {
-                    return Some(Status::Good { until });
+                until = until.min(answer.until.unwrap_or(i64::MAX));
+                if answer.timely {
+                    covered |= scope.reasons;
                 }
             }
         }
-        Some(Status::Unknown)
+        if covered.contains(all_reasons()) { Status::Good { until } } else { Status::Unknown }
     }
 
-    /// Whether a CRL is of the right time to say something: current, or, when the past is asked about,
+    /// Whether a CRL is of the right time to say who is good: current, or, when the past is asked about,
     /// not too old for that.
     fn timely(&self, crl: &Crl) -> bool {
         match self.fresh {
@@ -467,84 +654,112 @@ impl<'a> Revocation<'a> {
         }
     }
 
-    /// Looks a certificate up in a complete CRL that covers it, and in its newest delta.
-    fn look_up(&self, crl: &Crl, question: &Question<'_>) -> Option<Status> {
-        if crl.unknown_critical || (self.fresh.is_none() && crl.this_update > self.at) {
-            return None;
-        }
-        let is_delta = |delta: &&&Crl| self.timely(delta) && is_delta_of(delta, crl);
-        let mut deltas = self.crls.iter().filter(is_delta).peekable();
-        if !self.timely(crl) && deltas.peek().is_none() {
-            return None;
-        }
-        let key = self.signer(crl, question)?;
-        // Only those of the same signer count; a forged one must not push a true one aside.
-        let delta = deltas.filter(|delta| self.verifies(delta, &key));
-        let delta = delta.max_by_key(|delta| delta.order()).copied();
-        if !self.timely(crl) && delta.is_none() {
-            return None;
-        }
+    /// Looks a certificate up in a complete CRL that covers it, and in its deltas. `news`: whether anything but
+    /// what is for good is of interest.
+    fn look_up(&self, crl: &Crl, question: &Question<'_>, indirect: bool, news: bool) -> Answer {
         let find = |crl: &Crl| crl.entry(&question.issuer_name, &question.serial).cloned();
-        if let Some(entry) = delta.and_then(find) {
-            let removed = entry.reason == Some(REMOVE_FROM_CRL);
-            return Some(if removed { GOOD } else { self.judge(entry) });
+        let deltas = || self.crls.iter().copied().filter(|delta| is_delta_of(delta, crl));
+        if !news && find(crl).is_none() && !deltas().any(|delta| find(delta).is_some()) {
+            return Answer::default();
         }
-        match find(crl) {
-            Some(entry) => Some(self.judge(entry)),
-            // A CA may drop a certificate from its lists once it has expired (RFC 5280 §3.3).
-            None if self.fresh.is_some() && crl.this_update > question.certificate.not_after() => {
-                None
-            }
-            None => Some(GOOD),
+        let Some(key) = self.signer(crl, question, indirect) else { return Answer::default() };
+        // Only those of the same signer count; a forged one must not push a true one aside.
+        let deltas: Vec<_> = deltas().filter(|delta| self.verifies(delta, &key)).collect();
+        let mut answer = Answer::default();
+        for list in deltas.iter().copied().chain([crl]) {
+            let Some(entry) = find(list).filter(|entry| !entry.is_passing()) else { continue };
+            self.judge(entry, list, &mut answer);
         }
+        let timely_delta = deltas.iter().filter(|delta| self.timely(delta));
+        let delta = timely_delta.max_by_key(|delta| delta.order()).copied();
+        let early = self.fresh.is_none() && crl.this_update > self.at;
+        if !news || answer.revoked.is_some() || early || !(self.timely(crl) || delta.is_some()) {
+            return answer;
+        }
+        // A hold stands in the newest word, and ends with it.
+        let held = delta.and_then(find).or_else(|| find(crl)).filter(Entry::is_passing);
+        if let Some(entry) = held.filter(|entry| entry.reason == Some(HOLD)) {
+            self.judge(entry, crl, &mut answer);
+        }
+        // A CA may drop a certificate from its lists once it has expired (RFC 5280 §3.3).
+        let dropped = self.fresh.is_some() && crl.this_update > question.certificate.not_after();
+        answer.timely = !dropped || answer.until.is_some();
+        answer
     }
 
     /// What an entry says: revoked or, when the past is asked about, not until then.
-    fn judge(&self, entry: Entry) -> Status {
-        if self.fresh.is_some() && entry.date > self.at {
-            Status::Good { until: entry.date }
+    fn judge(&self, entry: Entry, list: &Crl, answer: &mut Answer) {
+        let past = self.fresh.is_some() || list.this_update > self.at;
+        if past && entry.date > self.at {
+            answer.until = Some(answer.until.unwrap_or(i64::MAX).min(entry.date));
         } else {
-            Status::Revoked(entry)
+            answer.revoked.get_or_insert(entry);
         }
     }
 
     /// Whether the word of a CRL's issuer counted when the CRL is known to have existed.
-    fn was_good(&self, crl: &Crl, signer: &Certificate, question: &Question<'_>) -> bool {
-        if self.fresh.is_none() || signer == question.anchor {
+    fn was_good(&self, crl: &Crl, signer: &Certificate, end: i64) -> bool {
+        if self.fresh.is_none() {
             return true;
         }
         let since = self.since.get(&std::ptr::from_ref(crl)).copied().unwrap_or(i64::MAX);
-        let revoked = if signer == question.issuer { question.issuer_revoked } else { i64::MAX };
-        since <= signer.not_after() && since < revoked
+        since <= signer.not_after() && since < end
     }
 
-    /// The key that signed a CRL, once it is known to be its issuer's under the same anchor.
-    fn signer(&self, crl: &Crl, question: &Question<'_>) -> Option<PublicKey> {
+    /// The key that signed a CRL, once it is known to be entitled to speak of the certificate: its issuer's own or, of a
+    /// signer of lists by the issuer's name, one that the issuer itself, or the CA that certified it, certified
+    /// for that. Names are not enough, since nothing
+    /// stops a CA from certifying another CA's. An indirect list, which the certificate itself asks for
+    /// (§6.3.3), may also be by a CA further up in the path, or one that such a CA certified.
+    fn signer(&self, crl: &Crl, question: &Question<'_>, indirect: bool) -> Option<PublicKey> {
         let named = |c: &Certificate| {
-            Name::from_der(&c.0.subject_der).is_ok_and(|name| compare_names(&name, &crl.issuer))
+            Name::from_der(&c.0.subject_der).is_ok_and(|name| same_name(&name, &crl.issuer))
         };
         let may_sign = |c: &Certificate| !c.0.has_key_usage || c.key_usages().contains(&"cRLSign");
         let signed = |c: &Certificate| c.public_key().is_some_and(|key| self.verifies(crl, key));
-        let in_time = |c: &Certificate| self.was_good(crl, c, question);
-        let fits = |c: &&Certificate| named(c) && may_sign(c) && in_time(c) && signed(c);
-        // The path's own issuer and the anchor: their paths are validated already.
-        if let Some(own) = [question.issuer, question.anchor].into_iter().find(fits) {
-            return own.public_key().cloned();
+        let entitled = question.entitled(indirect);
+        let last = question.above.len().saturating_sub(1);
+        // The path's own CAs: their paths are validated already.
+        for (index, (ca, end)) in question.above.iter().zip(question.ends).enumerate() {
+            // An anchor is believed without regard to its end, as in the path.
+            let in_time = index == last || self.was_good(crl, ca, *end);
+            if index < entitled && named(ca) && may_sign(ca) && in_time && signed(ca) {
+                return ca.public_key().cloned();
+            }
         }
-        let other = self.pool.iter().filter(fits).find(|c| self.is_valid_issuer(c, question))?;
+        // Who has certified the issuer may have certified the same CA with a key for lists, by the same name.
+        let by_whom = question.above.iter().take(entitled + 1);
+        let fits = |c: &&Certificate| {
+            named(c) && may_sign(c) && self.was_good(crl, c, i64::MAX) && signed(c)
+        };
+        let other = self.pool.iter().filter(fits).find(|c| {
+            by_whom.clone().any(|ca| issued(ca, c) && self.is_valid_issuer(c, ca, question))
+        })?;
         other.public_key().cloned()
     }
 
-    /// Checks a CRL's signature, as long as there is work left to spend.
+    /// Checks a CRL's signature, once for each key, and not with more keys than a few.
     fn verifies(&self, crl: &Crl, key: &PublicKey) -> bool {
-        let left = self.work.replace_with(|left| left.saturating_sub(1));
-        left > 0 && crl.verifies(key)
+        let mut verified = self.verified.borrow_mut();
+        let tried = verified.entry(std::ptr::from_ref(crl)).or_default();
+        if let Some((_, known)) = tried.iter().find(|(tried, _)| tried == key) {
+            return *known;
+        }
+        let verifies = tried.len() < MAX_KEYS && crl.verifies(key);
+        tried.push((key.clone(), verifies));
+        verifies
     }
 
-    /// Validates the path of an issuer of CRLs, with revocation, to the same anchor.
-    fn is_valid_issuer(&self, certificate: &Certificate, question: &Question<'_>) -> bool {
-        let own = certificate.fingerprint();
-        if let Some(valid) = self.valid.borrow().get(&own) {
+    /// Validates the path of an issuer of CRLs, with revocation: to the same anchor, and by the very key of the CA
+    /// that is to have certified it.
+    fn is_valid_issuer(
+        &self,
+        certificate: &Certificate,
+        by: &Certificate,
+        question: &Question<'_>,
+    ) -> bool {
+        let (own, above) = (certificate.fingerprint(), by.fingerprint());
+        if let Some(valid) = self.valid.borrow().get(&(own, above)) {
             return *valid;
         }
         {
@@ -558,21 +773,31 @@ impl<'a> Revocation<'a> {
                 return false;
             }
         }
+        let left = self.issuers_left.replace_with(|left| left.saturating_sub(1));
+        if left == 0 {
+            return false;
+        }
         self.visiting.borrow_mut().push(own);
-        let valid = self.store.search(certificate, self.pool, self.at, &|chain, anchor| {
-            if *anchor != *question.anchor {
-                return Err(PathError {
-                    reason: PathReason::RevocationUnknown,
-                    sentence: "the CRL is of another trust anchor".into(),
-                    zh: "吊销列表属于另一信任锚".into(),
-                });
-            }
-            self.check_path(chain, anchor)
-        });
+        let valid =
+            self.store.search(certificate, self.pool, self.at, Purpose::Any, &|chain, anchor| {
+                let issuer = chain.get(1).copied().unwrap_or(anchor);
+                let same = issuer.0.subject_der == by.0.subject_der
+                    && issuer.public_key().is_some()
+                    && issuer.public_key() == by.public_key();
+                if *anchor != *question.anchor() || !same {
+                    return Err(PathError {
+                        reason: PathReason::RevocationUnknown,
+                        sentence: "the CRL is by somebody else than the certificate's issuer"
+                            .into(),
+                        zh: "吊销列表并非由该证书的签发机构签发".into(),
+                    });
+                }
+                self.check_path(chain, anchor)
+            });
         self.visiting.borrow_mut().pop();
         // Inside another's validation a no may only mean that it went too deep.
         if valid.is_ok() || self.visiting.borrow().is_empty() {
-            self.valid.borrow_mut().insert(own, valid.is_ok());
+            self.valid.borrow_mut().insert((own, above), valid.is_ok());
         }
         valid.is_ok()
     }
@@ -581,26 +806,58 @@ impl<'a> Revocation<'a> {
 /// The certificate that is asked about.
 struct Question<'a> {
     certificate: &'a Certificate,
-    issuer: &'a Certificate,
-    anchor: &'a Certificate,
+    /// The CAs above it in its path, the issuer first, the anchor last.
+    above: &'a [&'a Certificate],
+    /// From when on the word of each counts for nothing.
+    ends: &'a [i64],
     issuer_name: Name,
     serial: Vec<u8>,
-    /// When its issuer's own certificate was revoked.
-    issuer_revoked: i64,
 }
 
-impl Question<'_> {
-    /// For which reasons a CRL says whether the certificate is revoked, when looked at through one
-    /// of its distribution points, or through none: RFC 5280 §6.3.3 (b), (d).
-    fn covers(&self, crl: &Crl, point: Option<&DistributionPoint>) -> Option<ReasonFlags> {
+/// What a list speaks of.
+struct Scope {
+    reasons: ReasonFlags,
+    /// The certificate's own cRLIssuer asks for it.
+    indirect: bool,
+}
+
+impl<'a> Question<'a> {
+    fn new(
+        certificate: &'a Certificate,
+        above: &'a [&'a Certificate],
+        ends: &'a [i64],
+    ) -> Option<Self> {
+        let issuer_name = Name::from_der(&certificate.0.issuer_der).ok()?;
+        let serial = hex::decode(certificate.serial()).ok()?;
+        (!above.is_empty()).then_some(Self { certificate, above, ends, issuer_name, serial })
+    }
+
+    fn anchor(&self) -> &'a Certificate {
+        self.above.last().copied().unwrap_or(self.certificate)
+    }
+
+    /// How many of the CAs above may sign, or have signed, a list about the certificate: its issuer, and those above
+    /// that are the same CA with another key (self-issued certificates lead from one to the next); all of
+    /// them when the list is indirect.
+    fn entitled(&self, indirect: bool) -> usize {
+        if indirect {
+            return self.above.len();
+        }
+        let same = self.above.iter().take_while(|ca| ca.is_self_issued()).count();
+        (same + 1).min(self.above.len())
+    }
+
+    /// Of what a CRL says whether the certificate is revoked, when looked at through one of its distribution
+    /// points, or through none: RFC 5280 §6.3.3 (b), (d).
+    fn covers(&self, crl: &Crl, point: Option<&DistributionPoint>) -> Option<Scope> {
         let scope = crl.scope.as_ref();
         let crl_issuers = point.and_then(|point| point.crl_issuer.as_ref());
         let issued_here = match crl_issuers {
             Some(names) => {
                 scope.is_some_and(|scope| scope.indirect_crl)
-                    && directory_names(names).any(|name| compare_names(name, &crl.issuer))
+                    && directory_names(names).any(|name| same_name(name, &crl.issuer))
             }
-            None => compare_names(&crl.issuer, &self.issuer_name),
+            None => same_name(&crl.issuer, &self.issuer_name),
         };
         if !issued_here {
             return None;
@@ -631,7 +888,7 @@ impl Question<'_> {
                 reasons &= some;
             }
         }
-        Some(reasons & all_reasons())
+        Some(Scope { reasons: reasons & all_reasons(), indirect: crl_issuers.is_some() })
     }
 }
 
@@ -639,8 +896,7 @@ impl Question<'_> {
 fn is_delta_of(delta: &Crl, complete: &Crl) -> bool {
     let Some(base) = &delta.base else { return false };
     let (Some(number), Some(newer)) = (&complete.number, &delta.number) else { return false };
-    !delta.unknown_critical
-        && compare_names(&delta.issuer, &complete.issuer)
+    same_name(&delta.issuer, &complete.issuer)
         && delta.scope_der == complete.scope_der
         && delta.authority_key == complete.authority_key
         && at_least(number, base)
@@ -660,5 +916,270 @@ fn reason_name(code: u8) -> &'static str {
         9 => "privilegeWithdrawn",
         10 => "aACompromise",
         _ => "unspecified",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_crypto::{Algorithm, SigningKey};
+
+    use super::*;
+    use crate::{
+        AgencyName, Issuer, Profile, Purpose, RevocationReason, Revoked, Scrutiny, Subject,
+    };
+
+    const NOW: i64 = 1_790_000_000;
+    const DAY: i64 = 86_400;
+
+    fn name(name: &str) -> AgencyName {
+        name.parse().expect("a name")
+    }
+
+    fn root() -> Issuer {
+        Issuer::new_root("Root", &[name("gov.cn")], Algorithm::EdDsa, NOW).expect("a root")
+    }
+
+    fn below(issuer: &Issuer, display: &str, domain: &str, path_len: u8) -> Issuer {
+        let key = SigningKey::generate(Algorithm::Es256).expect("random bytes");
+        let subject = Subject::authority(display, &[name(domain)], Some(path_len));
+        let made = issuer.issue(&subject, &key.public_key(), NOW).expect("issues");
+        let chain = std::iter::once(made).chain(issuer.chain().cloned()).collect();
+        Issuer::new(key, chain).expect("a CA")
+    }
+
+    fn seal(issuer: &Issuer, of: &str) -> Vec<Certificate> {
+        let key = SigningKey::generate(Algorithm::Es256).expect("random bytes").public_key();
+        let subject = Subject::agency(Profile::Seal, name(of), "A");
+        let made = issuer.issue(&subject, &key, NOW).expect("issues");
+        std::iter::once(made).chain(issuer.chain().cloned()).collect()
+    }
+
+    fn list(by: &Issuer, revoked: &[(&Certificate, RevocationReason)], at: i64) -> Crl {
+        let entry = |(certificate, reason): &(&Certificate, RevocationReason)| Revoked {
+            serial: certificate.serial().to_owned(),
+            time: at,
+            reason: *reason,
+        };
+        let revoked: Vec<_> = revoked.iter().map(entry).collect();
+        let number = u64::try_from(at - NOW).expect("later") + 1;
+        let der = by.crl(&revoked, number, at, at + 7 * DAY).expect("signs");
+        Crl::from_der(&der).expect("a list")
+    }
+
+    /// How a chain is judged by lists, and whether who is not covered passes.
+    fn judge(
+        root: &Issuer,
+        chain: &[Certificate],
+        lists: &[&Crl],
+        at: i64,
+        uncovered: Uncovered,
+    ) -> Result<Option<String>, PathReason> {
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        let crls: Vec<_> = lists.iter().copied().cloned().collect();
+        let by = Scrutiny { uncovered, ..Scrutiny::by(&trust, &crls, at) };
+        let (leaf, above) = chain.split_first().expect("a chain");
+        by.check(leaf, above, Purpose::Sign).map(|p| p.uncovered).map_err(|e| e.reason)
+    }
+
+    #[test]
+    fn a_list_speaks_only_for_certificates_of_the_very_key_that_signed_it() {
+        let root = root();
+        let js = below(&root, "Jiangsu", "js.gov.cn", 0);
+        let zj = below(&root, "Zhejiang", "zj.gov.cn", 1);
+        // Nothing stops one CA from giving another the name of a third.
+        let twin = below(&zj, "Jiangsu", "zj.gov.cn", 0);
+        let of_js = seal(&js, "a.js.gov.cn");
+        let mut chain = of_js.clone();
+        chain.extend(twin.chain().cloned());
+        let compromised = [(&of_js[0], RevocationReason::KeyCompromise)];
+        let (ours, own) = (list(&root, &[], NOW), list(&js, &compromised, NOW));
+        let (frees, condemns) = (list(&twin, &[], NOW + 60), list(&twin, &compromised, NOW + 60));
+        let judged = |lists: &[&Crl], uncovered| judge(&root, &chain, lists, NOW + 90, uncovered);
+        for uncovered in [Uncovered::Open, Uncovered::Passes] {
+            let revoked = judged(&[&ours, &own, &frees], uncovered);
+            assert_eq!(revoked, Err(PathReason::Revoked), "a newer list of the namesake");
+        }
+        let good = list(&js, &[], NOW);
+        assert_eq!(judged(&[&ours, &good, &condemns], Uncovered::Open), Ok(None));
+        assert_eq!(judged(&[&ours, &frees], Uncovered::Open), Err(PathReason::RevocationUnknown));
+        let nobody = judged(&[&ours, &condemns], Uncovered::Passes);
+        assert_eq!(nobody, Ok(Some("A".into())), "not covered, and that is said");
+        // Nor does the CA above speak for those below, nor one beside.
+        let above = list(&root, &compromised, NOW);
+        assert_eq!(judged(&[&above], Uncovered::Passes), Ok(Some("A".into())));
+        let beside = list(&zj, &compromised, NOW);
+        assert_eq!(judged(&[&beside], Uncovered::Passes), Ok(Some("Jiangsu".into())));
+    }
+
+    #[test]
+    fn who_was_revoked_stays_so_when_lists_run_out_and_a_hold_ends_with_its_list() {
+        let root = root();
+        let chain = seal(&root, "a.gov.cn");
+        let later = NOW + 30 * DAY;
+        for uncovered in [Uncovered::Open, Uncovered::Passes] {
+            let judged = |lists: &[&Crl], at| judge(&root, &chain, lists, at, uncovered);
+            let gone = list(&root, &[(&chain[0], RevocationReason::KeyCompromise)], NOW);
+            assert_eq!(judged(&[&gone], NOW + DAY), Err(PathReason::Revoked));
+            assert_eq!(judged(&[&gone], later), Err(PathReason::Revoked));
+            // Nor does a newer list that forgets it make it good again.
+            let newer = list(&root, &[], later - DAY);
+            assert_eq!(judged(&[&gone, &newer], later), Err(PathReason::Revoked));
+        }
+        // A hold is taken back by a newer list, and ends with the list that says it.
+        let gone = list(&root, &[(&chain[0], RevocationReason::Superseded)], NOW);
+        let held = signed_anew(&root, &gone, &|l| {
+            let entries = l.tbs.revoked.as_mut().expect("one");
+            let reason = der::asn1::OctetString::new([0x0a, 1, HOLD]).expect("short");
+            entries[0].extensions.as_mut().expect("one")[0].extn_value = reason;
+        });
+        let judged = |lists: &[&Crl], at| judge(&root, &chain, lists, at, Uncovered::Open);
+        assert_eq!(judged(&[&held], NOW + DAY), Err(PathReason::Revoked));
+        assert_eq!(judged(&[&held], later), Err(PathReason::RevocationUnknown));
+        let newer = list(&root, &[], NOW + 2 * DAY);
+        assert_eq!(judged(&[&held, &newer], NOW + 3 * DAY), Ok(None));
+        let gone = list(&root, &[], NOW);
+        let open = judge(&root, &chain, &[&gone], later, Uncovered::Open);
+        assert_eq!(open, Err(PathReason::RevocationUnknown));
+        let passes = judge(&root, &chain, &[&gone], later, Uncovered::Passes);
+        assert_eq!(passes, Ok(Some("A".into())));
+    }
+
+    #[test]
+    fn what_was_revoked_later_does_not_count_before_and_what_was_revoked_before_does() {
+        let root = root();
+        let chain = seal(&root, "a.gov.cn");
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        let crls = [list(&root, &[(&chain[0], RevocationReason::Superseded)], NOW + 5 * DAY)];
+        let by = Scrutiny::by(&trust, &crls, NOW + 6 * DAY);
+        let judged = |then: i64| {
+            let path = by.as_of(then).check(&chain[0], &chain[1..], Purpose::Sign);
+            path.map(drop).map_err(|e| e.reason)
+        };
+        assert_eq!(judged(NOW + 6 * DAY), Err(PathReason::Revoked));
+        assert_eq!(judged(NOW + 5 * DAY + 1), Err(PathReason::Revoked));
+        assert_eq!(judged(NOW + 4 * DAY), Ok(()));
+        // As of a time that the lists at hand are too young for, who asks about that time is told the same.
+        let early = Scrutiny::by(&trust, &crls, NOW + 4 * DAY);
+        assert!(early.check(&chain[0], &chain[1..], Purpose::Sign).is_ok());
+    }
+
+    /// A list with these changes to what it holds, signed or not.
+    fn changed(of: &Crl, change: &dyn Fn(&mut List)) -> Result<Crl, CertError> {
+        let mut list = List::from_der(of.der()).expect("a list");
+        change(&mut list);
+        Crl::from_der(&list.to_der().expect("encodes"))
+    }
+
+    /// The same list with changes to what it holds, signed by its CA.
+    fn signed_anew(by: &Issuer, of: &Crl, change: &dyn Fn(&mut List)) -> Crl {
+        let mut list = List::from_der(of.der()).expect("a list");
+        change(&mut list);
+        let signature = by.key().sign_der(&list.tbs.to_der().expect("encodes")).expect("signs");
+        list.signature = der::asn1::BitString::from_bytes(&signature).expect("short");
+        Crl::from_der(&list.to_der().expect("encodes")).expect("a list")
+    }
+
+    #[test]
+    fn a_list_that_is_not_der_is_no_list() {
+        let root = root();
+        let chain = seal(&root, "a.gov.cn");
+        let good = list(&root, &[(&chain[0], RevocationReason::KeyCompromise)], NOW);
+        let der = good.der().to_vec();
+        let body = usize::from(der[1] & 0x7f) + 2;
+        let wrap = |head: &[u8], tail: &[u8]| [head, &der[body..], tail].concat();
+        let length = u32::try_from(der.len() - body).expect("short").to_be_bytes();
+        let bad = [
+            ("bytes behind", [&der[..], b"x"].concat()),
+            ("a long length", wrap(&[&[0x30, 0x84], &length[..]].concat(), b"")),
+            ("an indefinite length", wrap(&[0x30, 0x80], &[0, 0])),
+            ("cut off", der[..der.len() - 1].to_vec()),
+            ("another tag", wrap(&[&[0x31], &der[1..body]].concat(), b"")),
+        ];
+        for (what, bytes) in bad {
+            assert!(matches!(Crl::from_der(&bytes), Err(CertError::Crl(_))), "{what}");
+        }
+        let extensions = |list: &mut List, change: &dyn Fn(&mut Vec<Extension>)| {
+            change(list.tbs.extensions.as_mut().expect("some"));
+        };
+        let value = |bytes: &[u8]| der::asn1::OctetString::new(bytes).expect("short");
+        let number = |of: &mut Vec<Extension>, bytes: &[u8]| {
+            let at = of.iter().position(|e| e.extn_id.to_string() == CRL_NUMBER).expect("one");
+            of[at].extn_value = value(bytes);
+        };
+        let twice = changed(&good, &|l| extensions(l, &|e| e.push(e[0].clone())));
+        assert!(matches!(twice, Err(CertError::Crl(_))), "an extension twice: {twice:?}");
+        for (what, bytes) in [
+            ("a number of another type", &[0x04, 1, 5][..]),
+            ("a number with a leading zero", &[0x02, 2, 0, 5]),
+            ("a negative number", &[0x02, 1, 0x85]),
+            ("a number with a long length", &[0x02, 0x81, 1, 5]),
+            ("bytes behind the number", &[0x02, 1, 5, 0]),
+            ("no number", &[]),
+        ] {
+            let list = changed(&good, &|l| extensions(l, &|e| number(e, bytes)));
+            assert!(matches!(list, Err(CertError::Crl(_))), "{what}");
+        }
+        for (what, bytes) in [
+            ("a reason that is an integer", &[0x02, 1, 1][..]),
+            ("a reason that is long", &[0x0a, 2, 0, 1]),
+            ("bytes behind a reason", &[0x0a, 1, 1, 0]),
+        ] {
+            let list = changed(&good, &|l| {
+                let entries = l.tbs.revoked.as_mut().expect("one");
+                entries[0].extensions.as_mut().expect("one")[0].extn_value = value(bytes);
+            });
+            assert!(matches!(list, Err(CertError::Crl(_))), "{what}");
+        }
+        let empty = changed(&good, &|l| l.tbs.extensions = Some(Vec::new()));
+        assert!(matches!(empty, Err(CertError::Crl(_))));
+    }
+
+    #[test]
+    fn a_list_that_is_not_as_the_profile_wants_it_does_not_count() {
+        let root = root();
+        let good = list(&root, &[], NOW);
+        assert_eq!(good.fault(), None);
+        let with = |change: &dyn Fn(&mut Vec<Extension>)| {
+            let list = changed(&good, &|l| change(l.tbs.extensions.as_mut().expect("some")));
+            list.expect("it is DER").fault()
+        };
+        let is_number = |e: &Extension| e.extn_id.to_string() == CRL_NUMBER;
+        assert_eq!(with(&|all| all.retain(|e| !is_number(e))), Some("it has no number"));
+        let critical = with(&|all| {
+            all.iter_mut().filter(|e| is_number(e)).for_each(|e| e.critical = true);
+        });
+        assert_eq!(critical, Some("its number is critical"));
+        let first = changed(&good, &|l| {
+            l.tbs.version = None;
+            l.tbs.extensions = None;
+        });
+        assert_eq!(first.expect("it is DER").fault(), Some("it is not of version 2"));
+        // It neither frees nor condemns, and whoever brought it is told why.
+        let chain = seal(&root, "a.gov.cn");
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        let faulty = changed(&good, &|l| {
+            l.tbs.extensions.as_mut().expect("some").retain(|e| !is_number(e));
+        });
+        let crls = [faulty.expect("it is DER")];
+        let by = Scrutiny { uncovered: Uncovered::Open, ..Scrutiny::by(&trust, &crls, NOW) };
+        let error = by.check(&chain[0], &chain[1..], Purpose::Sign).expect_err("not covered");
+        assert_eq!(error.reason, PathReason::RevocationUnknown);
+        assert!(error.sentence.contains("it has no number"), "{error}");
+    }
+
+    #[test]
+    fn a_namesake_of_the_issuer_does_not_hide_that_a_certificate_is_revoked() {
+        let root = root();
+        let twin = self::root();
+        let mut chain = seal(&root, "a.gov.cn");
+        chain.insert(1, twin.certificate().clone());
+        let gone = list(&root, &[(&chain[0], RevocationReason::KeyCompromise)], NOW);
+        for chain in [
+            chain.clone(),
+            chain.iter().take(1).chain(chain.iter().skip(1).rev()).cloned().collect(),
+        ] {
+            let judged = judge(&root, &chain, &[&gone], NOW + DAY, Uncovered::Open);
+            assert_eq!(judged, Err(PathReason::Revoked));
+        }
     }
 }

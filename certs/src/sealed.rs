@@ -4,7 +4,7 @@ use chancery_crypto::{
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::{CertError, Certificate, PathError, Purpose, SignerName, TrustStore};
+use crate::{CertError, Certificate, PathError, Purpose, Scrutiny, SignerName};
 
 /// A signer: a private key and the certificates that say whose it is.
 pub struct Credential {
@@ -24,13 +24,13 @@ impl Credential {
     /// since a verifier must have it already).
     ///
     /// # Errors
-    /// [`CertError::Refused`] when the key is not the certificate's, [`CertError::Name`] when the
+    /// [`CertError::Mismatch`] when the key is not the certificate's, [`CertError::Name`] when the
     /// certificate names no agency or officer.
     pub fn new(key: SigningKey, mut chain: Vec<Certificate>) -> Result<Self, CertError> {
         let own = chain.first().ok_or(CertError::NoCertificate)?;
         if own.public_key() != Some(&key.public_key()) {
-            let why = format!("the key does not belong to the certificate of {:?}", own.subject());
-            return Err(CertError::Refused(why));
+            let why = format!("the certificate is that of {:?}", own.subject());
+            return Err(CertError::Mismatch(why));
         }
         let name = own.signer_name()?;
         chain.retain(|certificate| !certificate.is_self_issued());
@@ -120,6 +120,8 @@ pub struct Opened<T> {
     pub chain: Vec<Certificate>,
     /// The digest of the very bytes that were signed.
     pub digest: Digest,
+    /// Lists were asked, and none of them says whether the certificate of this one is revoked: where that passes.
+    pub uncovered: Option<String>,
 }
 
 /// Signs a statement: COSE_Sign with one signature over its deterministic CBOR.
@@ -150,17 +152,17 @@ pub fn seal_within<T: Serialize>(
     by.sign(builder, Commitment::Origin, now)?.encode_within(most)
 }
 
-/// Verifies and opens a statement that [`seal`] made, at a time in seconds since 1970 UTC.
+/// Verifies and opens a statement that [`seal`] made: its signature, and the signer's path with what is known of
+/// revocation.
 ///
 /// # Errors
 /// [`SealError`]; nothing of an unverified statement is returned.
 pub fn open_sealed<T: DeserializeOwned>(
     content_type: &str,
     bytes: &[u8],
-    trust: &TrustStore,
-    at: i64,
+    by: &Scrutiny<'_>,
 ) -> Result<Opened<T>, SealError> {
-    open_sealed_within(content_type, bytes, trust, at, cbor::MAX_BYTES)
+    open_sealed_within(content_type, bytes, by, cbor::MAX_BYTES)
 }
 
 /// As [`open_sealed`], for what may be larger or must be smaller than [`cbor::MAX_BYTES`].
@@ -170,8 +172,7 @@ pub fn open_sealed<T: DeserializeOwned>(
 pub fn open_sealed_within<T: DeserializeOwned>(
     content_type: &str,
     bytes: &[u8],
-    trust: &TrustStore,
-    at: i64,
+    by: &Scrutiny<'_>,
     most: usize,
 ) -> Result<Opened<T>, SealError> {
     let cose = CoseSign::decode_within(bytes, most)?;
@@ -188,17 +189,17 @@ pub fn open_sealed_within<T: DeserializeOwned>(
         .attributes
         .x5chain
         .iter()
-        .map(|der| trust.read(der))
+        .map(|der| by.trust.read(der))
         .collect::<Result<Vec<_>, _>>()?;
     let (leaf, above) = chain.split_first().ok_or(CertError::NoCertificate)?;
     let key = leaf
         .public_key()
         .ok_or_else(|| CryptoError::PublicKey(format!("{} is not used here", leaf.key_kind())))?;
     cose.verify(0, key)?;
-    trust.validate(leaf, above, at, Purpose::Sign)?;
+    let uncovered = by.check(leaf, above, Purpose::Sign)?.uncovered;
     let signer = leaf.signer_name()?;
     let value = cbor::decode_within(cose.payload(), most).map_err(CryptoError::Cbor)?;
-    Ok(Opened { value, signer, chain, digest: Digest::of(cose.payload()) })
+    Ok(Opened { value, signer, chain, digest: Digest::of(cose.payload()), uncovered })
 }
 
 #[cfg(test)]
@@ -206,7 +207,7 @@ mod tests {
     use chancery_crypto::Algorithm;
 
     use super::*;
-    use crate::{AgencyName, Issuer, PathReason, Profile, Subject};
+    use crate::{AgencyName, Issuer, PathReason, Profile, Subject, TrustStore};
 
     const NOW: i64 = 1_790_000_000;
     const KIND: &str = "application/vnd.chancery.test+cbor";
@@ -224,7 +225,7 @@ mod tests {
     }
 
     fn open(bytes: &[u8], trust: &TrustStore, at: i64) -> Result<Opened<String>, SealError> {
-        open_sealed(KIND, bytes, trust, at)
+        open_sealed(KIND, bytes, &Scrutiny::without_lists(trust, at))
     }
 
     #[test]

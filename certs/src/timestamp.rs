@@ -9,14 +9,17 @@ use spki::AlgorithmIdentifierOwned;
 
 use crate::{
     CertError, Certificate, Credential, Crl, PathError, Purpose, SignedCms, TrustStore, ValidPath,
-    cms::{Signing, sign},
+    ber::ber_to_der,
+    cms::{Signing, TST_INFO, sign},
+    encoding::{OCTET_STRING, element},
+    oid::ObjectId,
     path::RevocationCheck,
 };
 
+/// The largest answer that is read, in bytes.
+const MAX_TIME_STAMP_REPLY: usize = 1 << 20;
 /// The largest request that is read, in bytes.
 pub const MAX_TIME_STAMP_REQUEST: usize = 16 * 1024;
-
-const TST_INFO: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.1.4");
 
 /// RFC 3161 §2.4.1.
 #[derive(Clone, Debug, PartialEq, Eq, Sequence)]
@@ -31,7 +34,7 @@ struct TimeStampReq {
     version: u8,
     imprint: MessageImprint,
     #[asn1(optional = "true")]
-    policy: Option<Oid>,
+    policy: Option<ObjectId>,
     #[asn1(optional = "true")]
     nonce: Option<Int>,
     #[asn1(default = "no")]
@@ -44,7 +47,7 @@ struct TimeStampReq {
 #[derive(Clone, Debug, Sequence)]
 struct TstInfo {
     version: u8,
-    policy: Oid,
+    policy: ObjectId,
     imprint: MessageImprint,
     serial: Int,
     time: GeneralizedTime,
@@ -201,7 +204,10 @@ impl TimeStampRequest {
     /// # Errors
     /// [`CertError::TimeStamp`] when the authority refuses, or answers something else.
     pub fn accept(&self, response: &[u8]) -> Result<TimeStampToken, CertError> {
-        let response = TimeStampResp::from_der(response).map_err(malformed)?;
+        if response.len() > MAX_TIME_STAMP_REPLY {
+            return Err(malformed("the answer is larger than 1 MiB"));
+        }
+        let response = TimeStampResp::from_der(&ber_to_der(response)?).map_err(malformed)?;
         // granted or grantedWithMods (RFC 3161 §2.4.2).
         if response.status.status > 1 {
             let text = response.status.text.iter().flatten().next();
@@ -244,17 +250,21 @@ pub struct VerifiedTimeStamp {
 }
 
 impl TimeStampToken {
-    /// Reads a token (a DER ContentInfo).
+    /// Reads a token: a ContentInfo in DER, or in BER but for what is signed (RFC 3161 §2.4.2).
     ///
     /// # Errors
     /// [`CertError::TimeStamp`] or [`CertError::Cms`], saying why.
     pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
-        let cms = SignedCms::from_der(der)?;
-        if cms.content_type() != TST_INFO.to_string() {
+        let der = ber_to_der(der)?;
+        let cms = SignedCms::from_der(&der)?;
+        if !cms.is_time_stamp() {
             return Err(malformed("it holds something else than a time-stamp"));
         }
         let content = cms.content().ok_or_else(|| malformed("it is empty"))?.to_vec();
         let info = TstInfo::from_der(&content).map_err(malformed)?;
+        if info.policy.tag() != Tag::ObjectIdentifier {
+            return Err(malformed("its policy is no object identifier"));
+        }
         if info.version != 1 || cms.signers() != 1 {
             return Err(malformed("it has another version, or several signers"));
         }
@@ -265,16 +275,16 @@ impl TimeStampToken {
         }
         // A critical extension that is not known here: there are none that are.
         let critical = |extension: &Any| {
-            x509_cert::ext::Extension::from_der(&extension.to_der().unwrap_or_default())
-                .map_or(true, |extension| extension.critical)
+            let id = element(extension.value());
+            !id.and_then(|(_, _, rest)| element(rest)).is_ok_and(|(tag, ..)| tag == OCTET_STRING)
         };
         if info.extensions.iter().flatten().any(critical) {
             return Err(malformed("it has a critical extension that is not known here"));
         }
-        Ok(Self { der: der.to_vec(), cms, content, info, hash })
+        Ok(Self { der, cms, content, info, hash })
     }
 
-    /// The token's DER.
+    /// The token's DER, however it came.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
@@ -372,7 +382,7 @@ pub struct TimeStampAnswer {
 #[derive(Debug)]
 pub struct TimeStampAuthority {
     credential: Credential,
-    policy: Oid,
+    policy: ObjectId,
 }
 
 impl TimeStampAuthority {
@@ -384,8 +394,8 @@ impl TimeStampAuthority {
     pub fn new(credential: Credential, policy: &str) -> Result<Self, CertError> {
         let own = credential.chain().first().ok_or(CertError::NoCertificate)?;
         crate::path::check_time_stamping(own).map_err(|e| CertError::Refused(e.sentence))?;
-        let policy = Oid::new(policy)
-            .map_err(|_| CertError::Refused(format!("{policy:?} is no object identifier")))?;
+        let policy = ObjectId::parse(policy)
+            .ok_or_else(|| CertError::Refused(format!("{policy:?} is no object identifier")))?;
         Ok(Self { credential, policy })
     }
 
@@ -416,7 +426,7 @@ impl TimeStampAuthority {
         if request.imprint.digest.as_bytes().len() != hash.digest_len() {
             return reject(BAD_DATA_FORMAT, "the digest has not the length of its algorithm");
         }
-        if request.policy.is_some_and(|policy| policy != self.policy) {
+        if request.policy.as_ref().is_some_and(|policy| *policy != self.policy) {
             return reject(UNACCEPTED_POLICY, "time-stamps are given under another policy");
         }
         if request.extensions.is_some_and(|list| !list.is_empty()) {
@@ -428,7 +438,7 @@ impl TimeStampAuthority {
         }
         let info = TstInfo {
             version: 1,
-            policy: self.policy,
+            policy: self.policy.clone(),
             imprint: request.imprint,
             serial: Int::new(&serial).map_err(malformed)?,
             time: GeneralizedTime(now),
@@ -518,12 +528,12 @@ mod tests {
             request.to_der().expect("encodes")
         };
         let sha1 = Oid::new_unwrap("1.3.14.3.2.26");
-        let other = Oid::new_unwrap("1.2.3.4");
+        let other = ObjectId::parse("2.999.1").expect("legal");
         let cases = [
             (changed(&|r| r.version = 2), 2),
             (changed(&|r| r.imprint.algorithm.oid = sha1), 0),
             (changed(&|r| r.imprint.digest = OctetString::new(vec![1; 31]).expect("bytes")), 5),
-            (changed(&|r| r.policy = Some(other)), 15),
+            (changed(&|r| r.policy = Some(other.clone())), 15),
             (changed(&|r| r.extensions = Some(vec![Any::null()])), 16),
             (b"nothing".to_vec(), 5),
             (vec![0x30; MAX_TIME_STAMP_REQUEST + 1], 2),

@@ -1,10 +1,6 @@
-//! Certificates as TLS libraries look at them: the rules of rustls-webpki (RFC 9525 names, CA/Browser
-//! Forum usages) on top of the path validation of RFC 5280.
+//! The names that a certificate is asked for (RFC 9525), among those that path validation has checked.
 
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use webpki::{EndEntityCert, Error as WebPkiError, KeyUsage, anchor_from_trusted_cert};
-
-use crate::{Certificate, PathError, PathReason, Purpose, TrustStore};
+use crate::{Certificate, PathError, PathReason, Purpose};
 
 /// A name that a certificate is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +51,6 @@ pub fn check_name(
 ) -> Result<(), PathError> {
     let found = match name {
         SubjectName::Dns(name) if purpose == Purpose::Server => serves(leaf, name),
-        SubjectName::Ip(address) if purpose == Purpose::Server => {
-            serves(leaf, &address.to_string())
-        }
         SubjectName::Dns(name) => leaf.dns_names().iter().any(|n| n.eq_ignore_ascii_case(name)),
         SubjectName::Ip(address) => leaf.ips().contains(address),
         SubjectName::Email(name) => leaf.emails().iter().any(|n| same_mailbox(n, name)),
@@ -70,10 +63,15 @@ pub fn check_name(
     Err(PathError { reason: PathReason::NameMismatch, sentence, zh })
 }
 
+/// RFC 9525 §6.3: a wildcard is a whole label, the first, and stands for one label.
 fn serves(leaf: &Certificate, name: &str) -> bool {
-    let der = CertificateDer::from(leaf.der());
-    let Ok(name) = ServerName::try_from(name) else { return false };
-    EndEntityCert::try_from(&der).is_ok_and(|e| e.verify_is_valid_for_subject_name(&name).is_ok())
+    let matches = |own: &String| match own.strip_prefix("*.") {
+        Some(rest) => name.split_once('.').is_some_and(|(first, parent)| {
+            !first.is_empty() && parent.contains('.') && parent.eq_ignore_ascii_case(rest)
+        }),
+        None => own.eq_ignore_ascii_case(name),
+    };
+    leaf.dns_names().iter().any(matches)
 }
 
 /// The part before the @ as it stands, the host in any case (RFC 5280 §7.5).
@@ -81,55 +79,5 @@ fn same_mailbox(left: &str, right: &str) -> bool {
     match (left.rsplit_once('@'), right.rsplit_once('@')) {
         (Some((l, left)), Some((r, right))) => l == r && left.eq_ignore_ascii_case(right),
         _ => false,
-    }
-}
-
-/// Validates a path as a TLS library does, which is stricter here and there than RFC 5280.
-///
-/// # Errors
-/// [`PathError`] with the library's reason.
-pub(crate) fn check_tls(
-    trust: &TrustStore,
-    leaf: &Certificate,
-    intermediates: &[Certificate],
-    at: i64,
-    purpose: Purpose,
-) -> Result<(), PathError> {
-    let usage = match purpose {
-        Purpose::Server => KeyUsage::server_auth(),
-        Purpose::Client => KeyUsage::client_auth(),
-        _ => return Ok(()),
-    };
-    let refused = |error: &WebPkiError| PathError {
-        reason: reason(error),
-        sentence: format!("TLS libraries do not take {:?}: {error}", leaf.subject()),
-        zh: format!("TLS 库不接受“{}”：{error}", leaf.subject()),
-    };
-    let roots: Vec<_> = trust.anchors().map(|a| CertificateDer::from(a.der())).collect();
-    // An anchor that the library cannot use anchors nothing for it.
-    let roots: Vec<_> = roots.iter().filter_map(|a| anchor_from_trusted_cert(a).ok()).collect();
-    let above: Vec<_> = intermediates.iter().map(|c| CertificateDer::from(c.der())).collect();
-    let der = CertificateDer::from(leaf.der());
-    let seconds = u64::try_from(at).unwrap_or_default();
-    let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-    let leaf = EndEntityCert::try_from(&der).map_err(|e| refused(&e))?;
-    leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &roots, &above, time, usage, None, None)
-        .map(drop)
-        .map_err(|e| refused(&e))
-}
-
-fn reason(error: &WebPkiError) -> PathReason {
-    match error {
-        WebPkiError::CertExpired { .. } => PathReason::Expired,
-        WebPkiError::CertNotValidYet { .. } => PathReason::NotYetValid,
-        WebPkiError::NameConstraintViolation => PathReason::NameConstraints,
-        WebPkiError::UnknownIssuer => PathReason::UnknownAuthority,
-        WebPkiError::EndEntityUsedAsCa
-        | WebPkiError::CaUsedAsEndEntity
-        | WebPkiError::PathLenConstraintViolated => PathReason::NotAnAuthority,
-        WebPkiError::UnsupportedCriticalExtension => PathReason::CriticalExtension,
-        WebPkiError::InvalidSignatureForPublicKey => PathReason::BadSignature,
-        WebPkiError::RequiredEkuNotFoundContext(_) => PathReason::KeyUsage,
-        _ => PathReason::Malformed,
     }
 }

@@ -31,7 +31,8 @@ fn no_false_accept_and_nearly_all_right() {
     let read = |name: &Value| std::fs::read(folder.join(name.as_str().unwrap())).unwrap();
     let cases: Value = serde_json::from_slice(&read(&"cases.json".into())).unwrap();
     let anchor = decode_pem_chain(&read(&cases["anchor"])).unwrap();
-    let trust = TrustStore::new(anchor).unwrap();
+    // Its certificates are older than RFC 5280 and break §4 on purpose: path validation is what it tests.
+    let trust = TrustStore::new(anchor).unwrap().lenient();
     let list = |case: &Value, key: &str| case[key].as_array().unwrap().clone();
     let (mut right, mut false_accepts, mut false_refusals) = (0, Vec::new(), Vec::new());
     for case in cases["cases"].as_array().unwrap() {
@@ -59,5 +60,5 @@ fn no_false_accept_and_nearly_all_right() {
     }
     eprintln!("PKITS: {right} right; refused although valid: {false_refusals:#?}");
     assert!(false_accepts.is_empty(), "accepted although not valid: {false_accepts:#?}");
-    assert!(right >= 168, "{right} right");
+    assert!(right >= 170, "{right} right");
 }

@@ -1,7 +1,7 @@
 //! `chancery audit`: whole ledgers, offline.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::File,
     io::Write as _,
     path::{Path, PathBuf},
@@ -9,22 +9,24 @@ use std::{
 };
 
 use chancery_certs::Certificate;
-use chancery_crypto::{Digest, Hasher};
-use chancery_node::{DataFolder, NodeError, open_log, read_file, read_member};
+use chancery_crypto::{Digest, Hasher, cbor};
+use chancery_node::{
+    DataFolder, NodeError, PastCosignature, every_member, open_log, read_file, read_member,
+};
 use chancery_protocol::{
-    AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, HeldReceipt, Indication,
-    KeptCheckpoint, LedgerAudit, LogKey, SignedCheckpoint, Validation,
+    AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, Held, HeldItem,
+    Indication, KeptCheckpoint, LedgerAudit, LogKey, ProtocolError, SeenCheckpoint,
+    SignedCheckpoint, Validation,
     merkle::leaf_hash,
     tile::{TILE_WIDTH, Tile, TileEdge, entries_path, tile_path, whole_entries},
 };
 
 use crate::{
     failure::Failure,
-    keys::read_chain,
     output::{Output, time},
-    source::{Folder, Source},
+    source::{Folder, Remark, Source, is_left_behind, shown_name},
     trust::{MaterialArgs, TrustArgs},
-    verify::{ReportForm, files_in, name, print_advice, print_finding},
+    verify::{ReportForm, name, print_advice, print_finding},
 };
 
 /// Evidence files that are read before they are checked together.
@@ -89,9 +91,12 @@ impl Audit {
                 reports.push(value);
             } else {
                 print(output, &report);
+                self.trust.note_lenience(output);
             }
         }
-        let whole = serde_json::json!({ "indication": worst.name(), "ledgers": reports });
+        let whole = serde_json::json!({
+            "indication": worst.name(), "lenient": self.trust.is_lenient(), "ledgers": reports,
+        });
         if output.json {
             output.print_json(&whole);
         } else if self.report.is_some() {
@@ -106,8 +111,9 @@ impl Audit {
         let mut hasher = Hasher::new();
         hasher.update(&self.trust.at().to_be_bytes());
         hasher.update(&[u8::from(self.material.requires_revocation())]);
+        hasher.update(&[u8::from(self.trust.is_lenient())]);
         // Anchors and the rest apart: a file does not mean the same as either.
-        for path in self.trust.files() {
+        for path in &self.trust.files()? {
             hasher.update(Digest::of(&read_file(path)?).as_bytes());
         }
         hasher.update(Digest::of(b"").as_bytes());
@@ -189,34 +195,58 @@ impl Done {
     }
 }
 
-/// The receipts in an export, a data folder, an opened document or an evidence file.
-fn collect_held(path: &Path, held: &mut Vec<HeldReceipt>) -> Result<(), Failure> {
+/// What an export, a data folder, an opened document or an evidence file holds of other ledgers: receipts, and checkpoints
+/// that were seen.
+fn collect_held(path: &Path, held: &mut Vec<Held>) -> Result<(), Failure> {
     if DataFolder::is_one(path) {
         let data = DataFolder::open(path).map_err(|e| Failure::from(e).at(path))?;
-        let holder = data.seal()?.0.first().map_or_else(String::new, |c| c.subject().to_owned());
+        let holder = data.seal()?.first().map_or_else(String::new, |c| c.subject().to_owned());
         for name in data.evidence_names()? {
-            let evidence = Evidence::decode(&data.evidence(&name)?)?;
-            held.push(HeldReceipt { holder: holder.clone(), evidence });
+            let what = HeldItem::Receipt(Evidence::decode(&data.evidence(&name)?)?);
+            held.push(Held { holder: holder.clone(), what });
+        }
+        for (_, bytes) in Source::seen(&data)? {
+            held.push(Held { holder: holder.clone(), what: seen(&bytes)? });
         }
         return Ok(());
     }
-    let files = match path.is_dir() {
-        true => files_in(&path.join("evidence"))?,
-        false => vec![path.to_owned()],
-    };
+    if !path.is_dir() {
+        let (holder, bytes) = (path.display().to_string(), read_file(path)?);
+        let what = match path.extension().is_some_and(|e| e == "seen") {
+            true => seen(&bytes).map_err(|e| Failure::from(e).at(path))?,
+            false => {
+                HeldItem::Receipt(Evidence::decode(&bytes).map_err(|e| Failure::from(e).at(path))?)
+            }
+        };
+        held.push(Held { holder, what });
+        return Ok(());
+    }
     // An export is held by the agency whose ledger it is; anything else by whoever gave it.
     let seal = path.join("seal.pem");
-    let holder = match seal.exists() {
-        true => read_chain(&seal)?.first().map(|c| c.subject().to_owned()),
-        false => None,
-    };
+    let seal = seal.exists().then(|| Folder::new(path.to_owned()).seal().ok()).flatten();
+    let holder = seal.and_then(|chain| Some(chain.first()?.subject().to_owned()));
     let holder = holder.unwrap_or_else(|| path.display().to_string());
-    let read = if path.is_dir() { read_member } else { read_file };
-    for file in files {
-        let evidence = Evidence::decode(&read(&file)?).map_err(|e| Failure::from(e).at(&file))?;
-        held.push(HeldReceipt { holder: holder.clone(), evidence });
+    for (folder, what) in [("evidence", false), ("seen", true)] {
+        for file in every_member(&path.join(folder))? {
+            if is_left_behind(&shown_name(&file)) || !file.is_file() {
+                continue;
+            }
+            let bytes = read_member(&file)?;
+            let read = match what {
+                true => seen(&bytes),
+                false => Evidence::decode(&bytes).map(HeldItem::Receipt),
+            };
+            let name = format!("{folder}/{}", shown_name(&file));
+            let what = read.unwrap_or_else(|e| HeldItem::Unreadable(name, e.to_string()));
+            held.push(Held { holder: holder.clone(), what });
+        }
     }
     Ok(())
+}
+
+fn seen(bytes: &[u8]) -> Result<HeldItem, ProtocolError> {
+    let SeenCheckpoint { agency, sealed } = SeenCheckpoint::decode(bytes)?;
+    Ok(HeldItem::Checkpoint(agency, sealed))
 }
 
 /// Does work on every item, on all cores; the results come back in order.
@@ -254,7 +284,7 @@ impl Audited {
         if DataFolder::is_one(path) {
             return Ok(Self::Data(DataFolder::open(path).map_err(|e| Failure::from(e).at(path))?));
         }
-        Ok(Self::Export(Folder(path.to_owned())))
+        Ok(Self::Export(Folder::new(path.to_owned())))
     }
 
     fn source(&self) -> &dyn Source {
@@ -268,36 +298,46 @@ impl Audited {
 fn audit_one(
     output: &Output,
     folder: &Path,
-    held: Vec<HeldReceipt>,
+    held: Vec<Held>,
     by: &Validation<'_>,
     done: &mut Done,
 ) -> Result<AuditReport, Failure> {
     let audited = Audited::open(folder)?;
     let source = audited.source();
-    let (chain, plain) = source.seal()?;
+    let chain = source.seal()?;
     let note = source.note()?;
     let mut audit =
         LedgerAudit::begin(&chain, &note, held, by).map_err(|e| Failure::from(e).at(folder))?;
-    if !plain {
-        audit.unexplained("what stands in seal.pem beside the certificates");
-    }
     for chain in source.old_seals()? {
         audit.add_old_seal(&chain);
     }
     for (_, kept) in source.cosignatures()? {
         audit.add_cosignature(&kept.note, &kept.line, &kept.statement);
     }
+    take_cosigned(source, &mut audit)?;
     for (name, bytes) in source.forks()? {
-        let proof = ForkProof::decode(&bytes).map_err(|e| Failure::from(e).at(Path::new(&name)))?;
-        match proof.verify(by.trust, by.at) {
-            Ok((first, _)) => audit.found_fork(&proof.agency, first.checkpoint.size),
+        let judged = ForkProof::decode(&bytes)
+            .and_then(|proof| proof.verify(&by.scrutiny()).map(|found| (proof, found)));
+        match judged {
+            Ok((proof, (first, _))) => audit.found_fork(&proof.agency, first.checkpoint.size),
+            Err(ProtocolError::Path(path)) => audit.disbelieved(&name, &path),
             Err(_) => audit.unexplained(&name),
         }
+    }
+    for (name, bytes) in source.seen()? {
+        audit.push_seen(&name, &bytes);
     }
     check_entries(output, source, &mut audit, sealed_size(&chain, &note), done)?;
     check_evidence(output, source, &mut audit, by, done)?;
     for (name, order) in source.orders()? {
         audit.push_order(&name, &order);
+    }
+    for remark in source.remarks() {
+        match remark {
+            Remark::Note(en, zh) => audit.note(en, zh),
+            Remark::Unexplained(what) => audit.unexplained(&what),
+            Remark::Unreadable(name, why) => audit.unreadable(&name, &why),
+        }
     }
     if let Audited::Data(data) = &audited {
         let progress = output.count_bar(data.envelopes()?, output.t("contents", "内容"));
@@ -305,6 +345,27 @@ fn audit_one(
         progress.finish_and_clear();
     }
     Ok(audit.finish())
+}
+
+/// The cosignatures of the ledger's history, by the statements that come with them.
+fn take_cosigned(source: &dyn Source, audit: &mut LedgerAudit<'_>) -> Result<(), Failure> {
+    let mut all = Vec::new();
+    let mut first: HashMap<Digest, i64> = HashMap::new();
+    for kept in source.cosigned()? {
+        let past: PastCosignature = cbor::decode(&kept).map_err(NodeError::from)?;
+        first.entry(past.statement).or_insert(past.time);
+        all.push(past);
+    }
+    for statement in source.statements()? {
+        match first.remove(&Digest::of(&statement)) {
+            Some(time) => audit.add_statement(&statement, time),
+            None => audit.unexplained("a witness's statement in statements/"),
+        }
+    }
+    for PastCosignature { size, line, time, witness, statement } in all {
+        audit.add_kept_cosignature((size, time), witness, line, statement);
+    }
+    Ok(())
 }
 
 /// The entries against the tiles, and every checkpoint of the history against the entries.
@@ -416,8 +477,8 @@ fn check_evidence(
         let read = on_all_cores(batch, |name| {
             let bytes = source.evidence(name)?;
             let checked = match done.has(&any, &bytes) {
-                true => CheckedEvidence::trusted(name, &bytes),
-                false => CheckedEvidence::check(name, &bytes, &verifier),
+                true => CheckedEvidence::trusted(&format!("evidence/{name}"), &bytes),
+                false => CheckedEvidence::check(&format!("evidence/{name}"), &bytes, &verifier),
             };
             Ok::<_, Failure>((checked, bytes))
         });
@@ -450,11 +511,13 @@ fn print(output: &Output, report: &AuditReport) {
         output.t("receipts held by others", "份他方持有的回执")
     );
     println!(
-        "  {} {}; {} {}",
+        "  {} {}; {} {}; {} {}",
         report.checkpoints,
         output.t("checkpoints of the history", "个历史检查点"),
         report.witnesses.len(),
-        output.t("witnesses", "个见证人")
+        output.t("witnesses", "个见证人"),
+        report.cosignatures,
+        output.t("cosignatures of the history", "个历史见证签名")
     );
     if report.contents + report.purged > 0 {
         println!(

@@ -4,12 +4,12 @@
 use std::{collections::BTreeMap, hint::black_box, process::ExitCode, time::Instant};
 
 use chancery_certs::{
-    AgencyName, Credential, Issuer, Profile, Purpose, Subject, TimeStampAuthority,
+    AgencyName, Credential, Issuer, Profile, Purpose, Scrutiny, Subject, TimeStampAuthority,
     TimeStampRequest, TrustStore,
 };
 use chancery_crypto::{
-    Algorithm, Commitment, Digest, HashAlgorithm, Kem, KemPrivateKey, PublicKey, SignatureAt,
-    SigningKey, UnsignedElement,
+    Algorithm, Commitment, ContentKey, Digest, HashAlgorithm, Kem, KemPrivateKey, PublicKey,
+    SignatureAt, SigningKey, UnsignedElement, XWingBy, unwrap_key,
 };
 use chancery_node::unix_now;
 use chancery_protocol::{
@@ -116,6 +116,7 @@ impl Crypto {
         let world = world()?;
         let sections = [
             ("keys", keys()?),
+            ("encapsulation", encapsulation()?),
             ("documents", self.documents(&world)?),
             ("time-stamps", stamps(&world)?),
             ("encryption", self.encryption()?),
@@ -154,7 +155,11 @@ impl Crypto {
         let leaf = world.officer.chain().first().ok_or_else(Failure::unexpected)?;
         let path = micros(|| {
             let trust = TrustStore::new([world.root.certificate().clone()])?;
-            let valid = trust.validate(leaf, &world.province, world.now, Purpose::Sign);
+            let valid = Scrutiny::without_lists(&trust, world.now).check(
+                leaf,
+                &world.province,
+                Purpose::Sign,
+            );
             valid.map(drop).map_err(|_| Failure::unexpected())
         })?;
         let start = Instant::now();
@@ -258,6 +263,29 @@ fn keys() -> Result<Value, Failure> {
         Ok(())
     })?;
     out.insert("SHA-256, MiB/s".into(), json!(1e6 / hash));
+    Ok(Value::Object(out))
+}
+
+/// Key encapsulation by the library that this processor runs it with, and by the one that it is held to, in one run.
+fn encapsulation() -> Result<Value, Failure> {
+    let mut out = serde_json::Map::new();
+    let seed = chancery_crypto::random::<32>()?;
+    let content = ContentKey::generate()?;
+    out.insert("X-Wing is by".into(), json!(XWingBy::here().name()));
+    for by in [XWingBy::Graviola, XWingBy::Reference] {
+        let read = || KemPrivateKey::from_bytes_by(Kem::XWing, &seed, by);
+        // Not on every processor.
+        let Ok(key) = read() else { continue };
+        let recipient = key.public_key().prepare_by(by)?;
+        let wrapped = recipient.wrap(&content, b"bench")?;
+        let name = by.name();
+        let wrap = micros(|| Ok(drop(black_box(recipient.wrap(&content, b"bench")?))))?;
+        let unwrap = micros(|| Ok(drop(black_box(unwrap_key(&key, &wrapped, b"bench")?))))?;
+        let reading = micros(|| Ok(drop(black_box(read()?))))?;
+        out.insert(format!("X-Wing wrap, {name}, us"), json!(wrap));
+        out.insert(format!("X-Wing unwrap, {name}, us"), json!(unwrap));
+        out.insert(format!("X-Wing key read, {name}, us"), json!(reading));
+    }
     Ok(Value::Object(out))
 }
 

@@ -6,9 +6,9 @@ use std::{
 };
 
 use chancery_certs::{
-    CertError, Certificate, CertificateRequest, Crl, KnownCrl, PathError, PathReason, Purpose,
-    RevocationCheck, SignerName, SubjectName, TrustStore, ValidPath, certificate_blocks,
-    check_name, decode_crls,
+    CertError, Certificate, CertificateRequest, Crl, PathError, PathReason, Purpose, Scrutiny,
+    SignerName, SubjectName, TrustStore, Uncovered, ValidPath, certificate_blocks, check_name,
+    decode_crls,
 };
 use chancery_node::{read_file, write_new};
 
@@ -33,11 +33,12 @@ pub enum Cert {
   chancery cert request --key li.key --name li@justice.zj.gov.cn --display 李明 --out li.csr
 Send it to the CA, which answers with `chancery ca sign-request`. The key stays here.")]
     Request(Request),
-    /// Verify a certificate's path (RFC 5280 §6); exit 0 valid, 1 not valid, 2 unreadable
+    /// Verify a certificate's path (RFC 5280); exit 0 valid, 1 not valid, 2 unreadable
     #[command(after_help = "Examples:
   chancery cert verify --anchor root.pem --purpose sign --name email:li@justice.zj.gov.cn li.pem
   chancery cert verify --anchor root.pem --intermediate zj.pem --crl zj.crl --crl root.crl --at 2026-03-31T00:00:00Z li.pem
-  chancery cert verify --anchor root.pem --purpose server --name dns:www.gov.cn www.pem")]
+  chancery cert verify --anchor root.pem --purpose server --name dns:www.gov.cn www.pem
+Certificates are held to all of RFC 5280 §4 and §6, and to the rules of the purpose; with --lenient to §6 only.")]
     Verify(Verify),
 }
 
@@ -204,10 +205,8 @@ impl Verify {
         }
         let mut crls = Vec::new();
         for path in &self.crls {
-            match decode_crls(&read_file(path)?) {
-                Ok(more) => crls.extend(more),
-                Err(error) => passed_over(output, path, &error),
-            }
+            // What the caller relies on and nobody can read is no answer about the certificate.
+            crls.extend(decode_crls(&read_file(path)?).map_err(at_file(path))?);
         }
         let verdict = self.judge(&trust, leaf, &above, &crls);
         self.report(output, verdict)
@@ -234,12 +233,11 @@ impl Verify {
             zh: format!("证书无法读取：{error}"),
         })?;
         let at = self.trust.at();
-        let path = if self.crls.is_empty() {
-            trust.validate(&leaf, above, at, purpose)?
-        } else {
-            let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: at }).collect();
-            trust.validate_by(&leaf, above, &RevocationCheck::Current(&known), at, purpose)?
+        let by = match crls {
+            [] => Scrutiny::without_lists(trust, at),
+            crls => Scrutiny { uncovered: Uncovered::Open, ..Scrutiny::by(trust, crls, at) },
         };
+        let path = by.check(&leaf, above, purpose)?;
         if let Some(name) = &self.name {
             check_name(&leaf, name, purpose)?;
         }
@@ -259,10 +257,12 @@ impl Verify {
         match verdict {
             Ok((_, path)) if output.json => output.print_json(&serde_json::json!({
                 "valid": true, "anchor": path.anchor, "revocation_checked": checked,
+                "lenient": self.trust.is_lenient(),
             })),
             Ok((leaf, path)) => {
                 let valid = output.t("valid under", "有效，信任锚为");
                 println!("✓ {}: {valid} {} ({note})", plain(leaf.subject()), plain(&path.anchor));
+                self.trust.note_lenience(output);
             }
             Err(error) => {
                 let reason = format!("{:?}", error.reason);
@@ -270,12 +270,13 @@ impl Verify {
                     output.print_json(&serde_json::json!({
                         "valid": false, "reason": reason, "sentence": error.sentence,
                         "sentence_zh": error.zh,
-                        "revocation_checked": checked,
+                        "revocation_checked": checked, "lenient": self.trust.is_lenient(),
                     }));
                 } else {
                     let no = output.t("not valid", "无效");
                     let sentence = output.t(&error.sentence, &error.zh);
                     println!("✗ {no}: {} ({reason})", plain(sentence));
+                    self.trust.note_lenience(output);
                 }
                 return Ok(ExitCode::from(NO));
             }

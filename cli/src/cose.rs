@@ -82,6 +82,9 @@ impl Verify {
                 "key_id": hex::encode(&signature.key_id),
             }));
         }
+        if found.is_empty() && !output.json {
+            println!("✗ {}", output.t("the message holds no signature", "该消息没有签名"));
+        }
         if output.json {
             output.print_json(&serde_json::json!({ "valid": fits, "signatures": found }));
         }

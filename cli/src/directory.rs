@@ -6,7 +6,8 @@ use std::{
 };
 
 use chancery_certs::{
-    AgencyCard, AgencyName, Credential, Directory as DirectoryValue, SignerName, decode_crls,
+    AgencyCard, AgencyName, CertError, Credential, Crl, Directory as DirectoryValue, Scrutiny,
+    SignerName, decode_crls,
 };
 use chancery_node::{LocalReply, LocalRequest, read_file, unix_now, write_new};
 
@@ -14,7 +15,7 @@ use serde_bytes::ByteBuf;
 
 use crate::{
     failure::Failure,
-    keys::Signer,
+    keys::{Signer, read_chain},
     local::Local,
     output::{Output, plain, time},
     trust::TrustArgs,
@@ -68,6 +69,10 @@ pub struct Publish {
     /// The newest revocation list of a CA, PEM or DER: nodes cut off what it names (may be given several times)
     #[arg(long = "crl", value_name = "FILE")]
     crls: Vec<PathBuf>,
+    /// The certificate of a time-stamping authority of the domain, or of a CA of such, PEM or DER: nodes, and verifiers
+    /// whose trust file names the directory, believe it (may be given several times)
+    #[arg(long = "time-stamping", value_name = "FILE")]
+    authorities: Vec<PathBuf>,
     /// The new file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -94,6 +99,9 @@ pub struct AddAgency {
     /// Revocation lists, PEM or DER, in place of those that it has (may be given several times)
     #[arg(long = "crl", value_name = "FILE")]
     crls: Vec<PathBuf>,
+    /// Certificates of time-stamping authorities, PEM or DER, in place of those that it has (may be given several times)
+    #[arg(long = "time-stamping", value_name = "FILE")]
+    authorities: Vec<PathBuf>,
     /// The new file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -114,25 +122,29 @@ impl AddAgency {
         };
         let old = read_file(&self.to)?;
         // One that has run out is what is being renewed: it is read as of its last second.
-        let old = match DirectoryValue::open(&old, &registrar, &trust, now) {
+        let given = read_crls(&self.crls)?;
+        let mut lists = DirectoryValue::crls_unverified(&old);
+        lists.extend(given.iter().cloned());
+        let by = Scrutiny::by(&trust, &lists, now);
+        let old = match DirectoryValue::open(&old, &registrar, &by) {
             Ok(old) => old,
             Err(error) => {
                 let expires = DirectoryValue::expires_unverified(&old);
                 let at = expires.filter(|expires| *expires < now);
                 let at = at.ok_or_else(|| seal(&self.to)(error))?;
-                DirectoryValue::open(&old, &registrar, &trust, at).map_err(seal(&self.to))?
+                DirectoryValue::open(&old, &registrar, &by.as_of(at)).map_err(seal(&self.to))?
             }
         };
         let mut agencies = std::collections::BTreeMap::new();
         for card in old.agencies {
             // What cannot be used any more is left out, as every node leaves it out.
-            if let Ok(opened) = AgencyCard::open(&card, &trust, now) {
+            if let Ok(opened) = AgencyCard::open(&card, &by) {
                 agencies.insert(opened.value.agency, card);
             }
         }
         for path in &self.cards {
             let card = read_file(path)?;
-            let opened = AgencyCard::open(&card, &trust, now).map_err(seal(path))?;
+            let opened = AgencyCard::open(&card, &by).map_err(seal(path))?;
             Failure::unless_shown("the agency's name", &opened.value.display)
                 .map_err(|failure| failure.at(path))?;
             agencies.insert(opened.value.agency, card.into());
@@ -142,7 +154,11 @@ impl AddAgency {
                 return Err(chancery_node::NodeError::UnknownAgency(agency.to_string()).into());
             }
         }
-        let crls = if self.crls.is_empty() { old.crls } else { read_crls(&self.crls)? };
+        let crls = if given.is_empty() { old.crls } else { encode_crls(&given) };
+        let authorities = match self.authorities.is_empty() {
+            true => old.authorities,
+            false => read_authorities(&self.authorities)?,
+        };
         let directory = DirectoryValue {
             registrar,
             version: old.version.saturating_add(1),
@@ -150,6 +166,7 @@ impl AddAgency {
             expires: now + i64::from(self.days) * 86_400,
             agencies: agencies.into_values().collect(),
             crls,
+            authorities,
         };
         write_new(&self.out, &directory.seal(&signer, now)?)?;
         report_published(output, &directory, &self.out);
@@ -170,13 +187,26 @@ fn load_registrar(signer: &Signer) -> Result<(Credential, AgencyName), Failure> 
     }
 }
 
-fn read_crls(paths: &[PathBuf]) -> Result<Vec<ByteBuf>, Failure> {
+fn read_crls(paths: &[PathBuf]) -> Result<Vec<Crl>, Failure> {
     let mut crls = Vec::new();
     for path in paths {
-        let read = decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?;
-        crls.extend(read.iter().map(|crl| ByteBuf::from(crl.der())));
+        crls.extend(decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?);
     }
     Ok(crls)
+}
+
+fn encode_crls(crls: &[Crl]) -> Vec<ByteBuf> {
+    crls.iter().map(|crl| ByteBuf::from(crl.der())).collect()
+}
+
+/// The first certificate of each file: the authority itself, or the CA of authorities.
+fn read_authorities(paths: &[PathBuf]) -> Result<Vec<ByteBuf>, Failure> {
+    let mut authorities = Vec::new();
+    for path in paths {
+        let first = read_chain(path)?.into_iter().next().ok_or(CertError::NoCertificate)?;
+        authorities.push(ByteBuf::from(first.der()));
+    }
+    Ok(authorities)
 }
 
 fn report_published(output: &Output, directory: &DirectoryValue, out: &Path) {
@@ -211,17 +241,18 @@ impl Publish {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let trust = self.trust.store()?;
         let now = unix_now();
+        let crls = read_crls(&self.crls)?;
+        let by = Scrutiny::by(&trust, &crls, now);
         let mut agencies = Vec::new();
         for path in &self.cards {
             let card = read_file(path)?;
             // What nobody could use is not published.
-            let opened = AgencyCard::open(&card, &trust, now)
+            let opened = AgencyCard::open(&card, &by)
                 .map_err(|e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(path))?;
             Failure::unless_shown("the agency's name", &opened.value.display)
                 .map_err(|failure| failure.at(path))?;
             agencies.push(card.into());
         }
-        let crls = read_crls(&self.crls)?;
         let (signer, registrar) = load_registrar(&self.signer)?;
         let directory = DirectoryValue {
             registrar,
@@ -229,7 +260,8 @@ impl Publish {
             issued: now,
             expires: now + i64::from(self.days) * 86_400,
             agencies,
-            crls,
+            crls: encode_crls(&crls),
+            authorities: read_authorities(&self.authorities)?,
         };
         write_new(&self.out, &directory.seal(&signer, now)?)?;
         report_published(output, &directory, &self.out);
@@ -245,12 +277,15 @@ fn show(
 ) -> Result<ExitCode, Failure> {
     let store = trust.store()?;
     let seal = |e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(file);
-    let directory =
-        DirectoryValue::open(&read_file(file)?, registrar, &store, trust.at()).map_err(seal)?;
+    let bytes = read_file(file)?;
+    // Also those that it brings itself: they may name its signer.
+    let lists = DirectoryValue::crls_unverified(&bytes);
+    let by = trust.scrutiny(&store, &lists);
+    let directory = DirectoryValue::open(&bytes, registrar, &by).map_err(seal)?;
     let cards = directory
         .agencies
         .iter()
-        .map(|card| AgencyCard::open(card, &store, trust.at()).map(|opened| opened.value))
+        .map(|card| AgencyCard::open(card, &by).map(|opened| opened.value))
         .collect::<Result<Vec<_>, _>>()
         .map_err(seal)?;
     if output.json {
@@ -261,6 +296,7 @@ fn show(
         output.print_json(&serde_json::json!({
             "registrar": directory.registrar, "version": directory.version,
             "expires": time(directory.expires), "agencies": list, "crls": directory.crls.len(),
+            "time_stamping": directory.time_authorities().iter().map(|c| c.subject()).collect::<Vec<_>>(),
         }));
         return Ok(ExitCode::SUCCESS);
     }

@@ -20,7 +20,7 @@ use crate::{
     failure::Failure,
     keys::Signer,
     output::{Output, time},
-    trust::TrustArgs,
+    trust::{ListArgs, TrustArgs},
 };
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,8 @@ pub struct Encrypt {
     to: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    lists: ListArgs,
     /// The new file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -167,10 +169,11 @@ fn fill(file: &mut File, buffer: &mut Vec<u8>, want: usize, path: &Path) -> Resu
 impl Encrypt {
     fn recipients(&self) -> Result<Vec<(AgencyName, KemPublicKey)>, Failure> {
         let trust = self.trust.store()?;
-        let at = self.trust.at();
+        let crls = self.lists.read()?;
+        let by = self.trust.scrutiny(&trust, &crls);
         let mut out: Vec<(AgencyName, KemPublicKey)> = Vec::new();
         for path in &self.to {
-            let statement = EncryptionKeyStatement::open(&read_file(path)?, &trust, at);
+            let statement = EncryptionKeyStatement::open(&read_file(path)?, &by);
             let statement =
                 statement.map_err(|e| Failure::from(ProtocolError::from(e)).at(path))?;
             out.push((statement.agency, statement.key));

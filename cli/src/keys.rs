@@ -36,7 +36,7 @@ pub struct NewKey {
 /// A clerk's key and certificate.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Signer {
-    /// Your private key: PKCS #8 PEM (encrypted or not), PKCS #12, or in a token
+    /// Your private key: PKCS #8 (encrypted or not, PEM or DER), PKCS #12, or in a token
     /// (pkcs11:token=NAME;object=LABEL?module-path=FILE)
     #[arg(long, value_name = "KEY", env = "CHANCERY_KEY")]
     key: PathBuf,
@@ -102,29 +102,25 @@ impl OpenKey {
             return Ok((key, Vec::new()));
         }
         let bytes = Zeroizing::new(read_file(path)?);
-        // DER and not PEM: only PKCS #12 comes so.
-        if bytes.first() == Some(&0x30) {
-            let passphrase = self.passphrase(&format!("Passphrase of {}: ", path.display()))?;
-            let passphrase = passphrase.ok_or(CryptoError::PassphraseNeeded);
+        let prompt = format!("Passphrase of {}: ", path.display());
+        if pkcs12::is(&bytes) {
+            let passphrase = self.passphrase(&prompt)?.ok_or(CryptoError::PassphraseNeeded);
             let passphrase = passphrase.map_err(|e| Failure::from(e).at(path))?;
             return pkcs12::read(&bytes, &passphrase).map_err(|f| f.at(path));
         }
-        self.read_pem(path, &bytes).map(|key| (key, Vec::new()))
-    }
-
-    fn read_pem(&self, path: &Path, bytes: &[u8]) -> Result<SigningKey, Failure> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| CryptoError::PrivateKey("it is no PEM text".into()))
-            .map_err(|e| Failure::from(e).at(path))?
-            .trim_start_matches('\u{feff}');
-        let opened = match SigningKey::from_pem(text, None) {
+        let open = |passphrase: Option<&[u8]>| match std::str::from_utf8(&bytes) {
+            // DER, which no PEM text begins like.
+            _ if bytes.first() == Some(&0x30) => SigningKey::from_der(bytes.clone(), passphrase),
+            Ok(text) => SigningKey::from_pem(text.trim_start_matches('\u{feff}'), passphrase),
+            Err(_) => Err(CryptoError::PrivateKey("it is neither PEM text nor DER".into())),
+        };
+        let opened = match open(None) {
             Err(CryptoError::PassphraseNeeded) => {
-                let passphrase = self.passphrase(&format!("Passphrase of {}: ", path.display()))?;
-                SigningKey::from_pem(text, passphrase.as_deref().map(Vec::as_slice))
+                open(self.passphrase(&prompt)?.as_deref().map(Vec::as_slice))
             }
             other => other,
         };
-        opened.map_err(|e| Failure::from(e).at(path))
+        opened.map(|key| (key, Vec::new())).map_err(|e| Failure::from(e).at(path))
     }
 }
 

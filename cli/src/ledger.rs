@@ -547,7 +547,7 @@ impl Import {
                 .at(&self.export)
             });
         }
-        let source = Folder(self.export);
+        let source = Folder::new(self.export);
         let mut import = LedgerImport::create(&self.into)?;
         let mut bundle = 0;
         while let Some(bytes) = source.entries(bundle)? {
@@ -563,17 +563,27 @@ impl Import {
                 newest = Some(cbor::decode::<KeptCheckpoint>(kept).map_err(NodeError::from)?);
             }
         }
-        let (chain, _) = source.seal()?;
+        let chain = source.seal()?;
         for chain in std::iter::once(chain.clone()).chain(source.old_seals()?) {
             import.seal(&chain)?;
         }
         for (name, kept) in source.cosignatures()? {
-            let witness = name.strip_suffix(".cosignature").unwrap_or(&name);
+            let name = name.strip_prefix("witness/").unwrap_or(&name);
+            let witness = name.strip_suffix(".cosignature").unwrap_or(name);
             let kept = cbor::encode(&kept).map_err(NodeError::from)?;
             import.put(Table::Cosignatures, witness.as_bytes(), &kept)?;
         }
+        for (number, kept) in (0..).zip(source.cosigned()?) {
+            import.cosigned(number, &kept)?;
+        }
+        for statement in source.statements()? {
+            import.statement(&statement)?;
+        }
         for (_, proof) in source.forks()? {
             import.fork(&proof)?;
+        }
+        for (_, seen) in source.seen()? {
+            import.seen(&seen)?;
         }
         for name in source.evidence_names()? {
             import.evidence(&Evidence::decode(&source.evidence(&name)?)?)?;

@@ -10,12 +10,12 @@ use std::{
 use chancery_certs::{AgencyCard, AgencyName, Credential, EncryptionKeyStatement};
 use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
-    AccessSettings, ApiSettings, DEFAULT_POLICIES, FileSettings, Identity, LimitSettings,
-    LocalReply, LocalRequest, MonitorSettings, Node as Daemon, NodeConfig, NodeError,
-    POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, Staged, openapi, read_file, sync_directory,
-    unix_now, write_new, write_private,
+    AccessSettings, ApiSettings, ClockView, DEFAULT_POLICIES, FileSettings, Identity,
+    LimitSettings, LocalClient, LocalReply, LocalRequest, MonitorSettings, Node as Daemon,
+    NodeConfig, NodeError, POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, Staged, TrustFile, openapi,
+    read_file, sync_directory, unix_now, write_new, write_private,
 };
-use chancery_protocol::text::show_line;
+use chancery_protocol::{CLOCK_TOLERANCE, text::show_line};
 use tracing_subscriber::{
     EnvFilter,
     fmt::{
@@ -120,8 +120,11 @@ pub struct Init {
     #[arg(long, value_name = "HOST:PORT")]
     advertise: Option<String>,
     /// The trust anchor
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "trust")]
     anchor: Vec<PathBuf>,
+    /// Trust file in place of the anchor; node.toml names it where it lies
+    #[arg(long, value_name = "FILE", conflicts_with = "anchor")]
+    trust: Option<PathBuf>,
     /// The registrar whose seal signs the directory
     #[arg(long, value_name = "AGENCY")]
     registrar: AgencyName,
@@ -248,6 +251,10 @@ impl Init {
         for path in &self.anchor {
             anchors.extend(read_chain(path)?);
         }
+        if let Some(path) = &self.trust {
+            TrustFile::load(path)?.store()?;
+            files.trust = Some(std::path::absolute(path).map_err(NodeError::file(path))?);
+        }
         let (seal_pem, seal_key) = daemon_key(&self.seal_key)?;
         let seal_chain = read_chain(&self.seal_cert)?;
         let (node_pem, node_key) = daemon_key(&self.node_key)?;
@@ -287,7 +294,9 @@ impl Init {
         write_private(&at(&files.seal_key), &seal_pem)?;
         write_private(&at(&files.node_key), &node_pem)?;
         let pem = |chain: &[_]| chancery_certs::encode_pem_chain(chain);
-        write_new(&at(&files.anchors), pem(&anchors).as_bytes())?;
+        if !anchors.is_empty() {
+            write_new(&at(&files.anchors), pem(&anchors).as_bytes())?;
+        }
         write_new(&at(&files.seal_cert), pem(&seal_chain).as_bytes())?;
         write_new(&at(&files.node_cert), pem(&node_chain).as_bytes())?;
         let card_path = self.dir.join("agency.card");
@@ -407,28 +416,79 @@ fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let loaded = config.load()?;
     Identity::load(&loaded)?;
     let uncleared = chancery_node::check_policies(&loaded)?;
+    // Of a node that runs, its clock can be told as well.
+    let clock = running_clock(&loaded);
     if output.json {
         output.print_json(&serde_json::json!({
-            "config": config.config, "valid": true, "uncleared": uncleared,
+            "config": config.config, "valid": true, "uncleared": uncleared, "clock": clock,
         }));
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        println!("{}: {}", config.config.display(), output.t("in order", "正确"));
+        print_uncleared(output, &uncleared);
+        clock.iter().for_each(|clock| print_clock(output, clock));
     }
-    println!("{}: {}", config.config.display(), output.t("in order", "正确"));
-    if !uncleared.is_empty() {
-        println!(
-            "  {} {}",
-            output.t(
-                "clerks who cannot see or send 秘密, 机密 or 绝密, as no clearance is given to them:",
-                "下列经办人未获涉密权限，不能查看或发送秘密、机密、绝密文件："
-            ),
-            uncleared.join(", ")
-        );
-        println!(
-            "  {} [access.roles] cleared = [...]",
-            output.t("to clear them, name them in node.toml:", "如需授权，请在 node.toml 中列出：")
-        );
+    match clock.and_then(|clock| clock.wrong) {
+        Some(message) => Err(Failure {
+            code: "CHY-4030".into(),
+            message,
+            remedy: "Set the clock of the machine that is wrong; the node goes on by itself."
+                .into(),
+            exit: ENVIRONMENT,
+        }),
+        None => Ok(ExitCode::SUCCESS),
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+fn print_uncleared(output: &Output, clerks: &[String]) {
+    if clerks.is_empty() {
+        return;
+    }
+    println!(
+        "  {} {}",
+        output.t(
+            "clerks who cannot see or send 秘密, 机密 or 绝密, as no clearance is given to them:",
+            "下列经办人未获涉密权限，不能查看或发送秘密、机密、绝密文件："
+        ),
+        clerks.join(", ")
+    );
+    println!(
+        "  {} [access.roles] cleared = [...]",
+        output.t("to clear them, name them in node.toml:", "如需授权，请在 node.toml 中列出：")
+    );
+}
+
+/// How the clock of the node that runs by these settings does, if one does and says so.
+fn running_clock(config: &NodeConfig) -> Option<ClockView> {
+    let mut client = LocalClient::connect(&config.files.socket).ok()?;
+    match client.ask(&LocalRequest::Status).ok()? {
+        LocalReply::Status(status) => Some(status.clock),
+        _ => None,
+    }
+}
+
+fn print_clock(output: &Output, clock: &ClockView) {
+    if let Some(wrong) = &clock.wrong {
+        println!("  {}: {wrong}", output.t("the clock is wrong", "时钟有误"));
+    }
+    for peer in &clock.peers {
+        let difference = difference(output, peer.ahead_seconds);
+        println!("  {}: {}  {difference}", output.t("clock", "时钟"), peer.agency);
+    }
+}
+
+/// How far this clock is ahead, in words.
+fn difference(output: &Output, ahead: i64) -> String {
+    let (apart, t) = (ahead.unsigned_abs(), |en, zh| output.t(en, zh));
+    let length = match apart {
+        0..120 => format!("{apart} {}", t("s", "秒")),
+        120..7200 => format!("{} {}", apart / 60, t("min", "分钟")),
+        _ => format!("{} {}", apart / 3600, t("h", "小时")),
+    };
+    match (apart > CLOCK_TOLERANCE.unsigned_abs(), ahead > 0) {
+        (false, _) => format!("{} ({length})", t("agrees", "一致")),
+        (true, true) => format!("{} {length}", t("this node's is ahead by", "本节点快")),
+        (true, false) => format!("{} {length}", t("this node's is behind by", "本节点慢")),
+    }
 }
 
 fn token(output: &Output, name: &str) -> Result<ExitCode, Failure> {
@@ -490,7 +550,7 @@ where
 
 /// Starts logging on stderr, as CHANCERY_LOG has it.
 pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
-    let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info,certval=warn".into());
+    let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".into());
     let filter = EnvFilter::try_new(&filter).map_err(|e| {
         Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")
     })?;
@@ -548,6 +608,11 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
     println!("  {}: {}", output.t("pending deliveries", "待投递"), status.pending);
     for peer in &status.connected {
         println!("  {}: {peer}", output.t("connected", "已连接"));
+    }
+    print_clock(output, &status.clock);
+    for witness in &status.witnesses {
+        let (size, at) = (witness.size, time(witness.time));
+        println!("  {}: {}  {size}  {at}", output.t("cosigned by", "见证签名"), witness.agency);
     }
     match status.directory_version.zip(status.directory_expires) {
         Some((version, expires)) => {

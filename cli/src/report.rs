@@ -44,7 +44,7 @@ pub fn page_head(title: &str, indication: &str, output: &Output) -> String {
 /// The page of a verification, from its JSON form.
 pub fn html(whole: &Value, output: &Output) -> String {
     let title = output.t("Verification report", "验证报告");
-    let mut out = page_head(title, text(whole, "indication"), output);
+    let mut out = page_head(title, text(whole, "indication"), output) + &lenience(whole, output);
     for document in list(whole, "documents") {
         out += &section(document, output);
     }
@@ -56,10 +56,17 @@ pub fn html(whole: &Value, output: &Output) -> String {
     out + &format!("<p>{note}</p>\n</body></html>\n")
 }
 
+/// That certificates were verified leniently, where they were.
+fn lenience(whole: &Value, output: &Output) -> String {
+    let lenient = whole.get("lenient").and_then(Value::as_bool) == Some(true);
+    let said = output.t(crate::trust::LENIENT.0, crate::trust::LENIENT.1);
+    if lenient { format!("<p>{said}</p>\n") } else { String::new() }
+}
+
 /// The page of an audit, from its JSON form.
 pub fn audit_html(whole: &Value, output: &Output) -> String {
     let title = output.t("Audit report", "审计报告");
-    let mut out = page_head(title, text(whole, "indication"), output);
+    let mut out = page_head(title, text(whole, "indication"), output) + &lenience(whole, output);
     for ledger in list(whole, "ledgers") {
         out += &format!("<section><h2>{}</h2>\n", escape(text(ledger, "agency")));
         out +=
@@ -166,11 +173,11 @@ fn signature_item(signature: &Value, output: &Output) -> String {
         escape(text(signature, "level")),
         finding_line(signature, output)
     );
-    let stamps = list(signature, "time_stamps");
+    let beside = || list(signature, "time_stamps").iter().chain(list(signature, "notes"));
     let counters = list(signature, "countersignatures");
-    if !stamps.is_empty() || !counters.is_empty() {
+    if beside().next().is_some() || !counters.is_empty() {
         out += "<ul>";
-        for stamp in stamps {
+        for stamp in beside() {
             out += &format!("<li>{}</li>", finding_line(stamp, output));
         }
         for counter in counters {

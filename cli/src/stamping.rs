@@ -125,7 +125,7 @@ impl Stamping {
     ) -> Result<SignedDocument, Failure> {
         if with_cades {
             let index = document.cades_before(own);
-            let manifest = Manifest::of_document(&document, index).to_xml();
+            let manifest = Manifest::of_document(&document, index)?.to_xml();
             let mut cades = sign_cades(manifest.as_bytes(), signer, now)?;
             if let Some(url) = &self.tsa {
                 let cms = SignedCms::from_der(&cades)?;

@@ -1,18 +1,28 @@
-//! Trust anchors and times, as the verifying commands take them.
+//! Who is believed and as of when, as the verifying commands take it.
 
 use std::path::PathBuf;
 
-use chancery_certs::{Certificate, Crl, TrustStore, decode_crls};
-use chancery_node::{read_file, unix_now};
+use chancery_certs::{Certificate, Crl, Scrutiny, TrustStore, Uncovered, decode_crls};
+use chancery_node::{TrustFile, read_file, unix_now};
 use chancery_protocol::Validation;
 
-use crate::{failure::Failure, keys::read_chain, output::parse_time};
+use crate::{
+    failure::Failure,
+    keys::read_chain,
+    output::{Output, parse_time},
+};
+
+/// What a verdict says that was reached leniently.
+pub const LENIENT: (&str, &str) = (
+    "lenient: certificates were held to path validation (RFC 5280 §6) only, not to the profile (§4)",
+    "宽松：证书仅按路径验证（RFC 5280 第 6 节）检查，未按证书格式要求（第 4 节）检查",
+);
 
 /// What else a verification may go by.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MaterialArgs {
-    /// Certificate revocation lists besides those that the documents carry, PEM or DER; with any, every
-    /// certificate below the anchor must be covered (may be given several times)
+    /// Certificate revocation lists, PEM or DER; with any, revocation is looked at, and every certificate below
+    /// the anchor must be covered by them or by those that the documents carry (may be given several times)
     #[arg(long = "crl", value_name = "FILE")]
     crls: Vec<PathBuf>,
     /// Further certificates for building paths (may be given several times)
@@ -21,6 +31,10 @@ pub struct MaterialArgs {
     /// Without any CRL, leave the verdict open instead of only saying that revocation was not checked
     #[arg(long)]
     require_revocation: bool,
+    /// Let a countersignature that does not hold count against the document; anybody can add one, so that it is only
+    /// reported otherwise
+    #[arg(long)]
+    require_countersignatures: bool,
 }
 
 /// What [`MaterialArgs`] names, read.
@@ -29,6 +43,7 @@ pub struct Material {
     crls: Vec<Crl>,
     certificates: Vec<Certificate>,
     require_revocation: bool,
+    require_countersignatures: bool,
 }
 
 impl MaterialArgs {
@@ -52,7 +67,12 @@ impl MaterialArgs {
         for path in &self.certificates {
             certificates.extend(read_chain(path)?);
         }
-        Ok(Material { crls, certificates, require_revocation: self.require_revocation })
+        Ok(Material {
+            crls,
+            certificates,
+            require_revocation: self.require_revocation,
+            require_countersignatures: self.require_countersignatures,
+        })
     }
 }
 
@@ -65,34 +85,98 @@ impl Material {
             crls: &self.crls,
             certificates: &self.certificates,
             require_revocation: self.require_revocation,
+            uncovered: Uncovered::Open,
+            require_countersignatures: self.require_countersignatures,
         }
+    }
+}
+
+/// The lists by which a signed statement is judged.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ListArgs {
+    /// Certificate revocation lists, PEM or DER: who is named in one is not believed (may be given several times)
+    #[arg(long = "crl", value_name = "FILE")]
+    crls: Vec<PathBuf>,
+}
+
+impl ListArgs {
+    /// Reads the files.
+    pub fn read(&self) -> Result<Vec<Crl>, Failure> {
+        let mut crls = Vec::new();
+        for path in &self.crls {
+            crls.extend(decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?);
+        }
+        Ok(crls)
     }
 }
 
 /// What to verify against.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TrustArgs {
-    /// Trust anchor: a root certificate, PEM or DER (may be given several times)
-    #[arg(long = "anchor", value_name = "FILE", required = true, env = "CHANCERY_ANCHOR")]
+    /// Trust anchor: a root certificate, PEM or DER (may be given several times). Time-stamping authorities that it
+    /// has certified itself may say what time it was; others are named with --tsa or --trust
+    #[arg(
+        long = "anchor",
+        value_name = "FILE",
+        required_unless_present = "trust",
+        env = "CHANCERY_ANCHOR"
+    )]
     anchors: Vec<PathBuf>,
+    /// Trust file, TOML: anchors, registrar, and the time-stamping authorities that are believed, and no others
+    #[arg(long, value_name = "FILE", env = "CHANCERY_TRUST")]
+    trust: Option<PathBuf>,
+    /// A time-stamping authority that is believed, or a CA of such: its certificate, PEM or DER (may be given several
+    /// times)
+    #[arg(long = "tsa", value_name = "FILE")]
+    authorities: Vec<PathBuf>,
     /// Validate certificates at this time, RFC 3339 (default: now)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<i64>,
+    /// Hold certificates to path validation (RFC 5280 §6) only, not to the profile (§4): for what others made;
+    /// the answer says so
+    #[arg(long)]
+    lenient: bool,
 }
 
 impl TrustArgs {
-    /// The files of the anchors.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.anchors
+    /// What the options and the trust file say together.
+    pub fn file(&self) -> Result<TrustFile, Failure> {
+        let mut all = match &self.trust {
+            Some(path) => TrustFile::load(path)?,
+            None => TrustFile::default(),
+        };
+        all.anchors.extend(self.anchors.iter().cloned());
+        all.time.extend(self.authorities.iter().cloned());
+        Ok(all)
     }
 
-    /// The anchors.
+    /// The files that it goes by.
+    pub fn files(&self) -> Result<Vec<PathBuf>, Failure> {
+        let named = self.file()?;
+        Ok(self.trust.iter().chain(named.files()).cloned().collect())
+    }
+
+    /// Who is believed.
     pub fn store(&self) -> Result<TrustStore, Failure> {
-        let mut anchors = Vec::new();
-        for path in &self.anchors {
-            anchors.extend(read_chain(path)?);
+        let store = self.file()?.store()?;
+        Ok(if self.lenient { store.lenient() } else { store })
+    }
+
+    /// By what a signed statement is judged.
+    pub fn scrutiny<'a>(&self, trust: &'a TrustStore, crls: &'a [Crl]) -> Scrutiny<'a> {
+        Scrutiny::by(trust, crls, self.at())
+    }
+
+    /// Whether certificates are held to path validation only.
+    pub fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
+    /// Says so to people, where that is so.
+    pub fn note_lenience(&self, output: &Output) {
+        if self.lenient {
+            println!("  ({})", output.t(LENIENT.0, LENIENT.1));
         }
-        Ok(TrustStore::new(anchors)?)
     }
 
     /// The time.

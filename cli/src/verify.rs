@@ -8,16 +8,16 @@ use std::{
 use chancery_crypto::Digest;
 use chancery_node::{NodeError, members, read_file, read_member};
 use chancery_protocol::{
-    ContentOpener, Evidence, EvidenceVerifier, Finding, ForkProof, Indication, Opening,
-    ProtocolError, SignatureReport, SignedDocument, SubIndication, Validation, VerificationReport,
-    verify_document_by,
+    CONTENT_MAGIC, ContentOpener, Evidence, EvidenceVerifier, Finding, ForkProof, Indication,
+    Opening, ProtocolError, SignatureReport, SignedDocument, SubIndication, Validation,
+    VerificationReport, verify_document_by,
 };
 
 use crate::{
     draft::{digest_member, each_piece},
     failure::Failure,
     output::{Output, plain, time},
-    place::{PARTS, Place, Placed},
+    place::{PARTS, Place, Placed, first_bytes},
     source::shown_name,
     trust::{MaterialArgs, TrustArgs},
 };
@@ -67,14 +67,17 @@ impl Verify {
                 worst = worst.max(verdict.indication());
                 progress.inc(1);
                 if output.json || self.report.is_some() {
-                    reports.push(verdict.json(path));
+                    reports.push(verdict.json(path, by.trust.is_lenient()));
                 } else {
                     progress.suspend(|| verdict.print(output, path));
+                    self.trust.note_lenience(output);
                 }
             }
         }
         progress.finish_and_clear();
-        let whole = serde_json::json!({ "indication": worst.name(), "documents": reports });
+        let whole = serde_json::json!({
+            "indication": worst.name(), "lenient": self.trust.is_lenient(), "documents": reports,
+        });
         if output.json {
             output.print_json(&whole);
         } else if self.report.is_some() {
@@ -94,6 +97,8 @@ enum Verdict {
     Report { title: String, report: Box<VerificationReport> },
     /// It cannot be read as one.
     Unreadable(String),
+    /// It may be one, of a form that is not read here.
+    NotRead(String),
 }
 
 /// Verifies documents on all cores; the verdicts come back in order.
@@ -117,11 +122,12 @@ fn verify_all(
 
 fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdict, Failure> {
     if !path.is_dir() && crate::asic::is_container(path)? {
-        return Ok(match crate::asic::verify(path, by, output)? {
+        return Ok(match crate::asic::verify(path, by)? {
             Ok(report) => {
                 let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 Verdict::Report { title, report: Box::new(report) }
             }
+            Err(error @ ProtocolError::Unsupported(_)) => Verdict::NotRead(error.to_string()),
             Err(error) => Verdict::Unreadable(error.to_string()),
         });
     }
@@ -130,7 +136,7 @@ fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdi
             Ok(proof) => proof,
             Err(error) => return Ok(Verdict::Unreadable(error.to_string())),
         };
-        return Ok(match proof.verify(by.trust, by.at) {
+        return Ok(match proof.verify(&by.scrutiny()) {
             Ok((first, second)) => Verdict::Forked {
                 agency: proof.agency.to_string(),
                 sizes: (first.checkpoint.size, second.checkpoint.size),
@@ -142,7 +148,7 @@ fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdi
         Ok(placed) => placed,
         // A file that is there and is no document fails; one that is not there is a mistake.
         Err(failure) if failure.code.starts_with("CHY-4") => return Err(failure),
-        Err(failure) => return Ok(Verdict::Unreadable(failure.message)),
+        Err(failure) => return unlike_ours(path, failure),
     };
     let document = &placed.document;
     let mut report = verify_document_by(document, by);
@@ -152,6 +158,27 @@ fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdi
     }
     let title = document.header().title.clone();
     Ok(Verdict::Report { title, report: Box::new(report) })
+}
+
+/// What to say of a file that cannot be read as a document: what it is, where that can be seen.
+fn unlike_ours(path: &Path, failure: Failure) -> Result<Verdict, Failure> {
+    let path = if path.is_dir() { path.join(crate::place::DOCUMENT) } else { path.to_owned() };
+    let first = first_bytes(&path)?;
+    let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first);
+    let known = [
+        (&b"%PDF-"[..], "a PDF; signatures inside of PDFs (PAdES) are not read here"),
+        (b"<", "an XML or HTML file; signatures inside of them (XAdES) are not read here"),
+    ];
+    let known = known.into_iter().find(|(start, _)| first.starts_with(start));
+    if let Some((_, what)) = known {
+        return Ok(Verdict::NotRead(format!("{}: it is {what}", path.display())));
+    }
+    // The tag of COSE_Sign (RFC 9052 §2), or the mark of a document with its parts.
+    if first.starts_with(&[0xd8, 0x62]) || first == CONTENT_MAGIC {
+        return Ok(Verdict::Unreadable(failure.message));
+    }
+    let what = "it is no signed document of Chancery, and no ASiC container";
+    Ok(Verdict::Unreadable(format!("{}: {what}", path.display())))
 }
 
 fn check_folder(
@@ -249,11 +276,11 @@ impl Verdict {
         match self {
             Self::Report { report, .. } => report.indication,
             Self::Unreadable(_) | Self::Forked { .. } => Indication::TotalFailed,
-            Self::NoFork(_) => Indication::Indeterminate,
+            Self::NoFork(_) | Self::NotRead(_) => Indication::Indeterminate,
         }
     }
 
-    fn json(&self, path: &Path) -> serde_json::Value {
+    fn json(&self, path: &Path, lenient: bool) -> serde_json::Value {
         match self {
             Self::Report { report, title } => {
                 // Every field is plain data; it always has a JSON form.
@@ -261,6 +288,7 @@ impl Verdict {
                 if let Some(object) = value.as_object_mut() {
                     object.insert("path".into(), path.to_string_lossy().into());
                     object.insert("title".into(), title.as_str().into());
+                    object.insert("lenient".into(), lenient.into());
                 }
                 value
             }
@@ -278,11 +306,19 @@ impl Verdict {
                     "sub_indication": SubIndication::EvidenceFailure, "sentence": en, "sentence_zh": zh,
                 })
             }
-            Self::Unreadable(why) => serde_json::json!({
-                "path": path, "indication": Indication::TotalFailed,
-                "sub_indication": SubIndication::FormatFailure, "sentence": why,
+            Self::Unreadable(why) | Self::NotRead(why) => serde_json::json!({
+                "path": path, "indication": self.indication(),
+                "sub_indication": self.unread(), "sentence": why,
                 "sentence_zh": format!("文件无法读取：{why}"),
             }),
+        }
+    }
+
+    /// Why a file was not read.
+    fn unread(&self) -> SubIndication {
+        match self {
+            Self::NotRead(_) => SubIndication::NotSupported,
+            _ => SubIndication::FormatFailure,
         }
     }
 
@@ -318,10 +354,12 @@ impl Verdict {
                 print_advice(output, sub);
                 return;
             }
-            Self::Unreadable(why) => {
-                println!("TOTAL-FAILED  FORMAT_FAILURE  {}", path.display());
-                println!("  ✗ {}", plain(why));
-                print_advice(output, SubIndication::FormatFailure);
+            Self::Unreadable(why) | Self::NotRead(why) => {
+                let sub = self.unread();
+                println!("{}  {}  {}", self.indication().name(), name(sub), path.display());
+                let mark = if matches!(self, Self::NotRead(_)) { "?" } else { "✗" };
+                println!("  {mark} {}", plain(why));
+                print_advice(output, sub);
                 return;
             }
             Self::Report { title, report } => (title, report),
@@ -364,6 +402,7 @@ fn print_signature(output: &Output, signature: &SignatureReport, what: &str) {
     println!("  {what}: {} ({commitment}, {algorithm}, {claimed}, {level})", plain(signer));
     print_finding(output, &signature.finding);
     signature.time_stamps.iter().for_each(|stamp| print_finding(output, &stamp.finding));
+    signature.notes.iter().for_each(|note| print_finding(output, note));
 }
 
 /// The sub-indication's name in the standard.

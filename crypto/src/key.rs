@@ -7,7 +7,7 @@ use ring::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::CryptoError;
+use crate::{CryptoError, HashAlgorithm};
 
 /// PBKDF2 rounds for encrypted key files: OWASP's figure for HMAC-SHA-256.
 const PBKDF2_ROUNDS: u32 = 600_000;
@@ -128,27 +128,50 @@ impl SigningKey {
         Self::from_pkcs8_der(Zeroizing::new(pkcs8))
     }
 
-    /// A key from unencrypted PKCS#8 DER (RFC 5958).
+    /// A key from unencrypted PKCS#8 DER (RFC 5958). The public key that ECPrivateKey may hold (RFC 5915 §3) is checked when it
+    /// is there, and computed when it is not.
     ///
     /// # Errors
     /// [`CryptoError::PrivateKey`] when it is no P-256, P-384 or Ed25519 key.
     pub fn from_pkcs8_der(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, CryptoError> {
-        let rng = SystemRandom::new();
-        for algorithm in [Algorithm::Es256, Algorithm::Es384] {
-            if let (Some(fixed), Some(der)) = (algorithm.fixed(), algorithm.der())
-                && let (Ok(fixed), Ok(der)) = (
-                    EcdsaKeyPair::from_pkcs8(fixed, &pkcs8, &rng),
-                    EcdsaKeyPair::from_pkcs8(der, &pkcs8, &rng),
-                )
-            {
-                let pkcs8 = Some(pkcs8);
-                return Ok(Self { algorithm, pair: Pair::Ecdsa { fixed, der }, pkcs8, rng });
-            }
+        if let Some(key) = Self::ecdsa(&pkcs8).or_else(|| Self::ecdsa(&ec_pkcs8(&pkcs8)?)) {
+            return Ok(key);
         }
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8)
             .map_err(|e| CryptoError::PrivateKey(format!("no P-256, P-384 or Ed25519 key: {e}")))?;
-        let (pair, pkcs8) = (Pair::Ed25519(pair), Some(pkcs8));
-        Ok(Self { algorithm: Algorithm::EdDsa, pair, pkcs8, rng })
+        let (algorithm, pair) = (Algorithm::EdDsa, Pair::Ed25519(pair));
+        Ok(Self { algorithm, pair, pkcs8: Some(pkcs8), rng: SystemRandom::new() })
+    }
+
+    /// An ECDSA key from PKCS#8 in the form that `ring` and other TLS stacks want: with the public key.
+    fn ecdsa(pkcs8: &Zeroizing<Vec<u8>>) -> Option<Self> {
+        let rng = SystemRandom::new();
+        [Algorithm::Es256, Algorithm::Es384].into_iter().find_map(|algorithm| {
+            let fixed = EcdsaKeyPair::from_pkcs8(algorithm.fixed()?, pkcs8, &rng).ok()?;
+            let der = EcdsaKeyPair::from_pkcs8(algorithm.der()?, pkcs8, &rng).ok()?;
+            let (pair, pkcs8) = (Pair::Ecdsa { fixed, der }, Some(pkcs8.clone()));
+            Some(Self { algorithm, pair, pkcs8, rng: rng.clone() })
+        })
+    }
+
+    /// A key from DER: PKCS#8, encrypted (RFC 8018 PBES2) or not, or SEC 1's ECPrivateKey (RFC 5915).
+    ///
+    /// # Errors
+    /// [`CryptoError::PassphraseNeeded`], [`CryptoError::WrongPassphrase`] or [`CryptoError::PrivateKey`].
+    pub fn from_der(
+        der: Zeroizing<Vec<u8>>,
+        passphrase: Option<&[u8]>,
+    ) -> Result<Self, CryptoError> {
+        if let Ok(info) = pkcs8::EncryptedPrivateKeyInfo::try_from(der.as_slice()) {
+            let passphrase = passphrase.ok_or(CryptoError::PassphraseNeeded)?;
+            check_work(&info)?;
+            let plain = info.decrypt(passphrase).map_err(|_| CryptoError::WrongPassphrase)?;
+            return Self::from_pkcs8_der(Zeroizing::new(plain.as_bytes().to_vec()));
+        }
+        match ec_sec1(&der).and_then(|pkcs8| Self::ecdsa(&pkcs8)) {
+            Some(key) => Ok(key),
+            None => Self::from_pkcs8_der(der),
+        }
     }
 
     /// A key in a device.
@@ -164,23 +187,25 @@ impl SigningKey {
         Ok(Self { algorithm, pair, pkcs8: None, rng })
     }
 
-    /// A key from PKCS#8 PEM, encrypted (RFC 8018 PBES2) or not.
+    /// A key from PEM: PKCS#8, encrypted (RFC 8018 PBES2) or not, or SEC 1's ECPrivateKey (RFC 5915 §4).
     ///
     /// # Errors
     /// [`CryptoError::PassphraseNeeded`], [`CryptoError::WrongPassphrase`] or
     /// [`CryptoError::PrivateKey`].
     pub fn from_pem(text: &str, passphrase: Option<&[u8]>) -> Result<Self, CryptoError> {
         let unreadable = |e: &dyn fmt::Display| CryptoError::PrivateKey(format!("not PKCS#8: {e}"));
-        let block = pem::parse(text).map_err(|e| unreadable(&e))?;
+        let blocks = pem::parse_many(text).map_err(|e| unreadable(&e))?;
+        // OpenSSL's `ecparam -genkey` writes the curve before the key, which names it again.
+        let block = blocks.into_iter().find(|block| block.tag() != "EC PARAMETERS");
+        let block = block.ok_or_else(|| unreadable(&"it holds no PEM block"))?;
         match block.tag() {
-            "PRIVATE KEY" => Self::from_pkcs8_der(Zeroizing::new(block.into_contents())),
-            "ENCRYPTED PRIVATE KEY" => {
-                let passphrase = passphrase.ok_or(CryptoError::PassphraseNeeded)?;
-                let info = pkcs8::EncryptedPrivateKeyInfo::try_from(block.contents())
-                    .map_err(|e| unreadable(&e))?;
-                check_work(&info)?;
-                let plain = info.decrypt(passphrase).map_err(|_| CryptoError::WrongPassphrase)?;
-                Self::from_pkcs8_der(Zeroizing::new(plain.as_bytes().to_vec()))
+            "EC PRIVATE KEY" if block.headers().iter().any(|(name, _)| name == "DEK-Info") => {
+                Err(CryptoError::PrivateKey(
+                    "it is encrypted in OpenSSL's old way, which is weak; `openssl pkcs8 -topk8` makes PKCS#8 of it".into(),
+                ))
+            }
+            "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" | "EC PRIVATE KEY" => {
+                Self::from_der(Zeroizing::new(block.into_contents()), passphrase)
             }
             other => Err(unreadable(&format!("the PEM block is {other:?}"))),
         }
@@ -264,6 +289,32 @@ impl SigningKey {
             Pair::External(key) => key.sign(message).map(|fixed| ecdsa_der(&fixed)),
         }
     }
+}
+
+/// The PKCS#8 of an EC key in PKCS#8, its public key computed where it stood none.
+fn ec_pkcs8(pkcs8: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    use p256::elliptic_curve::pkcs8::DecodePrivateKey;
+    let p256 = p256::SecretKey::from_pkcs8_der(pkcs8).ok().and_then(|key| encode_ec(&key));
+    p256.or_else(|| p384::SecretKey::from_pkcs8_der(pkcs8).ok().and_then(|key| encode_ec(&key)))
+}
+
+/// The PKCS#8 of an EC key in SEC 1's form. It need not name its curve: the private key's length tells the two apart.
+fn ec_sec1(sec1: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    use pkcs8::der::{Decode as _, SliceReader, asn1};
+    let sequence = asn1::AnyRef::from_der(sec1).ok()?;
+    let mut reader = SliceReader::new(sequence.value()).ok()?;
+    u8::decode(&mut reader).ok()?;
+    match asn1::OctetStringRef::decode(&mut reader).ok()?.as_bytes().len() {
+        32 => encode_ec(&p256::SecretKey::from_sec1_der(sec1).ok()?),
+        48 => encode_ec(&p384::SecretKey::from_sec1_der(sec1).ok()?),
+        _ => None,
+    }
+}
+
+fn encode_ec(
+    key: &impl p256::elliptic_curve::pkcs8::EncodePrivateKey,
+) -> Option<Zeroizing<Vec<u8>>> {
+    Some(Zeroizing::new(key.to_pkcs8_der().ok()?.as_bytes().to_vec()))
 }
 
 /// An ECDSA-Sig-Value (RFC 3279 §2.2.3) of a signature in fixed form.
@@ -414,10 +465,61 @@ impl PublicKey {
             (Self::Rsa(_), S::RsaPssSha256) => &sig::RSA_PSS_2048_8192_SHA256,
             (Self::Rsa(_), S::RsaPssSha384) => &sig::RSA_PSS_2048_8192_SHA384,
             (Self::Rsa(_), S::RsaPssSha512) => &sig::RSA_PSS_2048_8192_SHA512,
+            (Self::Rsa(_), S::RsaPss { hash, salt }) => {
+                return self.verify_pss(hash, salt, message, signature);
+            }
             _ => return Err(CryptoError::AlgorithmMismatch(format!("{scheme:?}"))),
         };
         let (Self::P256(key) | Self::P384(key) | Self::Ed25519(key) | Self::Rsa(key)) = self;
         check(algorithm, key, message, signature)
+    }
+
+    /// RSASSA-PSS with a salt of any length, which `ring` does not verify.
+    fn verify_pss(
+        &self,
+        hash: HashAlgorithm,
+        salt: u32,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
+        use libcrux_rsa::{DigestAlgorithm, VarLenPublicKey};
+        let unsupported = || {
+            CryptoError::PublicKey(format!(
+                "RSASSA-PSS with a salt of {salt} octets is verified by keys of 2048, 3072, 4096, 6144 or 8192 \
+                 bits with the exponent 65537"
+            ))
+        };
+        let (modulus, exponent) = self.rsa_parts().ok_or_else(unsupported)?;
+        // Whole octets: the library takes a modulus to be as long as its octets.
+        if exponent != [1, 0, 1] || modulus.first().is_none_or(|first| first & 0x80 == 0) {
+            return Err(unsupported());
+        }
+        let key = VarLenPublicKey::try_from(modulus.as_slice()).map_err(|_| unsupported())?;
+        let hash = match hash {
+            HashAlgorithm::Sha256 => DigestAlgorithm::Sha2_256,
+            HashAlgorithm::Sha384 => DigestAlgorithm::Sha2_384,
+            HashAlgorithm::Sha512 => DigestAlgorithm::Sha2_512,
+        };
+        // A salt that is longer than the signature can be none's.
+        if salt as usize > modulus.len() {
+            return Err(CryptoError::BadSignature);
+        }
+        libcrux_rsa::verify(hash, &key, message, salt, signature)
+            .map_err(|_| CryptoError::BadSignature)
+    }
+
+    /// Modulus and public exponent, without leading zeros.
+    fn rsa_parts(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        use pkcs8::der::{
+            Decode as _, Reader as _, SliceReader,
+            asn1::{AnyRef, UintRef},
+        };
+        let Self::Rsa(der) = self else { return None };
+        let sequence = AnyRef::try_from(der.as_slice()).ok()?;
+        let mut reader = SliceReader::new(sequence.value()).ok()?;
+        let modulus = UintRef::decode(&mut reader).ok()?;
+        let exponent = UintRef::decode(&mut reader).ok()?;
+        reader.is_finished().then(|| (modulus.as_bytes().to_vec(), exponent.as_bytes().to_vec()))
     }
 
     /// The X.509 scheme that [`SigningKey::sign_der`] uses for this kind of key.
@@ -443,7 +545,7 @@ fn check(
 }
 
 /// A signature scheme of X.509: key type and hash together (RFC 5758, RFC 8410, RFC 4055 §5). RSASSA-PSS
-/// is with MGF1 of the same hash and a salt of its length (RFC 4055 §3.1).
+/// is with MGF1 of the same hash and, where nothing else is said, a salt of its length (RFC 4055 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum SignatureScheme {
@@ -456,6 +558,11 @@ pub enum SignatureScheme {
     RsaPssSha256,
     RsaPssSha384,
     RsaPssSha512,
+    /// RSASSA-PSS whose salt has another length.
+    RsaPss {
+        hash: HashAlgorithm,
+        salt: u32,
+    },
 }
 
 #[cfg(test)]
@@ -526,5 +633,110 @@ mod tests {
         let plain = key.to_pem(None).expect("encodes");
         assert!(SigningKey::from_pem(&plain, None).is_ok());
         assert!(matches!(SigningKey::from_pem("no key", None), Err(CryptoError::PrivateKey(_))));
+    }
+
+    const WITHOUT_P256: &[u8] = &[
+        0x30, 0x41, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+        0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x27, 0x30, 0x25,
+        0x02, 0x01, 0x01, 0x04, 0x20,
+    ];
+    const WITHOUT_P384: &[u8] = &[
+        0x30, 0x4e, 0x02, 0x01, 0x00, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+        0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x04, 0x37, 0x30, 0x35, 0x02, 0x01, 0x01,
+        0x04, 0x30,
+    ];
+    const CURVES: [(Algorithm, &[u8], usize); 2] =
+        [(Algorithm::Es256, WITHOUT_P256, 32), (Algorithm::Es384, WITHOUT_P384, 48)];
+
+    /// The private scalar of a key in `ring`'s form.
+    fn scalar(key: &SigningKey, length: usize) -> Vec<u8> {
+        let der = key.pkcs8_der().expect("a key of ours");
+        let before = [2, 1, 1, 4, length as u8];
+        let at = der.windows(5).position(|bytes| bytes == before).expect("an ECPrivateKey") + 5;
+        der[at..at + length].to_vec()
+    }
+
+    fn read(der: &[u8]) -> Result<SigningKey, CryptoError> {
+        SigningKey::from_der(Zeroizing::new(der.to_vec()), None)
+    }
+
+    #[test]
+    fn an_ec_key_without_its_public_key_is_read_and_written_with_it() {
+        for (algorithm, without, length) in CURVES {
+            for _ in 0..20 {
+                let key = SigningKey::generate(algorithm).expect("random bytes");
+                let scalar = scalar(&key, length);
+                let back = read(&[without, &scalar].concat()).expect("it says all that is needed");
+                assert_eq!(back.public_key(), key.public_key());
+                assert_eq!(back.algorithm(), algorithm);
+                let signature = back.sign(b"text").expect("signs");
+                assert_eq!(key.public_key().verify(algorithm, b"text", &signature), Ok(()));
+                // Whoever takes the DER, a TLS stack, wants the public key.
+                assert_eq!(
+                    back.pkcs8_der().expect("it is here"),
+                    key.pkcs8_der().expect("it is here")
+                );
+
+                // SEC 1's own form, which is the end of the other.
+                let sec1 = [&without[without.len() - 7..], &scalar].concat();
+                let text = pem::encode(&pem::Pem::new("EC PRIVATE KEY", sec1.clone()));
+                let curve = pem::encode(&pem::Pem::new("EC PARAMETERS", [6, 1, 0]));
+                for read in [
+                    read(&sec1),
+                    SigningKey::from_pem(&text, None),
+                    SigningKey::from_pem(&format!("{curve}{text}"), None),
+                ] {
+                    assert_eq!(read.expect("the same key").public_key(), key.public_key());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_ec_key_with_another_public_key_or_an_impossible_private_one_is_refused() {
+        for (algorithm, without, length) in CURVES {
+            let key = SigningKey::generate(algorithm).expect("random bytes");
+            let other = SigningKey::generate(algorithm).expect("random bytes");
+            let (mine, theirs) = (key.public_key(), other.public_key());
+            let ((PublicKey::P256(mine), PublicKey::P256(theirs))
+            | (PublicKey::P384(mine), PublicKey::P384(theirs))) = (mine, theirs)
+            else {
+                panic!("curves")
+            };
+            let mut der = key.pkcs8_der().expect("it is here").to_vec();
+            let at = der.windows(mine.len()).position(|bytes| bytes == mine).expect("it is in it");
+            der[at..at + theirs.len()].copy_from_slice(&theirs);
+            assert!(matches!(read(&der), Err(CryptoError::PrivateKey(_))));
+            for byte in [0, 0xff] {
+                let impossible = [without, &vec![byte; length]].concat();
+                assert!(matches!(read(&impossible), Err(CryptoError::PrivateKey(_))));
+                let impossible = &impossible[without.len() - 7..];
+                assert!(matches!(read(impossible), Err(CryptoError::PrivateKey(_))));
+            }
+            let whole = [without, &scalar(&key, length)].concat();
+            for cut in 0..whole.len() {
+                assert!(read(&whole[..cut]).is_err());
+            }
+            assert!(read(&[whole.as_slice(), &[0]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn der_is_read_like_pem_and_what_openssl_encrypts_its_own_way_is_named() {
+        let key = SigningKey::generate(Algorithm::Es256).expect("random bytes");
+        let sealed = key.to_pem(Some(b"correct horse")).expect("encrypts");
+        let sealed = Zeroizing::new(pem::parse(sealed.as_str()).expect("PEM").into_contents());
+        let open = |pass: Option<&[u8]>| SigningKey::from_der(sealed.clone(), pass).map(drop);
+        assert_eq!(open(Some(b"correct horse")), Ok(()));
+        assert_eq!(open(Some(b"wrong")), Err(CryptoError::WrongPassphrase));
+        assert_eq!(open(None), Err(CryptoError::PassphraseNeeded));
+        assert!(read(key.pkcs8_der().expect("it is here")).is_ok());
+        let old = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
+                   DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n\
+                   -----END EC PRIVATE KEY-----\n";
+        let Err(CryptoError::PrivateKey(why)) = SigningKey::from_pem(old, Some(b"x")) else {
+            panic!("it is read")
+        };
+        assert!(why.contains("pkcs8 -topk8"), "{why}");
     }
 }

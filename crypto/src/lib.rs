@@ -1,7 +1,7 @@
 //! Keys, digests, COSE signatures, HPKE key wrapping, the STREAM cipher and deterministic CBOR.
 //!
 //! This is the lowest room of Chancery: no I/O, no async, no clock. Every primitive comes from a
-//! library (`ring`, `hpke`); this crate only fixes which ones, how they are put together, and how
+//! library (`ring`, `hpke`, `graviola`); this crate only fixes which ones, how they are put together, and how
 //! their bytes look. Nothing here knows what a certificate or a document is.
 //!
 //! ```
@@ -25,6 +25,7 @@ mod receipt;
 mod recipient;
 mod storage;
 mod stream;
+mod xwing;
 
 pub use cose::{
     Commitment, CoseBuilder, CoseSign, CoseSignature, MAX_RECEIPTS, ProtectedAttributes,
@@ -36,7 +37,7 @@ pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
 pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};
 pub use receipt::{CoseReceipt, ReceiptProof};
 pub use recipient::{
-    Kem, KemPrivateKey, KemPublicKey, RecipientKey, WrappedKey, unwrap_key, wrap_key,
+    Kem, KemPrivateKey, KemPublicKey, RecipientKey, WrappedKey, XWingBy, unwrap_key, wrap_key,
 };
 pub use storage::StorageKey;
 pub use stream::{

@@ -1,15 +1,16 @@
 //! Wrapping a content key for one recipient with HPKE (RFC 9180), base mode.
 
 use hpke::{
-    Deserializable, Kem as _, OpModeR, OpModeS, Serializable,
-    aead::AesGcm256,
-    kdf::HkdfSha256,
-    kem::{X25519HkdfSha256, XWing},
+    Deserializable, Kem as _, OpModeR, OpModeS, Serializable, aead::AesGcm256, kdf::HkdfSha256,
+    kem::X25519HkdfSha256,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{ContentKey, CryptoError};
+use crate::{
+    ContentKey, CryptoError,
+    xwing::{self, XWing},
+};
 
 /// Bytes of a private key's encoding, with either mechanism.
 const PRIVATE_LEN: usize = 32;
@@ -23,6 +24,30 @@ pub enum Kem {
     XWing,
     /// DHKEM(X25519, HKDF-SHA256) of RFC 9180 §7.1.
     X25519,
+}
+
+/// Which library computes X-Wing. What either makes, the other opens: they agree in every bit, on damaged input too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum XWingBy {
+    /// `graviola`: assembly for processors since about 2014 (x86-64 with AVX2, ADX, BMI2, AES; 64-bit Arm with AES).
+    Graviola,
+    /// RustCrypto's, on every processor: what stands in where the first does not run, and what it is held to.
+    Reference,
+}
+
+impl XWingBy {
+    /// The faster of those that run on this processor.
+    pub fn here() -> Self {
+        if xwing::supported() { Self::Graviola } else { Self::Reference }
+    }
+
+    /// Its short name, for measurements.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Graviola => "graviola",
+            Self::Reference => "rustcrypto",
+        }
+    }
 }
 
 /// A recipient's public key.
@@ -41,8 +66,16 @@ impl KemPublicKey {
     /// # Errors
     /// [`CryptoError::Hpke`] when it is no key of its mechanism.
     pub fn prepare(&self) -> Result<RecipientKey, CryptoError> {
+        self.prepare_by(XWingBy::here())
+    }
+
+    /// As [`KemPublicKey::prepare`], by a named library.
+    ///
+    /// # Errors
+    /// As there; also when that library does not run on this processor.
+    pub fn prepare_by(&self, by: XWingBy) -> Result<RecipientKey, CryptoError> {
         let read = match self.kem {
-            Kem::XWing => Deserializable::from_bytes(&self.key).map(Box::new).map(Public::XWing),
+            Kem::XWing => PublicOf::<XWing>::read(&self.key, by).map(Public::XWing),
             Kem::X25519 => Deserializable::from_bytes(&self.key).map(Public::X25519),
         };
         let invalid = CryptoError::Hpke("wrapped: the recipient's public key is not valid");
@@ -55,7 +88,7 @@ type PrivateOf<K> = <K as hpke::Kem>::PrivateKey;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Public {
-    XWing(Box<PublicOf<XWing>>),
+    XWing(PublicOf<XWing>),
     X25519(PublicOf<X25519HkdfSha256>),
 }
 
@@ -95,7 +128,7 @@ impl RecipientKey {
 }
 
 enum Private {
-    XWing(Box<PrivateOf<XWing>>),
+    XWing(PrivateOf<XWing>),
     X25519(PrivateOf<X25519HkdfSha256>),
 }
 
@@ -112,7 +145,7 @@ impl KemPrivateKey {
     /// A fresh key pair's private half.
     pub fn generate(kem: Kem) -> Self {
         Self(match kem {
-            Kem::XWing => Private::XWing(Box::new(XWing::gen_keypair().0)),
+            Kem::XWing => Private::XWing(XWing::gen_keypair().0),
             Kem::X25519 => Private::X25519(X25519HkdfSha256::gen_keypair().0),
         })
     }
@@ -122,8 +155,16 @@ impl KemPrivateKey {
     /// # Errors
     /// [`CryptoError::PrivateKey`] when the length is wrong.
     pub fn from_bytes(kem: Kem, bytes: &[u8]) -> Result<Self, CryptoError> {
+        Self::from_bytes_by(kem, bytes, XWingBy::here())
+    }
+
+    /// As [`KemPrivateKey::from_bytes`], by a named library.
+    ///
+    /// # Errors
+    /// As there; also when that library does not run on this processor.
+    pub fn from_bytes_by(kem: Kem, bytes: &[u8], by: XWingBy) -> Result<Self, CryptoError> {
         let read = match kem {
-            Kem::XWing => Deserializable::from_bytes(bytes).map(Box::new).map(Private::XWing),
+            Kem::XWing => PrivateOf::<XWing>::read(bytes, by).map(Private::XWing),
             Kem::X25519 => Deserializable::from_bytes(bytes).map(Private::X25519),
         };
         read.map(Self).map_err(|e| CryptoError::PrivateKey(e.to_string()))

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use chancery_crypto::{Algorithm, PublicKey, SignatureScheme};
+use chancery_crypto::{Algorithm, HashAlgorithm, PublicKey, SignatureScheme};
 use serde_json::Value;
 
 fn suite(name: &str) -> Option<Value> {
@@ -84,7 +84,13 @@ fn rsa_pss() {
         let both = [der(bytes(&key["modulus"])), der(bytes(&key["publicExponent"]))].concat();
         let key = PublicKey::Rsa([vec![0x30], length(both.len()), both].concat());
         let (message, signature) = (bytes(&case["msg"]), bytes(&case["sig"]));
-        key.verify_der(SignatureScheme::RsaPssSha256, &message, &signature).is_ok()
+        let holds = key.verify_der(SignatureScheme::RsaPssSha256, &message, &signature).is_ok();
+        // The verifier for salts of other lengths says the same of this one.
+        let scheme = SignatureScheme::RsaPss { hash: HashAlgorithm::Sha256, salt: 32 };
+        assert_eq!(key.verify_der(scheme, &message, &signature).is_ok(), holds, "{case}");
+        let scheme = SignatureScheme::RsaPss { hash: HashAlgorithm::Sha256, salt: 31 };
+        assert!(key.verify_der(scheme, &message, &signature).is_err(), "{case}");
+        holds
     });
 }
 

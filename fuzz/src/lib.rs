@@ -1,19 +1,24 @@
 //! What the fuzz targets call: every parser of bytes that come from outside, and what is done with what it
 //! gives. None may panic, hang, or take memory beyond its input's measure.
 
+mod pieces;
+pub use pieces::{evidence, export, kem, note, order, pem};
+
 use std::sync::LazyLock;
 
 use chancery_certs::{
     AgencyCard, Certificate, CertificateRequest, Credential, Directory, EncryptionKeyStatement,
-    Issuer, KnownCrl, Profile, Purpose, RevocationCheck, SignedCms, Subject, TimeStampAuthority,
-    TimeStampRequest, TimeStampToken, TrustStore, decode_crls, decode_pem_chain, decode_public_key,
+    Issuer, KnownCrl, Profile, Purpose, RevocationCheck, Scrutiny, SignedCms, Subject,
+    TimeStampAuthority, TimeStampRequest, TimeStampToken, TrustStore, Uncovered, ber_to_der,
+    decode_crls, decode_pem_chain, decode_public_key,
 };
 use chancery_crypto::{Algorithm, CoseMessage, CoseSign, Kem, KemPrivateKey, SigningKey, cbor};
 use chancery_protocol::{
-    ContentOpener, EnvelopeHeader, Evidence, FileOpener, ForkProof, Indication, KeptCheckpoint, Leaf,
-    LogKey, Manifest, ProtocolError, SignedCheckpoint, SignedDocument, Validation, WitnessStatement, decode_frame, encrypted_head_len,
+    Archive, ContentOpener, EnvelopeHeader, Evidence, FileOpener, ForkProof, Indication,
+    KeptCheckpoint, Leaf, LogKey, Manifest, ProtocolError, SeenCheckpoint, SignedCheckpoint,
+    SignedDocument, Validation, WitnessStatement, decode_frame, encrypted_head_len,
     tile::{self, Tile},
-    verify_cms, verify_cose_receipt, verify_document,
+    verify_cms, verify_container, verify_cose_receipt, verify_document,
 };
 
 /// The time at which everything is looked at.
@@ -44,14 +49,35 @@ static TSA: LazyLock<TimeStampAuthority> = LazyLock::new(|| {
     TimeStampAuthority::new(credential, "1.2.3").expect("an authority")
 });
 
+/// By what the signers of statements are judged.
+fn by() -> Scrutiny<'static> {
+    Scrutiny::without_lists(&TRUST, NOW)
+}
+
 /// Fuzzes the parsers of one kind: certificate.
 pub fn certificate(data: &[u8]) {
     let Ok(certificate) = Certificate::from_der(data) else { return };
     drop((certificate.signer_name(), certificate.agency_name(), decode_pem_chain(data)));
-    drop(TRUST.validate(&certificate, std::slice::from_ref(&certificate), NOW, Purpose::Sign));
-    drop(TRUST.validate(&certificate, &[], NOW, Purpose::Server));
+    drop(by().check(&certificate, std::slice::from_ref(&certificate), Purpose::Sign));
+    drop(by().check(&certificate, &[], Purpose::Server));
     if let Ok(own) = TrustStore::new([certificate.clone()]) {
-        drop(own.validate(&certificate, &[], NOW, Purpose::Any));
+        drop(Scrutiny::without_lists(&own, NOW).check(&certificate, &[], Purpose::Any));
+    }
+}
+
+/// Fuzzes the making of DER out of BER: what comes out is DER, and stays as it is.
+pub fn ber(data: &[u8]) {
+    let Ok(der) = ber_to_der(data) else { return };
+    assert_eq!(ber_to_der(&der).as_deref(), Ok(&der[..]));
+}
+
+/// Fuzzes the reading of containers, and the verdict on them.
+pub fn container(data: &[u8]) {
+    let Ok(mut archive) = Archive::read(std::io::Cursor::new(data)) else { return };
+    let names: Vec<_> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
+    names.iter().for_each(|name| drop(archive.bytes(name, 1 << 20)));
+    if let Ok(verified) = verify_container(&mut archive, &Validation::new(&TRUST, NOW)) {
+        assert_ne!(verified.report.indication, Indication::TotalPassed);
     }
 }
 
@@ -61,7 +87,7 @@ pub fn crl(data: &[u8]) {
     let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: NOW }).collect();
     let root = ROOT.certificate();
     for check in
-        [RevocationCheck::Current(&known), RevocationCheck::Past { crls: &known, fresh: 1 }]
+        [RevocationCheck::Current(&known), RevocationCheck::Past { crls: &known, fresh: 1, uncovered: Uncovered::Open }]
     {
         drop(TRUST.validate_by(root, std::slice::from_ref(root), &check, NOW, Purpose::Any));
     }
@@ -85,7 +111,7 @@ pub fn document(data: &[u8]) {
     let Ok(document) = SignedDocument::decode(data) else { return };
     let report = verify_document(&document, &TRUST, NOW);
     assert_ne!(report.indication, Indication::TotalPassed);
-    drop((Manifest::of_document(&document, 0).to_xml(), document.signatures()));
+    drop((Manifest::of_document(&document, 0).map(|m| m.to_xml()), document.signatures()));
 }
 
 /// Fuzzes the parsers of one kind: cose.
@@ -154,14 +180,14 @@ pub fn content(data: &[u8]) {
 
 /// Fuzzes the parsers of one kind: envelope.
 pub fn envelope(data: &[u8]) {
-    drop((EnvelopeHeader::reopen(data), EnvelopeHeader::open(data, &TRUST, NOW)));
+    drop((EnvelopeHeader::reopen(data), EnvelopeHeader::open(data, &by())));
 }
 
 /// Fuzzes the parsers of one kind: directory.
 pub fn directory(data: &[u8]) {
     let registrar = "a.gov.cn".parse().expect("a name");
-    drop(Directory::open(data, &registrar, &TRUST, NOW));
-    drop((AgencyCard::open(data, &TRUST, NOW), EncryptionKeyStatement::open(data, &TRUST, NOW)));
+    drop(Directory::open(data, &registrar, &by()));
+    drop((AgencyCard::open(data, &by()), EncryptionKeyStatement::open(data, &by())));
 }
 
 /// Fuzzes the parsers of one kind: frame.
@@ -174,11 +200,14 @@ pub fn ledger(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     drop((SignedCheckpoint::open(&text, &LOG), Leaf::decode(data), Tile::decode(data)));
     drop((tile::entries(data), KeptCheckpoint::open(data, std::slice::from_ref(&LOG))));
-    drop((WitnessStatement::open(data, &TRUST, NOW), verify_cose_receipt(data, &Validation::new(&TRUST, NOW))));
+    drop((WitnessStatement::open(data, &by()), verify_cose_receipt(data, &Validation::new(&TRUST, NOW))));
     if let Ok(proof) = ForkProof::decode(data) {
-        assert!(proof.verify(&TRUST, NOW).is_err());
+        assert!(proof.verify(&by()).is_err());
+    }
+    if let Ok(seen) = SeenCheckpoint::decode(data) {
+        drop(seen.sealed.open_then(&seen.agency, &Validation::new(&TRUST, NOW)));
     }
     if let Ok(evidence) = Evidence::decode(data) {
-        drop(evidence.verify(&TRUST, NOW));
+        drop(evidence.verify(&Validation::new(&TRUST, NOW)));
     }
 }

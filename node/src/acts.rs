@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chancery_certs::{AgencyName, rfc3339};
@@ -166,6 +166,15 @@ pub fn check(shared: &Shared, header: &DocumentHeader) -> Result<Option<CheckedA
     Ok(Some(CheckedAct { action, on, effect: Some(Effect { key, original, sender }) }))
 }
 
+/// Whether a document that has come calls for an answer of this node: a withdrawal of a document does. Answers and all other
+/// acts do not, whatever they name, so that two nodes never go on by themselves.
+pub fn calls_for_an_answer(header: &DocumentHeader) -> bool {
+    match Act::of(&header.kind) {
+        Some(Act::Withdraw) => header.in_reply_to.is_some(),
+        Some(Act::Receive | Act::Return | Act::WithdrawalAnswer) | None => false,
+    }
+}
+
 /// Takes in a withdrawal that has come: in time it takes effect, else it is refused. Either is recorded in the
 /// ledger, and with it that its sender is owed an answer. It can be repeated.
 pub fn withdraw(
@@ -178,6 +187,7 @@ pub fn withdraw(
     let Some(original) = header.in_reply_to else { return Ok(()) };
     if shared.verify(document).indication != Indication::TotalPassed {
         tracing::warn!(envelope = %id, "a withdrawal does not verify and has no effect");
+        shared.refused.put(&header.from, Instant::now());
         return Ok(());
     }
     let record = ActRecord {
@@ -212,6 +222,7 @@ pub fn withdraw(
         }
     };
     if !accepted {
+        shared.refused.put(&header.from, Instant::now());
         let leaf = leaf(Event::WithdrawalRejection);
         let absent = Some((Table::Receipts, receipt_key(&leaf)));
         let mut commit = Commit { leaves: vec![leaf], absent, ..Commit::default() };
@@ -277,7 +288,12 @@ pub async fn keep_answering(shared: Arc<Shared>) {
     loop {
         let work = shared.clone();
         let after = std::mem::take(&mut from);
-        match blocking(move || answer_due(&work, &after)).await {
+        let due = blocking(move || {
+            // A withdrawal that came while nothing could be sealed waits there.
+            documents::index_arrivals(&work, ANSWERS_AT_ONCE)?;
+            answer_due(&work, &after)
+        });
+        match due.await {
             Ok(next) => from = next,
             Err(error) => tracing::error!(%error, "what answers are due could not be read"),
         }
@@ -306,4 +322,57 @@ fn answer_due(shared: &Shared, from: &[u8]) -> Result<Vec<u8>, NodeError> {
     let full = due.len() == ANSWERS_AT_ONCE;
     let last = due.last().filter(|_| full);
     Ok(last.map(|(key, _)| [key.as_slice(), &[0]].concat()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn header(kind: &str, in_reply_to: Option<u8>) -> DocumentHeader {
+        let agency = |name: &str| name.parse::<AgencyName>().expect("a name");
+        DocumentHeader {
+            kind: kind.to_owned(),
+            number: None,
+            title: "T".into(),
+            from: agency("a.cn"),
+            to: vec![agency("b.cn")],
+            cc: Vec::new(),
+            classification: None,
+            secrecy_period: None,
+            urgency: Urgency::Routine,
+            created: 0,
+            deadline: None,
+            in_reply_to: in_reply_to.and_then(|n| DocumentId::from_slice(&[n; 32])),
+            module: MODULE.into(),
+            fields: BTreeMap::new(),
+            parts: Vec::new(),
+            nonce: Digest::of(b"nonce"),
+        }
+    }
+
+    const KINDS: [&str; 6] = ["签收", "退回", "撤回", "撤回答复", "通知", "other"];
+
+    proptest! {
+        /// Whatever two nodes are sent, whatever it names: each withdrawal brings about one answer, and nothing else does
+        /// anything by itself.
+        #[test]
+        fn answers_are_never_answered(
+            sent in prop::collection::vec((0usize..6, prop::option::of(any::<u8>())), 0..40)
+        ) {
+            let withdrawals = sent.iter().filter(|(k, on)| *k == 2 && on.is_some()).count();
+            let mut waiting: Vec<_> = sent.iter().map(|(k, on)| header(KINDS[*k], *on)).collect();
+            let mut answers = 0;
+            while let Some(document) = waiting.pop() {
+                if calls_for_an_answer(&document) {
+                    answers += 1;
+                    prop_assert!(answers <= withdrawals, "it goes on by itself");
+                    // As the node makes it.
+                    waiting.push(header(Act::WithdrawalAnswer.kind(), Some(7)));
+                }
+            }
+            prop_assert_eq!(answers, withdrawals);
+        }
+    }
 }

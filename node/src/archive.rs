@@ -3,11 +3,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use chancery_certs::Certificate;
+use chancery_certs::{Certificate, Scrutiny};
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
     EnvelopeHeader, EnvelopeId, Event, Evidence, ForkProof, KeptCheckpoint, Leaf, LedgerAudit,
-    LogKey, SignedCheckpoint, Validation, merkle,
+    LogKey, SeenCheckpoint, SignedCheckpoint, Validation, merkle,
 };
 use serde_bytes::ByteBuf;
 
@@ -16,7 +16,9 @@ use crate::{
     content::{Ciphertext, ContentFiles},
     export::{LedgerFiles, keys, rows},
     files::Staged,
-    ledger::{LedgerBuilder, LedgerView, all_seals, put_seal, receipt_key},
+    ledger::{
+        LedgerBuilder, LedgerView, all_seals, put_past, put_seal, put_statement, receipt_key,
+    },
     records::{
         DeliveryRecord, DeliveryState, EnvelopeRecord, ReceivedEvidence, delivery_of,
         indexed_envelope, journal_envelope,
@@ -203,7 +205,11 @@ impl Check<'_> {
             }
         };
         let came = record.time / 1_000_000;
-        if let Err(error) = EnvelopeHeader::open(&record.sealed, by.trust, came.min(by.at)) {
+        if let Err(error) = EnvelopeHeader::open(
+            &record.sealed,
+            // What was known of revocations then is not known now, and the record is not the worse for it.
+            &Scrutiny::without_lists(by.trust, came.min(by.at)),
+        ) {
             audit.contradicted(
                 format!("the seal of envelope {id} does not hold: {error}"),
                 format!("信封 {id} 的印章不成立：{error}"),
@@ -511,6 +517,26 @@ impl LedgerImport {
         self.builder.put(Table::Evidence, digest.as_bytes(), &kept)
     }
 
+    /// Takes in a cosignature of the history, each with a greater number.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Protocol`] when it cannot be read.
+    pub fn cosigned(&mut self, number: u64, kept: &[u8]) -> Result<(), NodeError> {
+        let mut batch = Batch::default();
+        put_past(number, kept, &mut batch)?;
+        self.builder.append(batch)
+    }
+
+    /// Takes in a witness's statement by which cosignatures of the history hold.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn statement(&mut self, statement: &[u8]) -> Result<(), NodeError> {
+        let mut batch = Batch::default();
+        put_statement(statement, &mut batch);
+        self.builder.append(batch)
+    }
+
     /// Takes in the proof that another ledger was forked.
     ///
     /// # Errors
@@ -518,6 +544,16 @@ impl LedgerImport {
     pub fn fork(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
         let proof = ForkProof::decode(bytes)?;
         self.builder.put(Table::Forks, &witness::fork_key(&proof), bytes)
+    }
+
+    /// Takes in a checkpoint of another ledger that was seen.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Protocol`] when it cannot be read.
+    pub fn seen(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+        let seen = SeenCheckpoint::decode(bytes)?;
+        let key = witness::waiting_key(&seen.agency, seen.size()?);
+        self.builder.put(Table::Peers, &key, &cbor::encode(&seen.sealed)?)
     }
 
     /// Takes in a witness's cosignature or an order: the table and key under which a node keeps it, and its

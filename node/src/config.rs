@@ -119,6 +119,9 @@ pub struct PurgeSettings {
 pub struct FileSettings {
     /// Trust anchors, PEM.
     pub anchors: PathBuf,
+    /// A trust file, which says who is believed, in place of the anchors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<PathBuf>,
     /// The agency's seal: chain, PEM.
     pub seal_cert: PathBuf,
     /// The agency's seal: private key, PKCS#8 PEM.
@@ -146,6 +149,7 @@ impl Default for FileSettings {
     fn default() -> Self {
         Self {
             anchors: "anchors.pem".into(),
+            trust: None,
             seal_cert: "seal.pem".into(),
             seal_key: "seal.key".into(),
             node_cert: "node.pem".into(),
@@ -179,6 +183,8 @@ pub struct LimitSettings {
     pub witness_seconds: u32,
     /// Envelopes that one peer may offer in a second; it may save up ten seconds' worth.
     pub peer_rate: u32,
+    /// Documents of one peer that may be refused in an hour; beyond, it is put off before anything of it is looked at.
+    pub peer_refused: u32,
     /// Bytes of ciphertext of one peer that may be arriving at once.
     pub peer_arriving_bytes: u64,
     /// Bytes of ciphertext of one sender that are kept here at most.
@@ -197,6 +203,7 @@ impl Default for LimitSettings {
             peer_deliveries: 120,
             witness_seconds: 10,
             peer_rate: 20_000,
+            peer_refused: 300,
             peer_arriving_bytes: 64 << 30,
             peer_stored_bytes: 1 << 40,
             free_bytes: 256 << 20,
@@ -260,6 +267,9 @@ impl NodeConfig {
         if config.limits.peer_deliveries == 0 || config.limits.peer_streams == 0 {
             return Err(wrong("limits.peer_deliveries and peer_streams must not be 0".into()));
         }
+        if config.limits.peer_refused == 0 {
+            return Err(wrong("limits.peer_refused must not be 0: anybody errs once".into()));
+        }
         if config.limits.witness_seconds == 0 {
             return Err(wrong("limits.witness_seconds must not be 0".into()));
         }
@@ -298,6 +308,7 @@ impl NodeConfig {
             &mut files.socket,
         ]
         .into_iter()
+        .chain(&mut files.trust)
         .chain(&mut config.access.policies)
         {
             *file = base.join(&*file);
@@ -339,7 +350,7 @@ fn override_setting(table: &mut toml::Table, setting: &str, value: &str) -> Opti
 
 /// The parser's complaint, with the setting that was probably meant. It names what it does not know first, and
 /// then what it does, each in back-quotes.
-fn with_suggestion(complaint: &str) -> String {
+pub(crate) fn with_suggestion(complaint: &str) -> String {
     let Some(at) = complaint.find("unknown field") else { return complaint.to_owned() };
     let quoted = complaint.get(at..).unwrap_or_default();
     let mut quoted = quoted.split('`').skip(1).step_by(2);

@@ -10,7 +10,9 @@ use std::{
 };
 
 use chancery_crypto::{CHUNK_SIZE, ContentKey, StreamOpener};
-use chancery_protocol::{EnvelopeHeader, EnvelopeId, merkle};
+use chancery_protocol::{
+    ContentInspection, EnvelopeHeader, EnvelopeId, InspectedContent, ProtocolError, merkle,
+};
 
 use crate::{
     NodeError,
@@ -164,46 +166,73 @@ impl ContentFiles {
         }
     }
 
-    /// Opens or resumes an arriving ciphertext.
-    pub fn arrive(&self, id: &EnvelopeId, header: &EnvelopeHeader) -> Result<Arriving, NodeError> {
+    /// Opens or resumes an arriving ciphertext. With an inspection, it is opened as it comes; without one, it is for others.
+    pub fn arrive(
+        &self,
+        id: &EnvelopeId,
+        header: &EnvelopeHeader,
+        inspection: Option<impl Fn() -> Result<ContentInspection, ProtocolError>>,
+    ) -> Result<Arriving, NodeError> {
         let path = self.part(id);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(&path);
         let mut file = file.map_err(NodeError::file(&path))?;
         let length = file.metadata().map_err(NodeError::file(&path))?.len();
-        let whole = length.min(header.size) / CHUNK_SIZE as u64;
+        let mut whole = length.min(header.size) / CHUNK_SIZE as u64;
         // Read back what is there: a crash may have left a torn chunk, or one never synced.
         let mut tree = merkle::CompactRange::default();
+        let mut opening = inspection.as_ref().map(|begin| begin()).transpose()?;
         let mut chunk = vec![0; CHUNK_SIZE];
         for _ in 0..whole {
             file.read_exact(&mut chunk).map_err(NodeError::file(&path))?;
+            let opens = opening.as_mut().map_or(Ok(()), |opening| opening.push(&chunk));
+            if opens.is_err() {
+                // What came before was opened when it came, so this disk lost it: from the start, and the sender is not
+                // blamed.
+                (whole, tree) = (0, merkle::CompactRange::default());
+                opening = inspection.as_ref().map(|begin| begin()).transpose()?;
+                break;
+            }
             tree.push(merkle::leaf_hash(&chunk));
         }
         let at = whole * CHUNK_SIZE as u64;
         file.set_len(at).map_err(NodeError::file(&path))?;
         file.seek(SeekFrom::Start(at)).map_err(NodeError::file(&path))?;
         let file = GrowingFile::new(file, at);
-        Ok(Arriving { file, path, tree, size: header.size, pending: Vec::new() })
+        let (size, pending) = (header.size, Vec::new());
+        Ok(Arriving { file, path, tree, size, pending, opening, wrong: None, skipped: 0 })
     }
 
-    /// Checks a whole arrived ciphertext against its root, syncs it and gives it its final name.
-    /// One that does not match is removed.
+    /// Checks a whole arrived ciphertext against its root, and that all of it was opened, syncs it and gives it its final
+    /// name. One that does not match is removed.
     pub fn settle(
         &self,
         mut arriving: Arriving,
         id: &EnvelopeId,
         header: &EnvelopeHeader,
-    ) -> Result<bool, NodeError> {
-        if arriving.tree.root() != header.root || arriving.file.at != header.size {
-            std::fs::remove_file(&arriving.path).map_err(NodeError::file(&arriving.path))?;
-            return Ok(false);
+    ) -> Result<Settled, NodeError> {
+        let remove = |path: &Path| std::fs::remove_file(path).map_err(NodeError::file(path));
+        if let Some(wrong) = arriving.wrong {
+            remove(&arriving.path)?;
+            return Ok(Settled::Wrong(wrong));
         }
+        if arriving.tree.root() != header.root || arriving.file.at != header.size {
+            remove(&arriving.path)?;
+            return Ok(Settled::OtherRoot);
+        }
+        let inspected = match arriving.opening.take().map(ContentInspection::finish).transpose() {
+            Ok(inspected) => inspected,
+            Err(wrong) => {
+                remove(&arriving.path)?;
+                return Ok(Settled::Wrong(wrong));
+            }
+        };
         arriving.file.finish().map_err(NodeError::file(&arriving.path))?;
         let to = self.whole(id);
         std::fs::rename(&arriving.path, &to).map_err(NodeError::file(&arriving.path))?;
         sync_directory(&self.dir)?;
-        Ok(true)
+        Ok(Settled::Whole(inspected))
     }
 
     /// Opens a ciphertext at rest for reading.
@@ -289,6 +318,17 @@ fn remove_quietly(path: &Path) {
     }
 }
 
+/// What became of a ciphertext that arrived.
+#[derive(Debug)]
+pub enum Settled {
+    /// It is here; opened, if it was.
+    Whole(Option<InspectedContent>),
+    /// It does not have the root that its header seals.
+    OtherRoot,
+    /// It is as sealed, and does not open, or holds something else than its envelope says.
+    Wrong(ProtocolError),
+}
+
 /// Ciphertext on its way in.
 #[derive(Debug)]
 pub struct Arriving {
@@ -297,6 +337,13 @@ pub struct Arriving {
     tree: merkle::CompactRange,
     size: u64,
     pending: Vec<u8>,
+    /// What opens it as it comes, if it is for this agency.
+    opening: Option<ContentInspection>,
+    /// What is wrong with it, as soon as that is known. The rest is let pass: who sends hears the answer only when all is
+    /// sent.
+    wrong: Option<ProtocolError>,
+    /// Bytes that were let pass.
+    skipped: u64,
 }
 
 impl Arriving {
@@ -305,26 +352,42 @@ impl Arriving {
         self.tree.size()
     }
 
-    /// Whether all bytes are here.
+    /// Whether all bytes are here, or were let pass.
     pub fn is_whole(&self) -> bool {
-        self.file.at == self.size
+        self.file.at + self.skipped == self.size
     }
 
-    /// Writes a whole chunk.
+    /// Writes a whole chunk, when it opens.
     fn write(&mut self, chunk: &[u8]) -> Result<(), NodeError> {
+        if self.wrong.is_none()
+            && let Some(Err(wrong)) = self.opening.as_mut().map(|opening| opening.push(chunk))
+        {
+            (self.wrong, self.opening) = (Some(wrong), None);
+            // Nothing of it is kept, and none of it is gone on with.
+            self.file.file.set_len(0).map_err(NodeError::file(&self.path))?;
+        }
+        if self.wrong.is_some() {
+            self.skipped += chunk.len() as u64;
+            return Ok(());
+        }
         self.file.write(chunk).map_err(NodeError::file(&self.path))?;
         self.tree.push(merkle::leaf_hash(chunk));
         Ok(())
     }
 
+    /// Bytes that were taken, without those of a chunk that is not whole.
+    fn taken(&self) -> u64 {
+        self.file.at + self.skipped
+    }
+
     /// Takes the next bytes.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), NodeError> {
-        if self.size.saturating_sub(self.file.at) < (self.pending.len() + bytes.len()) as u64 {
+        if self.size.saturating_sub(self.taken()) < (self.pending.len() + bytes.len()) as u64 {
             let why = "more ciphertext comes than its header says";
             return Err(chancery_protocol::ProtocolError::Envelope(why.into()).into());
         }
         while !bytes.is_empty() {
-            let left = self.size - self.file.at;
+            let left = self.size - self.taken();
             let want = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_SIZE);
             let (now, later) = bytes.split_at((want - self.pending.len()).min(bytes.len()));
             bytes = later;
@@ -416,8 +479,9 @@ impl PlainReader {
 
 #[cfg(test)]
 mod tests {
-    use chancery_crypto::{ContentKey, Digest, StreamSealer};
-    use chancery_protocol::Urgency;
+    use chancery_certs::{AgencyName, Credential, Issuer, Profile, Subject};
+    use chancery_crypto::{Commitment, ContentKey, Digest, SigningKey, StreamSealer};
+    use chancery_protocol::{ContentSealer, DocumentHeader, Part, Urgency, sign_document};
     use proptest::prelude::*;
 
     use super::*;
@@ -444,6 +508,113 @@ mod tests {
             expires: 0,
         };
         (cipher, header)
+    }
+
+    /// What nobody here can open.
+    fn carried() -> Option<fn() -> Result<ContentInspection, ProtocolError>> {
+        None
+    }
+
+    /// A document with a part, sealed, and what opens it.
+    fn document(part: &[u8]) -> (Vec<u8>, EnvelopeHeader, ContentKey) {
+        let now = crate::unix_now();
+        let algorithm = chancery_crypto::Algorithm::Es256;
+        let domain = "gov.cn".parse().expect("a name");
+        let root = Issuer::new_root("Root", &[domain], algorithm, now).expect("a root");
+        let agency: AgencyName = "a.gov.cn".parse().expect("a name");
+        let key = SigningKey::generate(algorithm).expect("random bytes");
+        let subject = Subject::agency(Profile::Seal, agency.clone(), "A");
+        let cert = root.issue(&subject, &key.public_key(), now).expect("issues");
+        let seal = Credential::new(key, vec![cert, root.certificate().clone()]).expect("fits");
+        let inner = DocumentHeader {
+            kind: "通知".into(),
+            number: None,
+            title: "large".into(),
+            from: agency.clone(),
+            to: vec!["b.gov.cn".parse().expect("a name")],
+            cc: Vec::new(),
+            classification: None,
+            secrecy_period: None,
+            urgency: Urgency::Routine,
+            created: now,
+            deadline: None,
+            in_reply_to: None,
+            module: "official-documents".into(),
+            fields: std::collections::BTreeMap::new(),
+            parts: vec![Part {
+                name: "p".into(),
+                media_type: "text/plain".into(),
+                size: part.len() as u64,
+                digest: Digest::of(part),
+            }],
+            nonce: Digest::of(b"nonce"),
+        };
+        let signed = sign_document(&inner, &seal, Commitment::Origin, now).expect("signs");
+        let (key, salt) = (ContentKey::generate().expect("random bytes"), Digest::of(b"salt"));
+        let mut cipher = Vec::new();
+        let mut sealer = ContentSealer::new(&key, &salt, &signed, &mut cipher).expect("fits");
+        sealer.push(part, &mut cipher).expect("as signed");
+        let content = sealer.finish(&mut cipher).expect("whole");
+        let header = EnvelopeHeader {
+            root: content.root,
+            size: content.size,
+            sender: agency,
+            created: now,
+            expires: now + 60,
+            urgency: Urgency::Routine,
+            commitment: chancery_protocol::commit_to_document(&salt, &signed.id()),
+            recipients: Vec::new(),
+        };
+        (cipher, header, key)
+    }
+
+    fn begin(
+        key: &ContentKey,
+        header: &EnvelopeHeader,
+    ) -> Option<impl Fn() -> Result<ContentInspection, ProtocolError>> {
+        let own = "b.gov.cn".parse().expect("a name");
+        Some(move || ContentInspection::new(key, header.clone(), &own))
+    }
+
+    #[test]
+    fn a_content_for_this_agency_is_opened_as_it_comes_and_one_that_does_not_open_leaves_nothing() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let files = ContentFiles::open(dir.path().to_owned()).expect("opens");
+        let (cipher, header, key) = document(&[7; 300_000]);
+        let id = header.id().expect("plain");
+        let arrive = || files.arrive(&id, &header, begin(&key, &header)).expect("opens");
+        // Broken off after two and a half chunks; then one of those is torn on the disk.
+        arrive().push(&cipher[..5 * CHUNK_SIZE / 2]).expect("takes");
+        assert_eq!(arrive().chunks(), 2);
+        let part = files.part(&id);
+        let mut kept = std::fs::read(&part).expect("it is there");
+        kept[CHUNK_SIZE + 9] ^= 1;
+        std::fs::write(&part, kept).expect("writes");
+        let mut arriving = arrive();
+        assert_eq!(arriving.chunks(), 0, "what the disk lost is asked for again");
+        arriving.push(&cipher).expect("takes");
+        let settled = files.settle(arriving, &id, &header).expect("settles");
+        assert!(matches!(settled, Settled::Whole(Some(_))), "{settled:?}");
+        files.remove(&id).expect("removes");
+
+        // A root over ciphertext that does not open is as easily sealed as any other.
+        let mut bad = cipher.clone();
+        bad[CHUNK_SIZE * 2 + 5] ^= 1;
+        let mut tree = merkle::CompactRange::default();
+        bad.chunks(CHUNK_SIZE).for_each(|chunk| tree.push(merkle::leaf_hash(chunk)));
+        let header = EnvelopeHeader { root: tree.root(), ..header };
+        let id = header.id().expect("plain");
+        let mut arriving = files.arrive(&id, &header, begin(&key, &header)).expect("opens");
+        for piece in bad.chunks(50_000) {
+            arriving.push(piece).expect("the rest is let pass");
+        }
+        assert!(arriving.is_whole());
+        assert!(arriving.push(b"x").is_err(), "one byte more than the header says");
+        assert_eq!(std::fs::metadata(files.part(&id)).expect("there").len(), 0, "none is kept");
+        let settled = files.settle(arriving, &id, &header).expect("settles");
+        let Settled::Wrong(ProtocolError::Crypto(error)) = settled else { panic!("{settled:?}") };
+        assert_eq!(crate::error::crypto_code(&error), "CHY-1011");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("reads").count(), 0);
     }
 
     fn plain_of(
@@ -478,7 +649,7 @@ mod tests {
             let plain: Vec<u8> = (0u32..).map(|n| n.to_le_bytes()[0]).take(size).collect();
             let (cipher, header) = sealed(&plain, &key);
             let id = header.id().expect("plain");
-            let mut arriving = files.arrive(&id, &header).expect("opens");
+            let mut arriving = files.arrive(&id, &header, carried()).expect("opens");
             let mut at = 0;
             for (piece, broken) in pieces.iter().cycle().zip(breaks.iter().cycle().take(40).chain([&false].into_iter().cycle())) {
                 let end = (at + piece).min(cipher.len());
@@ -487,11 +658,12 @@ mod tests {
                 if arriving.is_whole() { break }
                 if *broken {
                     drop(arriving);
-                    arriving = files.arrive(&id, &header).expect("opens again");
+                    arriving = files.arrive(&id, &header, carried()).expect("opens again");
                     at = usize::try_from(arriving.chunks()).expect("small") * CHUNK_SIZE;
                 }
             }
-            prop_assert!(files.settle(arriving, &id, &header).expect("settles"));
+            let settled = files.settle(arriving, &id, &header).expect("settles");
+            prop_assert!(matches!(settled, Settled::Whole(None)), "{:?}", settled);
             prop_assert!(files.has_whole(&id));
             prop_assert_eq!(plain_of(&files, &id, &header, &key), plain);
         }
@@ -504,19 +676,24 @@ mod tests {
         let key = ContentKey::generate().expect("random bytes");
         let (mut cipher, header) = sealed(&[7; 200_000], &key);
         let id = header.id().expect("plain");
-        let mut arriving = files.arrive(&id, &header).expect("opens");
+        let mut arriving = files.arrive(&id, &header, carried()).expect("opens");
         let mut more = cipher.clone();
         more.push(0);
         assert!(arriving.push(&more).is_err(), "one byte more than the header says");
         drop(arriving);
 
         cipher[100_000] ^= 1;
-        let mut arriving = files.arrive(&id, &header).expect("opens");
+        let mut arriving = files.arrive(&id, &header, carried()).expect("opens");
         let at = usize::try_from(arriving.chunks()).expect("small") * CHUNK_SIZE;
         arriving.push(&cipher[at..]).expect("takes");
-        assert!(!files.settle(arriving, &id, &header).expect("answers"), "another root");
+        let settled = files.settle(arriving, &id, &header).expect("answers");
+        assert!(matches!(settled, Settled::OtherRoot), "{settled:?}");
         assert!(!files.has_whole(&id));
-        assert_eq!(files.arrive(&id, &header).expect("opens").chunks(), 0, "it starts afresh");
+        assert_eq!(
+            files.arrive(&id, &header, carried()).expect("opens").chunks(),
+            0,
+            "it starts afresh"
+        );
     }
 
     #[test]

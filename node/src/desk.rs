@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use chancery_crypto::cbor;
-use chancery_protocol::{Act, EnvelopeId, Event, Leaf, SecrecyLevel, text::fold};
+use chancery_crypto::{CborError, CryptoError, cbor};
+use chancery_protocol::{
+    Act, EnvelopeId, Event, Leaf, MAX_FRAME, ProtocolError, SecrecyLevel, text::fold,
+};
 
 use crate::{
     NodeError,
     access::{Action, Caller, Object},
-    acts, documents,
+    acts,
+    clock::Moment,
+    documents,
     heads::OpenedHead,
     local::{
-        AgencyView, DeliveryView, DocumentView, ExportedFile, PartView, StatusView, TraceStep,
-        TraceView,
+        AgencyView, ClockView, DeliveryView, DocumentView, ExportedFile, PartView, PeerClockView,
+        StatusView, TraceStep, TraceView,
     },
     records::{DeliveryRecord, DeliveryState, delivery_of},
     rejections,
@@ -23,6 +27,8 @@ use crate::{
 
 /// Characters of a title in a step of a trace.
 const NOTE: usize = 120;
+/// The largest document that is handed out with receipts in it: it goes through one message.
+const MAX_HANDED_OUT: usize = MAX_FRAME - 4096;
 /// Documents of each direction that a search looks at, newest first.
 const MAX_SEARCHED: usize = 10_000;
 /// Documents of a list that are looked at together.
@@ -55,7 +61,22 @@ pub async fn status(shared: &Arc<Shared>, caller: &Caller) -> Result<StatusView,
         node_certificate_expires: expires(&identity.node().chain),
         seal_certificate_expires: expires(identity.seal().chain()),
         encryption_key_expires: own.map(|peer| peer.encryption_expires),
+        clock: clock(shared),
+        witnesses: shared.ledger.witnesses()?,
     })
+}
+
+/// How the node's clock does.
+fn clock(shared: &Shared) -> ClockView {
+    let now = Moment::now();
+    let peers = shared.clocks.differences(now).into_iter();
+    ClockView {
+        ledger_ahead_seconds: shared.ledger.ahead(now),
+        wrong: shared.ledger.check_clock().err().map(|error| error.to_string()),
+        peers: peers
+            .map(|seen| PeerClockView { agency: seen.peer, ahead_seconds: seen.ahead })
+            .collect(),
+    }
 }
 
 /// The one document whose id starts so, if the caller may do this with it. What he may not even see in lists is not
@@ -310,7 +331,8 @@ pub fn deliveries(shared: &Shared, head: &OpenedHead) -> Result<Vec<DeliveryView
     Ok(out)
 }
 
-/// The document with the receipts of ledgers in it (RFC 9942), and all evidence as files beside it.
+/// The document with the receipts of ledgers in it (RFC 9942), as far as there is room for them, and all evidence as files
+/// beside it.
 pub fn proven(
     shared: &Shared,
     head: &OpenedHead,
@@ -332,7 +354,12 @@ pub fn proven(
             receipts.push(evidence.to_cose()?);
         }
     }
-    let document = head.document.clone().with_receipts(receipts)?;
+    let document = match head.document.clone().with_receipts(receipts) {
+        // All of them lie beside it, and what was taken in can be opened.
+        Err(ProtocolError::Crypto(CryptoError::Cbor(CborError::TooLarge(..)))) => None,
+        document => Some(document?).filter(|document| document.bytes().len() <= MAX_HANDED_OUT),
+    };
+    let document = document.as_ref().unwrap_or(&head.document);
     Ok((document.bytes().to_vec(), files))
 }
 

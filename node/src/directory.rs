@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chancery_certs::{
-    AgencyCard, AgencyName, Certificate, Crl, Directory, EncryptionKeyStatement, KnownCrl,
-    PathError, PathReason, Purpose, RevocationCheck, TrustStore,
+    AgencyCard, AgencyName, Certificate, Crl, Directory, EncryptionKeyStatement, Scrutiny,
+    TrustStore,
 };
 use chancery_crypto::RecipientKey;
-use chancery_protocol::{LogKey, ProtocolError};
+use chancery_protocol::LogKey;
 
 use crate::NodeError;
 
@@ -25,7 +25,6 @@ pub struct Peer {
     /// The last second in which that key may be used.
     pub encryption_expires: i64,
     pub seal_chain: Vec<Certificate>,
-    pub log_key: LogKey,
 }
 
 /// A verified directory.
@@ -35,40 +34,60 @@ pub struct DirectoryView {
     pub expires: i64,
     /// The signed bytes, for keeping.
     pub bytes: Arc<[u8]>,
-    /// The revocation lists that came with it.
-    pub crls: Vec<Crl>,
+    /// The revocation lists that came with it, and older ones that it has no newer for.
+    pub crls: Arc<[Crl]>,
+    /// The anchors, and who may say what time it was: also those that the directory names.
+    pub trust: Arc<TrustStore>,
     peers: BTreeMap<AgencyName, Arc<Peer>>,
 }
 
 impl DirectoryView {
-    /// Verifies a directory and every card in it. A card that does not verify is left out, with a
-    /// line in the log: one agency's mistake must not cut off the others.
+    /// Verifies a directory and every card in it, with the revocation lists that are known already and those that it
+    /// brings. A card that does not verify is left out, with a line in the log: one agency's mistake must not
+    /// cut off the others.
     pub fn open(
         bytes: &[u8],
         registrar: &AgencyName,
         trust: &TrustStore,
+        known: &[Crl],
         now: i64,
     ) -> Result<Self, NodeError> {
-        let directory = Directory::open(bytes, registrar, trust, now)?;
-        let mut peers = BTreeMap::new();
+        // By the lists that are held: the directory's own may be old ones that its thief has chosen …
+        let directory = Directory::open(bytes, registrar, &Scrutiny::by(trust, known, now))?;
         let mut crls = Vec::new();
         for der in &directory.crls {
             match Crl::from_der(der) {
-                Ok(crl) => crls.push(crl),
+                Ok(crl) => {
+                    if let Some(fault) = crl.fault() {
+                        tracing::warn!(issuer = crl.issuer(), fault, "a CRL does not count");
+                    }
+                    crls.push(crl);
+                }
                 Err(error) => tracing::warn!(%error, "a CRL in the directory is not usable"),
             }
         }
+        let kept = known.iter().filter(|old| !crls.iter().any(|new| new.replaces(old)));
+        let kept: Vec<_> = kept.cloned().collect();
+        crls.extend(kept);
+        let by = Scrutiny::by(trust, &crls, now);
+        if !directory.crls.is_empty() {
+            // … and by those that it brings itself: they may name its signer.
+            Directory::open(bytes, registrar, &by)?;
+        }
+        let mut peers = BTreeMap::new();
         for card in &directory.agencies {
-            match open_card(card, trust, &crls, now) {
+            match open_card(card, &by) {
                 Ok((agency, peer)) => drop(peers.insert(agency, Arc::new(peer))),
                 Err(error) => tracing::warn!(%error, "a card in the directory is not usable"),
             }
         }
+        let trust = Arc::new(with_authorities(trust, &directory.time_authorities())?);
         Ok(Self {
             version: directory.version,
             expires: directory.expires,
             bytes: bytes.into(),
-            crls,
+            crls: crls.into(),
+            trust,
             peers,
         })
     }
@@ -122,41 +141,34 @@ impl DirectoryView {
     }
 }
 
-/// Refuses a certificate that a revocation list names. Lists that do not cover it, or are out of date, are
-/// said in the log: a registrar's outage must not stop the bus, and must not go unnoticed.
-pub fn check_revoked(
+/// The same trust, and these may say what time it was as well: the registrar, whom the node believes, names them.
+fn with_authorities(
     trust: &TrustStore,
-    chain: &[Certificate],
-    crls: &[Crl],
-    now: i64,
-    purpose: Purpose,
-) -> Result<(), PathError> {
-    let Some((leaf, above)) = chain.split_first().filter(|_| !crls.is_empty()) else {
-        return Ok(());
-    };
-    let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: now }).collect();
-    match trust.validate_by(leaf, above, &RevocationCheck::Current(&known), now, purpose) {
-        Err(error) if error.reason == PathReason::Revoked => Err(error),
-        Err(error) if error.reason == PathReason::RevocationUnknown => {
-            tracing::warn!(subject = leaf.subject(), %error, "it is not known whether it is revoked");
-            Ok(())
-        }
-        // Anything else was checked, and said, without the lists.
-        _ => Ok(()),
+    authorities: &[Certificate],
+) -> Result<TrustStore, NodeError> {
+    let mut time = trust.time().clone();
+    authorities.iter().for_each(|one| time.add(std::slice::from_ref(one)));
+    let mut all = TrustStore::new(trust.anchors().cloned())?.with_time(time)?;
+    if let Some(registrar) = trust.registrar() {
+        all = all.with_registrar(registrar.clone());
+    }
+    Ok(all.with_publishers(trust.publishers().to_vec()))
+}
+
+/// Says in the log that no list covers somebody, or that those which do are out of date: a registrar's outage must not
+/// stop the bus, and must not go unnoticed.
+pub fn note_uncovered(uncovered: Option<&str>) {
+    if let Some(subject) = uncovered {
+        tracing::warn!(subject, "no revocation list says whether its certificate is revoked");
     }
 }
 
-fn open_card(
-    card: &[u8],
-    trust: &TrustStore,
-    crls: &[Crl],
-    now: i64,
-) -> Result<(AgencyName, Peer), NodeError> {
-    let card = AgencyCard::open(card, trust, now)?;
+fn open_card(card: &[u8], by: &Scrutiny<'_>) -> Result<(AgencyName, Peer), NodeError> {
+    let card = AgencyCard::open(card, by)?;
+    note_uncovered(card.uncovered.as_deref());
     let seal_chain = card.chain;
-    check_revoked(trust, &seal_chain, crls, now, Purpose::Sign).map_err(ProtocolError::from)?;
     let card = card.value;
-    let statement = EncryptionKeyStatement::open(&card.encryption_key, trust, now)?;
+    let statement = EncryptionKeyStatement::open(&card.encryption_key, by)?;
     if statement.agency != card.agency {
         return Err(NodeError::UnknownAgency(format!(
             "the encryption key of {} in the card of {}",
@@ -164,14 +176,14 @@ fn open_card(
         )));
     }
     let seal = seal_chain.first().ok_or(chancery_certs::CertError::NoCertificate)?;
-    let log_key = LogKey::of_seal(seal)?;
+    // A seal that can sign no ledger is none of an agency's.
+    LogKey::of_seal(seal)?;
     let peer = Peer {
         display: card.display,
         address: card.address,
         via: card.via,
         encryption: statement.key.prepare()?,
         encryption_expires: statement.not_after,
-        log_key,
         seal_chain,
     };
     Ok((card.agency, peer))
@@ -188,8 +200,6 @@ mod tests {
     fn view(agencies: &[(&str, Option<&str>)]) -> DirectoryView {
         let key = chancery_crypto::KemPrivateKey::generate(chancery_crypto::Kem::X25519);
         let encryption = key.public_key().prepare().expect("a key");
-        let seal = chancery_crypto::SigningKey::generate(chancery_crypto::Algorithm::EdDsa);
-        let seal = seal.expect("random bytes").public_key();
         let peers = agencies.iter().map(|(agency, via)| {
             let name: AgencyName = agency.parse().expect("a name");
             let peer = Peer {
@@ -199,12 +209,14 @@ mod tests {
                 encryption: encryption.clone(),
                 encryption_expires: 0,
                 seal_chain: Vec::new(),
-                log_key: LogKey::new("x", &seal).expect("a key"),
             };
             (name, Arc::new(peer))
         });
         let peers = peers.collect();
-        DirectoryView { version: 1, expires: 0, bytes: Arc::new([]), crls: Vec::new(), peers }
+        let root = Issuer::new_root("Root", &[], Algorithm::EdDsa, NOW).expect("a root");
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        let (bytes, crls) = (Arc::new([]), Arc::new([]));
+        DirectoryView { version: 1, expires: 0, bytes, crls, trust: Arc::new(trust), peers }
     }
 
     /// A new agency under a root, and its card with this encryption key.
@@ -257,9 +269,10 @@ mod tests {
             expires: NOW + 100,
             agencies: cards.into_iter().map(Into::into).collect(),
             crls: Vec::new(),
+            authorities: Vec::new(),
         };
         let bytes = directory.seal(&seals.remove(0), NOW).expect("seals");
-        let view = DirectoryView::open(&bytes, &registrar, &trust, NOW).expect("opens");
+        let view = DirectoryView::open(&bytes, &registrar, &trust, &[], NOW).expect("opens");
         let names: Vec<_> = view.peers().map(|(name, _)| name.to_string()).collect();
         assert_eq!(names, ["a.gov.cn", "d.gov.cn"]);
     }

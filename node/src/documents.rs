@@ -10,8 +10,8 @@ use chancery_certs::{AgencyName, Certificate, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, cbor};
 use chancery_protocol::{
     Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
-    Indication, Leaf, Opening, Recipient, SignedDocument, VerificationReport, commit_to_document,
-    recipient_info,
+    Indication, Leaf, Opening, ProtocolError, Recipient, SignedDocument, VerificationReport,
+    check_inside, commit_to_document, recipient_info,
 };
 use serde::{Deserialize, Serialize};
 
@@ -421,6 +421,19 @@ impl SealedSubmission {
     }
 }
 
+/// Unwraps the content key of an envelope that came in.
+///
+/// # Errors
+/// [`ProtocolError`] when it is not for this agency, or under no key that it has or had.
+pub fn unwrap_for(shared: &Shared, header: &EnvelopeHeader) -> Result<ContentKey, ProtocolError> {
+    let identity = &shared.identity;
+    let wrapped = header.key_for(&identity.agency).ok_or_else(|| {
+        ProtocolError::Envelope(format!("it holds no key for {}", identity.agency))
+    })?;
+    let info = recipient_info(&header.sender, &identity.agency);
+    Ok(identity.encryption().unwrap(wrapped, &info)?)
+}
+
 /// Starts reading the plaintext of a kept envelope.
 pub fn read_plain(
     shared: &Shared,
@@ -432,15 +445,9 @@ pub fn read_plain(
         return Err(NodeError::Purged(id.to_string()));
     }
     let (_, header) = record.header()?;
-    let keys = identity.encryption();
     let key = match &record.own_key {
-        Some(own) => keys.open_own(own, header.commitment.as_bytes())?,
-        None => {
-            let wrapped = header.key_for(&identity.agency).ok_or_else(|| {
-                NodeError::Damaged(format!("envelope {id} is not for this agency"))
-            })?;
-            keys.unwrap(wrapped, &recipient_info(&header.sender, &identity.agency))?
-        }
+        Some(own) => identity.encryption().open_own(own, header.commitment.as_bytes())?,
+        None => unwrap_for(shared, &header)?,
     };
     let cipher = shared.content.read(&*shared.store, id, record.in_file)?;
     PlainReader::new(&key, cipher, header.size)
@@ -518,19 +525,8 @@ fn peek(
     }
     let cut = || NodeError::Damaged(format!("the content of {id} ends before its document"));
     let (document, salt) = document.zip(opener.salt().copied()).ok_or_else(cut)?;
-    // The sender vouched for the commitment in the sealed header and in our ledger: a document
-    // that does not fit it would make every receipt worthless.
-    if commit_to_document(&salt, &document.id()) != header.commitment {
-        let why = "the document inside is not the one that the envelope commits to";
-        return Err(chancery_protocol::ProtocolError::Envelope(why.into()).into());
-    }
-    // Whoever has a genuine document of another agency could hand it on in an envelope of its own: it would look as
-    // if that agency had sent it here.
-    let (inner, own) = (document.header(), &shared.identity.agency);
-    if inner.from != header.sender || (record.incoming && !inner.recipients().contains(&own)) {
-        let why = format!("it is of {} and holds a document of {}", header.sender, inner.from);
-        return Err(chancery_protocol::ProtocolError::Envelope(why).into());
-    }
+    let recipient = record.incoming.then_some(&shared.identity.agency);
+    check_inside(&header, recipient, &salt, &document)?;
     Ok((record, salt, document))
 }
 
@@ -553,7 +549,16 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
     Ok(head)
 }
 
-/// Puts up to `limit` envelopes that came in into the index. Returns how many it looked at.
+/// Puts what came in and was opened into the index, together with its record. A withdrawal waits for those who index: it
+/// acts, and is verified before that.
+pub fn index_opened(batch: &mut Batch, id: &EnvelopeId, document: &SignedDocument) {
+    match Act::of(&document.header().kind) {
+        Some(Act::Withdraw) => batch.put(Table::Unindexed, *id.digest().as_bytes(), []),
+        _ => index(batch, id, document.header(), &document.id()),
+    }
+}
+
+/// Puts up to `limit` envelopes that came in into the index. Returns how many it has done.
 pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError> {
     // Withdrawals act: each is done once, by one of those who index.
     let mut from = shared.indexing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -569,14 +574,23 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
         return Ok(0);
     }
     let (mut batch, mut next) = (Batch::default(), Vec::new());
+    let mut waits = 0;
     for (key, _) in waiting {
+        next = [key.as_slice(), &[0]].concat();
         if let Some(id) = EnvelopeId::from_slice(&key) {
             match peek(shared, &id) {
                 Ok((_, salt, document)) => {
                     index(&mut batch, &id, document.header(), &document.id());
-                    if Act::of(&document.header().kind) == Some(Act::Withdraw) {
+                    if acts::calls_for_an_answer(document.header()) {
                         // Before it leaves the queue: after a crash it is done again.
-                        acts::withdraw(shared, &id, &salt, &document)?;
+                        match acts::withdraw(shared, &id, &salt, &document) {
+                            // It passes: whoever looks something up is not kept waiting for it.
+                            Err(NodeError::Clock { .. }) => {
+                                waits += 1;
+                                continue;
+                            }
+                            done => done?,
+                        }
                     }
                 }
                 // The disk's fault is not the envelope's: it waits for the next time.
@@ -585,12 +599,11 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
                 Err(error) => tracing::warn!(envelope = %id, %error, "envelope cannot be opened"),
             }
         }
-        next = [key.as_slice(), &[0]].concat();
         batch.delete(Table::Unindexed, key);
     }
     shared.store.write(batch)?;
     *from = next;
-    Ok(count)
+    Ok(count - waits)
 }
 
 /// Brings the index up to date.

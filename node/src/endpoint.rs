@@ -9,9 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use chancery_certs::{AgencyName, Certificate, Crl, Purpose};
+use chancery_certs::{AgencyName, Certificate};
 use chancery_crypto::Hasher;
-use chancery_protocol::ProtocolError;
 use quinn::{
     ClientConfig, Connection, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig,
     MtuDiscoveryConfig, RecvStream, SendStream, ServerConfig, TransportConfig, VarInt,
@@ -28,7 +27,7 @@ use rustls::{
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{NodeConfig, NodeError, directory::check_revoked, identity::Identity, unix_now};
+use crate::{NodeConfig, NodeError, identity::Identity, shared::Shared};
 
 /// The application protocol (ALPN).
 const ALPN: &[u8] = b"chancery/1";
@@ -202,25 +201,16 @@ fn transport(config: &NodeConfig) -> TransportConfig {
     transport
 }
 
-/// The agency at the other end. TLS has verified its certificate's path; what webpki does not look
-/// at is whether an absent extended key usage or a key usage for signing documents will do (a seal
-/// is no node), so the path is validated again as that of a node.
-pub fn peer_agency(
-    connection: &Connection,
-    identity: &Identity,
-    crls: &[Crl],
-) -> Result<AgencyName, NodeError> {
+/// The chain that the other end has shown. TLS has verified its path; what webpki does not look at is whether an absent
+/// extended key usage or a key usage for signing documents will do (a seal is no node), and what the
+/// revocation lists say, so the path is to be validated again as that of a node.
+pub fn peer_chain(connection: &Connection) -> Result<Vec<Certificate>, NodeError> {
     let unknown = || NodeError::Tls("the peer shows no certificate".into());
     let shown = connection.peer_identity().ok_or_else(unknown)?;
     let chain = shown.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| unknown())?;
     let chain =
         chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
-    let (leaf, above) = chain.split_first().ok_or_else(unknown)?;
-    let valid = identity.trust.validate(leaf, above, unix_now(), Purpose::Node);
-    valid.map_err(ProtocolError::from)?;
-    check_revoked(&identity.trust, &chain, crls, unix_now(), Purpose::Node)
-        .map_err(ProtocolError::from)?;
-    Ok(leaf.agency_name()?)
+    if chain.is_empty() { Err(unknown()) } else { Ok(chain) }
 }
 
 /// The live connections by peer, the newest last. One is enough; a peer that dials while it is
@@ -264,12 +254,13 @@ impl Connections {
 
     /// Closes every connection that a check refuses.
     pub fn close_unless(&self, accepted: impl Fn(&Connection) -> Result<(), NodeError>) {
-        for (peer, connections) in self.lock().iter() {
-            for connection in connections {
-                if let Err(error) = accepted(connection) {
-                    tracing::warn!(%peer, %error, "peer not accepted any more");
-                    connection.close(NOT_ACCEPTED, b"not accepted any more");
-                }
+        // Not under the lock: a check may cost signatures.
+        let all: Vec<_> =
+            self.lock().iter().map(|(peer, own)| (peer.clone(), own.clone())).collect();
+        for (peer, connection) in all.iter().flat_map(|(p, own)| own.iter().map(move |c| (p, c))) {
+            if let Err(error) = accepted(connection) {
+                tracing::warn!(%peer, %error, "peer not accepted any more");
+                connection.close(NOT_ACCEPTED, b"not accepted any more");
             }
         }
     }
@@ -284,12 +275,11 @@ impl Connections {
 
 /// Connects to a peer at its address, by name.
 pub async fn dial(
-    endpoint: &QuicEndpoint,
+    shared: &Shared,
     agency: &AgencyName,
     address: &str,
-    identity: &Identity,
-    crls: &[Crl],
 ) -> Result<Connection, NodeError> {
+    let endpoint = &shared.endpoint;
     let failed = |why: String| NodeError::Network { peer: format!("{agency} ({address})"), why };
     let address: SocketAddr = tokio::net::lookup_host(address)
         .await
@@ -304,7 +294,7 @@ pub async fn dial(
         .await
         .map_err(|_| failed("no answer in time".into()))?
         .map_err(|e| failed(e.to_string()))?;
-    let found = peer_agency(&connection, identity, crls);
+    let found = shared.peer_of(&connection);
     if !matches!(&found, Ok(found) if found == agency) {
         connection.close(NOT_ACCEPTED, b"not accepted");
         return Err(failed(found.map_or_else(|e| e.to_string(), |found| format!("it is {found}"))));

@@ -56,6 +56,28 @@ pub enum NodeError {
     /// A backup is not whole.
     #[error("the backup is not whole: {0}")]
     Backup(String),
+    /// The clock is known to be wrong, so that nothing can be sealed. It passes.
+    #[error("this node's clock says {own}, and {who} {others}: nothing is sealed until they agree")]
+    Clock {
+        /// What it says.
+        own: String,
+        /// What others say.
+        others: String,
+        /// Who they are.
+        who: String,
+    },
+    /// A peer's clock is ahead: what it says now is not taken yet. It passes.
+    #[error(
+        "{peer} says that it was {theirs}, and this node's clock says {own}: it is taken when that has passed"
+    )]
+    PeerClock {
+        /// The peer.
+        peer: chancery_certs::AgencyName,
+        /// What it says.
+        theirs: String,
+        /// What is said here.
+        own: String,
+    },
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,
@@ -156,6 +178,8 @@ impl NodeError {
             Self::RequestReused(_) => "CHY-4021",
             Self::Request(_) => "CHY-4022",
             Self::Unauthenticated(_) => "CHY-4023",
+            Self::Clock { .. } => "CHY-4030",
+            Self::PeerClock { .. } => "CHY-4031",
             Self::Protocol(error) => protocol_code(error),
         }
     }
@@ -196,6 +220,12 @@ impl NodeError {
             Self::Request(_) => "Correct the request; /v1/openapi.json describes every one.",
             Self::Unauthenticated(_) => {
                 "Send `Authorization: Bearer TOKEN`; the operator makes one with `chancery node token`."
+            }
+            Self::Clock { .. } => {
+                "Set the clock of the machine that is wrong (`chronyc tracking`, `timedatectl`; `chancery node status` shows each peer's); the node goes on by itself."
+            }
+            Self::PeerClock { .. } => {
+                "Tell the operator of the one whose clock is wrong; delivery goes on by itself."
             }
             Self::Purged(_) => {
                 "See who ordered it and why with `chancery ledger export` and `chancery audit`."
@@ -251,7 +281,9 @@ pub fn protocol_code(error: &ProtocolError) -> &'static str {
         ProtocolError::Checkpoint(_) => "CHY-3005",
         ProtocolError::Proof(_) => "CHY-3006",
         ProtocolError::Receipt(_) => "CHY-3007",
+        ProtocolError::Time(_) => "CHY-3040",
         ProtocolError::Container(_) => "CHY-3009",
+        ProtocolError::Unsupported(_) => "CHY-3020",
         ProtocolError::EncryptedFile(e) => match e {
             EncryptedFileError::Format(_) => "CHY-3010",
             EncryptedFileError::Truncated { .. } => "CHY-3011",
@@ -272,7 +304,9 @@ pub fn cert_code(error: &CertError) -> &'static str {
         CertError::Name { .. } => "CHY-2001",
         CertError::Malformed(_) => "CHY-2002",
         CertError::NoCertificate => "CHY-2003",
+        CertError::Crl(_) => "CHY-2020",
         CertError::Refused(_) => "CHY-2004",
+        CertError::Mismatch(_) => "CHY-6011",
         CertError::Unverifiable(_) => "CHY-2005",
         CertError::Cms(_) => "CHY-2007",
         CertError::TimeStamp(_) => "CHY-2008",
@@ -323,7 +357,10 @@ pub fn protocol_remedy(error: &ProtocolError) -> &'static str {
         ProtocolError::Envelope(_) | ProtocolError::Message(_) => {
             "Report it to the operator of the sending node."
         }
-        ProtocolError::Container(_) => {
+        ProtocolError::Time(_) => {
+            "Compare the clocks of the agencies; nothing is taken for false by it."
+        }
+        ProtocolError::Container(_) | ProtocolError::Unsupported(_) => {
             "Ask for the container again, or for the documents in another form."
         }
         ProtocolError::EncryptedFile(error) => match error {
@@ -346,6 +383,7 @@ pub fn cert_remedy(error: &CertError) -> &'static str {
         CertError::Malformed(_) | CertError::NoCertificate => {
             "Give an X.509 certificate in PEM or DER."
         }
+        CertError::Crl(_) => "Give a revocation list as its CA made it, in PEM or DER.",
         CertError::Cms(_) | CertError::TimeStamp(_) => {
             "Ask the signer or the time-stamping authority for it again."
         }
@@ -354,6 +392,9 @@ pub fn cert_remedy(error: &CertError) -> &'static str {
         }
         CertError::Refused(_) | CertError::Unverifiable(_) => {
             "Ask for a name, depth and validity that lie within the CA's own."
+        }
+        CertError::Mismatch(_) => {
+            "Give key and certificate that were issued together, for this agency."
         }
         CertError::Crypto(e) => crypto_remedy(e),
         _ => "Check the display name and the other values that were given.",
@@ -364,7 +405,9 @@ pub fn cert_remedy(error: &CertError) -> &'static str {
 pub fn crypto_remedy(error: &CryptoError) -> &'static str {
     match error {
         CryptoError::Random => "The operating system is not sound; try again later.",
-        CryptoError::PrivateKey(_) => "Give a PKCS#8 PEM file with a P-256, P-384 or Ed25519 key.",
+        CryptoError::PrivateKey(_) => {
+            "Give a PKCS#8 file, PEM or DER, with a P-256, P-384 or Ed25519 key."
+        }
         CryptoError::PassphraseNeeded => {
             "Give --passphrase-file FILE, or set CHANCERY_PASSPHRASE, or use a terminal."
         }

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use chancery_certs::Certificate;
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
-    Event, Evidence, Leaf, SignedCheckpoint,
-    tile::{TILE_WIDTH, entries, entries_path, history_path, push_entry, tile_path},
+    Checkpoint, Event, Evidence, Leaf, SignedCheckpoint,
+    tile::{TILE_WIDTH, cosigned_path, entries, entries_path, history_path, push_entry, tile_path},
 };
 
 use crate::{
     KeptCosignature, NodeError,
-    ledger::{all_seals, cosignatures, cosigned},
+    ledger::{CosignedRow, PastCosignature, all_seals, cosignatures, cosigned, cosigned_row},
     records::ReceivedEvidence,
     store::{Read, Table},
     witness,
@@ -76,8 +76,44 @@ impl<'a> LedgerFiles<'a> {
     /// # Errors
     /// [`NodeError::Store`].
     pub fn cosignatures(&self) -> Result<Vec<(String, KeptCosignature)>, NodeError> {
-        let all = cosignatures(self.tables)?.into_iter();
-        Ok(all.map(|(witness, kept)| (format!("{witness}.cosignature"), kept)).collect())
+        let mut all = Vec::new();
+        for (witness, kept) in cosignatures(self.tables)? {
+            // The tables may hold more than the checkpoint: what is of a larger tree does not belong to this one.
+            if Checkpoint::read_unverified(&kept.note)?.size <= self.size() {
+                all.push((format!("{witness}.cosignature"), kept));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The cosignatures of its history up to its size, in their encoded form, those of a witness in its order; and the
+    /// statements by which they hold.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Protocol`] when one cannot be read.
+    pub fn cosigned(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<CosignedRow, NodeError>>, NodeError> {
+        let mut needed = HashSet::new();
+        for row in rows(self.tables, Table::Cosigned) {
+            if let CosignedRow::Cosignature(kept) = cosigned_row(row?) {
+                let past: PastCosignature = cbor::decode(&kept)?;
+                if past.size <= self.size() {
+                    needed.insert(past.statement);
+                }
+            }
+        }
+        let size = self.size();
+        let within = move |row: &CosignedRow| match row {
+            // One whose cosignatures have all made room for others explains nothing any more.
+            CosignedRow::Statement(statement) => needed.contains(&Digest::of(statement)),
+            // It was read before.
+            CosignedRow::Cosignature(kept) => {
+                cbor::decode::<PastCosignature>(kept).is_ok_and(|past| past.size <= size)
+            }
+        };
+        let all = rows(self.tables, Table::Cosigned).map(|row| Ok(cosigned_row(row?)));
+        Ok(all.filter(move |row: &Result<_, NodeError>| row.as_ref().map_or(true, &within)))
     }
 
     /// The proofs of forks that it holds, with their files' names.
@@ -86,6 +122,14 @@ impl<'a> LedgerFiles<'a> {
     /// [`NodeError::Store`].
     pub fn forks(&self) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
         witness::forks(self.tables)
+    }
+
+    /// The checkpoints of other ledgers that this agency has seen, in receipts and as a witness, with their files' names.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Damaged`] when one cannot be read.
+    pub fn seen(&self) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
+        witness::seen(self.tables)
     }
 
     /// A bundle of entries; none beyond the last.
@@ -222,8 +266,12 @@ impl<'a> LedgerFiles<'a> {
         for (name, kept) in self.cosignatures()? {
             file(format!("witness/{name}"), cbor::encode(&kept)?)?;
         }
+        self.cosigned_files(file)?;
         for (name, proof) in self.forks()? {
             file(format!("forks/{name}"), proof)?;
+        }
+        for (name, seen) in self.seen()? {
+            file(format!("seen/{name}"), seen)?;
         }
         let (size, mut orders) = (self.size(), HashSet::new());
         for bundle in 0..size.div_ceil(WIDTH) {
@@ -246,6 +294,33 @@ impl<'a> LedgerFiles<'a> {
             file(history_path(number), bundle?)?;
         }
         Ok(())
+    }
+
+    /// The cosignatures of the history, in bundles like those of entries, and the statements by which they hold.
+    fn cosigned_files(
+        &self,
+        file: &impl Fn(String, Vec<u8>) -> Result<(), NodeError>,
+    ) -> Result<(), NodeError> {
+        let (mut number, mut bundle, mut held) = (0, Vec::new(), 0);
+        for row in self.cosigned()? {
+            match row? {
+                CosignedRow::Statement(statement) => {
+                    file(format!("statements/{}", Digest::of(&statement)), statement)?;
+                }
+                CosignedRow::Cosignature(kept) => {
+                    push_entry(&mut bundle, &kept)?;
+                    held += 1;
+                }
+            }
+            if held == TILE_WIDTH {
+                file(cosigned_path(number), std::mem::take(&mut bundle))?;
+                (number, held) = (number + 1, 0);
+            }
+        }
+        match held {
+            0 => Ok(()),
+            _ => file(cosigned_path(number), bundle),
+        }
     }
 
     /// The evidence and the orders of a bundle's entries. What came after the checkpoint is left out.

@@ -128,6 +128,16 @@ pub fn read_text(path: &Path) -> Result<String, NodeError> {
 /// # Errors
 /// [`NodeError::File`].
 pub fn members(folder: &Path) -> Result<Vec<PathBuf>, NodeError> {
+    let mut files = every_member(folder)?;
+    files.retain(|file| !is_stray(file.file_name().unwrap_or_default()));
+    Ok(files)
+}
+
+/// As [`members`], with what operating systems leave: for those who say of everything what it is.
+///
+/// # Errors
+/// [`NodeError::File`].
+pub fn every_member(folder: &Path) -> Result<Vec<PathBuf>, NodeError> {
     match folder.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(NodeError::file(folder)(error)),
@@ -140,10 +150,7 @@ pub fn members(folder: &Path) -> Result<Vec<PathBuf>, NodeError> {
     }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(NodeError::file(folder))? {
-        let entry = entry.map_err(NodeError::file(folder))?;
-        if !is_stray(&entry.file_name()) {
-            files.push(entry.path());
-        }
+        files.push(entry.map_err(NodeError::file(folder))?.path());
     }
     files.sort();
     Ok(files)

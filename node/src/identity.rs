@@ -6,7 +6,9 @@ use std::{
 };
 
 use chancery_certs::decode_pem_chain;
-use chancery_certs::{AgencyName, Certificate, Credential, Purpose, SignerName, TrustStore};
+use chancery_certs::{
+    AgencyName, Certificate, Credential, Crl, Purpose, Scrutiny, SignerName, TrustStore,
+};
 use chancery_crypto::{
     ContentKey, CryptoError, Kem, KemPrivateKey, SigningKey, StorageKey, WrappedKey, unwrap_key,
 };
@@ -16,7 +18,9 @@ use zeroize::Zeroizing;
 use crate::{
     NodeConfig, NodeError,
     files::{check_private, is_stray},
-    read_file, unix_now,
+    read_file,
+    trust::TrustFile,
+    unix_now,
 };
 
 /// The keys and certificates of a running node.
@@ -124,8 +128,18 @@ impl Identity {
     /// [`NodeError`], naming the file that is not right.
     pub fn load(config: &NodeConfig) -> Result<Self, NodeError> {
         let files = &config.files;
-        let anchors = decode_pem_chain(&read_file(&files.anchors)?)?;
-        let trust = TrustStore::new(anchors)?;
+        let trust = match &files.trust {
+            Some(path) => {
+                let trust = TrustFile::load(path)?;
+                if let Some(other) = trust.registrar.as_ref().filter(|r| **r != config.registrar) {
+                    let why = format!("its registrar is {other}; here it is {}", config.registrar);
+                    return Err(wrong(path, why));
+                }
+                trust.store()?
+            }
+            None => TrustStore::new(decode_pem_chain(&read_file(&files.anchors)?)?)?,
+        };
+        let trust = trust.with_registrar(config.registrar.clone());
         let renewable = RwLock::new(Renewable::load(config)?);
         Ok(Self { agency: config.agency.clone(), trust, renewable })
     }
@@ -144,13 +158,13 @@ impl Identity {
     ///
     /// # Errors
     /// [`NodeError`], naming the file that is not right; nothing is changed then.
-    pub fn renew(&self, config: &NodeConfig) -> Result<(), NodeError> {
+    pub fn renew(&self, config: &NodeConfig, crls: &[Crl]) -> Result<(), NodeError> {
         let new = Renewable::load(config)?;
-        let now = unix_now();
+        let by = Scrutiny::by(&self.trust, crls, unix_now());
         let valid = |chain: &[Certificate], purpose| {
             let (leaf, above) =
                 chain.split_first().ok_or(chancery_certs::CertError::NoCertificate)?;
-            self.trust.validate(leaf, above, now, purpose).map_err(ProtocolError::from)?;
+            by.check(leaf, above, purpose).map_err(ProtocolError::from)?;
             Ok::<_, NodeError>(())
         };
         valid(new.seal.chain(), Purpose::Sign)?;

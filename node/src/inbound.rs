@@ -1,15 +1,16 @@
-//! The receiving side: one stream, one envelope.
+//! The receiving side: one stream, one envelope. What is for this agency is opened before its receipt is given.
 
 use std::{
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use chancery_certs::{AgencyName, Purpose};
-use chancery_crypto::CHUNK_SIZE;
+use chancery_certs::{AgencyName, PathReason, Scrutiny, SealError};
+use chancery_crypto::{CHUNK_SIZE, ContentKey};
 use chancery_protocol::{
-    EnvelopeHeader, EnvelopeId, Event, InboundDecision, Leaf, LocalState, OpenedEnvelope,
-    PeerMessage, Receipt, Refusal, decide_offer, decode_frame, encode_frame, merkle,
+    ContentInspection, EnvelopeHeader, EnvelopeId, Event, InboundDecision, InspectedContent, Leaf,
+    LocalState, OpenedEnvelope, PeerMessage, ProtocolError, Receipt, Refusal, decide_offer,
+    decode_frame, encode_frame, merkle,
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::{
@@ -19,8 +20,10 @@ use tokio::{
 
 use crate::{
     Commit, NodeError, Outcome,
-    content::Arriving,
-    directory::{DirectoryView, check_revoked},
+    clock::CLOCK_AGAIN,
+    content::{Arriving, Ciphertext, Settled},
+    directory::{DirectoryView, note_uncovered},
+    documents::{index_opened, unwrap_for},
     endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
     files::{Feed, blocking},
@@ -38,6 +41,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RELAY_AGAIN: u32 = 30;
 /// The largest piece of ciphertext that is taken from a stream at once, in bytes.
 const PIECE: usize = 256 * 1024;
+/// A content of so many bytes is opened in less time than another thread takes to stand in for this one.
+const QUICK: usize = 64 * 1024;
+/// The code of what is offered by somebody who is not on its way.
+const STRANGER: &str = "CHY-5001";
+/// The code of what has expired.
+const EXPIRED: &str = "CHY-5003";
 /// The QUIC application error code of a stream that was given up.
 const GIVEN_UP: VarInt = VarInt::from_u32(1);
 
@@ -141,10 +150,10 @@ async fn answer(
             drop(send.finish());
             return Ok(());
         }
-        PeerMessage::AskGrowth { sizes } => {
+        PeerMessage::AskGrowth { now, sizes } => {
             drop((body, permit));
             let _one = bounds.asking.lock().await;
-            return witness::answer(shared, peer, sizes, &bounds.frames, send, recv).await;
+            return witness::answer(shared, peer, now, sizes, &bounds.frames, send, recv).await;
         }
         _ => {
             let why = "a stream starts with an offer or a question".to_owned();
@@ -152,7 +161,9 @@ async fn answer(
         }
     };
     drop(body);
-    if let Err(refusal) = shared.limits.offer(peer) {
+    let offered = shared.limits.offer(peer);
+    let offered = offered.and_then(|()| shared.refused.take(peer, Instant::now()));
+    if let Err(refusal) = offered.and_then(|()| fit_clock(shared)) {
         // Not one line for each: who offers too much is likely to go on with it.
         tracing::debug!(%peer, reason = refusal.reason, "offer put off");
         return refuse(shared, peer, refusal, send).await;
@@ -163,17 +174,26 @@ async fn answer(
     // What is for this very agency need not say so.
     let recipient = recipient.filter(|recipient| recipient != own);
     let message = match admit(shared, peer, &envelope, recipient.as_ref()) {
-        Err(refusal) => {
+        Err((whose, refusal)) => {
             tracing::warn!(%peer, code = refusal.code, reason = refusal.reason, "offer refused");
+            charge(shared, &whose, &refusal);
             return refuse(shared, peer, refusal, send).await;
         }
         Ok(opened) => {
             let id = opened.id;
+            let sender = opened.header.sender.clone();
             let mut concluded = shared.concluded.subscribe();
             let transit = recipient.is_some();
             let offered = Offered { shared, peer, opened, envelope, transit };
             let content = content.map(serde_bytes::ByteBuf::into_vec);
-            let taken = offered.take(content, recipient.as_ref(), send, recv).await?;
+            let taken = match offered.take(content, recipient.as_ref(), send, recv).await {
+                // The clock was found wrong meanwhile.
+                Err(error @ NodeError::Clock { .. }) => PeerMessage::Refuse(wrong_clock(&error)),
+                taken => taken?,
+            };
+            if let PeerMessage::Refuse(refusal) = &taken {
+                charge(shared, &sender, refusal);
+            }
             match (taken, &recipient) {
                 (PeerMessage::Relayed { receipt }, Some(recipient)) => {
                     write(send, &encode_frame(&PeerMessage::Relayed { receipt })?, peer).await?;
@@ -209,31 +229,76 @@ async fn refuse(
     Ok(())
 }
 
+/// Nothing is taken while no true receipt can be given for it. It passes.
+fn fit_clock(shared: &Shared) -> Result<(), Refusal> {
+    shared.ledger.check_clock_for_others().map_err(|error| wrong_clock(&error))
+}
+
+fn wrong_clock(error: &NodeError) -> Refusal {
+    refusal("CHY-5030", error.to_string(), Some(CLOCK_AGAIN))
+}
+
+/// Counts a final refusal of what somebody has sent. What has expired on its way is nobody's fault.
+fn charge(shared: &Shared, whose: &AgencyName, refusal: &Refusal) {
+    if refusal.retry_after.is_none() && refusal.code != EXPIRED {
+        shared.refused.put(whose, Instant::now());
+    }
+}
+
 fn refusal(code: &str, reason: impl Into<String>, retry_after: Option<u32>) -> Refusal {
     Refusal { code: code.into(), reason: reason.into(), retry_after }
 }
 
-/// Checks seal and policy of an offered envelope.
+/// Checks seal and policy of an offered envelope. What is refused is its sender's, or the peer's that had no business with
+/// it.
 fn admit(
     shared: &Shared,
     peer: &AgencyName,
     envelope: &[u8],
     recipient: Option<&AgencyName>,
-) -> Result<OpenedEnvelope, Refusal> {
+) -> Result<OpenedEnvelope, (AgencyName, Refusal)> {
+    let crls = shared.crls();
+    let by = Scrutiny::by(&shared.identity.trust, &crls, unix_now());
+    let opened = EnvelopeHeader::open(envelope, &by).map_err(|e| {
+        let refusal = match e {
+            ProtocolError::Seal(SealError::Path(path)) if path.reason == PathReason::Revoked => {
+                refusal("CHY-5007", path.to_string(), None)
+            }
+            e => refusal(protocol_code(&e), e.to_string(), None),
+        };
+        (peer.clone(), refusal)
+    })?;
+    note_uncovered(opened.uncovered.as_deref());
+    let sender = &opened.header.sender;
+    // A relay answers for nobody but itself, and nobody for what others hand over.
+    let within = match sender == peer {
+        true => Ok(()),
+        false => shared.refused.take(sender, Instant::now()),
+    };
+    match within.and_then(|()| may_enter(shared, peer, &opened, recipient)) {
+        Ok(()) => Ok(opened),
+        Err(refusal) if refusal.code == STRANGER => Err((peer.clone(), refusal)),
+        Err(refusal) => Err((opened.header.sender, refusal)),
+    }
+}
+
+/// Checks the policy for an envelope whose seal holds.
+fn may_enter(
+    shared: &Shared,
+    peer: &AgencyName,
+    opened: &OpenedEnvelope,
+    recipient: Option<&AgencyName>,
+) -> Result<(), Refusal> {
     let now = unix_now();
     let identity = &shared.identity;
-    let opened = EnvelopeHeader::open(envelope, &identity.trust, now)
-        .map_err(|e| refusal(protocol_code(&e), e.to_string(), None))?;
     let header = &opened.header;
-    check_revoked(&identity.trust, &opened.chain, &shared.crls(), now, Purpose::Sign)
-        .map_err(|e| refusal("CHY-5007", e.to_string(), None))?;
     let own = &identity.agency;
     let directory = shared.directory();
     let carries = |d: &DirectoryView| d.carries(own, peer, &header.sender);
     // Whose it is, its seal says; who hands it over must be on the way.
     if header.sender != *peer && !directory.as_ref().is_ok_and(|d| carries(d)) {
         let why = format!("{peer} offers an envelope of {}", header.sender);
-        return Err(refusal("CHY-5001", why, None));
+        return Err(refusal(STRANGER, why, None));
     }
     let to = recipient.unwrap_or(own);
     if !header.is_for(to) {
@@ -249,14 +314,14 @@ fn admit(
         }
     }
     if header.expires < now {
-        return Err(refusal("CHY-5003", "it has expired", None));
+        return Err(refusal(EXPIRED, "it has expired", None));
     }
     let limit = shared.config.limits.envelope_bytes;
     if header.size > limit {
         let why = format!("it has {} bytes; the limit here is {limit}", header.size);
         return Err(refusal("CHY-5004", why, None));
     }
-    Ok(opened)
+    Ok(())
 }
 
 /// Removes an envelope's claim when its stream ends, however it ends.
@@ -327,11 +392,20 @@ impl Offered<'_> {
             let why = "it is arriving on another stream";
             return Ok(PeerMessage::Refuse(refusal("CHY-5005", why, Some(1))));
         };
-        // It may be here for another reason: a relay can be a recipient, too.
-        if there.as_ref().is_some_and(|record| !record.emptied()) {
-            return self.commit(there, None, recipient).await;
-        }
         let header = &self.opened.header;
+        // What is only carried on cannot be opened here, and its receipt does not say that it was.
+        let key = match self.transit {
+            true => None,
+            false => match unwrap_for(self.shared, header) {
+                Ok(key) => Some(key),
+                Err(error) => return Ok(self.not_as_sealed(&error)),
+            },
+        };
+        // It may be here for another reason: a relay can be a recipient, too.
+        if let Some(record) = there.as_ref().filter(|record| !record.emptied()) {
+            let in_file = record.in_file;
+            return self.take_kept(there, key, in_file, recipient).await;
+        }
         let room = self.shared.limits.admit(self.shared, self.peer, &header.sender, header.size);
         let _room = match room {
             Ok(room) => room,
@@ -344,15 +418,15 @@ impl Offered<'_> {
             }
         };
         if let Some(content) = inline {
-            return self.take_inline(there, content, recipient).await;
+            return self.take_inline(there, key, content, recipient).await;
         }
         if self.shared.content.has_whole(&id) {
             // It arrived whole, and the node stopped before it could commit.
-            return self.commit(there, None, recipient).await;
+            return self.take_kept(there, key, true, recipient).await;
         }
-        let header = self.opened.header.clone();
-        let files = self.shared.content.clone();
-        let arriving = blocking(move || files.arrive(&id, &header)).await?;
+        let (header, files) = (self.opened.header.clone(), self.shared.content.clone());
+        let begin = self.inspection(key);
+        let arriving = blocking(move || files.arrive(&id, &header, begin)).await?;
         let state = match arriving.chunks() {
             0 => LocalState::Unknown,
             chunks => LocalState::Partial(chunks),
@@ -371,13 +445,70 @@ impl Offered<'_> {
         }
         let header = self.opened.header.clone();
         let files = self.shared.content.clone();
-        if !blocking(move || files.settle(arriving, &id, &header)).await? {
+        match blocking(move || files.settle(arriving, &id, &header)).await? {
+            Settled::Whole(inspected) => self.commit(there, None, inspected, recipient).await,
             // What was resumed may have been torn here, by a power cut: start afresh before the
             // sender is blamed.
-            let torn = from > 0;
-            return Ok(mismatch(torn.then_some(1)));
+            Settled::OtherRoot => Ok(mismatch((from > 0).then_some(1))),
+            Settled::Wrong(error) => Ok(self.not_as_sealed(&error)),
         }
-        self.commit(there, None, recipient).await
+    }
+
+    /// How to begin looking into the content, if there is a key to it.
+    fn inspection(
+        &self,
+        key: Option<ContentKey>,
+    ) -> Option<impl Fn() -> Result<ContentInspection, ProtocolError> + Send + 'static> {
+        let (header, own) = (self.opened.header.clone(), self.shared.identity.agency.clone());
+        key.map(|key| move || ContentInspection::new(&key, header.clone(), &own))
+    }
+
+    /// The answer when what was sealed does not open here, or is something else than its envelope says: no receipt may say
+    /// that it came. It is for good, as nothing else can be in the same envelope. Every such refusal goes through here.
+    fn not_as_sealed(&self, error: &ProtocolError) -> PeerMessage {
+        let refusal = refusal("CHY-5040", error.to_string(), None);
+        tracing::warn!(
+            envelope = %self.opened.id, peer = %self.peer, sender = %self.opened.header.sender,
+            code = refusal.code, why = protocol_code(error), reason = refusal.reason,
+            "a content is not what its envelope says; it is refused"
+        );
+        self.shared.metrics.refused(&refusal.code);
+        PeerMessage::Refuse(refusal)
+    }
+
+    /// Takes what is on the disk already.
+    async fn take_kept(
+        self,
+        there: Option<EnvelopeRecord>,
+        key: Option<ContentKey>,
+        in_file: bool,
+        recipient: Option<&AgencyName>,
+    ) -> Result<PeerMessage, NodeError> {
+        let Some(begin) = self.inspection(key) else {
+            return self.commit(there, None, None, recipient).await;
+        };
+        let (id, shared, size) = (self.opened.id, self.shared.clone(), self.opened.header.size);
+        let inspected = blocking(move || {
+            let mut cipher: Ciphertext = shared.content.read(&*shared.store, &id, in_file)?;
+            let mut inspection = begin()?;
+            for index in 0..size.div_ceil(CHUNK_SIZE as u64) {
+                if let Err(error) = inspection.push(&cipher.chunk(index, size)?) {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(inspection.finish())
+        });
+        match inspected.await? {
+            Ok(inspected) => self.commit(there, None, Some(inspected), recipient).await,
+            Err(error) => {
+                if there.is_none() {
+                    // Nothing speaks of it.
+                    let files = self.shared.content.clone();
+                    blocking(move || files.remove(&id)).await?;
+                }
+                Ok(self.not_as_sealed(&error))
+            }
+        }
     }
 
     /// The answer when it is here already, unless its content is needed again to be carried on.
@@ -394,24 +525,45 @@ impl Offered<'_> {
     async fn take_inline(
         self,
         there: Option<EnvelopeRecord>,
+        key: Option<ContentKey>,
         content: Vec<u8>,
         recipient: Option<&AgencyName>,
     ) -> Result<PeerMessage, NodeError> {
-        let header = &self.opened.header;
-        let mut tree = merkle::CompactRange::default();
-        content.chunks(CHUNK_SIZE).for_each(|chunk| tree.push(merkle::leaf_hash(chunk)));
-        if content.len() as u64 != header.size || tree.root() != header.root {
-            return Ok(mismatch(None));
+        let (size, root) = (self.opened.header.size, self.opened.header.root);
+        let begin = self.inspection(key);
+        let look = move || {
+            let mut tree = merkle::CompactRange::default();
+            content.chunks(CHUNK_SIZE).for_each(|chunk| tree.push(merkle::leaf_hash(chunk)));
+            if content.len() as u64 != size || tree.root() != root {
+                return Ok(None);
+            }
+            let Some(begin) = begin else { return Ok(Some((content, Ok(None)))) };
+            let mut inspection = begin()?;
+            let opened = content.chunks(CHUNK_SIZE).try_for_each(|chunk| inspection.push(chunk));
+            let inspected = opened.and_then(|()| inspection.finish()).map(Some);
+            Ok(Some((content, inspected)))
+        };
+        let looked = match size <= QUICK as u64 {
+            true => look(),
+            false => blocking(look).await,
+        };
+        match looked? {
+            None => Ok(mismatch(None)),
+            Some((content, Ok(inspected))) => {
+                self.commit(there, Some(content), inspected, recipient).await
+            }
+            Some((_, Err(error))) => Ok(self.not_as_sealed(&error)),
         }
-        self.commit(there, Some(content), recipient).await
     }
 
     /// Makes envelope, content and ledger entry durable together, and the way on with it. `there` is what the
-    /// store had when the envelope was claimed, since when nobody else may add to it.
+    /// store had when the envelope was claimed, since when nobody else may add to it. Without `inspected`, nothing says
+    /// that it was opened: it can only be carried on.
     async fn commit(
         self,
         there: Option<EnvelopeRecord>,
         inline: Option<Vec<u8>>,
+        inspected: Option<InspectedContent>,
         recipient: Option<&AgencyName>,
     ) -> Result<PeerMessage, NodeError> {
         let id = self.opened.id;
@@ -451,8 +603,10 @@ impl Offered<'_> {
             };
             record.put(&id, &mut commit.batch)?;
         }
-        if !self.transit {
-            commit.batch.put(Table::Unindexed, *id.digest().as_bytes(), []);
+        match &inspected {
+            Some(inspected) => index_opened(&mut commit.batch, &id, &inspected.document),
+            None if self.transit => {}
+            None => return Err(NodeError::Damaged(format!("envelope {id} was not opened"))),
         }
         if let Some(recipient) = recipient {
             relay::begin(&mut commit.batch, &id, recipient)?;

@@ -6,7 +6,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -15,7 +15,8 @@ use std::{
 use chancery_certs::{AgencyName, Certificate, Credential};
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
-    Checkpoint, Growth, KeptCheckpoint, Leaf, LogKey, Receipt, SignedCheckpoint, merkle,
+    CLOCK_TOLERANCE, COSIGN_AGAIN, Checkpoint, Growth, KeptCheckpoint, Leaf, LogKey, Receipt,
+    SignedCheckpoint, WitnessKey, merkle,
     tile::{TILE_WIDTH, Tile, locate},
 };
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     NodeError,
+    clock::{Moment, PeerClocks, WrongClock},
+    local::WitnessView,
     store::{Batch, Read, Store, Table},
 };
 
@@ -57,6 +60,8 @@ const NEWEST: &[u8] = b"checkpoint";
 const CLOSED: &[u8] = b"closed";
 /// The prefix of keys in [`Table::Meta`] under which the seals' chains are kept.
 const SEALS: &[u8] = b"seal ";
+/// By how many seconds a ledger may be ahead of the clock and still be added to.
+const MAX_AHEAD: i64 = 86_400;
 /// The most cosignatures that a note is shown with.
 const MAX_COSIGNATURES: usize = 16;
 
@@ -114,6 +119,40 @@ pub struct KeptCosignature {
     pub line: String,
     /// The witness's sealed statement of its key.
     pub statement: ByteBuf,
+}
+
+/// A cosignature of the ledger's history, as it is kept. The checkpoint is the tree's at that size, so that it need not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PastCosignature {
+    /// The signature line.
+    pub line: String,
+    /// The size of the tree.
+    pub size: u64,
+    /// When it was cosigned, by the line.
+    pub time: i64,
+    /// The witness.
+    pub witness: AgencyName,
+    /// The digest of the witness's sealed statement of its key.
+    pub statement: Digest,
+}
+
+/// The key of a cosignature in [`Table::Cosigned`]: in the order in which a witness gave them.
+fn past_key(witness: &AgencyName, number: u64) -> Vec<u8> {
+    [witness.as_str().as_bytes(), &[0], &number.to_be_bytes()].concat()
+}
+
+/// The prefix of keys in [`Table::Cosigned`] under which witnesses' statements are kept, by digest. No name starts so.
+const STATEMENTS: &[u8] = &[0];
+
+/// Which of the last two of a witness's cosignatures makes room for a new one. Of any three that follow each other the first
+/// and the last are at least ten minutes apart, so that they do not grow beyond what there is to prove; of one size,
+/// the first and the last are kept: the ledger had grown by the one, and not beyond it by the other.
+fn superseded(kept: &[(u64, PastCosignature)], new: &PastCosignature) -> Option<u64> {
+    let [.., (_, before), (number, last)] = kept else { return None };
+    let close = new.time.saturating_sub(before.time) < COSIGN_AGAIN;
+    let quiet = before.size == last.size && last.size == new.size;
+    (close || quiet).then_some(*number)
 }
 
 /// The tree over the store: reads nodes through cached tiles. The last tile of the lowest level is not stored
@@ -276,6 +315,8 @@ pub struct Ledger {
     failure: watch::Receiver<Option<String>>,
     seal: Arc<Mutex<Arc<Credential>>>,
     expected: Arc<AtomicUsize>,
+    clocks: Arc<PeerClocks>,
+    last: Arc<AtomicI64>,
 }
 
 /// A commit that is being made. While there are many, batches wait for each other's commits.
@@ -399,7 +440,17 @@ impl Ledger {
         let (failed, failure) = watch::channel(None);
         let seal = Arc::new(Mutex::new(seal));
         let expected = Arc::new(AtomicUsize::new(0));
+        let last = Arc::new(AtomicI64::new(newest_time(&*store, size)?));
+        let clocks = Arc::new(PeerClocks::default());
+        for (witness, kept) in cosignatures(&*store)? {
+            // Our own record: it was verified when it came.
+            if let Some(time) = WitnessKey::time_of(&kept.line) {
+                clocks.cosigned(&witness, time);
+            }
+        }
         let writer = Writer {
+            clocks: clocks.clone(),
+            last: last.clone(),
             tree,
             kept,
             failed,
@@ -420,7 +471,49 @@ impl Ledger {
             failure,
             seal,
             expected,
+            clocks,
+            last,
         })
+    }
+
+    /// What others' clocks have shown: the writer goes by them.
+    pub fn clocks(&self) -> &Arc<PeerClocks> {
+        &self.clocks
+    }
+
+    /// Whether an entry would be sealed now.
+    ///
+    /// # Errors
+    /// [`NodeError::Clock`]: it passes when the clocks agree.
+    pub fn check_clock(&self) -> Result<(), NodeError> {
+        Ok(fit_clock(&self.clocks, Moment::now(), self.last.load(Ordering::Relaxed))?)
+    }
+
+    /// As [`Ledger::check_clock`], for an entry that says when somebody else did something: then the ledger must not be ahead
+    /// of the clock either.
+    ///
+    /// # Errors
+    /// As [`Ledger::check_clock`].
+    pub fn check_clock_for_others(&self) -> Result<(), NodeError> {
+        self.check_clock()?;
+        let now = Moment::now();
+        match self.ahead(now) > CLOCK_TOLERANCE {
+            true => {
+                let newest = self.last.load(Ordering::Relaxed);
+                Err(WrongClock::Ledger { own: now.wall, newest }.into())
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// By how many seconds the newest entry is later than the clock.
+    pub fn ahead(&self, now: Moment) -> i64 {
+        self.last.load(Ordering::Relaxed).saturating_sub(now.wall).max(0)
+    }
+
+    /// The time of the newest entry, if there is one.
+    pub fn newest_time(&self) -> Option<i64> {
+        Some(self.last.load(Ordering::Relaxed)).filter(|time| *time != i64::MIN)
     }
 
     /// Says that a commit is being made, until what this gives is dropped.
@@ -473,7 +566,8 @@ impl Ledger {
         self.failure.clone()
     }
 
-    /// Keeps a witness's newest cosignature, in place of its last: it covers all history before it.
+    /// Keeps a witness's cosignature of a size, made at a time, verified: as its newest, in place of its last, and for
+    /// the history.
     ///
     /// # Errors
     /// [`NodeError::Store`].
@@ -481,10 +575,27 @@ impl Ledger {
         &self,
         witness: &AgencyName,
         kept: &KeptCosignature,
+        size: u64,
+        time: i64,
     ) -> Result<(), NodeError> {
+        let statement = Digest::of(&kept.statement);
+        let line = kept.line.clone();
+        let new = PastCosignature { line, size, time, witness: witness.clone(), statement };
         let mut batch = Batch::default();
         batch.put(Table::Cosignatures, witness.as_str().as_bytes(), cbor::encode(kept)?);
-        self.store.write(batch)
+        let known = past_cosignatures(&*self.store, witness, 2)?;
+        if let Some(number) = superseded(&known, &new) {
+            batch.delete(Table::Cosigned, past_key(witness, number));
+        }
+        let next = known.last().map_or(0, |(number, _)| number + 1);
+        // Two at once would be the same cosignature twice: one of them is enough.
+        batch.require(Table::Cosigned, past_key(witness, next), None);
+        batch.put(Table::Cosigned, past_key(witness, next), cbor::encode(&new)?);
+        let key = [STATEMENTS, statement.as_bytes()].concat();
+        batch.put(Table::Cosigned, key, kept.statement.as_slice());
+        self.store.write(batch)?;
+        self.clocks.cosigned(witness, time);
+        Ok(())
     }
 
     /// The seal in use.
@@ -569,6 +680,19 @@ impl LedgerView {
     /// [`NodeError::Store`].
     pub fn cosigned_checkpoint(&self) -> Result<SignedCheckpoint, NodeError> {
         cosigned(&*self.store, self.checkpoint())
+    }
+
+    /// Who has cosigned it last, how large, and when.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Protocol`] when what is kept cannot be read.
+    pub fn witnesses(&self) -> Result<Vec<WitnessView>, NodeError> {
+        let seen = cosignatures(&*self.store)?.into_iter().map(|(agency, kept)| {
+            let size = Checkpoint::read_unverified(&kept.note)?.size;
+            let time = WitnessKey::time_of(&kept.line).unwrap_or_default();
+            Ok(WitnessView { agency, size, time })
+        });
+        seen.collect()
     }
 
     /// How many bytes of a sender are kept.
@@ -723,6 +847,76 @@ pub fn cosignatures(
         Ok((witness, cbor::decode(&kept)?))
     });
     read.collect()
+}
+
+/// A witness's last cosignatures of the history, oldest first, each with its number.
+fn past_cosignatures(
+    store: &(impl Read + ?Sized),
+    witness: &AgencyName,
+    limit: usize,
+) -> Result<Vec<(u64, PastCosignature)>, NodeError> {
+    let prefix = past_key(witness, 0);
+    let prefix = prefix.get(..prefix.len().saturating_sub(8)).unwrap_or_default();
+    let mut found = store.scan_back(Table::Cosigned, prefix, None, limit)?;
+    found.reverse();
+    let read = found.into_iter().map(|(key, kept)| {
+        let number = key.last_chunk::<8>().map(|number| u64::from_be_bytes(*number));
+        let number = number.ok_or_else(|| NodeError::Damaged("a cosignature has no key".into()))?;
+        Ok((number, cbor::decode(&kept)?))
+    });
+    read.collect()
+}
+
+/// What a row of [`Table::Cosigned`] holds.
+#[derive(Debug)]
+pub enum CosignedRow {
+    /// A witness's sealed statement of its key.
+    Statement(Vec<u8>),
+    /// The encoded form of a [`PastCosignature`].
+    Cosignature(Vec<u8>),
+}
+
+/// Reads a row of [`Table::Cosigned`].
+pub fn cosigned_row((key, value): crate::Entry) -> CosignedRow {
+    match key.starts_with(STATEMENTS) {
+        true => CosignedRow::Statement(value),
+        false => CosignedRow::Cosignature(value),
+    }
+}
+
+/// Puts an exported cosignature of the history where a node has it. Those of a witness come in their order, as numbers go up.
+///
+/// # Errors
+/// [`NodeError::Protocol`] when it cannot be read.
+pub fn put_past(number: u64, kept: &[u8], batch: &mut Batch) -> Result<(), NodeError> {
+    let past: PastCosignature = cbor::decode(kept)?;
+    batch.put(Table::Cosigned, past_key(&past.witness, number), kept);
+    Ok(())
+}
+
+/// Puts a witness's exported statement where a node has it.
+pub fn put_statement(statement: &[u8], batch: &mut Batch) {
+    let key = [STATEMENTS, Digest::of(statement).as_bytes()].concat();
+    batch.put(Table::Cosigned, key, statement);
+}
+
+/// The time of the newest entry; the least there is without entries.
+fn newest_time(store: &dyn Store, size: u64) -> Result<i64, NodeError> {
+    let Some(last) = size.checked_sub(1) else { return Ok(i64::MIN) };
+    let leaf = store.get(Table::Leaves, &last.to_be_bytes())?;
+    let leaf = leaf.ok_or_else(|| NodeError::Damaged(format!("entry {last} is missing")))?;
+    Ok(Leaf::decode(&leaf)?.time)
+}
+
+/// Whether an entry may be made now: others' clocks agree with this one, and the newest entry is not days later than it. A
+/// ledger that is less ahead, because the clock was, goes on with its newest time until the clock has come up to it: no
+/// witness cosigns that before.
+fn fit_clock(clocks: &PeerClocks, now: Moment, newest: i64) -> Result<(), WrongClock> {
+    clocks.check(now)?;
+    match newest.saturating_sub(now.wall) > MAX_AHEAD {
+        true => Err(WrongClock::Ledger { own: now.wall, newest }),
+        false => Ok(()),
+    }
 }
 
 /// The root that a store's tree has at the size of its newest checkpoint, and that checkpoint's note; none
@@ -957,6 +1151,9 @@ struct Writer {
     stored: HashMap<AgencyName, u64>,
     /// How many commits are being made.
     expected: Arc<AtomicUsize>,
+    clocks: Arc<PeerClocks>,
+    /// The time of the newest entry.
+    last: Arc<AtomicI64>,
 }
 
 /// A commit on its way into the batch: its reply and the places of its entries.
@@ -1049,14 +1246,31 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, group: Vec<(Commit, Reply)>) {
+    /// Takes those out that would make entries, when none may be made now, and tells them.
+    fn admit(&self, group: &mut Vec<(Commit, Reply)>) {
+        let Err(wrong) = fit_clock(&self.clocks, Moment::now(), self.last()) else { return };
+        for (commit, reply) in std::mem::take(group) {
+            match commit.leaves.is_empty() {
+                true => group.push((commit, reply)),
+                false => drop(reply.send(Err(wrong.into()))),
+            }
+        }
+    }
+
+    fn last(&self) -> i64 {
+        self.last.load(Ordering::Relaxed)
+    }
+
+    fn write(&mut self, mut group: Vec<(Commit, Reply)>) {
+        self.admit(&mut group);
         let before = self.tree.size;
+        let mut last = self.last();
         let mut batch = Batch::default();
         let mut placed = Vec::with_capacity(group.len());
         let mut claimed = HashSet::new();
         let mut exists = Vec::new();
         for (mut commit, reply) in group {
-            match self.place(&mut commit, &mut claimed) {
+            match self.place(&mut commit, &mut claimed, &mut last) {
                 Ok(Some(leaves)) => {
                     for (sender, more) in commit.stored.drain(..) {
                         self.count(sender, more, &mut batch);
@@ -1080,6 +1294,7 @@ impl Writer {
         let seal = lock(&self.seal).clone();
         match self.seal_and_write(batch, &placed, &seal) {
             Ok((newest, receipts)) => {
+                self.last.store(last, Ordering::Relaxed);
                 self.show(newest, &seal);
                 for (placed, receipts) in placed.into_iter().zip(receipts) {
                     drop(placed.reply.send(Ok(Outcome::Committed(receipts))));
@@ -1127,6 +1342,7 @@ impl Writer {
         &mut self,
         commit: &mut Commit,
         claimed: &mut HashSet<(Table, Vec<u8>)>,
+        last: &mut i64,
     ) -> Result<Option<Vec<(u64, Leaf, Vec<u8>)>>, NodeError> {
         if let Some((table, key)) = commit.absent.take()
             && (self.store.get(table, &key)?.is_some() || !claimed.insert((table, key)))
@@ -1134,7 +1350,10 @@ impl Writer {
             return Ok(None);
         }
         let mut leaves = Vec::with_capacity(commit.leaves.len());
-        for leaf in commit.leaves.drain(..) {
+        for mut leaf in commit.leaves.drain(..) {
+            // Callers overtake each other, and a clock may have been set: entry times never decrease.
+            leaf.time = leaf.time.max(*last);
+            *last = leaf.time;
             let bytes = leaf.encode()?;
             let index = self.tree.size;
             self.tree.push(merkle::leaf_hash(&bytes))?;
@@ -1227,9 +1446,15 @@ mod tests {
             envelope: EnvelopeId::from_slice(digest.as_bytes()).expect("32 bytes"),
             commitment: digest,
             counterpart: "b.gov.cn".parse().expect("a name"),
-            time: NOW,
+            time: began(),
             evidence: None,
         }
+    }
+
+    /// When the tests began, by the clock that the writer goes by.
+    fn began() -> i64 {
+        static BEGAN: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+        *BEGAN.get_or_init(crate::unix_now)
     }
 
     fn commit(leaves: std::ops::Range<u64>) -> Commit {
@@ -1412,5 +1637,130 @@ mod tests {
                 assert_eq!(Ledger::open(store.clone(), seal.clone()).is_ok(), fits);
             }
         }
+    }
+
+    fn at(time: i64, n: u64) -> Commit {
+        Commit { leaves: vec![Leaf { time, ..leaf(n) }], ..Commit::default() }
+    }
+
+    fn times(ledger: &Ledger) -> Vec<i64> {
+        let leaves = ledger.leaves(0, 100).expect("reads");
+        leaves.iter().map(|leaf| Leaf::decode(leaf).expect("a leaf").time).collect()
+    }
+
+    #[tokio::test]
+    async fn what_others_did_is_not_recorded_while_the_ledger_is_ahead_of_the_clock() {
+        let ledger = Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens");
+        receipts(&ledger, at(crate::unix_now() + 30, 0)).await;
+        ledger.check_clock_for_others().expect("less than a minute");
+        receipts(&ledger, at(crate::unix_now() + 10_800, 1)).await;
+        ledger.check_clock().expect("it goes on");
+        let refused = ledger.check_clock_for_others().expect_err("three hours ahead");
+        assert_eq!(refused.code(), "CHY-4030");
+        assert!(ledger.ahead(Moment::now()) > 10_000);
+    }
+
+    #[tokio::test]
+    async fn entry_times_never_decrease_also_within_a_commit_and_after_a_restart() {
+        let (store, seal) = (Arc::new(MemoryStore::default()), seal());
+        let now = began();
+        let ledger = Ledger::open(store.clone(), seal.clone()).expect("opens");
+        assert_eq!(ledger.newest_time(), None);
+        receipts(&ledger, at(now + 40, 0)).await;
+        receipts(&ledger, at(now - 5000, 1)).await;
+        let both = [(now + 41, 2), (now, 3)];
+        let leaves = both.map(|(time, n)| Leaf { time, ..leaf(n) }).into();
+        let given = receipts(&ledger, Commit { leaves, ..Commit::default() }).await;
+        // The receipt is of the entry as it stands there.
+        let last = Leaf::decode(&given.last().expect("two").leaf).expect("a leaf");
+        assert_eq!(last.time, now + 41);
+        ledger.close();
+        let ledger = Ledger::open(store, seal).expect("opens again");
+        assert_eq!(ledger.newest_time(), Some(now + 41));
+        receipts(&ledger, at(now - 9, 4)).await;
+        assert_eq!(times(&ledger), [now + 40, now + 40, now + 41, now + 41, now + 41]);
+    }
+
+    #[tokio::test]
+    async fn an_old_ledger_whose_times_decrease_is_opened_and_goes_on_from_its_last() {
+        let store = Arc::new(MemoryStore::default());
+        let mut builder = LedgerBuilder::new(store.clone());
+        let (now, seal) = (began(), seal());
+        let mut range = merkle::CompactRange::default();
+        for (n, time) in [(0, now - 10), (1, now - 8000), (2, now - 7000)] {
+            let bytes = Leaf { time, ..leaf(n) }.encode().expect("plain");
+            range.push(merkle::leaf_hash(&bytes));
+            builder.push(&bytes).expect("writes");
+        }
+        let origin = Checkpoint::origin_of(seal.name().agency());
+        let checkpoint = Checkpoint { origin, size: 3, root: range.root() };
+        let note = checkpoint.sign(&seal).expect("signs");
+        builder.finish(&SignedCheckpoint { checkpoint, note }, None).expect("writes");
+        let ledger = Ledger::open(store, seal).expect("opens");
+        receipts(&ledger, at(now - 7500, 3)).await;
+        assert_eq!(times(&ledger).last(), Some(&(now - 7000)));
+    }
+
+    #[tokio::test]
+    async fn no_entry_is_sealed_while_the_clock_is_known_to_be_wrong_and_all_else_is_written() {
+        let ledger = Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens");
+        let names = ["x.cn", "y.cn"].map(|name| name.parse::<AgencyName>().expect("a name"));
+        let set = |ahead: i64| {
+            let now = Moment::now();
+            names.iter().for_each(|name| ledger.clocks().heard(name, now.wall - ahead, now));
+        };
+        set(7200);
+        let before = ledger.checkpoint();
+        let refused = ledger.commit(commit(0..1)).await.expect_err("two hours ahead of both");
+        assert_eq!((refused.code(), ledger.checkpoint()), ("CHY-4030", before));
+        assert!(ledger.check_clock().is_err());
+        assert_eq!(*ledger.failure().borrow(), None, "it is no reason to stop");
+        let mut plain = Commit::default();
+        plain.batch.put(Table::Meta, *b"x", *b"y");
+        ledger.commit(plain).await.expect("it makes no entry");
+        set(0);
+        receipts(&ledger, commit(0..1)).await;
+    }
+
+    #[test]
+    fn a_ledger_that_is_more_than_a_day_ahead_of_the_clock_waits() {
+        let (clocks, now) = (PeerClocks::default(), Moment::now());
+        let fits = |newest| fit_clock(&clocks, now, newest);
+        assert_eq!(fits(i64::MIN), Ok(()));
+        assert_eq!(fits(now.wall + MAX_AHEAD), Ok(()));
+        let newest = now.wall + MAX_AHEAD + 1;
+        assert_eq!(fits(newest), Err(WrongClock::Ledger { own: now.wall, newest }));
+    }
+
+    #[test]
+    fn cosignatures_are_kept_ten_minutes_apart_and_at_both_ends_of_a_quiet_time() {
+        let ledger = Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens");
+        let witness: AgencyName = "w.cn".parse().expect("a name");
+        let add = |size: u64, time: i64| {
+            let statement = ByteBuf::from(b"statement".to_vec());
+            let kept = KeptCosignature { note: String::new(), line: time.to_string(), statement };
+            ledger.add_cosignature(&witness, &kept, size, time).expect("writes");
+        };
+        let kept = || {
+            let all = past_cosignatures(&*ledger.store, &witness, usize::MAX).expect("reads");
+            all.into_iter().map(|(_, past)| (past.size, past.time)).collect::<Vec<_>>()
+        };
+        // A day of activity, a cosignature every ten seconds.
+        (0..8640).for_each(|n: u64| add(n, 10 * i64::try_from(n).expect("small")));
+        let busy = kept();
+        assert!(busy.len() <= 2 * 144 + 2, "{}", busy.len());
+        assert!(busy.windows(2).all(|two| two[1].1 - two[0].1 <= COSIGN_AGAIN), "{busy:?}");
+        // A quiet day after it.
+        (1..=144).for_each(|n| add(8639, 86_390 + n * COSIGN_AGAIN));
+        let quiet = kept();
+        let of_last: Vec<_> = quiet.iter().filter(|(size, _)| *size == 8639).collect();
+        assert_eq!(of_last, [&(8639, 86_390), &(8639, 86_390 + 144 * COSIGN_AGAIN)]);
+        // The last of the quiet time stays when it grows again at once.
+        add(8640, 86_400 + 144 * COSIGN_AGAIN);
+        assert!(kept().contains(&(8639, 86_390 + 144 * COSIGN_AGAIN)));
+        let rows = ledger.store.scan(Table::Cosigned, &[], &[], usize::MAX).expect("reads");
+        let statements = rows.into_iter().map(cosigned_row);
+        let statements = statements.filter(|row| matches!(row, CosignedRow::Statement(_)));
+        assert_eq!(statements.count(), 1, "one statement is kept once");
     }
 }

@@ -32,13 +32,16 @@ mod outbound;
 mod purge;
 mod queue;
 mod records;
+mod refused;
 mod rejections;
 mod relay;
 mod requests;
 mod runtime;
 mod server;
 mod shared;
+mod standing;
 mod store;
+mod trust;
 mod tsa;
 mod witness;
 
@@ -55,18 +58,22 @@ pub use error::{
 };
 pub use export::LedgerFiles;
 pub use files::{
-    Staged, create_private_file, is_stray, members, new_folder, open_file, open_log, open_member,
-    read_file, read_member, read_text, sync_directory, write_new, write_private,
+    Staged, create_private_file, every_member, is_stray, members, new_folder, open_file, open_log,
+    open_member, read_file, read_member, read_text, sync_directory, write_new, write_private,
 };
 pub use identity::Identity;
-pub use ledger::{Commit, KeptCosignature, Ledger, LedgerView, Outcome};
+pub use ledger::{
+    Commit, CosignedRow, KeptCosignature, Ledger, LedgerView, Outcome, PastCosignature,
+};
 pub use local::{
-    AgencyView, DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply, LocalRequest,
-    OpenedView, PartView, StatusView, TraceStep, TraceView,
+    AgencyView, ClockView, DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply,
+    LocalRequest, OpenedView, PartView, PeerClockView, StatusView, TraceStep, TraceView,
+    WitnessView,
 };
 pub use records::DeliveryState;
 pub use runtime::Node;
 pub use store::{Batch, Entry, Read, RocksStore, Store, Table};
+pub use trust::TrustFile;
 pub use tsa::TimeStampServer;
 
 /// Checks the rules that a configuration names. Returns who works with documents and is not cleared for what is secret, by

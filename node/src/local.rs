@@ -203,6 +203,43 @@ pub struct StatusView {
     pub seal_certificate_expires: i64,
     /// When the use of the node's encryption key ends, by the directory.
     pub encryption_key_expires: Option<i64>,
+    /// How this node's clock does.
+    pub clock: ClockView,
+    /// Who has cosigned the ledger last.
+    pub witnesses: Vec<WitnessView>,
+}
+
+/// How a node's clock does.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ClockView {
+    /// Why nothing is sealed, while the clock is known to be wrong.
+    pub wrong: Option<String>,
+    /// By how many seconds the ledger's newest entry is later than the clock.
+    pub ledger_ahead_seconds: i64,
+    /// What the peers' clocks have shown within the last hour.
+    pub peers: Vec<PeerClockView>,
+}
+
+/// How far this node's clock is ahead of a peer's.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PeerClockView {
+    /// The peer.
+    #[schema(value_type = String)]
+    pub agency: AgencyName,
+    /// In seconds; negative when it is behind.
+    pub ahead_seconds: i64,
+}
+
+/// A witness's newest cosignature of this node's ledger.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WitnessView {
+    /// The witness.
+    #[schema(value_type = String)]
+    pub agency: AgencyName,
+    /// How many entries it has cosigned.
+    pub size: u64,
+    /// When, by its clock.
+    pub time: i64,
 }
 
 /// An agency in the directory.

@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{NodeError, shared::Shared, unix_now};
+use crate::{NodeError, clock::Moment, shared::Shared, unix_now};
 
 /// Bounds of the buckets of durations, in seconds.
 const SECONDS: [f64; 12] =
@@ -42,6 +42,7 @@ pub struct Metrics {
     received: Counter,
     received_bytes: Counter,
     refused: Family<Code, Counter>,
+    receipts: Family<Code, Counter>,
     ended: Family<State, Counter>,
     delivery: Histogram,
     requests: Family<Status, Counter>,
@@ -51,6 +52,8 @@ pub struct Metrics {
     free: Gauge,
     ends: Family<What, Gauge>,
     skew: Gauge,
+    wrong: Gauge,
+    times: Family<What, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -67,6 +70,7 @@ impl Default for Metrics {
             received: Counter::default(),
             received_bytes: Counter::default(),
             refused: Family::default(),
+            receipts: Family::default(),
             ended: Family::default(),
             delivery: Histogram::new(SECONDS),
             requests: Family::default(),
@@ -76,6 +80,8 @@ impl Default for Metrics {
             free: Gauge::default(),
             ends: Family::default(),
             skew: Gauge::default(),
+            wrong: Gauge::default(),
+            times: Family::default(),
         };
         metrics.register();
         metrics
@@ -93,6 +99,8 @@ impl Metrics {
         r.register_with_unit("received", text, Unit::Bytes, self.received_bytes.clone());
         let text = "Offers of peers that were refused or put off, by code";
         r.register("offers_refused", text, self.refused.clone());
+        let text = "Receipts of peers that were not taken, by code";
+        r.register("receipts_not_taken", text, self.receipts.clone());
         let text = "Deliveries that have ended, by how";
         r.register("deliveries_ended", text, self.ended.clone());
         let text = "From taking a document in to the recipient's evidence";
@@ -109,6 +117,10 @@ impl Metrics {
         r.register_with_unit("expires_in", text, Unit::Seconds, self.ends.clone());
         let text = "How far this clock is ahead of the peers' clocks, in the middle";
         r.register_with_unit("clock_skew", text, Unit::Seconds, self.skew.clone());
+        let text = "1 while this clock is known to be wrong, so that nothing is sealed";
+        r.register("clock_wrong", text, self.wrong.clone());
+        let text = "What was put off because a peer's time does not fit, by what";
+        r.register("times_unfit", text, self.times.clone());
     }
 
     /// A document was taken in.
@@ -125,6 +137,16 @@ impl Metrics {
     /// An offer was not taken.
     pub fn refused(&self, code: &str) {
         self.refused.get_or_create(&Code { code: code.to_owned() }).inc();
+    }
+
+    /// A peer's receipt was not in order.
+    pub fn receipt_not_taken(&self, code: &str) {
+        self.receipts.get_or_create(&Code { code: code.to_owned() }).inc();
+    }
+
+    /// A time that a peer says does not fit: of its `receipt`, its `ledger`, its `cosignature`.
+    pub fn unfit(&self, what: &'static str) {
+        self.times.get_or_create(&What { what }).inc();
     }
 
     /// A delivery has ended, after so many seconds if with evidence.
@@ -150,7 +172,8 @@ impl Metrics {
         self.pending.set(signed(pending as u64));
         self.connected.set(signed(shared.connections.peers().len() as u64));
         self.free.set(signed(shared.limits.free(&shared.config.files.data)?));
-        self.skew.set(shared.clocks.ahead());
+        self.skew.set(shared.clocks.ahead(Moment::now()));
+        self.wrong.set(i64::from(shared.ledger.check_clock().is_err()));
         let now = unix_now();
         for (what, end) in shared.ends() {
             self.ends.get_or_create(&What { what }).set(end - now);

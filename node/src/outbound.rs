@@ -10,19 +10,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
-    AttemptEnd, Courier, EnvelopeHeader, EnvelopeId, Event, Flight, Leaf, OutboundAction,
-    PeerMessage, Receipt, Refusal, decode_frame, encode_frame, on_reply, retry_delay,
+    AttemptEnd, Awaited, Courier, EnvelopeHeader, EnvelopeId, Event, Evidence, Flight, Leaf,
+    OutboundAction, PeerMessage, ProtocolError, Receipt, Refusal, decode_frame, encode_frame,
+    on_reply, retry_delay,
 };
 use quinn::Connection;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Batch, Commit, NodeError,
+    clock::Moment,
     content::{Ciphertext, drop_cached},
     endpoint,
+    error::protocol_code,
     files::{Source, blocking},
     inbound,
     ledger::receipt_key,
@@ -179,9 +182,7 @@ async fn connect(
         return Ok((hop, connection));
     }
     let entry = shared.directory()?.peer(&hop)?;
-    let identity = &shared.identity;
-    let connection =
-        endpoint::dial(&shared.endpoint, &hop, &entry.address, identity, &shared.crls()).await?;
+    let connection = endpoint::dial(shared, &hop, &entry.address).await?;
     tracing::info!(peer = %hop, address = entry.address, "connected");
     inbound::adopt(shared, hop.clone(), connection.clone());
     Ok((hop, connection))
@@ -331,7 +332,7 @@ async fn deliver(
             && let Ok(leaf) = Leaf::decode(&receipt.leaf)
         {
             // It was given just now.
-            shared.clocks.heard(peer, leaf.time, unix_now());
+            shared.clocks.heard_about(peer, leaf.time, Moment::now());
         }
         match on_reply(reply, sent, header.chunks())? {
             OutboundAction::SendFrom(chunk) => {
@@ -516,7 +517,8 @@ impl Pieces {
 }
 
 /// Checks a receipt: that it is of this envelope and event, given to its sender, under the seal that the
-/// directory names. Gives it as it is kept, with what is to be remembered of the ledger that it comes from.
+/// directory names, and that an auditor will find all of it in order. Gives it as it is kept, with what is to be remembered
+/// of the ledger that it comes from. What is not in order puts the delivery off, and does not end it.
 fn check(
     shared: &Shared,
     agency: &AgencyName,
@@ -525,19 +527,40 @@ fn check(
     event: Event,
 ) -> Result<(ReceivedEvidence, Batch), NodeError> {
     let entry = shared.directory()?.peer(agency)?;
-    let verified = receipt.verify_under(shared.opened.open(&receipt.checkpoint, &entry)?)?;
-    let leaf = &verified.leaf;
-    let fits = leaf.event == event
-        && leaf.envelope == parcel.id
-        && leaf.commitment == parcel.header.commitment
-        && leaf.counterpart == parcel.header.sender;
-    if !fits {
-        let why = "it is for something else".to_owned();
-        return Err(chancery_protocol::ProtocolError::Receipt(why).into());
+    let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
+    let evidence = Evidence { agency: agency.clone(), receipt, chain, salt: None };
+    let header = &parcel.header;
+    let (envelope, commitment) = (parcel.id, header.commitment);
+    let awaited = Awaited { agency, event, envelope, commitment, sender: &header.sender };
+    let judged = shared.opened.judge(shared, &evidence, &entry).and_then(|verified| {
+        awaited.check(agency, &verified.leaf)?;
+        Ok(verified)
+    });
+    let verified = match judged {
+        Ok(verified) => verified,
+        Err(error) => {
+            shared.metrics.receipt_not_taken(protocol_code(&error));
+            tracing::error!(
+                envelope = %parcel.id, peer = %agency, %error, code = protocol_code(&error),
+                "the peer's receipt is not taken; the delivery is put off"
+            );
+            // It is the peer's clock that is wrong, or ours: the same receipt is taken when the time has come.
+            if matches!(error, ProtocolError::Time(_)) {
+                shared.metrics.unfit("receipt");
+                let time = Leaf::decode(&evidence.receipt.leaf)?.time;
+                let (theirs, own) = (rfc3339(time), rfc3339(unix_now()));
+                return Err(NodeError::PeerClock { peer: agency.clone(), theirs, own });
+            }
+            return Err(error.into());
+        }
+    };
+    // It came, whatever the clocks say; one of them was wrong, and a delivery is not lost by that.
+    if let Err(error) = awaited.check_time(&verified.leaf, header.created) {
+        tracing::error!(envelope = %parcel.id, peer = %agency, %error, "a receipt is dated too early");
     }
     let mut seen = Batch::default();
     witness::remember(shared, agency, &entry.seal_chain, &verified.checkpoint, &mut seen)?;
-    let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
+    let Evidence { receipt, chain, .. } = evidence;
     Ok((ReceivedEvidence { receipt, chain }, seen))
 }
 

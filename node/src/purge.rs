@@ -1,8 +1,9 @@
 //! Removing content for good, by an officer's signed order. The ledger keeps its entries, the order is kept
 //! beside them, and every proof still holds; what was in the envelopes is gone from this node.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use chancery_certs::Scrutiny;
 use chancery_crypto::cbor;
 use chancery_protocol::{EnvelopeHeader, EnvelopeId, Event, Leaf, OpenedPurgeOrder, PurgeOrder};
 
@@ -71,7 +72,8 @@ pub async fn carry_out(shared: &Arc<Shared>, order: Vec<u8>) -> Result<LocalRepl
 /// Checks an order and makes the commit that records it.
 fn prepare(shared: &Shared, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), NodeError> {
     let now = unix_now();
-    let opened = PurgeOrder::open(bytes, &shared.identity.trust, now)?;
+    let crls = shared.crls();
+    let opened = PurgeOrder::open(bytes, &Scrutiny::by(&shared.identity.trust, &crls, now))?;
     let policy = &shared.config.purge;
     if opened.order.agency != shared.identity.agency {
         let why = format!("the order is for {}", opened.order.agency);
@@ -84,8 +86,12 @@ fn prepare(shared: &Shared, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), 
     if (now - opened.order.created).abs() > FRESH {
         return Err(not_permitted("purge.fresh", "the order is not of the last five minutes"));
     }
-    let mut commit = Commit::default();
+    let (mut commit, mut named) = (Commit::default(), HashSet::new());
     for id in &opened.order.envelopes {
+        // What an order names twice is purged, and recorded, once.
+        if !named.insert(*id) {
+            continue;
+        }
         let record = EnvelopeRecord::get(&*shared.store, id)?
             .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
         if record.purged.is_some() {

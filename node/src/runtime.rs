@@ -32,6 +32,8 @@ const MAX_HANDSHAKES: usize = 256;
 const INDEX_PAUSE: Duration = Duration::from_millis(250);
 /// Days before something runs out in which the log says so.
 const WARN_DAYS: i64 = 14;
+/// How often those who are connected are judged again.
+const JUDGE_EVERY: Duration = Duration::from_secs(10);
 /// How often it is said.
 const WARN_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// For how long a request with an idempotency key is remembered, in seconds.
@@ -94,6 +96,7 @@ impl Node {
         tasks.spawn(purge::resume(shared.clone()));
         tasks.spawn(outbound::keep_superior(shared.clone()));
         tasks.spawn(warn_of_ends(shared.clone()));
+        tasks.spawn(keep_judging(shared.clone()));
         tasks.spawn(clock::watch(shared.clone()));
         tasks.spawn(reload_on_signal(shared.clone()));
         if sd_notify::watchdog_enabled().is_some() {
@@ -216,6 +219,25 @@ async fn reload_on_signal(shared: Arc<Shared>) {
             tracing::error!(%error, code = error.code(), "the files are not taken up; all goes on as it was");
         }
         monitor::notify(&[NotifyState::Ready]);
+    }
+}
+
+/// Judges again, from time to time, all who are connected: certificates end, lists run out, clocks are set.
+async fn keep_judging(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(JUDGE_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let work = shared.clone();
+        let judged = blocking(move || {
+            work.judge_connected();
+            Ok(())
+        });
+        if let Err(error) = judged.await {
+            tracing::error!(%error, "those who are connected could not be judged");
+        }
     }
 }
 

@@ -9,10 +9,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use chancery_certs::{AgencyName, Certificate, Crl};
+use chancery_certs::{AgencyName, Certificate, Crl, Purpose, Scrutiny, TrustStore, Uncovered};
+use chancery_crypto::cbor;
 use chancery_protocol::{
-    EnvelopeId, SignedDocument, SubIndication, Validation, VerificationReport, verify_document_by,
+    EnvelopeId, ProtocolError, SignedDocument, Validation, VerificationReport, verify_document_by,
 };
+use serde_bytes::ByteBuf;
 use tokio::{
     sync::{broadcast, watch},
     task::JoinSet,
@@ -32,13 +34,17 @@ use crate::{
     limits::PeerLimits,
     metrics::Metrics,
     queue::Outbound,
+    refused::RefusedBudget,
+    standing::Standing,
     store::{Batch, Store, Table},
     unix_now,
-    witness::{OpenedNotes, PeerLedgers, Witness},
+    witness::{OpenedRoots, PeerLedgers, Witness},
 };
 
 /// The key of the directory in use, in [`Table::Meta`].
 pub const DIRECTORY: &[u8] = b"directory";
+/// The key of the revocation lists in use: those of the directory, and older ones that it has no newer for.
+const REVOCATION_LISTS: &[u8] = b"revocation lists";
 /// The key of the newest version that was ever in use.
 const DIRECTORY_VERSION: &[u8] = b"directory version";
 
@@ -53,9 +59,11 @@ pub struct Shared {
     pub endpoint: QuicEndpoint,
     pub access: Access,
     pub limits: PeerLimits,
+    /// What peers may still have refused.
+    pub refused: RefusedBudget,
     pub metrics: Metrics,
     /// What peers' clocks have shown.
-    pub clocks: PeerClocks,
+    pub clocks: Arc<PeerClocks>,
     /// Moves when the node's certificate was renewed.
     pub renewed: watch::Sender<u64>,
     pub connections: Connections,
@@ -63,8 +71,8 @@ pub struct Shared {
     /// What went out a moment ago.
     pub fresh: FreshEnvelopes,
     pub heads: OpenedHeads,
-    /// The peers' checkpoints that were opened last.
-    pub opened: OpenedNotes,
+    /// The peers' sealed roots that were opened last.
+    pub opened: OpenedRoots,
     /// What is known of the peers' ledgers.
     pub seen: Mutex<PeerLedgers>,
     /// What this node cosigns with.
@@ -83,11 +91,27 @@ pub struct Shared {
     pub purging: tokio::sync::Mutex<()>,
     /// Turns true when the node is to stop.
     pub stop: watch::Sender<bool>,
+    /// Who was judged lately.
+    pub standing: Standing,
+    /// Moves when those who are connected are to be judged again.
+    pub judged: watch::Sender<u64>,
     directory: RwLock<Option<Arc<DirectoryView>>>,
+    /// Lists of an earlier run, until a directory is in use.
+    kept_lists: Arc<[Crl]>,
     arriving: Mutex<HashSet<EnvelopeId>>,
     last_micros: AtomicI64,
     /// The tasks that serve connections.
     pub serving: Mutex<JoinSet<()>>,
+}
+
+/// The most that kept revocation lists may be together, in bytes.
+const MAX_LISTS: usize = 64 << 20;
+
+/// The revocation lists that an earlier run held.
+fn kept_lists(store: &dyn Store) -> Result<Arc<[Crl]>, NodeError> {
+    let Some(kept) = store.get(Table::Meta, REVOCATION_LISTS)? else { return Ok(Arc::new([])) };
+    let lists: Vec<ByteBuf> = cbor::decode_within(&kept, MAX_LISTS)?;
+    Ok(lists.iter().filter_map(|der| Crl::from_der(der).ok()).collect())
 }
 
 impl std::fmt::Debug for dyn Store {
@@ -109,6 +133,9 @@ impl Shared {
     ) -> Result<Self, NodeError> {
         let access = Access::load(&config)?;
         let limits = PeerLimits::new(&config);
+        let kept_lists = kept_lists(&*store)?;
+        let refused = RefusedBudget::new(config.limits.peer_refused);
+        let clocks = ledger.clocks().clone();
         Ok(Self {
             config,
             identity,
@@ -119,13 +146,14 @@ impl Shared {
             access,
             limits,
             metrics: Metrics::default(),
-            clocks: PeerClocks::default(),
+            clocks,
+            refused,
             renewed: watch::Sender::new(0),
             connections: Connections::default(),
             outbound: Outbound::default(),
             fresh: FreshEnvelopes::default(),
             heads: OpenedHeads::default(),
-            opened: OpenedNotes::default(),
+            opened: OpenedRoots::default(),
             seen: Mutex::default(),
             witness,
             concluded: broadcast::Sender::new(4096),
@@ -135,7 +163,10 @@ impl Shared {
             answering: Mutex::default(),
             purging: tokio::sync::Mutex::default(),
             stop: watch::Sender::new(false),
+            standing: Standing::default(),
+            judged: watch::Sender::new(0),
             directory: RwLock::default(),
+            kept_lists,
             arriving: Mutex::default(),
             last_micros: AtomicI64::new(0),
             serving: Mutex::default(),
@@ -153,7 +184,13 @@ impl Shared {
     /// Verifies a directory and uses it from now on, unless a newer one is held.
     pub fn install_directory(&self, bytes: &[u8]) -> Result<Arc<DirectoryView>, NodeError> {
         let now = unix_now();
-        let new = DirectoryView::open(bytes, &self.config.registrar, &self.identity.trust, now)?;
+        // The very one that is in use: nothing to verify, to write or to say.
+        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(same) = held.filter(|held| *held.bytes == *bytes && now <= held.expires) {
+            return Ok(same);
+        }
+        let (registrar, trust) = (&self.config.registrar, &self.identity.trust);
+        let new = DirectoryView::open(bytes, registrar, trust, &self.crls(), now)?;
         let mut held = self.directory.write().unwrap_or_else(PoisonError::into_inner);
         // The newest version that was ever in use counts, not only the one that is valid now: an
         // older directory may outlive a newer one.
@@ -169,12 +206,15 @@ impl Shared {
         let mut batch = Batch::default();
         batch.put(Table::Meta, DIRECTORY, &*new.bytes);
         batch.put(Table::Meta, DIRECTORY_VERSION, new.version.to_be_bytes());
+        let lists: Vec<_> = new.crls.iter().map(|crl| ByteBuf::from(crl.der())).collect();
+        batch.put(Table::Meta, REVOCATION_LISTS, cbor::encode_within(&lists, MAX_LISTS)?);
         self.store.write(batch)?;
         let new = Arc::new(new);
         *held = Some(new.clone());
         drop(held);
         // What is revoked by it is cut off now.
-        self.connections.close_unless(|connection| self.peer_of(connection).map(drop));
+        self.standing.renew();
+        self.judge_connected();
         tracing::info!(version = new.version, agencies = new.peers().count(), "directory in use");
         Ok(new)
     }
@@ -192,7 +232,7 @@ impl Shared {
     /// Takes up the seal and the node certificate that lie in the files now. Connections that stand go on; what was
     /// given under the old ones stays valid.
     pub fn reload(&self) -> Result<(), NodeError> {
-        self.identity.renew(&self.config)?;
+        self.identity.renew(&self.config, &self.crls())?;
         endpoint::renew(&self.endpoint, &self.config, &self.identity)?;
         let seal = self.identity.seal();
         self.witness.renew(&seal)?;
@@ -214,28 +254,49 @@ impl Shared {
         held.as_ref().filter(|d| d.version > version).map(|d| d.bytes.clone())
     }
 
-    /// The revocation lists of the newest directory, also of one that has expired.
-    pub fn crls(&self) -> Vec<Crl> {
+    /// The revocation lists that are held: of the newest directory, also of one that has expired, and older ones that
+    /// it has no newer for. Who was revoked stays so.
+    pub fn crls(&self) -> Arc<[Crl]> {
         let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref().map(|directory| directory.crls.clone()).unwrap_or_default()
+        held.as_ref().map_or_else(|| self.kept_lists.clone(), |directory| directory.crls.clone())
+    }
+
+    /// Who is believed: by the node's own configuration and, in time, by the directory.
+    fn trust(&self) -> Option<Arc<TrustStore>> {
+        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().map(|directory| directory.trust.clone())
     }
 
     /// The agency at the other end of a connection, unless its certificate is not valid or is revoked.
     pub fn peer_of(&self, connection: &quinn::Connection) -> Result<AgencyName, NodeError> {
-        endpoint::peer_agency(connection, &self.identity, &self.crls())
+        let chain = endpoint::peer_chain(connection)?;
+        self.stands(&chain, Purpose::Node)?;
+        Ok(chain.first().ok_or(chancery_certs::CertError::NoCertificate)?.agency_name()?)
     }
 
-    /// The verdict on a document, by the directory's revocation lists as far as they speak of its signers.
+    /// Whether whoever has shown this chain may still be connected.
+    pub fn stands(&self, chain: &[Certificate], purpose: Purpose) -> Result<(), NodeError> {
+        let generation = self.standing.generation();
+        let crls = self.crls();
+        let by = Scrutiny::by(&self.identity.trust, &crls, unix_now());
+        let stands = self.standing.check(generation, &by, chain, purpose);
+        Ok(stands.map_err(ProtocolError::from)?)
+    }
+
+    /// Judges again all who are connected, and cuts off who may not be any more.
+    pub fn judge_connected(&self) {
+        self.connections.close_unless(|connection| self.peer_of(connection).map(drop));
+        self.judged.send_modify(|count| *count += 1);
+    }
+
+    /// The verdict on a document. By the revocation lists that are held, certificate by certificate: who is named is
+    /// revoked; who is not covered leaves it open for an auditor, while a clerk's work goes on.
     pub fn verify(&self, document: &SignedDocument) -> VerificationReport {
-        let (crls, now) = (self.crls(), unix_now());
-        let plain = Validation::new(&self.identity.trust, now);
-        let report = verify_document_by(document, &Validation { crls: &crls, ..plain });
-        // Lists that do not cover a signer, or are out of date, leave it open for an auditor; a clerk's
-        // work goes on.
-        match report.sub_indication {
-            Some(SubIndication::TryLater) => verify_document_by(document, &plain),
-            _ => report,
-        }
+        let (crls, of_directory) = (self.crls(), self.trust());
+        let trust = of_directory.as_deref().unwrap_or(&self.identity.trust);
+        let plain = Validation::new(trust, unix_now());
+        let by = Validation { crls: &crls, uncovered: Uncovered::Passes, ..plain };
+        verify_document_by(document, &by)
     }
 
     /// What runs out, and when.

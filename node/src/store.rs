@@ -76,6 +76,8 @@ pub enum Table {
     Peers,
     /// The newest cosignature of this ledger's checkpoints, by witness.
     Cosignatures,
+    /// Cosignatures of this ledger's history, by witness and number, and witnesses' statements; see `ledger.rs`.
+    Cosigned,
     /// Proofs that a peer's ledger was forked, by peer and size.
     Forks,
     /// Signed orders to remove content, by digest.
@@ -90,7 +92,7 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Meta,
         Self::Leaves,
         Self::Tiles,
@@ -107,6 +109,7 @@ impl Table {
         Self::Evidence,
         Self::Peers,
         Self::Cosignatures,
+        Self::Cosigned,
         Self::Forks,
         Self::Orders,
         Self::Modules,
@@ -137,6 +140,7 @@ impl Table {
             Self::Evidence => "evidence",
             Self::Peers => "peers",
             Self::Cosignatures => "cosignatures",
+            Self::Cosigned => "cosigned",
             Self::Forks => "forks",
             Self::Orders => "orders",
             Self::Modules => "modules",

@@ -8,11 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chancery_certs::{AgencyName, Certificate, MAX_DIRECTORY};
+use chancery_certs::{AgencyName, Certificate, MAX_DIRECTORY, Scrutiny};
 use chancery_crypto::{Algorithm, SigningKey, cbor};
 use chancery_protocol::{
-    Consistency, ForkProof, Growth, LogKey, PeerMessage, ProtocolError, SealedNote,
-    SignedCheckpoint, WitnessKey, WitnessStatement, decode_frame, encode_frame,
+    CLOCK_TOLERANCE, COSIGN_AGAIN, Consistency, Evidence, ForkProof, Growth, LedgerSeal, LogKey,
+    OpenedRoot, PeerMessage, ProtocolError, SealedNote, SeenCheckpoint, SignedCheckpoint,
+    Validation, VerifiedReceipt, WitnessKey, WitnessStatement, decode_frame, encode_frame,
+    may_cosign,
 };
 use quinn::{Connection, RecvStream, SendStream};
 use serde_bytes::ByteBuf;
@@ -21,6 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     NodeError,
+    clock::{Moment, PROMPT},
     directory::Peer,
     endpoint::{read_frame, write},
     files::{blocking, check_private, read_file, sync_directory, write_new, write_private},
@@ -35,8 +38,10 @@ use crate::{
 const MAX_WAITING: usize = 64;
 /// The most fork proofs that are kept of one peer: one says it all, and a peer must not fill the disk.
 const MAX_FORKS: usize = 64;
-/// Peers whose last checkpoint is remembered.
+/// Peers whose last sealed root is remembered.
 const MAX_OPENED: usize = 1024;
+/// For how many seconds a seal whose path was validated is taken for valid.
+const SEAL_VALID: i64 = 60;
 /// The most peers that are being asked at once.
 const MAX_ASKED: usize = 256;
 /// The most directories that are arriving at once: reading one takes several times its size.
@@ -63,6 +68,45 @@ pub struct PeerLedger {
     proven: Option<Known>,
     /// Checkpoints seen in receipts, by size, that are still to be proved consistent with it.
     waiting: BTreeMap<u64, Known>,
+    /// What was found when it was asked for last.
+    look: Option<Look>,
+}
+
+/// What a look at a peer's ledger showed.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    /// When it was asked for.
+    at: i64,
+    /// How large it was.
+    size: u64,
+    /// When it was asked for last and was smaller.
+    smaller: Option<i64>,
+    /// When it was cosigned at this size.
+    cosigned: Option<i64>,
+    /// Whether it was said that it is not.
+    said: bool,
+}
+
+impl Look {
+    /// The next look, which shows another size or the same.
+    fn next(before: Option<Self>, at: i64, size: u64) -> Self {
+        match before {
+            Some(before) if before.size == size => Self { at, ..before },
+            before => Self {
+                at,
+                size,
+                smaller: before.map(|before| before.at),
+                cosigned: None,
+                said: false,
+            },
+        }
+    }
+
+    /// Whether the ledger is to be cosigned: it has grown, or has been quiet for ten minutes.
+    fn is_due(&self, now: i64) -> bool {
+        let since = |last: i64| now.saturating_sub(last);
+        self.size > 0 && self.cosigned.is_none_or(|last| !(0..COSIGN_AGAIN).contains(&since(last)))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -102,27 +146,66 @@ impl PeerLedger {
     }
 }
 
-/// The checkpoint of each peer that was opened last, with the seal's certificate by which it was. The receipts of one
-/// batch come one after the other under one checkpoint, whose signature is checked once.
+/// The sealed root of each peer that was opened last, with the seal by which it was. The receipts of one batch come one
+/// after the other under one root, whose signatures are verified once; so is the path of a seal, for a while.
 #[derive(Debug, Default)]
-pub struct OpenedNotes(Mutex<HashMap<Vec<u8>, SignedCheckpoint>>);
+pub struct OpenedRoots(Mutex<HashMap<Vec<u8>, Opened>>);
 
-impl OpenedNotes {
-    /// Opens a checkpoint under the seal that the directory names.
-    pub fn open(&self, note: &str, peer: &Peer) -> Result<SignedCheckpoint, NodeError> {
+#[derive(Debug, Clone)]
+struct Opened {
+    seal: LedgerSeal,
+    /// When the seal's path was validated, and by which directory's revocation lists.
+    since: i64,
+    directory: u64,
+    root: Option<OpenedRoot>,
+}
+
+impl OpenedRoots {
+    /// Judges a peer's receipt as an auditor will, under the seal that the directory names.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what does not hold.
+    pub fn judge(
+        &self,
+        shared: &Shared,
+        evidence: &Evidence,
+        peer: &Peer,
+    ) -> Result<VerifiedReceipt, ProtocolError> {
+        let (now, directory) = (unix_now(), shared.directory_version());
         // A renewed seal has another certificate: nothing that the old one signed is taken for it.
-        let seal = peer.seal_chain.first().map(|seal| seal.der().to_vec()).unwrap_or_default();
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&seal).cloned();
-        if let Some(known) = known.filter(|known| known.note == note) {
-            return Ok(known);
-        }
-        let opened = SignedCheckpoint::open(note, &peer.log_key)?;
+        let key = peer.seal_chain.first().map(|seal| seal.der().to_vec()).unwrap_or_default();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let valid = known.filter(|known| {
+            known.directory == directory && (0..SEAL_VALID).contains(&(now - known.since))
+        });
+        let mut opened = match valid {
+            Some(known) => known,
+            None => {
+                let crls = shared.crls();
+                let by = Validation { crls: &crls, ..Validation::new(&shared.identity.trust, now) };
+                let seal = match LedgerSeal::judge(&peer.seal_chain, &by)? {
+                    // Lists that do not cover it, or are out of date, leave it open for an auditor; delivery goes on.
+                    seal if seal.is_open() => {
+                        let by = Validation::new(&shared.identity.trust, now);
+                        LedgerSeal::judge(&peer.seal_chain, &by)?
+                    }
+                    seal => seal,
+                };
+                Opened { seal, since: now, directory, root: None }
+            }
+        };
+        let root = match opened.root.take().filter(|root| root.is_of(&evidence.receipt)) {
+            Some(root) => root,
+            None => OpenedRoot::open(&evidence.receipt, opened.seal.key())?,
+        };
+        opened.root = Some(root.clone());
+        let verified = evidence.judge(&opened.seal, root, now);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_OPENED {
             all.clear();
         }
-        all.insert(seal, opened.clone());
-        Ok(opened)
+        all.insert(key, opened);
+        verified
     }
 }
 
@@ -320,17 +403,9 @@ async fn ask_all(
 ) -> bool {
     let mut good = true;
     if let Some(downloads) = downloads {
-        let asked = ask_directory(&shared, &peer, &connection, &downloads);
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                good = false;
-                tracing::warn!(%peer, %error, code = error.code(), "its directory is not used");
-            }
-            Err(_) => {
-                good = false;
-                tracing::warn!(%peer, "it fell silent when asked for its directory");
-            }
+        if let Err(error) = ask_directory(&shared, &peer, &connection, &downloads).await {
+            good = false;
+            tracing::warn!(%peer, %error, code = error.code(), "its directory is not used");
         }
     }
     match tokio::time::timeout(PATIENCE, ask(&shared, &peer, &connection)).await {
@@ -353,11 +428,16 @@ async fn ask_directory(
         why: e.to_string(),
     };
     let version = shared.directory_version();
-    let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
-    write(&mut send, &encode_frame(&PeerMessage::AskDirectory { version })?, peer).await?;
-    // It only fails when the peer has gone, and then it is asked again.
-    drop(send.finish());
-    let (body, _) = read_frame(&mut recv, peer, None).await?;
+    let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
+    let question = async {
+        let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
+        write(&mut send, &encode_frame(&PeerMessage::AskDirectory { version })?, peer).await?;
+        // It only fails when the peer has gone, and then it is asked again.
+        drop(send.finish());
+        let (body, _) = read_frame(&mut recv, peer, None).await?;
+        Ok::<_, NodeError>((body, recv))
+    };
+    let (body, mut recv) = tokio::time::timeout(PATIENCE, question).await.map_err(silent)??;
     let PeerMessage::Directory { size } = decode_frame(&body)? else {
         return Err(unexpected());
     };
@@ -367,9 +447,14 @@ async fn ask_directory(
         peer: peer.to_string(),
         why: "its directory is larger than any may be".into(),
     })?;
-    // There are few such in memory at once, and each grows with what has arrived.
-    let _place = downloads.acquire().await;
-    let directory = recv.read_to_end(size).await;
+    // There are few such in memory at once, and each grows with what has arrived. Whoever finds no place asks again: the wait
+    // for one that is slow is nobody else's silence.
+    let Ok(_place) = downloads.try_acquire() else { return Ok(()) };
+    if shared.directory_version() > version {
+        // Another peer has brought one meanwhile.
+        return Ok(());
+    }
+    let directory = tokio::time::timeout(PATIENCE, recv.read_to_end(size)).await.map_err(silent)?;
     let directory =
         directory.map_err(|e| NodeError::Network { peer: peer.to_string(), why: e.to_string() })?;
     let work = shared.clone();
@@ -392,16 +477,21 @@ async fn ask(
         why: e.to_string(),
     };
     let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
-    write(&mut send, &encode_frame(&PeerMessage::AskGrowth { sizes })?, peer).await?;
+    let asked = Moment::now();
+    let question = PeerMessage::AskGrowth { now: Some(asked.wall), sizes };
+    write(&mut send, &encode_frame(&question)?, peer).await?;
     let (body, _) = read_frame(&mut recv, peer, None).await?;
-    let PeerMessage::Growth { note, growths } = decode_frame(&body)? else {
+    let PeerMessage::Growth { now: theirs, note, newest, growths } = decode_frame(&body)? else {
         return Err(unexpected());
     };
+    if let Some(theirs) = theirs.filter(|_| asked.steady.elapsed() < PROMPT) {
+        shared.clocks.heard(peer, theirs, Moment::now());
+    }
     let chain = shared.directory()?.peer(peer)?.seal_chain.clone();
+    let answer = Answer { asked: asked.wall, note, growths, newest, theirs };
     let (work, peer_) = (shared.clone(), peer.clone());
     let line =
-        crate::files::blocking(move || judge(&work, &peer_, &chain, &known, &note, &growths))
-            .await?;
+        crate::files::blocking(move || judge(&work, &peer_, &chain, &known, &answer)).await?;
     if let Some(line) = line {
         let statement = shared.witness.statement();
         write(&mut send, &encode_frame(&PeerMessage::Cosignature { line, statement })?, peer)
@@ -412,22 +502,33 @@ async fn ask(
     Ok(())
 }
 
+/// What a peer has answered.
+struct Answer {
+    /// When it was asked, by this clock.
+    asked: i64,
+    note: String,
+    growths: Vec<Growth>,
+    /// The time of its newest entry, as it says.
+    newest: Option<i64>,
+    /// What its clock says.
+    theirs: Option<i64>,
+}
+
 fn unexpected() -> NodeError {
     ProtocolError::Message("it does not answer what was asked".into()).into()
 }
 
-/// Judges a peer's answer. Gives the cosignature of its newest checkpoint if that is new and consistent with
-/// all that is known.
+/// Judges a peer's answer. Gives the cosignature of its newest checkpoint if that is due, consistent with all that is known,
+/// and its times fit this clock.
 fn judge(
     shared: &Shared,
     peer: &AgencyName,
     chain: &[Certificate],
     known: &PeerLedger,
-    note: &str,
-    growths: &[Growth],
+    answer: &Answer,
 ) -> Result<Option<String>, NodeError> {
     let seal = chain.first().ok_or_else(unexpected)?;
-    let new = SignedCheckpoint::open(note, &LogKey::of_seal(seal)?)?;
+    let new = SignedCheckpoint::open(&answer.note, &LogKey::of_seal(seal)?)?;
     let size = new.checkpoint.size;
     for old in known.all() {
         let old_size = old.signed.checkpoint.size;
@@ -436,7 +537,8 @@ fn judge(
             tracing::error!(%peer, size, sealed = old_size, "the peer's ledger was rolled back");
             return Err(ProtocolError::Checkpoint(why).into());
         }
-        let growth = growths.iter().find(|g| g.old_size == old_size).ok_or_else(unexpected)?;
+        let growth = answer.growths.iter().find(|g| g.old_size == old_size);
+        let growth = growth.ok_or_else(unexpected)?;
         if growth.judge(&old.signed, &new)? == Consistency::Forked {
             let first = with_chain(old.sealed.clone(), chain);
             let second = SealedNote::new(&new.note, chain);
@@ -444,30 +546,51 @@ fn judge(
             return Err(forked(shared, peer, &proof));
         }
     }
-    if known.proven.as_ref().is_some_and(|p| p.signed.checkpoint.size == size) || size == 0 {
-        return Ok(None);
+    let known_size = known.proven.as_ref().map(|proven| proven.signed.checkpoint.size);
+    if size > 0 && known_size != Some(size) {
+        let sealed = SealedNote::new(&new.note, chain);
+        let mut batch = Batch::default();
+        batch.put(Table::Peers, proven_key(peer), cbor::encode(&sealed)?);
+        for waiting in known.waiting.keys() {
+            batch.delete(Table::Peers, waiting_key(peer, *waiting));
+        }
+        // Durable before a cosignature leaves: a witness that forgets could be shown another history.
+        shared.store.write(batch)?;
+        let mut ledgers = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let ledger = ledger_of(shared, &mut ledgers, peer)?;
+        ledger.waiting.retain(|size, _| !known.waiting.contains_key(size));
+        ledger.proven = Some(Known { signed: new.clone(), sealed });
     }
-    let line = shared.witness.public.cosign(&new, &shared.witness.key, unix_now())?;
-    let sealed = SealedNote::new(&new.note, chain);
-    let mut batch = Batch::default();
-    batch.put(Table::Peers, proven_key(peer), cbor::encode(&sealed)?);
-    for waiting in known.waiting.keys() {
-        batch.delete(Table::Peers, waiting_key(peer, *waiting));
+    let now = unix_now();
+    let mut look = Look::next(known.look, answer.asked, size);
+    let mut line = None;
+    if look.is_due(now) {
+        let fit = may_cosign(answer.newest, answer.theirs, look.smaller, now);
+        match (shared.clocks.check(Moment::now()), fit) {
+            (Ok(()), Ok(())) => {
+                line = Some(shared.witness.public.cosign(&new, &shared.witness.key, now)?);
+                (look.cosigned, look.said) = (Some(now), false);
+                tracing::info!(%peer, size, "cosigned the peer's ledger");
+            }
+            (Err(_), _) => tracing::debug!(%peer, size, "not cosigned: this clock is wrong"),
+            (_, Err(unfit)) => {
+                shared.metrics.unfit("ledger");
+                if !std::mem::replace(&mut look.said, true) {
+                    tracing::warn!(%peer, size, ?unfit, "not cosigned: its times do not fit this clock");
+                }
+            }
+        }
     }
-    // Durable before the cosignature leaves: a witness that forgets could be shown another history.
-    shared.store.write(batch)?;
     let mut ledgers = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let ledger = ledger_of(shared, &mut ledgers, peer)?;
-    ledger.waiting.retain(|size, _| !known.waiting.contains_key(size));
-    ledger.proven = Some(Known { signed: new, sealed });
-    tracing::info!(%peer, size, "cosigned the peer's ledger");
-    Ok(Some(line))
+    ledger_of(shared, &mut ledgers, peer)?.look = Some(look);
+    Ok(line)
 }
 
 /// Answers a witness that asks how this ledger grew, and keeps its cosignature.
 pub async fn answer(
     shared: &Arc<Shared>,
     peer: &AgencyName,
+    theirs: Option<i64>,
     sizes: Vec<u64>,
     budget: &Semaphore,
     send: &mut SendStream,
@@ -477,9 +600,13 @@ pub async fn answer(
         let why = format!("it asks about {} sizes at once", sizes.len());
         return Err(ProtocolError::Message(why).into());
     }
+    if let Some(theirs) = theirs {
+        shared.clocks.heard(peer, theirs, Moment::now());
+    }
     let work = shared.clone();
     let (growths, signed) = blocking(move || work.ledger.growth(&sizes)).await?;
-    let reply = PeerMessage::Growth { note: signed.note.clone(), growths };
+    let (now, newest) = (Some(unix_now()), shared.ledger.newest_time());
+    let reply = PeerMessage::Growth { now, note: signed.note.clone(), newest, growths };
     write(send, &encode_frame(&reply)?, peer).await?;
     drop(send.finish());
     // It cosigns what is new to it, or ends the stream.
@@ -488,16 +615,31 @@ pub async fn answer(
     let PeerMessage::Cosignature { line, statement } = decode_frame(&body)? else {
         return Err(unexpected());
     };
-    let (agency, key) = WitnessStatement::open(&statement, &shared.identity.trust, unix_now())?;
+    let crls = shared.crls();
+    let by = Scrutiny::by(&shared.identity.trust, &crls, unix_now());
+    let (agency, key) = WitnessStatement::open(&statement, &by)?;
     let cosigned = signed.with_line(&line)?;
-    if agency != *peer || key.cosigned(&cosigned)?.is_none() {
-        let why = format!("{peer} gives a cosignature that is not its own");
-        return Err(ProtocolError::Checkpoint(why).into());
+    let time = match key.cosigned(&cosigned)? {
+        Some(time) if agency == *peer => time,
+        _ => {
+            let why = format!("{peer} gives a cosignature that is not its own");
+            return Err(ProtocolError::Checkpoint(why).into());
+        }
+    };
+    // It was made just now.
+    let now = Moment::now();
+    shared.clocks.heard(peer, time, now);
+    let apart = now.wall.saturating_sub(time);
+    if apart.saturating_abs() > CLOCK_TOLERANCE || shared.clocks.check(now).is_err() {
+        shared.metrics.unfit("cosignature");
+        tracing::warn!(%peer, ahead_seconds = apart, "a cosignature is not taken: the clocks differ");
+        return Ok(());
     }
+    let size = signed.checkpoint.size;
     let kept = KeptCosignature { note: signed.note, line, statement };
-    let (work, witness) = (shared.clone(), agency);
-    blocking(move || work.ledger.add_cosignature(&witness, &kept)).await?;
-    tracing::info!(%peer, size = signed.checkpoint.size, "the ledger was cosigned");
+    let work = shared.clone();
+    blocking(move || work.ledger.add_cosignature(&agency, &kept, size, time)).await?;
+    tracing::info!(%peer, size, "the ledger was cosigned");
     Ok(())
 }
 
@@ -509,4 +651,53 @@ pub fn forks(store: &(impl Read + ?Sized)) -> Result<Vec<(String, Vec<u8>)>, Nod
         Ok((format!("{}-{}.fork", proof.agency, proof.growth.old_size), bytes))
     });
     named.collect()
+}
+
+/// The checkpoints of other ledgers that were seen, as file names and bytes: the newest of each that was proved and
+/// cosigned, and those of receipts that are not proved yet.
+pub fn seen(store: &(impl Read + ?Sized)) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
+    let mut all = BTreeMap::new();
+    for row in crate::export::rows(store, Table::Peers) {
+        let (key, value) = row?;
+        let (agency, _) = split_key(&key)
+            .ok_or_else(|| NodeError::Damaged("what was seen of a peer has a wrong key".into()))?;
+        let sealed: SealedNote = cbor::decode(&value)?;
+        // Notes kept by the first version have no chain, and prove nothing to others.
+        if sealed.chain.is_empty() {
+            continue;
+        }
+        let seen = SeenCheckpoint { agency, sealed };
+        let name = format!("{}-{}.seen", seen.agency, seen.size()?);
+        all.insert(name, seen.encode()?);
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// The peer of a key in [`Table::Peers`], and what follows its name.
+fn split_key(key: &[u8]) -> Option<(AgencyName, &[u8])> {
+    let end = key.iter().position(|byte| *byte <= 1)?;
+    let (agency, rest) = key.split_at(end);
+    Some((std::str::from_utf8(agency).ok()?.parse().ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_is_cosigned_when_it_has_grown_and_every_ten_minutes_while_it_is_quiet() {
+        let empty = Look::next(None, 1000, 0);
+        assert!(!empty.is_due(1000), "there is nothing to cosign");
+        let mut look = Look::next(Some(empty), 1010, 5);
+        assert_eq!((look.is_due(1010), look.smaller), (true, Some(1000)));
+        look.cosigned = Some(1010);
+        let quiet = Look::next(Some(look), 1600, 5);
+        assert!(!quiet.is_due(1609) && quiet.is_due(1610));
+        assert_eq!((quiet.at, quiet.smaller), (1600, Some(1000)), "its entries are of before");
+        assert!(quiet.is_due(900), "this clock was set back: what it says now counts");
+        let grown = Look::next(Some(quiet), 1610, 6);
+        assert_eq!((grown.is_due(1610), grown.smaller), (true, Some(1600)));
+        // Seen for the first time, nothing is known of when it was smaller.
+        assert_eq!(Look::next(None, 1000, 5).smaller, None);
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, hint::black_box};
 
-use chancery_certs::{Credential, Issuer, Profile, Purpose, Subject, TrustStore};
+use chancery_certs::{Credential, Issuer, Profile, Purpose, Scrutiny, Subject, TrustStore};
 use chancery_crypto::{Algorithm, Commitment, Digest, Kem, KemPrivateKey, SigningKey};
 use chancery_protocol::{
     DocumentHeader, ENCRYPTED_FILE_CHUNK_PLAINTEXT, FileSealer, Part, SignedDocument, Urgency,
@@ -69,7 +69,9 @@ fn signatures(c: &mut Criterion) {
         group.bench_function("validate a path anew", |b| {
             b.iter(|| {
                 let trust = TrustStore::new([root.certificate().clone()]).unwrap();
-                trust.validate(black_box(&seal), &[], NOW, Purpose::Sign).unwrap()
+                Scrutiny::without_lists(&trust, NOW)
+                    .check(black_box(&seal), &[], Purpose::Sign)
+                    .unwrap()
             });
         });
         group.finish();

@@ -1,29 +1,41 @@
 //! The audit of one ledger: its own checkpoint, every entry, the evidence it received, and the
 //! receipts that others hold against it.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use chancery_certs::{AgencyName, Certificate, SealError, rfc3339};
+use chancery_certs::{AgencyName, Certificate, PathError, PathReason, Purpose, SealError, rfc3339};
 use chancery_crypto::Digest;
 use serde::Serialize;
 
 use crate::{
-    Checkpoint, EnvelopeId, Event, Evidence, EvidenceVerifier, Finding, Indication, Leaf, LogKey,
-    ProtocolError, PurgeOrder, SignedCheckpoint, SubIndication, Validation, VerifiedReceipt,
-    WitnessStatement, merkle,
+    Awaited, Checkpoint, EnvelopeId, Event, Evidence, EvidenceVerifier, Finding, Indication, Leaf,
+    LogKey, ProtocolError, PurgeOrder, SealedNote, SeenCheckpoint, SignedCheckpoint, SubIndication,
+    Validation, VerifiedReceipt, WitnessKey, WitnessStatement, merkle,
+    time_proof::{TimeProof, TimesFound, WITNESSES_NEEDED},
     verdict::{Text, judge_evidence, judge_path, text},
 };
 
 /// The most findings that are kept; beyond, they are only counted.
 const MAX_FINDINGS: usize = 1000;
 
-/// A receipt of the audited ledger that somebody else holds.
+/// What somebody else holds of a ledger that is audited.
 #[derive(Debug, Clone)]
-pub struct HeldReceipt {
+pub struct Held {
     /// Who holds it, for the report.
     pub holder: String,
     /// What they hold.
-    pub evidence: Evidence,
+    pub what: HeldItem,
+}
+
+/// Something that a ledger has sealed, in the hands of somebody else.
+#[derive(Debug, Clone)]
+pub enum HeldItem {
+    /// A receipt.
+    Receipt(Evidence),
+    /// A checkpoint of an agency's ledger that was seen.
+    Checkpoint(AgencyName, SealedNote),
+    /// A file that cannot be read as either, and why.
+    Unreadable(String, String),
 }
 
 /// What an audit found.
@@ -46,14 +58,20 @@ pub struct AuditReport {
     pub evidence: u64,
     /// Receipts held by others that were verified against the entries.
     pub held_receipts: u64,
+    /// Checkpoints that others have seen and that were verified against the entries.
+    pub held_checkpoints: u64,
     /// Checkpoints of the ledger's history that were verified.
     pub checkpoints: u64,
     /// Envelopes whose content was removed by a valid order.
     pub purged: u64,
     /// Contents that were read and have the root that their envelope seals.
     pub contents: u64,
+    /// Checkpoints of other ledgers that this agency has seen, and that were verified.
+    pub seen: u64,
     /// Witnesses whose cosignatures were verified.
     pub witnesses: Vec<AgencyName>,
+    /// Cosignatures of its history, by those of them that count, that say when it was how large.
+    pub cosignatures: u64,
     /// Whether revocation of certificates was looked at.
     pub revocation_checked: bool,
     /// What is to be said, worst and first come first served up to a limit.
@@ -62,12 +80,37 @@ pub struct AuditReport {
     pub more_findings: u64,
 }
 
-/// What a verified receipt, held by somebody, says the ledger once was.
+/// What a verified receipt or checkpoint, held by somebody, says the ledger once was.
 struct Claim {
     holder: String,
-    index: u64,
-    leaf_hash: Digest,
+    /// The entry, when it is a receipt.
+    entry: Option<(u64, Digest)>,
     checkpoint: Checkpoint,
+}
+
+/// Something that a ledger must not say twice of the same envelope and agency.
+#[derive(PartialEq, Eq, Hash)]
+enum Once {
+    /// That it was taken in, or handed over, or acted on.
+    Event(&'static str),
+    /// How its delivery ended.
+    End,
+}
+
+/// A checkpoint that somebody cosigned.
+struct Cosigned {
+    witness: AgencyName,
+    checkpoint: Checkpoint,
+    /// Nobody is the witness of its own ledger, and none is so under two names.
+    counts: bool,
+}
+
+/// A cosignature of the history, and what is kept beside its line.
+struct PastLine {
+    witness: AgencyName,
+    time: i64,
+    line: String,
+    statement: Digest,
 }
 
 /// An evidence file that was read and verified. That is most of an audit's work, and can be done for many
@@ -116,11 +159,24 @@ impl CheckedEvidence {
 pub struct LedgerAudit<'a> {
     by: &'a Validation<'a>,
     keys: Vec<LogKey>,
+    /// Each signature line of the checkpoint that is not the ledger's own.
+    lines: Vec<(String, SignedCheckpoint)>,
+    /// The keys of witnesses that are believed.
+    witness_keys: Vec<(AgencyName, WitnessKey)>,
     /// Verified checkpoints of the history that lie ahead, and the size of the last that was taken in.
     history: VecDeque<Checkpoint>,
     history_through: u64,
-    /// Notes that witnesses cosigned, by size.
-    cosigned: BTreeMap<u64, Vec<(AgencyName, Checkpoint)>>,
+    /// Notes that somebody cosigned, by size.
+    cosigned: BTreeMap<u64, Vec<Cosigned>>,
+    /// Statements of witnesses' keys that hold, by digest.
+    statements: HashMap<Digest, (AgencyName, WitnessKey)>,
+    /// Cosignatures of the history that lie ahead, by size.
+    kept: BTreeMap<u64, Vec<PastLine>>,
+    /// Statements of witnesses that are not believed.
+    disbelieved: HashSet<Digest>,
+    /// The times of the entries, and what the witnesses say of them.
+    times: TimesFound,
+    proof: TimeProof,
     report: AuditReport,
     checkpoint: Option<Checkpoint>,
     range: merkle::CompactRange,
@@ -128,14 +184,24 @@ pub struct LedgerAudit<'a> {
     claims: BTreeMap<u64, Vec<Claim>>,
     /// Leaf hashes that claims want to see, by index.
     wanted: HashMap<u64, Vec<Digest>>,
+    /// What was submitted, and to whom.
     submitted: HashSet<EnvelopeId>,
+    sent: HashSet<(EnvelopeId, AgencyName)>,
     consigned: HashSet<EnvelopeId>,
     /// Envelopes that were taken in to be carried on, and who sent them.
     relayed: HashMap<EnvelopeId, AgencyName>,
-    /// Evidence that entries speak of and that has not been seen yet.
-    expected: HashMap<Digest, (u64, Leaf)>,
+    /// The commitment that the entries of an envelope have.
+    commitments: HashMap<EnvelopeId, Digest>,
+    /// What may be said once only, and where it was.
+    said: HashMap<(EnvelopeId, AgencyName, Once), u64>,
+    /// Evidence that entries speak of and that has not been seen yet, with those entries.
+    expected: HashMap<Digest, Vec<(u64, Leaf)>>,
+    /// Evidence that was seen.
+    seen: HashSet<Digest>,
     /// Orders that entries follow and that have not been seen yet, with those entries.
     orders: HashMap<Digest, Vec<(u64, Leaf)>>,
+    /// Orders that were seen.
+    seen_orders: HashSet<Digest>,
 }
 
 impl std::fmt::Debug for LedgerAudit<'_> {
@@ -154,7 +220,7 @@ impl<'a> LedgerAudit<'a> {
     pub fn begin(
         chain: &[Certificate],
         checkpoint: &str,
-        held: Vec<HeldReceipt>,
+        held: Vec<Held>,
         by: &'a Validation<'a>,
     ) -> Result<Self, ProtocolError> {
         let (seal, above) = chain
@@ -162,8 +228,15 @@ impl<'a> LedgerAudit<'a> {
             .ok_or_else(|| ProtocolError::Checkpoint("the ledger has no seal chain".into()))?;
         let agency = seal.agency_name()?;
         let mut audit = Self {
+            statements: HashMap::new(),
+            kept: BTreeMap::new(),
+            disbelieved: HashSet::new(),
+            times: TimesFound::new(by.at),
+            proof: TimeProof::new(agency.clone(), None),
             by,
             keys: Vec::new(),
+            lines: Vec::new(),
+            witness_keys: Vec::new(),
             history: VecDeque::new(),
             history_through: 0,
             cosigned: BTreeMap::new(),
@@ -176,10 +249,13 @@ impl<'a> LedgerAudit<'a> {
                 entries: 0,
                 evidence: 0,
                 held_receipts: 0,
+                held_checkpoints: 0,
                 checkpoints: 0,
                 purged: 0,
                 contents: 0,
+                seen: 0,
                 witnesses: Vec::new(),
+                cosignatures: 0,
                 revocation_checked: by.checks_revocation(),
                 findings: Vec::new(),
                 more_findings: 0,
@@ -189,10 +265,15 @@ impl<'a> LedgerAudit<'a> {
             claims: BTreeMap::new(),
             wanted: HashMap::new(),
             submitted: HashSet::new(),
+            sent: HashSet::new(),
             consigned: HashSet::new(),
             relayed: HashMap::new(),
+            commitments: HashMap::new(),
+            said: HashMap::new(),
             expected: HashMap::new(),
+            seen: HashSet::new(),
             orders: HashMap::new(),
+            seen_orders: HashSet::new(),
         };
         audit.check_seal(seal, above);
         match SignedCheckpoint::open(checkpoint, &LogKey::of_seal(seal)?) {
@@ -204,6 +285,7 @@ impl<'a> LedgerAudit<'a> {
                     ("含 {size} 条的检查点已加盖印章")
                 );
                 audit.add(Finding::passed(text));
+                audit.lines = signed.others();
                 audit.checkpoint = Some(signed.checkpoint);
             }
             Err(error) => {
@@ -212,8 +294,8 @@ impl<'a> LedgerAudit<'a> {
             }
         }
         let verifier = EvidenceVerifier::new(by);
-        for receipt in held {
-            audit.add_held(&receipt, &verifier);
+        for held in held {
+            audit.add_held(&held, &verifier);
         }
         Ok(audit)
     }
@@ -231,15 +313,24 @@ impl<'a> LedgerAudit<'a> {
             }
         }
         self.keys.extend(LogKey::of_seal(seal));
+        self.times.not_before(seal.not_before());
+    }
+
+    /// Has only these agencies count as witnesses of when the ledger was how large: those that the directory names for it.
+    pub fn only_witnesses(&mut self, named: BTreeSet<AgencyName>) {
+        self.proof = TimeProof::new(self.report.agency.clone(), Some(named));
     }
 
     /// Takes in the chain of a seal that the ledger had before. All that it sealed lies under the newest
     /// checkpoint, so that it may have expired since.
     pub fn add_old_seal(&mut self, chain: &[Certificate]) {
         let Some((seal, above)) = chain.split_first() else { return };
-        let then = Validation { at: self.by.at.min(seal.not_after()), ..*self.by };
+        let then = self.by.scrutiny().as_of(seal.not_after());
         let own = seal.agency_name().is_ok_and(|name| name == self.report.agency);
-        match then.path(seal, above) {
+        if own {
+            self.times.not_before(seal.not_before());
+        }
+        match then.check(seal, above, Purpose::Sign).map(drop) {
             Ok(()) if own => self.keys.extend(LogKey::of_seal(seal)),
             Ok(()) => {
                 let subject = seal.subject();
@@ -305,15 +396,26 @@ impl<'a> LedgerAudit<'a> {
                 }
             }
             let signed = signed?.with_line(line)?;
-            let (witness, key) = WitnessStatement::open(statement, self.by.trust, self.by.at)?;
+            let (witness, key) = WitnessStatement::open(statement, &self.by.scrutiny())?;
             match key.cosigned(&signed)? {
-                Some(_) => Ok((witness, signed.checkpoint)),
+                Some(time) => Ok((witness, key, time, signed.checkpoint)),
                 None => Err(ProtocolError::Checkpoint(format!("{witness} has not cosigned it"))),
             }
         };
         match judge() {
-            Ok((witness, checkpoint)) => {
-                self.cosigned.entry(checkpoint.size).or_default().push((witness, checkpoint));
+            Ok((witness, ..)) if witness == self.report.agency => {
+                let text = text!(
+                    ("{witness} cosigned its own ledger; that is no witness"),
+                    ("{witness} 为自己的账本作了见证签名，不算见证")
+                );
+                self.add(Finding::open(SubIndication::EvidenceFailure, text));
+            }
+            Ok((witness, key, time, checkpoint)) => {
+                let counts = self.proof.add(&witness, &key, checkpoint.size, time);
+                self.times.cut(checkpoint.size);
+                self.witness_keys.push((witness.clone(), key));
+                let cosigned = Cosigned { witness, checkpoint, counts };
+                self.cosigned.entry(cosigned.checkpoint.size).or_default().push(cosigned);
             }
             // A witness whose certificate cannot be believed (any more) says nothing, for or against.
             Err(ProtocolError::Seal(SealError::Path(path))) => {
@@ -328,6 +430,99 @@ impl<'a> LedgerAudit<'a> {
                 );
                 self.fail(SubIndication::SigCryptoFailure, text);
             }
+        }
+    }
+
+    /// Takes in a witness's statement of its key, by which it has cosigned the history. Cosignatures are older than the audit,
+    /// and so may the witness's certificate be: it is asked for when it was the witness's.
+    pub fn add_statement(&mut self, statement: &[u8], cosigned: i64) {
+        let mut opened = WitnessStatement::open(statement, &self.by.scrutiny());
+        if matches!(opened, Err(ProtocolError::Seal(SealError::Path(_)))) {
+            opened = WitnessStatement::open(statement, &self.by.scrutiny().as_of(cosigned));
+        }
+        match opened {
+            Ok(known) => {
+                self.statements.insert(Digest::of(statement), known);
+            }
+            Err(error) => {
+                self.disbelieved.insert(Digest::of(statement));
+                let text = text!(
+                    ("a witness of the history is not believed: {error}"),
+                    ("历史见证人不可信：{error}")
+                );
+                self.add(Finding::passed(text));
+            }
+        }
+    }
+
+    /// Takes in a cosignature of the history, before the entries up to its size: the line, what it says, and the digest of the
+    /// witness's statement. Those of witnesses that are not believed say nothing.
+    pub fn add_kept_cosignature(
+        &mut self,
+        (size, time): (u64, i64),
+        witness: AgencyName,
+        line: String,
+        statement: Digest,
+    ) {
+        if self.statements.contains_key(&statement) {
+            self.times.cut(size);
+            let past = PastLine { witness, time, line, statement };
+            self.kept.entry(size).or_default().push(past);
+        } else if !self.disbelieved.contains(&statement) {
+            let text = text!(
+                ("the statement by which {witness} has cosigned {size} entries is not there"),
+                ("{witness} 见证签名 {size} 条所依据的声明不在")
+            );
+            self.fail(SubIndication::LedgerGap, text);
+        }
+    }
+
+    /// Verifies the cosignatures of the history at the size that the tree has now.
+    fn check_kept(&mut self, size: u64) {
+        let Some(kept) = self.kept.remove(&size) else { return };
+        let origin = Checkpoint::origin_of(&self.report.agency);
+        let checkpoint = Checkpoint { origin, size, root: self.range.root() };
+        for past in kept {
+            let Some((witness, key)) = self.statements.get(&past.statement) else { continue };
+            let cosigned = key.cosigned_line(&checkpoint, &past.line).and_then(|time| {
+                match time == past.time && *witness == past.witness {
+                    true => Ok(time),
+                    false => Err(ProtocolError::Checkpoint("it says something else".into())),
+                }
+            });
+            match cosigned {
+                Ok(time) => {
+                    let counts = self.proof.add(witness, key, size, time);
+                    self.report.cosignatures += u64::from(counts);
+                }
+                Err(error) => {
+                    let text = text!(
+                        ("at {size} entries the cosignature of {witness} does not hold: {error}"),
+                        ("{size} 条时 {witness} 的见证签名不成立：{error}")
+                    );
+                    self.fail(SubIndication::SigCryptoFailure, text);
+                }
+            }
+        }
+    }
+
+    /// Says which times are not those that the witnesses saw. That is no proof that anything was forged: a clock may have
+    /// been wrong.
+    fn judge_times(&mut self) {
+        let owner = self.report.agency.clone();
+        let proof = std::mem::replace(&mut self.proof, TimeProof::new(owner, None));
+        let witnesses = proof.witnesses();
+        if witnesses < WITNESSES_NEEDED && self.report.entries > 0 {
+            let text = text!(
+                ("not enough witnesses to prove times: {witnesses} have cosigned, of at least \
+                     {WITNESSES_NEEDED}"),
+                ("见证人不足，无法证明时间：已有 {witnesses} 个见证签名，至少需 {WITNESSES_NEEDED} 个")
+            );
+            self.add(Finding::passed(text));
+        }
+        let times = std::mem::replace(&mut self.times, TimesFound::new(self.by.at));
+        for finding in times.judge(&proof.settle()) {
+            self.add(finding);
         }
     }
 
@@ -374,31 +569,88 @@ impl<'a> LedgerAudit<'a> {
         self.add(Finding::failed(why, text));
     }
 
-    fn add_held(&mut self, held: &HeldReceipt, verifier: &EvidenceVerifier<'_>) {
-        if held.evidence.agency != self.report.agency {
-            return;
-        }
-        match verifier.verify(&held.evidence) {
-            Ok(receipt) => self.claim(&held.holder, &held.evidence, &receipt),
+    fn add_held(&mut self, held: &Held, verifier: &EvidenceVerifier<'_>) {
+        let (agency, read) = match &held.what {
+            HeldItem::Receipt(evidence) if evidence.agency == self.report.agency => {
+                let read = verifier.verify(evidence).map(|receipt| {
+                    let hash = merkle::leaf_hash(&evidence.receipt.leaf);
+                    (Some((receipt.index, hash)), receipt.checkpoint.checkpoint)
+                });
+                (&evidence.agency, read)
+            }
+            HeldItem::Checkpoint(agency, note) if *agency == self.report.agency => {
+                let read = note.open_then(agency, self.by);
+                (agency, read.map(|signed| (None, signed.checkpoint)))
+            }
+            HeldItem::Unreadable(name, why) => {
+                let holder = &held.holder;
+                let text = text!(
+                    ("{name} of {holder} cannot be read: {why}"),
+                    ("{holder} 的 {name} 无法读取：{why}")
+                );
+                return self.add(Finding::open(SubIndication::FormatFailure, text));
+            }
+            _ => return,
+        };
+        match read {
+            Ok((entry, checkpoint)) => {
+                if let Some((index, hash)) = entry {
+                    self.wanted.entry(index).or_default().push(hash);
+                }
+                let claim = Claim { holder: held.holder.clone(), entry, checkpoint };
+                self.claims.entry(claim.checkpoint.size).or_default().push(claim);
+                match entry {
+                    Some(_) => self.report.held_receipts += 1,
+                    None => self.report.held_checkpoints += 1,
+                }
+            }
             // Somebody's broken paper says nothing against this ledger.
             Err(error) => {
-                let finding = judge_evidence(&error, held.evidence.agency.as_str());
+                let finding = judge_evidence(&error, agency.as_str());
                 self.add(Finding { indication: Indication::Indeterminate, ..finding });
             }
         }
     }
 
-    fn claim(&mut self, holder: &str, evidence: &Evidence, receipt: &VerifiedReceipt) {
-        let checkpoint = receipt.checkpoint.checkpoint.clone();
-        let leaf_hash = merkle::leaf_hash(&evidence.receipt.leaf);
-        self.wanted.entry(receipt.index).or_default().push(leaf_hash);
-        self.claims.entry(checkpoint.size).or_default().push(Claim {
-            holder: holder.to_owned(),
-            index: receipt.index,
-            leaf_hash,
-            checkpoint,
+    /// Takes in a checkpoint of another ledger that this agency has seen, as a file of its export.
+    pub fn push_seen(&mut self, name: &str, bytes: &[u8]) {
+        let read = SeenCheckpoint::decode(bytes);
+        let judged = read.and_then(|seen| seen.sealed.open_then(&seen.agency, self.by));
+        match judged {
+            Ok(_) => self.report.seen += 1,
+            Err(ProtocolError::Path(path)) => self.disbelieved(name, &path),
+            Err(error) => {
+                let text = text!(("{name} does not hold: {error}"), ("{name} 不成立：{error}"));
+                self.fail(SubIndication::SigCryptoFailure, text);
+            }
+        }
+    }
+
+    /// Takes in that a file rests on a seal whose path is not valid. One that was good once says nothing any more, for or
+    /// against; what the rest is, is open.
+    pub fn disbelieved(&mut self, name: &str, path: &PathError) {
+        let text = text!(
+            ("{name} is of a seal that is not believed: {path}"),
+            ("{name} 的印章不可信：{}", path.zh)
+        );
+        self.add(match path.reason {
+            PathReason::Expired
+            | PathReason::NotYetValid
+            | PathReason::Revoked
+            | PathReason::RevocationUnknown => Finding::passed(text),
+            _ => Finding::open(judge_path(path), text),
         });
-        self.report.held_receipts += 1;
+    }
+
+    /// Says something that is to be known and changes nothing.
+    pub fn note(&mut self, en: String, zh: String) {
+        self.add(Finding::passed(Text::new(en, zh)));
+    }
+
+    /// Takes in that a file of the ledger cannot be read as what it should be.
+    pub fn unreadable(&mut self, name: &str, why: &str) {
+        let text = text!(("{name} cannot be read: {why}"), ("{name} 无法读取：{why}"));
+        self.fail(SubIndication::FormatFailure, text);
     }
 
     /// Takes in the next entry.
@@ -419,7 +671,10 @@ impl<'a> LedgerAudit<'a> {
             }
         }
         match Leaf::decode(bytes) {
-            Ok(leaf) => self.follow(index, leaf),
+            Ok(leaf) => {
+                self.times.entry(index, leaf.time);
+                self.follow(index, leaf);
+            }
             Err(error) => {
                 self.fail(
                     SubIndication::FormatFailure,
@@ -443,9 +698,11 @@ impl<'a> LedgerAudit<'a> {
                 self.fail(SubIndication::LedgerAltered, text);
             }
         }
-        for (witness, checkpoint) in self.cosigned.remove(&size).unwrap_or_default() {
+        self.check_kept(size);
+        for cosigned in self.cosigned.remove(&size).unwrap_or_default() {
+            let Cosigned { witness, checkpoint, counts } = cosigned;
             if checkpoint.root == self.range.root() {
-                self.report.witnesses.push(witness);
+                self.report.witnesses.extend(counts.then_some(witness));
             } else {
                 let text = text!(
                     ("at {size} entries the root is not the one that {witness} cosigned"),
@@ -476,12 +733,56 @@ impl<'a> LedgerAudit<'a> {
         }
     }
 
+    /// That something is said once only of an envelope and an agency.
+    fn once(&mut self, index: u64, leaf: &Leaf) {
+        let what = match leaf.event {
+            Event::EvidenceReceived | Event::RelayRejection | Event::RelayFailure => Once::End,
+            event => Once::Event(event.name()),
+        };
+        let key = (leaf.envelope, leaf.counterpart.clone(), what);
+        let Some(first) = self.said.get(&key).copied() else {
+            self.said.insert(key, index);
+            return;
+        };
+        let (event, envelope, other) = (leaf.event.name(), leaf.envelope, &leaf.counterpart);
+        // The release before recorded twice what an order named twice.
+        if leaf.event == Event::ContentPurged {
+            let text = text!(
+                ("entry {index} purges {envelope} as entry {first} does"),
+                ("第 {index} 条与第 {first} 条重复清除信封 {envelope}")
+            );
+            return self.add(Finding::passed(text));
+        }
+        let text = match key.2 {
+            Once::End => text!(
+                ("entry {index} ends the delivery of {envelope} to {other} by {event}; entry \
+                     {first} has ended it before"),
+                ("第 {index} 条以 {event} 结束信封 {envelope} 向 {other} 的投递，第 {first} 条已结束过")
+            ),
+            Once::Event(_) => text!(
+                ("entry {index} records {event} of {envelope} a second time, after entry {first}"),
+                ("第 {index} 条就信封 {envelope} 重复记录了第 {first} 条的 {event}")
+            ),
+        };
+        self.fail(SubIndication::LedgerAltered, text);
+    }
+
     /// Whether the entry can follow what stands before it.
     fn follow(&mut self, index: u64, leaf: Leaf) {
         let envelope = leaf.envelope;
+        self.once(index, &leaf);
+        let commitment = *self.commitments.entry(envelope).or_insert(leaf.commitment);
+        if commitment != leaf.commitment {
+            let text = text!(
+                ("entry {index} has another document in {envelope} than earlier entries"),
+                ("第 {index} 条所记信封 {envelope} 中的文件与先前条目不同")
+            );
+            self.fail(SubIndication::LedgerAltered, text);
+        }
         match leaf.event {
             Event::SubmissionAcceptance => {
                 self.submitted.insert(envelope);
+                self.sent.insert((envelope, leaf.counterpart));
             }
             Event::SubmissionRejection => {
                 if *envelope.digest() != leaf.commitment {
@@ -495,32 +796,22 @@ impl<'a> LedgerAudit<'a> {
                 }
             }
             Event::ContentConsignment => {
-                if !self.consigned.insert(envelope) {
-                    self.fail(
-                        SubIndication::LedgerAltered,
-                        text!(
-                            ("entry {index} takes in envelope {envelope} a second time"),
-                            ("第 {index} 条重复接收信封 {envelope}")
-                        ),
-                    );
-                }
+                self.consigned.insert(envelope);
             }
             Event::RelayAcceptance => {
-                if self.relayed.insert(envelope, leaf.counterpart.clone()).is_some() {
-                    self.fail(
-                        SubIndication::LedgerAltered,
-                        text!(
-                            ("entry {index} takes in {envelope} for relaying a second time"),
-                            ("第 {index} 条重复接收待转信封 {envelope}")
-                        ),
-                    );
-                }
+                self.relayed.insert(envelope, leaf.counterpart);
             }
             Event::EvidenceReceived
             | Event::RelayEvidenceReceived
             | Event::RelayRejection
             | Event::RelayFailure => {
-                if !self.submitted.contains(&envelope) && !self.relayed.contains_key(&envelope) {
+                // A relay's receipt is from whoever is next on the way; the rest is about a recipient.
+                let hop = leaf.event == Event::RelayEvidenceReceived;
+                let sent = match hop {
+                    true => self.submitted.contains(&envelope),
+                    false => self.sent.contains(&(envelope, leaf.counterpart.clone())),
+                };
+                if !sent && !self.relayed.contains_key(&envelope) {
                     self.fail(
                         SubIndication::LedgerGap,
                         text!(
@@ -528,6 +819,20 @@ impl<'a> LedgerAudit<'a> {
                             ("第 {index} 条结束了从未提交的信封 {envelope} 的投递")
                         ),
                     );
+                }
+                if matches!(leaf.event, Event::EvidenceReceived | Event::RelayEvidenceReceived) {
+                    match leaf.evidence {
+                        Some(digest) => {
+                            self.expected.entry(digest).or_default().push((index, leaf));
+                        }
+                        None => {
+                            let text = text!(
+                                ("entry {index} names no evidence"),
+                                ("第 {index} 条未指明证据")
+                            );
+                            self.fail(SubIndication::LedgerGap, text);
+                        }
+                    }
                 }
             }
             Event::ContentHandover | Event::WithdrawalAcceptance | Event::WithdrawalRejection => {
@@ -561,19 +866,6 @@ impl<'a> LedgerAudit<'a> {
                         self.fail(SubIndication::LedgerGap, text);
                     }
                 }
-                return;
-            }
-        }
-        if matches!(leaf.event, Event::EvidenceReceived | Event::RelayEvidenceReceived) {
-            match leaf.evidence {
-                Some(digest) => {
-                    self.expected.insert(digest, (index, leaf));
-                }
-                None => {
-                    let text =
-                        text!(("entry {index} names no evidence"), ("第 {index} 条未指明证据"));
-                    self.fail(SubIndication::LedgerGap, text);
-                }
             }
         }
     }
@@ -593,7 +885,7 @@ impl<'a> LedgerAudit<'a> {
         self.fail(SubIndication::LedgerAltered, text);
     }
 
-    /// Takes in an evidence file of this ledger.
+    /// Takes in an evidence file of this ledger. Every entry that speaks of it must rest on it.
     pub fn push_evidence(&mut self, checked: CheckedEvidence) {
         let name = checked.name;
         let (evidence, digest, verified) = match checked.read {
@@ -606,32 +898,47 @@ impl<'a> LedgerAudit<'a> {
                 return self.fail(SubIndication::FormatFailure, sentence);
             }
         };
-        let Some((index, leaf)) = self.expected.remove(&digest) else {
+        let Some(entries) = self.expected.remove(&digest) else {
+            if self.seen.contains(&digest) {
+                let text = text!(
+                    ("{name} is a second copy of an evidence"),
+                    ("{name} 是某份证据的重复副本")
+                );
+                return self.add(Finding::passed(text));
+            }
             let sentence =
                 text!(("no entry speaks of the evidence {name:?}"), ("没有条目提到证据“{name}”"));
             return self.fail(SubIndication::LedgerAltered, sentence);
         };
+        self.seen.insert(digest);
         self.report.evidence += 1;
-        match verified {
-            Err(error) => self.add(judge_evidence(&error, evidence.agency.as_str())),
-            Ok(receipt) => {
-                let theirs = &receipt.leaf;
-                // What was carried on for another is receipted to that other.
-                let sender = self.relayed.get(&leaf.envelope);
-                let fits = evidence.agency == leaf.counterpart
-                    && theirs.envelope == leaf.envelope
-                    && theirs.commitment == leaf.commitment
-                    && (theirs.counterpart == self.report.agency
-                        || sender == Some(&theirs.counterpart));
-                if !fits {
-                    self.fail(
-                        SubIndication::EvidenceFailure,
-                        text!(
-                            ("entry {index} rests on evidence of something else"),
-                            ("第 {index} 条所依据的证据属于别的内容")
-                        ),
-                    );
-                }
+        let receipt = match verified {
+            Err(error) => return self.add(judge_evidence(&error, evidence.agency.as_str())),
+            Ok(receipt) => receipt,
+        };
+        for (index, leaf) in entries {
+            let event = match leaf.event {
+                Event::RelayEvidenceReceived => Event::RelayAcceptance,
+                _ => Event::ContentConsignment,
+            };
+            // What was carried on for another is receipted to that other.
+            let sent = self.submitted.contains(&leaf.envelope);
+            let relayed = self.relayed.get(&leaf.envelope).filter(|_| !sent);
+            let awaited = Awaited {
+                agency: &leaf.counterpart,
+                event,
+                envelope: leaf.envelope,
+                commitment: leaf.commitment,
+                sender: relayed.unwrap_or(&self.report.agency),
+            };
+            if awaited.check(&evidence.agency, &receipt.leaf).is_err() {
+                self.fail(
+                    SubIndication::EvidenceFailure,
+                    text!(
+                        ("entry {index} rests on evidence of something else"),
+                        ("第 {index} 条所依据的证据属于别的内容")
+                    ),
+                );
             }
         }
     }
@@ -639,13 +946,22 @@ impl<'a> LedgerAudit<'a> {
     /// Takes in an order to remove content, after the entries that follow it. Its path is validated at the
     /// time of those entries: what an officer was entitled to then stays done.
     pub fn push_order(&mut self, name: &str, bytes: &[u8]) {
-        let Some(entries) = self.orders.remove(&Digest::of(bytes)) else {
+        let digest = Digest::of(bytes);
+        let Some(entries) = self.orders.remove(&digest) else {
+            if self.seen_orders.contains(&digest) {
+                let text = text!(
+                    ("{name} is a second copy of an order"),
+                    ("{name} 是某份清除令的重复副本")
+                );
+                return self.add(Finding::passed(text));
+            }
             let text =
                 text!(("no entry follows the order {name:?}"), ("没有条目依据清除令“{name}”"));
             return self.fail(SubIndication::LedgerAltered, text);
         };
+        self.seen_orders.insert(digest);
         for (index, leaf) in entries {
-            match PurgeOrder::open(bytes, self.by.trust, leaf.time.min(self.by.at)) {
+            match PurgeOrder::open(bytes, &self.by.scrutiny().as_of(leaf.time)) {
                 Ok(opened)
                     if opened.order.agency == self.report.agency
                         && opened.order.envelopes.contains(&leaf.envelope) =>
@@ -704,6 +1020,51 @@ impl<'a> LedgerAudit<'a> {
         self.add(Finding::open(SubIndication::LedgerGap, Text::new(en, zh)));
     }
 
+    /// The signature lines in the checkpoint that are not the ledger's own. Those of witnesses whose keys are here must
+    /// hold; what others put there is not looked at, as C2SP signed-note has it, and is said.
+    fn judge_lines(&mut self) {
+        let mut unknown = Vec::new();
+        for (name, line) in std::mem::take(&mut self.lines) {
+            let keys = self.witness_keys.iter().map(|(_, key)| key);
+            let mut known = keys.filter(|key| key.name() == name).map(|key| key.cosigned(&line));
+            let finding = match known.clone().find(|found| matches!(found, Ok(Some(_)))) {
+                Some(_) => continue,
+                None => match known.find_map(Result::err) {
+                    Some(error) => Finding::failed(
+                        SubIndication::SigCryptoFailure,
+                        text!(
+                            ("a signature line in the checkpoint does not hold: {error}"),
+                            ("检查点中的一行签名不成立：{error}")
+                        ),
+                    ),
+                    None if self.witness_keys.iter().any(|(_, key)| key.name() == name) => {
+                        Finding::open(
+                            SubIndication::SigCryptoFailure,
+                            text!(
+                                ("a signature line in the checkpoint is of another key of {name:?}"),
+                                ("检查点中有一行签名出自“{name}”的另一密钥")
+                            ),
+                        )
+                    }
+                    None => {
+                        unknown.push(name);
+                        continue;
+                    }
+                },
+            };
+            self.add(finding);
+        }
+        if !unknown.is_empty() {
+            let (count, first) = (unknown.len(), unknown.first().cloned().unwrap_or_default());
+            let text = text!(
+                ("{count} signature lines in the checkpoint are of keys that are not here and were \
+                     not looked at (the first of {first:?})"),
+                ("检查点中有 {count} 行签名的密钥不在其中，未作检验（首行属“{first}”）")
+            );
+            self.add(Finding::passed(text));
+        }
+    }
+
     /// Judges what is left over and gives the report.
     pub fn finish(mut self) -> AuditReport {
         let (read, root) = (self.range.size(), self.range.root());
@@ -732,7 +1093,9 @@ impl<'a> LedgerAudit<'a> {
                 self.add(Finding::passed(text));
             }
         }
-        for (witness, checkpoint) in std::mem::take(&mut self.cosigned).into_values().flatten() {
+        self.judge_lines();
+        for cosigned in std::mem::take(&mut self.cosigned).into_values().flatten() {
+            let Cosigned { witness, checkpoint, .. } = cosigned;
             let size = checkpoint.size;
             self.fail(
                 SubIndication::LedgerRolledBack,
@@ -742,6 +1105,16 @@ impl<'a> LedgerAudit<'a> {
                 ),
             );
         }
+        if let Some((size, _)) = std::mem::take(&mut self.kept).pop_last() {
+            self.fail(
+                SubIndication::LedgerRolledBack,
+                text!(
+                    ("the ledger has {read} entries, and a witness has cosigned {size}"),
+                    ("账本有 {read} 条，而有见证人已见证签名 {size} 条")
+                ),
+            );
+        }
+        self.judge_times();
         if self.history_through < self.report.size {
             let (through, size) = (self.history_through, self.report.size);
             self.fail(
@@ -763,23 +1136,25 @@ impl<'a> LedgerAudit<'a> {
             );
         }
         self.report.witnesses.sort();
+        self.report.witnesses.dedup();
         for claim in std::mem::take(&mut self.claims).into_values().flatten() {
-            self.fail(
-                SubIndication::LedgerRolledBack,
-                text!(
-                    (
-                        "the ledger has {read} entries, but {} holds its sealed receipt for entry {} \
-                         (leaf hash {}) in a ledger of {}",
-                        claim.holder, claim.index, claim.leaf_hash, claim.checkpoint.size
-                    ),
-                    (
-                        "账本有 {read} 条，但 {} 持有其第 {} 条（叶摘要 {}）的已盖章回执，当时账本有 {} 条",
-                        claim.holder, claim.index, claim.leaf_hash, claim.checkpoint.size
-                    )
+            let (holder, size) = (claim.holder, claim.checkpoint.size);
+            let text = match claim.entry {
+                Some((index, hash)) => text!(
+                    ("the ledger has {read} entries, but {holder} holds its sealed receipt for entry \
+                         {index} (leaf hash {hash}) in a ledger of {size}"),
+                    ("账本有 {read} 条，但 {holder} 持有其第 {index} 条（叶摘要 {hash}）的已盖章回执，当时账本有 {size} 条")
                 ),
-            );
+                None => text!(
+                    ("the ledger has {read} entries, but {holder} has seen its sealed checkpoint of \
+                         {size}"),
+                    ("账本有 {read} 条，但 {holder} 见过其 {size} 条时的已盖章检查点")
+                ),
+            };
+            self.fail(SubIndication::LedgerRolledBack, text);
         }
-        let mut missing: Vec<_> = self.expected.drain().map(|(_, (index, _))| index).collect();
+        let missing = self.expected.drain().flat_map(|(_, entries)| entries);
+        let mut missing: Vec<_> = missing.map(|(index, _)| index).collect();
         missing.sort_unstable();
         let mut unseen: Vec<_> = self.orders.drain().flat_map(|(_, entries)| entries).collect();
         unseen.sort_unstable_by_key(|(index, _)| *index);
@@ -806,7 +1181,7 @@ impl<'a> LedgerAudit<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{
         EnvelopeId,
@@ -815,17 +1190,30 @@ mod tests {
 
     /// Audits a ledger of these entries, sealed by the world's seal.
     fn audit(world: &World, leaves: &[Leaf]) -> AuditReport {
+        audit_by(&world.seal, leaves, &Validation::new(&world.trust, NOW), &[])
+    }
+
+    /// Audits a ledger of these entries, sealed by a seal, with the evidence that it received.
+    pub(crate) fn audit_by(
+        seal: &chancery_certs::Credential,
+        leaves: &[Leaf],
+        by: &Validation<'_>,
+        evidence: &[&[u8]],
+    ) -> AuditReport {
         let entries: Vec<_> = leaves.iter().map(|leaf| leaf.encode().expect("plain")).collect();
         let mut range = merkle::CompactRange::default();
         entries.iter().for_each(|entry| range.push(merkle::leaf_hash(entry)));
-        let origin = Checkpoint::origin_of(world.seal.name().agency());
+        let origin = Checkpoint::origin_of(seal.name().agency());
         let checkpoint = Checkpoint { origin, size: range.size(), root: range.root() };
-        let note = checkpoint.sign(&world.seal).expect("signs");
-        let by = Validation::new(&world.trust, NOW);
-        let audit = LedgerAudit::begin(world.seal.chain(), &note, Vec::new(), &by);
+        let note = checkpoint.sign(seal).expect("signs");
+        let audit = LedgerAudit::begin(seal.chain(), &note, Vec::new(), by);
         let mut audit = audit.expect("begins");
         audit.push_history(Ok(checkpoint));
         entries.iter().for_each(|entry| audit.push_leaf(entry));
+        let verifier = EvidenceVerifier::new(by);
+        for bytes in evidence {
+            audit.push_evidence(CheckedEvidence::check("evidence", bytes, &verifier));
+        }
         audit.finish()
     }
 

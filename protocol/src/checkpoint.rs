@@ -6,10 +6,10 @@ use serde_bytes::ByteBuf;
 
 use crate::ProtocolError;
 
-/// The longest checkpoint note that is read.
-const MAX_NOTE: usize = 16 * 1024;
-/// The most signature lines that are looked at (C2SP signed-note asks for at least 16).
-const MAX_LINES: usize = 32;
+/// The longest checkpoint note that is read: witnesses may be many, and post-quantum signatures take kilobytes.
+const MAX_NOTE: usize = 1024 * 1024;
+/// The most signature lines that are read (C2SP signed-note asks for at least 16).
+const MAX_LINES: usize = 1024;
 /// The signature type of a timestamped Ed25519 cosignature (C2SP signed-note).
 const COSIGNATURE: u8 = 0x04;
 
@@ -267,6 +267,34 @@ impl WitnessKey {
         }
     }
 
+    /// The raw public key, without the name.
+    pub fn raw(&self) -> &[u8] {
+        match &self.key {
+            PublicKey::Ed25519(bytes) => bytes,
+            // It is made from no other.
+            _ => &[],
+        }
+    }
+
+    /// The time that a cosignature's line says, without asking whether it holds.
+    pub fn time_of(line: &str) -> Option<i64> {
+        let (_, base64) = line.trim_end().strip_prefix("\u{2014} ")?.split_once(' ')?;
+        let decoded = BASE64.decode(base64).ok()?;
+        let (time, _) = decoded.get(4..)?.split_first_chunk::<8>()?;
+        i64::try_from(u64::from_be_bytes(*time)).ok()
+    }
+
+    /// When this witness cosigned a checkpoint with a signature line that stands alone.
+    ///
+    /// # Errors
+    /// As [`WitnessKey::cosigned`], and when the line is none of this witness's.
+    pub fn cosigned_line(&self, of: &Checkpoint, line: &str) -> Result<i64, ProtocolError> {
+        let note = format!("{}\n{line}", of.text());
+        let alone = SignedCheckpoint { checkpoint: of.clone(), note };
+        let time = self.cosigned(&alone)?;
+        time.ok_or_else(|| bad(format!("{} has not cosigned it", self.name)))
+    }
+
     /// Cosigns a checkpoint at `time` (seconds since 1970 UTC): a signature line. The witness says with
     /// it that this is the newest checkpoint of its log that it knows, and consistent with all before.
     ///
@@ -329,6 +357,20 @@ impl SignedCheckpoint {
         let note = format!("{}{line}", self.note);
         parse(&note)?;
         Ok(Self { checkpoint: self.checkpoint.clone(), note })
+    }
+
+    /// The checkpoint with each of its signature lines alone that are not by the ledger's own name, and whose each is.
+    pub fn others(&self) -> Vec<(String, Self)> {
+        let Some((text, lines)) = self.note.rsplit_once("\n\n") else { return Vec::new() };
+        let named = lines.lines().filter_map(|line| {
+            let (name, _) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+            Some((name, line)).filter(|(name, _)| *name != self.checkpoint.origin)
+        });
+        let alone = named.map(|(name, line)| {
+            let (checkpoint, note) = (self.checkpoint.clone(), format!("{text}\n\n{line}\n"));
+            (name.to_owned(), Self { checkpoint, note })
+        });
+        alone.collect()
     }
 
     /// The names of all that signed the note, the log's own and witnesses, verified or not.

@@ -9,8 +9,10 @@ pub const CONTENT_MAGIC: [u8; 8] = *b"CHYDOC\x00\x01";
 const MAGIC: [u8; 8] = CONTENT_MAGIC;
 /// Magic, salt and the length of the signed document.
 const HEAD: usize = MAGIC.len() + Digest::LEN + 4;
-/// The largest signed document, without its parts.
-const MAX_DOCUMENT: usize = chancery_crypto::cbor::MAX_BYTES;
+/// The largest signed document, without its parts, that is read.
+const MAX_READ: usize = chancery_crypto::cbor::MAX_BYTES;
+/// The largest that is sealed or taken in: there must be room for what whoever hands it out says with it.
+pub const MAX_DOCUMENT: usize = MAX_READ - 64 * 1024;
 
 fn bad(what: impl Into<String>) -> ProtocolError {
     ProtocolError::Content(what.into())
@@ -273,7 +275,7 @@ impl ContentOpener {
         }
         self.salt = Digest::from_slice(salt);
         let length = length.iter().fold(0usize, |n, b| (n << 8) | usize::from(*b));
-        if length > MAX_DOCUMENT {
+        if length > MAX_READ {
             return Err(bad(format!("its signed document claims {length} bytes")));
         }
         Ok(HEAD + length)

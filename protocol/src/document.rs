@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Classification, ProtocolError, SecrecyLevel,
+    asic::EntryName,
     classification::level_of,
     text::{check_line, check_lines},
 };
@@ -219,10 +220,8 @@ impl DocumentHeader {
             let fault = |fault| refuse(format!("its field {name:?} {value:?}: {fault}"));
             check_lines(value).map_err(fault)?;
         }
-        for part in &self.parts {
-            line("part", &part.name)?;
-            line("media type", &part.media_type)?;
-        }
+        self.parts.iter().try_for_each(|part| line("media type", &part.media_type))?;
+        self.check_new_names()?;
         if let Some(said) = &self.classification {
             let known: Classification = said.parse()?;
             self.secrecy_period.iter().try_for_each(|term| known.clone().with_term(term).map(drop))
@@ -231,6 +230,23 @@ impl DocumentHeader {
         } else {
             Ok(())
         }
+    }
+
+    /// All that is asked of the names of new parts: a part's name is a line that people read, and the name of a file that can
+    /// go into a container, and come out of it, as itself and as no other part.
+    fn check_new_names(&self) -> Result<(), ProtocolError> {
+        let mut keys = BTreeSet::new();
+        for part in &self.parts {
+            let bad = |why: &dyn fmt::Display| refuse(format!("its part {:?}: {why}", part.name));
+            check_line(&part.name).map_err(|fault| bad(&fault))?;
+            let name = EntryName::of_part(&part.name);
+            let name =
+                name.map_err(|_| refuse(format!("{:?} is no plain file name", part.name)))?;
+            if !keys.insert(name.key()) {
+                return Err(bad(&"it is the name of another part, to some systems"));
+            }
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), ProtocolError> {

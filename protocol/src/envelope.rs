@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use chancery_certs::{AgencyName, Certificate, Credential, SealError, SignerName, TrustStore};
+use chancery_certs::{AgencyName, Certificate, Credential, Scrutiny, SealError, SignerName};
 use chancery_certs::{open_sealed, seal};
 use chancery_crypto::{CHUNK_SIZE, CryptoError, Digest, WrappedKey, cbor, plaintext_len};
 use serde::{Deserialize, Serialize};
@@ -93,9 +93,11 @@ pub struct OpenedEnvelope {
     pub header: EnvelopeHeader,
     /// The chain of the seal, own certificate first.
     pub chain: Vec<Certificate>,
+    /// Lists were asked, and none of them says whether the certificate of this one is revoked.
+    pub uncovered: Option<String>,
 }
 
-fn bad(what: impl Into<String>) -> ProtocolError {
+pub(crate) fn bad(what: impl Into<String>) -> ProtocolError {
     ProtocolError::Envelope(what.into())
 }
 
@@ -136,12 +138,8 @@ impl EnvelopeHeader {
     ///
     /// # Errors
     /// [`ProtocolError`], saying why it is not accepted.
-    pub fn open(
-        bytes: &[u8],
-        trust: &TrustStore,
-        at: i64,
-    ) -> Result<OpenedEnvelope, ProtocolError> {
-        let opened = open_sealed::<Self>(ENVELOPE, bytes, trust, at)?;
+    pub fn open(bytes: &[u8], by: &Scrutiny<'_>) -> Result<OpenedEnvelope, ProtocolError> {
+        let opened = open_sealed::<Self>(ENVELOPE, bytes, by)?;
         let header = opened.value;
         if opened.signer != SignerName::Agency(header.sender.clone()) {
             let (want, found) = (header.sender.to_string(), opened.signer.to_string());
@@ -152,7 +150,7 @@ impl EnvelopeHeader {
         }
         // Of the bytes that were signed, not of how we would write them.
         let id = EnvelopeId(opened.digest);
-        Ok(OpenedEnvelope { id, header, chain: opened.chain })
+        Ok(OpenedEnvelope { id, header, chain: opened.chain, uncovered: opened.uncovered })
     }
 
     /// Reads a sealed header that was verified before it was stored.

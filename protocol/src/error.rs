@@ -39,12 +39,18 @@ pub enum ProtocolError {
     /// A receipt does not say what it should.
     #[error("the receipt is not acceptable: {0}")]
     Receipt(String),
+    /// Evidence is genuine, and the time that it gives cannot be right here: whose clock is wrong, it does not show.
+    #[error("the time is not proven: {0}")]
+    Time(String),
     /// A peer or client sent a message that does not belong here.
     #[error("the message is not acceptable: {0}")]
     Message(String),
     /// An ASiC container is not as it should be.
     #[error("the container is not acceptable: {0}")]
     Container(String),
+    /// A container holds or asks for what is not read here; it may be right.
+    #[error("the container holds what is not read here: {0}")]
+    Unsupported(String),
     /// An encrypted file does not open.
     #[error(transparent)]
     EncryptedFile(#[from] EncryptedFileError),

@@ -3,14 +3,23 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use chancery_certs::{AgencyName, Certificate, TrustStore, rfc3339};
+use chancery_certs::{AgencyName, Certificate, PathReason, rfc3339};
 use chancery_crypto::{CoseReceipt, Digest, Hasher, ReceiptProof, cbor};
 use serde::{Deserialize, Serialize};
 
-use crate::{Checkpoint, Event, Leaf, LogKey, ProtocolError, SignedCheckpoint, Validation, merkle};
+use crate::{
+    Checkpoint, EnvelopeId, Event, Leaf, LogKey, ProtocolError, SignedCheckpoint, Validation,
+    merkle,
+};
 
 /// The most seals that a verifier remembers.
 const MAX_SEALS: usize = 4096;
+/// The largest receipt that is looked at, in bytes. One of a ledger with a billion entries takes some 2 KiB.
+pub const MAX_RECEIPT: usize = 64 * 1024;
+/// How far the time of an entry may lie ahead of the clock of whoever judges it, in seconds.
+const AHEAD: i64 = 60;
+/// How far it may lie before the time at which, by another clock, what it is about was made.
+const BEFORE: i64 = 300;
 
 /// A ledger receipt: a leaf, and the proof that it stands in the ledger whose sealed checkpoint is
 /// beside it. One checkpoint signature covers every leaf of a group commit.
@@ -50,31 +59,151 @@ impl Receipt {
     /// # Errors
     /// [`ProtocolError`], saying what does not hold.
     pub fn verify(&self, key: &LogKey) -> Result<VerifiedReceipt, ProtocolError> {
-        if self.proof.len() > merkle::MAX_PROOF {
-            return Err(ProtocolError::Receipt("its proof is too long".into()));
-        }
-        self.verify_under(SignedCheckpoint::open(&self.checkpoint, key)?)
+        self.bounded()?;
+        self.included(SignedCheckpoint::open(&self.checkpoint, key)?)
     }
 
-    /// As [`Receipt::verify`], when its checkpoint was opened already: the receipts of one batch have one checkpoint.
-    ///
-    /// # Errors
-    /// [`ProtocolError`] when the receipt is not under that very checkpoint, or does not hold.
-    pub fn verify_under(
-        &self,
-        checkpoint: SignedCheckpoint,
-    ) -> Result<VerifiedReceipt, ProtocolError> {
+    /// What is too large is not looked at.
+    fn bounded(&self) -> Result<(), ProtocolError> {
         if self.proof.len() > merkle::MAX_PROOF {
             return Err(ProtocolError::Receipt("its proof is too long".into()));
         }
-        if checkpoint.note != self.checkpoint {
-            return Err(ProtocolError::Receipt("it is under another checkpoint".into()));
+        let cose = self.cose.as_ref().map_or(0, |cose| cose.len());
+        let size = self.leaf.len() + self.checkpoint.len() + cose;
+        if size > MAX_RECEIPT {
+            return Err(ProtocolError::Receipt(format!("it is too large: {size} bytes")));
         }
+        Ok(())
+    }
+
+    /// That the entry stands under a checkpoint that was opened.
+    fn included(&self, checkpoint: SignedCheckpoint) -> Result<VerifiedReceipt, ProtocolError> {
         let state = &checkpoint.checkpoint;
         let hash = merkle::leaf_hash(&self.leaf);
         merkle::verify_inclusion(&hash, self.index, state.size, &self.proof, &state.root)?;
         Ok(VerifiedReceipt { leaf: Leaf::decode(&self.leaf)?, index: self.index, checkpoint })
     }
+}
+
+/// The sealed root that a receipt is under, with all that signs it verified. The receipts of one batch have one, so
+/// that it can be kept for the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedRoot {
+    checkpoint: SignedCheckpoint,
+    cose: Option<serde_bytes::ByteBuf>,
+}
+
+impl OpenedRoot {
+    /// Verifies a receipt's checkpoint and, if there is one, its COSE signature.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what does not hold.
+    pub fn open(receipt: &Receipt, key: &LogKey) -> Result<Self, ProtocolError> {
+        receipt.bounded()?;
+        let checkpoint = SignedCheckpoint::open(&receipt.checkpoint, key)?;
+        if let Some(cose) = &receipt.cose {
+            key.verify_cose(&CoseReceipt::decode(cose)?, &checkpoint.checkpoint.root)?;
+        }
+        Ok(Self { checkpoint, cose: receipt.cose.clone() })
+    }
+
+    /// Whether it is the very one that a receipt is under.
+    pub fn is_of(&self, receipt: &Receipt) -> bool {
+        self.checkpoint.note == receipt.checkpoint && self.cose == receipt.cose
+    }
+}
+
+/// The seal of a ledger, as a chain of certificates shows it, judged under a policy.
+#[derive(Debug, Clone)]
+pub struct LedgerSeal {
+    agency: AgencyName,
+    key: LogKey,
+    path: Result<(), ProtocolError>,
+}
+
+impl LedgerSeal {
+    /// Reads a chain, own certificate first, and validates its path.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when it is not even clear whose it is. A path that is not valid is kept with it, and said when
+    /// all else of a receipt holds.
+    pub fn judge(chain: &[Certificate], by: &Validation<'_>) -> Result<Self, ProtocolError> {
+        let (seal, above) = chain
+            .split_first()
+            .ok_or_else(|| ProtocolError::Receipt("it has no certificate".into()))?;
+        let path = by.path(seal, above).map_err(ProtocolError::from);
+        Ok(Self { agency: seal.agency_name()?, key: LogKey::of_seal(seal)?, path })
+    }
+
+    /// Whether its path is not decided by the revocation lists at hand.
+    pub fn is_open(&self) -> bool {
+        matches!(&self.path, Err(ProtocolError::Path(e)) if e.reason == PathReason::RevocationUnknown)
+    }
+
+    /// The key that it seals checkpoints with.
+    pub fn key(&self) -> &LogKey {
+        &self.key
+    }
+}
+
+/// What a receipt must be of, for a delivery or an entry to rest on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited<'a> {
+    /// Whose ledger it is of.
+    pub agency: &'a AgencyName,
+    /// What it records.
+    pub event: Event,
+    /// Of which envelope.
+    pub envelope: EnvelopeId,
+    /// With which document in it.
+    pub commitment: Digest,
+    /// The envelope's sender, to whom it was given, whoever carried the envelope.
+    pub sender: &'a AgencyName,
+}
+
+impl Awaited<'_> {
+    /// Whether an entry of an agency's ledger is that.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Receipt`] when it is of something else.
+    pub fn check(&self, agency: &AgencyName, leaf: &Leaf) -> Result<(), ProtocolError> {
+        let fits = agency == self.agency
+            && leaf.event == self.event
+            && leaf.envelope == self.envelope
+            && leaf.commitment == self.commitment
+            && leaf.counterpart == *self.sender;
+        match fits {
+            true => Ok(()),
+            false => Err(ProtocolError::Receipt("it is for something else".into())),
+        }
+    }
+
+    /// Whether its time can be: not long before what it is about was made. (It may lie after the envelope has expired: a
+    /// large one takes its time to arrive.)
+    ///
+    /// # Errors
+    /// [`ProtocolError::Time`] when somebody's clock is wrong.
+    pub fn check_time(&self, leaf: &Leaf, created: i64) -> Result<(), ProtocolError> {
+        not_before(leaf.time, created)
+    }
+}
+
+/// That an entry's time does not lie before what it is about was made.
+pub(crate) fn not_before(time: i64, created: i64) -> Result<(), ProtocolError> {
+    if time.saturating_add(BEFORE) >= created {
+        return Ok(());
+    }
+    let why = format!("its time {} lies before {}", rfc3339(time), rfc3339(created));
+    Err(ProtocolError::Time(why))
+}
+
+/// That an entry's time does not lie ahead: somebody's clock is wrong then, and that alone says nothing against either.
+fn not_ahead(time: i64, at: i64) -> Result<(), ProtocolError> {
+    if time.saturating_sub(AHEAD) <= at {
+        return Ok(());
+    }
+    let why = format!("its time {} lies after {}", rfc3339(time), rfc3339(at));
+    Err(ProtocolError::Time(why))
 }
 
 /// A receipt with what is needed to judge it years later, offline: the seal's chain and the salt
@@ -110,13 +239,39 @@ impl Evidence {
         Ok(cbor::decode(bytes)?)
     }
 
-    /// Verifies the seal's path at `at`, the checkpoint and the inclusion proof, and the COSE signature if
-    /// there is one; see [`EvidenceVerifier::verify`].
+    /// Judges it by what is known of the seal: the one judgement of evidence there is, for the node that takes it in and
+    /// for whoever audits that later. The leaf's time is the seal holder's own word, so it does not stand in for a
+    /// time-stamp: a seal that has expired is not accepted for what it claims to have sealed earlier.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], saying what does not hold; [`ProtocolError::Time`] when all else does, and its time lies ahead.
+    pub fn judge(
+        &self,
+        seal: &LedgerSeal,
+        root: OpenedRoot,
+        at: i64,
+    ) -> Result<VerifiedReceipt, ProtocolError> {
+        if seal.agency != self.agency {
+            let why = format!("it speaks for {} with the seal of {}", self.agency, seal.agency);
+            return Err(ProtocolError::Receipt(why));
+        }
+        self.receipt.bounded()?;
+        if !root.is_of(&self.receipt) {
+            return Err(ProtocolError::Receipt("it is under another checkpoint".into()));
+        }
+        let verified = self.receipt.included(root.checkpoint)?;
+        seal.path.clone()?;
+        not_ahead(verified.leaf.time, at)?;
+        Ok(verified)
+    }
+
+    /// Verifies the seal's path, the checkpoint and the inclusion proof, and the COSE signature if
+    /// there is one; see [`Evidence::judge`].
     ///
     /// # Errors
     /// [`ProtocolError`], saying what does not hold.
-    pub fn verify(&self, trust: &TrustStore, at: i64) -> Result<VerifiedReceipt, ProtocolError> {
-        EvidenceVerifier::new(&Validation::new(trust, at)).verify(self)
+    pub fn verify(&self, by: &Validation<'_>) -> Result<VerifiedReceipt, ProtocolError> {
+        EvidenceVerifier::new(by).verify(self)
     }
 
     /// The evidence as a COSE receipt (RFC 9942): the entry, its inclusion proof and the seal's signature
@@ -148,20 +303,12 @@ impl Evidence {
     }
 }
 
-/// What is known of a seal's chain.
-#[derive(Debug, Clone)]
-struct Seal {
-    agency: AgencyName,
-    key: LogKey,
-    path: Result<(), ProtocolError>,
-}
-
 /// Verifies much evidence under one policy. The path of each seal is validated once, so that what is left is
 /// the signature checks. It can be shared by threads.
 #[derive(Debug)]
 pub struct EvidenceVerifier<'a> {
     by: &'a Validation<'a>,
-    seals: RwLock<HashMap<Digest, Result<Seal, ProtocolError>>>,
+    seals: RwLock<HashMap<Digest, Result<LedgerSeal, ProtocolError>>>,
 }
 
 impl<'a> EvidenceVerifier<'a> {
@@ -170,7 +317,7 @@ impl<'a> EvidenceVerifier<'a> {
         Self { by, seals: RwLock::default() }
     }
 
-    fn seal(&self, chain: &[serde_bytes::ByteBuf]) -> Result<Seal, ProtocolError> {
+    fn seal(&self, chain: &[serde_bytes::ByteBuf]) -> Result<LedgerSeal, ProtocolError> {
         let mut hasher = Hasher::new();
         for der in chain {
             hasher.update(&(der.len() as u64).to_be_bytes());
@@ -191,42 +338,19 @@ impl<'a> EvidenceVerifier<'a> {
         found
     }
 
-    fn look_at(&self, chain: &[serde_bytes::ByteBuf]) -> Result<Seal, ProtocolError> {
+    fn look_at(&self, chain: &[serde_bytes::ByteBuf]) -> Result<LedgerSeal, ProtocolError> {
         let chain = chain.iter().map(|der| Certificate::from_der(der));
-        let chain = chain.collect::<Result<Vec<_>, _>>()?;
-        let (seal, above) = chain
-            .split_first()
-            .ok_or_else(|| ProtocolError::Receipt("it has no certificate".into()))?;
-        let path = self.by.path(seal, above).map_err(ProtocolError::from);
-        Ok(Seal { agency: seal.agency_name()?, key: LogKey::of_seal(seal)?, path })
+        LedgerSeal::judge(&chain.collect::<Result<Vec<_>, _>>()?, self.by)
     }
 
-    /// Verifies the seal's path at the time of validation, the checkpoint, the inclusion proof, and the COSE
-    /// signature if there is one. The leaf's time is the seal holder's own word, so it does not stand in for
-    /// a time-stamp: a seal that has expired is not accepted for what it claims to have sealed earlier.
+    /// Judges an evidence at the time of validation; see [`Evidence::judge`].
     ///
     /// # Errors
     /// [`ProtocolError`], saying what does not hold.
     pub fn verify(&self, evidence: &Evidence) -> Result<VerifiedReceipt, ProtocolError> {
         let seal = self.seal(&evidence.chain)?;
-        if seal.agency != evidence.agency {
-            let why = format!("it speaks for {} with the seal of {}", evidence.agency, seal.agency);
-            return Err(ProtocolError::Receipt(why));
-        }
-        let verified = evidence.receipt.verify(&seal.key)?;
-        if let Some(cose) = &evidence.receipt.cose {
-            let root = &verified.checkpoint.checkpoint.root;
-            seal.key.verify_cose(&CoseReceipt::decode(cose)?, root)?;
-        }
-        let time = verified.leaf.time;
-        if time > self.by.at {
-            return Err(ProtocolError::Receipt(format!(
-                "its time {} lies in the future",
-                rfc3339(time)
-            )));
-        }
-        seal.path?;
-        Ok(verified)
+        let root = OpenedRoot::open(&evidence.receipt, &seal.key)?;
+        evidence.judge(&seal, root, self.by.at)
     }
 }
 
@@ -269,10 +393,8 @@ pub fn verify_cose_receipt(
     let root = merkle::root_of_inclusion(&merkle::leaf_hash(entry), index, size, path)?;
     LogKey::of_seal(seal)?.verify_cose(&receipt, &root)?;
     let leaf = Leaf::decode(entry)?;
-    if leaf.time > by.at {
-        return Err(bad(&format!("its time {} lies in the future", rfc3339(leaf.time))));
-    }
     by.path(seal, above)?;
+    not_ahead(leaf.time, by.at)?;
     Ok(VerifiedCoseReceipt {
         agency: seal.agency_name()?,
         leaf,
@@ -287,6 +409,7 @@ pub fn verify_cose_receipt(
 mod tests {
     use chancery_certs::{Issuer, Subject};
     use chancery_crypto::{Kem, WrappedKey};
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{
@@ -350,6 +473,187 @@ mod tests {
         assert!(cbor::is_in_order(&PeerMessage::Evidence { receipt }));
     }
 
+    /// The ways in which a recipient may bend a receipt.
+    #[derive(Debug, Clone)]
+    enum Bend {
+        Nothing,
+        Time(i64),
+        Event(Event),
+        Envelope,
+        Commitment,
+        Counterpart,
+        Agency,
+        Index(u64),
+        Proof(usize),
+        Cose(u8),
+        Note(usize, u8),
+        Chain(u8),
+        Byte(usize, u8),
+    }
+
+    fn bend() -> impl Strategy<Value = Bend> {
+        let time = prop_oneof![
+            -400i64..400,
+            Just(-NOW),
+            Just(4_102_444_800 - NOW),
+            Just(i64::MAX - NOW),
+            Just(i64::MIN + NOW)
+        ];
+        prop_oneof![
+            3 => Just(Bend::Nothing),
+            4 => time.prop_map(Bend::Time),
+            1 => prop_oneof![
+                Just(Event::RelayAcceptance),
+                Just(Event::ContentHandover),
+                Just(Event::EvidenceReceived)
+            ]
+            .prop_map(Bend::Event),
+            1 => Just(Bend::Envelope),
+            1 => Just(Bend::Commitment),
+            1 => Just(Bend::Counterpart),
+            1 => Just(Bend::Agency),
+            1 => (0u64..4).prop_map(Bend::Index),
+            1 => (0usize..70).prop_map(Bend::Proof),
+            2 => (0u8..5).prop_map(Bend::Cose),
+            2 => (0usize..400, any::<u8>()).prop_map(|(at, bit)| Bend::Note(at, bit)),
+            1 => (0u8..3).prop_map(Bend::Chain),
+            3 => (0usize..4000, 0u8..8).prop_map(|(at, bit)| Bend::Byte(at, bit)),
+        ]
+    }
+
+    /// A receipt of `a` for an envelope of `b`, bent as a recipient may that has the seal.
+    fn bent(world: &World, foreign: &chancery_certs::Credential, bend: &Bend) -> Evidence {
+        let good = evidence(world);
+        let mut leaf = Leaf::decode(&good.receipt.leaf).expect("a leaf");
+        match bend {
+            Bend::Time(by) => leaf.time = leaf.time.saturating_add(*by),
+            Bend::Event(event) => leaf.event = *event,
+            Bend::Envelope => leaf.envelope = EnvelopeId::from_slice(&[9; 32]).expect("32 bytes"),
+            Bend::Commitment => leaf.commitment = Digest::of(b"another"),
+            Bend::Counterpart => leaf.counterpart = "c.gov.cn".parse().expect("a name"),
+            _ => {}
+        }
+        // What a liar seals, it seals well.
+        let leaf = leaf.encode().expect("plain");
+        let origin = "a.gov.cn/ledger".to_owned();
+        let checkpoint = Checkpoint { origin, size: 1, root: merkle::leaf_hash(&leaf) };
+        let cose = |by: &chancery_certs::Credential, root| {
+            let other = Checkpoint { root, ..checkpoint.clone() };
+            Some(other.sign_cose(by).expect("signs").into())
+        };
+        let mut told = Evidence {
+            receipt: Receipt {
+                cose: cose(&world.seal, checkpoint.root),
+                leaf,
+                index: 0,
+                proof: Vec::new(),
+                checkpoint: checkpoint.sign(&world.seal).expect("signs"),
+            },
+            ..good
+        };
+        match bend {
+            Bend::Agency => told.agency = "b.gov.cn".parse().expect("a name"),
+            Bend::Index(index) => told.receipt.index = *index,
+            Bend::Proof(count) => told.receipt.proof = vec![Digest::of(b"x"); *count],
+            Bend::Cose(0) => told.receipt.cose = None,
+            Bend::Cose(1) => told.receipt.cose = Some(b"junk".to_vec().into()),
+            Bend::Cose(2) => told.receipt.cose = cose(&world.seal, Digest::of(b"other")),
+            Bend::Cose(3) => told.receipt.cose = cose(foreign, checkpoint.root),
+            Bend::Cose(_) => told.receipt.cose = Some(vec![0; MAX_RECEIPT].into()),
+            Bend::Note(at, bit) => {
+                let mut note = told.receipt.checkpoint.clone().into_bytes();
+                let at = at % note.len();
+                note[at] ^= bit;
+                if let Ok(note) = String::from_utf8(note) {
+                    told.receipt.checkpoint = note;
+                }
+            }
+            Bend::Chain(0) => told.chain.truncate(1),
+            Bend::Chain(1) => told.chain.clear(),
+            Bend::Chain(_) => {
+                told.chain = foreign.chain().iter().map(|c| c.der().to_vec().into()).collect();
+            }
+            Bend::Byte(at, bit) => {
+                let mut bytes = told.encode().expect("plain");
+                let at = at % bytes.len();
+                bytes[at] ^= 1 << bit;
+                if let Ok(read) = Evidence::decode(&bytes) {
+                    told = read;
+                }
+            }
+            _ => {}
+        }
+        told
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// A node and an auditor say the same of every receipt, at the same time; and what a node has taken in passes for
+        /// ever after: in the audit of its ledger, beside the document, and in it.
+        #[test]
+        fn what_a_node_takes_in_is_what_an_auditor_accepts(bend in bend(), later in 0i64..86_400) {
+            let world = world();
+            let foreign = Subject::agency(chancery_certs::Profile::Seal, "b.gov.cn".parse().expect("a name"), "B");
+            let foreign = credential(&world.root, &foreign);
+            let told = bent(&world, &foreign, &bend);
+            let (agency, sender) = (world.seal.name().agency(), "b.gov.cn".parse().expect("a name"));
+            let honest = Leaf::decode(&evidence(&world).receipt.leaf).expect("a leaf");
+            let awaited = Awaited {
+                agency,
+                event: Event::ContentConsignment,
+                envelope: honest.envelope,
+                commitment: honest.commitment,
+                sender: &sender,
+            };
+            // The node judges by the seal that its directory names, and keeps that chain.
+            let by = Validation::new(&world.trust, NOW);
+            let taken = || {
+                let seal = LedgerSeal::judge(world.seal.chain(), &by)?;
+                let kept = Evidence {
+                    agency: agency.clone(),
+                    chain: world.seal.chain().iter().map(|c| c.der().to_vec().into()).collect(),
+                    receipt: told.receipt.clone(),
+                    salt: None,
+                };
+                let root = OpenedRoot::open(&kept.receipt, seal.key())?;
+                let verified = kept.judge(&seal, root, NOW)?;
+                awaited.check(&kept.agency, &verified.leaf)?;
+                Ok::<_, ProtocolError>(kept)
+            };
+            let taken = taken();
+            if matches!(bend, Bend::Nothing | Bend::Cose(0) | Bend::Agency | Bend::Chain(_)) {
+                prop_assert!(taken.is_ok(), "{:?}: {:?}", bend, taken);
+            }
+            let accepted = EvidenceVerifier::new(&by).verify(&told);
+            let fits = accepted.as_ref().is_ok_and(|verified| {
+                awaited.check(&told.agency, &verified.leaf).is_ok()
+            });
+            if fits {
+                prop_assert!(taken.is_ok(), "an auditor accepts what a node does not: {:?}", bend);
+            }
+            let Ok(kept) = taken else { return Ok(()) };
+            let by = Validation::new(&world.trust, NOW + later);
+            let bytes = kept.encode().expect("plain");
+            let read = Evidence::decode(&bytes).expect("it is kept as it is written");
+            prop_assert_eq!(&read, &kept);
+            EvidenceVerifier::new(&by).verify(&read).expect("it passes");
+            if read.receipt.cose.is_some() {
+                let cose = read.to_cose().expect("it has a COSE signature");
+                verify_cose_receipt(&cose, &by).expect("it passes");
+            }
+            // In the ledger of who took it in, beside the submission.
+            let digest = Digest::of(&cbor::encode(&read.receipt).expect("plain"));
+            let entry = |event, evidence| Leaf { event, evidence, counterpart: agency.clone(), ..honest.clone() };
+            let entries = [
+                entry(Event::SubmissionAcceptance, None),
+                entry(Event::EvidenceReceived, Some(digest)),
+            ];
+            let report = crate::audit::tests::audit_by(&foreign, &entries, &by, &[&bytes]);
+            prop_assert_eq!(report.indication, crate::Indication::TotalPassed, "{:?}", report);
+        }
+    }
+
     fn told_checkpoint(evidence: &Evidence) -> Checkpoint {
         Checkpoint::read_unverified(&evidence.receipt.checkpoint).expect("a checkpoint")
     }
@@ -358,13 +662,13 @@ mod tests {
     fn evidence_holds_for_its_very_entry_ledger_and_seal_only() {
         let world = world();
         let good = evidence(&world);
-        let verified = good.verify(&world.trust, NOW).expect("holds");
+        let verified = good.verify(&Validation::new(&world.trust, NOW)).expect("holds");
         assert_eq!((verified.index, verified.checkpoint.checkpoint.size), (1, 3));
 
         let changed = |change: &dyn Fn(&mut Evidence)| {
             let mut evidence = good.clone();
             change(&mut evidence);
-            evidence.verify(&world.trust, NOW)
+            evidence.verify(&Validation::new(&world.trust, NOW))
         };
         // Another entry, place, proof or root than was sealed.
         let proof = [
@@ -386,14 +690,19 @@ mod tests {
         // Another agency's word, no seal, and a time that has not come.
         assert!(changed(&|e| e.agency = "b.gov.cn".parse().expect("a name")).is_err());
         assert!(changed(&|e| e.chain.clear()).is_err());
-        assert!(good.verify(&world.trust, NOW - 1).is_err());
+        good.verify(&Validation::new(&world.trust, NOW - AHEAD))
+            .expect("clocks may differ a little");
+        let ahead = good.verify(&Validation::new(&world.trust, NOW - AHEAD - 1));
+        assert!(matches!(ahead, Err(ProtocolError::Time(_))), "{ahead:?}");
 
         // In COSE form it says the same, and is as hard to bend.
         let cose = good.to_cose().expect("it has a COSE signature");
         let told = verify_cose_receipt(&cose, &Validation::new(&world.trust, NOW)).expect("holds");
         assert_eq!((told.agency.as_str(), told.index, told.size), ("a.gov.cn", 1, 3));
         assert_eq!((told.leaf, told.root), (verified.leaf, verified.checkpoint.checkpoint.root));
-        assert!(verify_cose_receipt(&cose, &Validation::new(&world.trust, NOW - 1)).is_err());
+        let early = Validation::new(&world.trust, NOW - AHEAD - 1);
+        let ahead = verify_cose_receipt(&cose, &early);
+        assert!(matches!(ahead, Err(ProtocolError::Time(_))), "{ahead:?}");
         for at in 0..cose.len() {
             let mut bent = cose.clone();
             bent[at] ^= 1;
@@ -412,7 +721,7 @@ mod tests {
         let agency = "a.gov.cn".parse().expect("a name");
         let subject = Subject::agency(chancery_certs::Profile::Seal, agency, "A");
         let foreign = World { seal: credential(&other, &subject), ..self::world() };
-        let result = evidence(&foreign).verify(&world.trust, NOW);
+        let result = evidence(&foreign).verify(&Validation::new(&world.trust, NOW));
         assert!(matches!(result, Err(ProtocolError::Path(_))), "{result:?}");
     }
 }

@@ -28,12 +28,15 @@ mod encrypted_file;
 mod envelope;
 mod error;
 mod evidence;
+mod inspection;
 mod leaf;
 mod limit;
 pub mod merkle;
+mod parties;
 mod purge;
 pub mod text;
 pub mod tile;
+mod time_proof;
 mod validation;
 mod verdict;
 mod wire;
@@ -41,14 +44,14 @@ mod witness;
 
 pub use act::{Act, OUTCOME, REASON};
 pub use asic::{
-    ASIC_E, ASIC_HEADER, MAX_MANIFEST, Manifest, ManifestObject, asic_manifest_name,
-    asic_signature_name,
+    ASIC_DOCUMENT, ASIC_E, ASIC_HEADER, Archive, Entry, EntryName, MAX_MANIFEST, Manifest,
+    ManifestObject, VerifiedContainer, asic_manifest_name, asic_signature_name, verify_container,
 };
-pub use audit::{AuditReport, CheckedEvidence, HeldReceipt, LedgerAudit};
+pub use audit::{AuditReport, CheckedEvidence, Held, HeldItem, LedgerAudit};
 pub use checkpoint::{Checkpoint, KeptCheckpoint, LogKey, SignedCheckpoint, WitnessKey};
 pub use classification::{Classification, SecrecyLevel};
 pub use content::{
-    CONTENT_MAGIC, ContentOpener, ContentSealer, Opening, SealedContent, content_head,
+    CONTENT_MAGIC, ContentOpener, ContentSealer, MAX_DOCUMENT, Opening, SealedContent, content_head,
 };
 pub use courier::{AttemptEnd, Courier, Flight};
 pub use delivery::{
@@ -65,14 +68,20 @@ pub use encrypted_file::{
 pub use envelope::{EnvelopeHeader, EnvelopeId, OpenedEnvelope, Recipient, recipient_info};
 pub use error::ProtocolError;
 pub use evidence::{
-    Evidence, EvidenceVerifier, Receipt, VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt,
+    Awaited, Evidence, EvidenceVerifier, LedgerSeal, MAX_RECEIPT, OpenedRoot, Receipt,
+    VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt,
 };
+pub use inspection::{ContentInspection, InspectedContent, check_inside};
 pub use leaf::{Event, Leaf};
 pub use limit::RateLimit;
 pub use purge::{MAX_PURGED, OpenedPurgeOrder, PurgeOrder};
+pub use time_proof::{
+    CLOCK_TOLERANCE, COSIGN_AGAIN, SettledTimes, TimeBounds, TimeProof, Unfit, WITNESSES_NEEDED,
+    may_cosign,
+};
 pub use validation::{Validation, verify_cms, verify_document, verify_document_by};
 pub use verdict::{
     Finding, Indication, Level, SignatureReport, SubIndication, TimeStampReport, VerificationReport,
 };
 pub use wire::{MAX_FRAME, MAX_INLINE, PeerMessage, Refusal, decode_frame, encode_frame};
-pub use witness::{Consistency, ForkProof, Growth, SealedNote, WitnessStatement};
+pub use witness::{Consistency, ForkProof, Growth, SealedNote, SeenCheckpoint, WitnessStatement};

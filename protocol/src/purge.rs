@@ -1,7 +1,7 @@
 //! Orders to remove content for good: what the law may ask for, while every proof stays.
 
 use chancery_certs::{
-    AgencyName, Credential, OfficerName, SealError, SignerName, TrustStore, open_sealed, seal,
+    AgencyName, Credential, OfficerName, Scrutiny, SealError, SignerName, open_sealed, seal,
 };
 use chancery_crypto::Digest;
 use serde::{Deserialize, Serialize};
@@ -65,17 +65,12 @@ impl PurgeOrder {
         Ok(seal(PURGE_ORDER, self, by, self.created)?)
     }
 
-    /// Verifies an order as one by an officer of the very agency that it is for, at a time in seconds since
-    /// 1970 UTC.
+    /// Verifies an order as one by an officer of the very agency that it is for.
     ///
     /// # Errors
     /// [`ProtocolError::Seal`]; nothing of an unverified order is returned.
-    pub fn open(
-        bytes: &[u8],
-        trust: &TrustStore,
-        at: i64,
-    ) -> Result<OpenedPurgeOrder, ProtocolError> {
-        let opened = open_sealed::<Self>(PURGE_ORDER, bytes, trust, at)?;
+    pub fn open(bytes: &[u8], by: &Scrutiny<'_>) -> Result<OpenedPurgeOrder, ProtocolError> {
+        let opened = open_sealed::<Self>(PURGE_ORDER, bytes, by)?;
         let order = opened.value;
         order.check()?;
         match opened.signer {
@@ -105,17 +100,18 @@ mod tests {
             created: NOW,
         };
         let bytes = order.sign(&world.officer).expect("signs");
-        let opened = PurgeOrder::open(&bytes, &world.trust, NOW).expect("opens");
+        let by = Scrutiny::without_lists(&world.trust, NOW);
+        let opened = PurgeOrder::open(&bytes, &by).expect("opens");
         assert_eq!((&opened.order, opened.digest), (&order, Digest::of(&bytes)));
         assert_eq!(opened.officer.as_str(), "li@a.gov.cn");
 
         // The seal is in the node: whoever holds the node may not order by it.
         let sealed = order.sign(&world.seal).expect("signs");
-        assert!(PurgeOrder::open(&sealed, &world.trust, NOW).is_err());
+        assert!(PurgeOrder::open(&sealed, &by).is_err());
         let other =
             chancery_certs::Subject::officer("wang@b.gov.cn".parse().expect("a name"), "王");
         let foreign = order.sign(&credential(&world.root, &other)).expect("signs");
-        assert!(PurgeOrder::open(&foreign, &world.trust, NOW).is_err());
+        assert!(PurgeOrder::open(&foreign, &by).is_err());
         for (reason, envelopes) in
             [(" ", 1), ("a\u{1b}[31m", 1), (&*"x".repeat(1001), 1), ("law", 0), ("law", 1001)]
         {
@@ -126,7 +122,7 @@ mod tests {
         for at in 0..bytes.len() {
             let mut bent = bytes.clone();
             bent[at] ^= 1;
-            assert!(PurgeOrder::open(&bent, &world.trust, NOW).is_err(), "byte {at}");
+            assert!(PurgeOrder::open(&bent, &by).is_err(), "byte {at}");
         }
     }
 }

@@ -62,10 +62,42 @@ fn joins(script: Script) -> bool {
     .contains(&script)
 }
 
-/// Whether a character that is not seen by itself belongs to the one before it: joiners where a script needs them, the
-/// variation selectors of ideographs (names are told apart by them), of Mongolian letters and of pictographs.
-fn belongs(c: char, before: Option<char>) -> bool {
-    let Some(before) = before else { return false };
+/// A character of a text, with those beside it.
+#[derive(Clone, Copy)]
+struct Placed {
+    c: char,
+    earlier: Option<char>,
+    before: Option<char>,
+    next: Option<char>,
+}
+
+fn placed(text: &str) -> impl Iterator<Item = Placed> {
+    let (mut earlier, mut before, mut rest) = (None, None, text.chars().peekable());
+    std::iter::from_fn(move || {
+        let c = rest.next()?;
+        let one = Placed { c, earlier, before, next: rest.peek().copied() };
+        (earlier, before) = (before, Some(c));
+        Some(one)
+    })
+}
+
+fn is_picture(c: char) -> bool {
+    !c.is_ascii() && CodePointSetData::new::<Emoji>().contains(c)
+}
+
+/// Whether a joiner makes one picture of two: 👨‍👩‍👧. The first may have its selector behind it.
+fn joins_pictures(one: Placed) -> bool {
+    let first = if one.before == Some('\u{FE0F}') { one.earlier } else { one.before };
+    one.c == '\u{200D}' && first.is_some_and(is_picture) && one.next.is_some_and(is_picture)
+}
+
+/// Whether a character that is not seen by itself belongs to those beside it: joiners where a script or a picture needs
+/// them, the variation selectors of ideographs (names are told apart by them), of Mongolian letters and of pictographs.
+fn belongs(one: Placed) -> bool {
+    let Placed { c, before: Some(before), .. } = one else { return false };
+    if joins_pictures(one) {
+        return true;
+    }
     // One follows a character that is seen, not another of its kind.
     if CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(before) {
         return false;
@@ -81,9 +113,7 @@ fn belongs(c: char, before: Option<char>) -> bool {
         '\u{FE00}'..='\u{FE0F}' => {
             script == Script::Han
                 || matches!(script, Script::Myanmar | Script::PhagsPa)
-                || matches!(c, '\u{FE0E}' | '\u{FE0F}')
-                    && !before.is_ascii()
-                    && CodePointSetData::new::<Emoji>().contains(before)
+                || matches!(c, '\u{FE0E}' | '\u{FE0F}') && is_picture(before)
         }
         _ => false,
     }
@@ -91,7 +121,8 @@ fn belongs(c: char, before: Option<char>) -> bool {
 
 /// Whether a character would not be seen, or would steer what is: controls, formats, line and paragraph separators,
 /// private and surrogate code points, and all that is drawn as nothing.
-fn is_hidden(c: char, before: Option<char>) -> bool {
+fn is_hidden(one: Placed) -> bool {
+    let c = one.c;
     if matches!(c, ' '..='~') {
         return false;
     }
@@ -112,7 +143,7 @@ fn is_hidden(c: char, before: Option<char>) -> bool {
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         || CodePointSetData::new::<BidiControl>().contains(c)
         || CodePointSetData::new::<NoncharacterCodePoint>().contains(c);
-    unseen && !belongs(c, before)
+    unseen && !belongs(one)
 }
 
 fn is_blank(c: char) -> bool {
@@ -121,13 +152,8 @@ fn is_blank(c: char) -> bool {
 
 /// The first character of a text that would not be seen in it. Lines may be ended where a text has several.
 fn hidden(text: &str, lines: bool) -> Option<char> {
-    let mut before = None;
-    text.chars().find(|c| {
-        let ends = lines && matches!(c, '\n' | '\t');
-        let found = !ends && is_hidden(*c, before);
-        before = Some(*c);
-        found
-    })
+    let ends = |c: char| lines && matches!(c, '\n' | '\t');
+    placed(text).find(|one| !ends(one.c) && is_hidden(*one)).map(|one| one.c)
 }
 
 /// Checks a text that is to be shown to people on one line.
@@ -165,17 +191,17 @@ pub fn show_json(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| matches!(b, b' '..=b'~')) || hidden(text, true).is_none() {
         return Cow::Borrowed(text);
     }
-    let (mut out, mut before) = (String::with_capacity(text.len() + 16), None);
-    for c in text.chars() {
+    let mut out = String::with_capacity(text.len() + 16);
+    for one in placed(text) {
+        let c = one.c;
         // Outside of strings JSON has no such characters.
-        if !matches!(c, '\n' | '\t') && is_hidden(c, before) {
+        if !matches!(c, '\n' | '\t') && is_hidden(one) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 out.push_str(&format!("\\u{unit:04x}"));
             }
         } else {
             out.push(c);
         }
-        before = Some(c);
     }
     Cow::Owned(out)
 }
@@ -184,15 +210,15 @@ fn show(text: &str, lines: bool) -> Cow<'_, str> {
     if text.bytes().all(|b| matches!(b, b' '..=b'~')) || hidden(text, lines).is_none() {
         return Cow::Borrowed(text);
     }
-    let (mut out, mut before) = (String::with_capacity(text.len() + 16), None);
-    for c in text.chars() {
+    let mut out = String::with_capacity(text.len() + 16);
+    for one in placed(text) {
+        let c = one.c;
         let ends = lines && matches!(c, '\n' | '\t');
-        if !ends && is_hidden(c, before) {
+        if !ends && is_hidden(one) {
             out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
         } else {
             out.push(c);
         }
-        before = Some(c);
     }
     Cow::Owned(out)
 }
@@ -237,6 +263,8 @@ mod tests {
             "ᠮᠣᠩᠭᠣᠯ\u{180B}ᠠ\u{180E}ᠠ",
             "བོད་ཡིག",
             "⚠\u{FE0F}",
+            "家👨\u{200D}👩\u{200D}👧",
+            "🏳\u{FE0F}\u{200D}🌈",
             "e\u{301}",
         ] {
             assert_eq!(check_line(text), Ok(()), "{text}");
@@ -302,6 +330,9 @@ mod tests {
             "芦\u{e0100}\u{e0100}",
             "ᠠ\u{180b}\u{180b}",
             "⚠\u{fe0f}\u{200d}",
+            "👨\u{200d}通",
+            "通\u{fe0f}\u{200d}👧",
+            "2\u{200d}👧",
             "e\u{301}\u{200d}",
         ] {
             assert!(matches!(check_line(text), Err(TextFault::Hidden(_))), "{text:?}");

@@ -150,6 +150,11 @@ pub fn history_path(index: u64) -> String {
     format!("history/{}", index_path(index))
 }
 
+/// Ours: the path of a bundle of the history's cosignatures beside a static log.
+pub fn cosigned_path(index: u64) -> String {
+    format!("cosigned/{}", index_path(index))
+}
+
 /// Appends one entry to a bundle: its length as two bytes big-endian, then the entry.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 
 use chancery_certs::{
     CertError, Certificate, Crl, KnownCrl, PathError, PathReason, Purpose, RevocationCheck,
-    SignedCms, TimeStampToken, TrustStore, rfc3339,
+    Scrutiny, SignedCms, TimeStampToken, TrustStore, Uncovered, ValidPath, rfc3339,
 };
 use chancery_crypto::{CoseSignature, CryptoError, SignatureAt, UnsignedElement};
 
@@ -16,28 +16,62 @@ use crate::{
 };
 
 /// How far a claimed time may lie ahead of another clock, in seconds.
-const CLOCK_TOLERANCE: i64 = 300;
+pub(crate) const CLOCK_TOLERANCE: i64 = 300;
 
 /// What a validation goes by.
 #[derive(Debug, Clone, Copy)]
 pub struct Validation<'a> {
-    /// The trust anchors.
+    /// Who is believed.
     pub trust: &'a TrustStore,
     /// The time of validation, in seconds since 1970 UTC.
     pub at: i64,
-    /// CRLs besides those that the document carries. With any of either, every certificate below an
-    /// anchor must be covered.
+    /// The verifier's own CRLs. With any, revocation is looked at, and what the document carries helps to cover
+    /// who is not covered by them. Without, what a document carries does not make it looked at: whoever
+    /// hands the document on can add that and take it away.
     pub crls: &'a [Crl],
     /// Certificates besides those that the document carries, for building paths.
     pub certificates: &'a [Certificate],
-    /// Without any CRL at all: whether that leaves it open (INDETERMINATE), or is only reported.
+    /// Whether revocation is looked at even without any CRL of one's own.
     pub require_revocation: bool,
+    /// What becomes of a certificate that no CRL covers, when revocation is looked at: it is open, or passes.
+    pub uncovered: Uncovered,
+    /// Whether a countersignature that does not hold counts against the document. Anybody can add one.
+    pub require_countersignatures: bool,
 }
 
 impl<'a> Validation<'a> {
     /// By these anchors, at a time in seconds since 1970 UTC, with what the document carries.
     pub fn new(trust: &'a TrustStore, at: i64) -> Self {
-        Self { trust, at, crls: &[], certificates: &[], require_revocation: false }
+        Self {
+            trust,
+            at,
+            crls: &[],
+            certificates: &[],
+            require_revocation: false,
+            uncovered: Uncovered::Open,
+            require_countersignatures: false,
+        }
+    }
+
+    /// What becomes of whom no list covers.
+    fn uncovered(&self) -> Uncovered {
+        match (self.require_revocation, self.crls.is_empty()) {
+            (true, _) => Uncovered::Open,
+            (false, true) => Uncovered::Passes,
+            (false, false) => self.uncovered,
+        }
+    }
+
+    /// By what the signers of statements are judged, that carry nothing themselves.
+    pub fn scrutiny(&self) -> Scrutiny<'a> {
+        Scrutiny {
+            trust: self.trust,
+            at: self.at,
+            now: self.at,
+            crls: self.crls,
+            certificates: self.certificates,
+            uncovered: self.uncovered(),
+        }
     }
 
     /// Whether revocation is looked at.
@@ -50,13 +84,7 @@ impl<'a> Validation<'a> {
     /// # Errors
     /// [`PathError`], saying what does not hold.
     pub fn path(&self, leaf: &Certificate, above: &[Certificate]) -> Result<(), PathError> {
-        let known: Vec<_> = self.crls.iter().map(|crl| KnownCrl { crl, since: self.at }).collect();
-        let check = match self.checks_revocation() {
-            true => RevocationCheck::Current(&known),
-            false => RevocationCheck::None,
-        };
-        let pool: Vec<_> = above.iter().chain(self.certificates).cloned().collect();
-        self.trust.validate_by(leaf, &pool, &check, self.at, Purpose::Sign).map(drop)
+        self.scrutiny().check(leaf, above, Purpose::Sign).map(drop)
     }
 }
 
@@ -70,20 +98,23 @@ pub fn verify_document(
     verify_document_by(document, &Validation::new(trust, at))
 }
 
-/// Verifies every signature and countersignature of a document. The policy: each must pass, and at
-/// least one signature must be by the agency that the header names as sender, or by an officer of
-/// it. A signature whose certificate has expired or was revoked passes when a trusted time-stamp
-/// shows that it was made before. Receipts of ledgers that it carries must hold, too. Parts and
+/// Verifies every signature and countersignature of a document. The policy: each signature must pass, and at
+/// least one must be by the agency that the header names as sender, or by an officer of
+/// it. What nobody has signed (countersignatures, lists, time-stamps, receipts that it carries) can help a
+/// signature and never worsens it: what of that does not hold is said beside. A signature whose certificate has expired or was revoked passes when a trusted time-stamp
+/// shows that it was made before. Parts and
 /// evidence files are added to the report by the caller, who has
 /// their bytes.
 pub fn verify_document_by(document: &SignedDocument, by: &Validation<'_>) -> VerificationReport {
-    let mut report = VerificationReport::new(Some(document.id()), by.at);
+    let mut report = VerificationReport::new(Some(document), by.at);
     let judge = |at| Judge { source: Source::Cose(document, at), by }.signature();
     for (index, signature) in document.cose().signatures().iter().enumerate() {
         let mut one = judge(SignatureAt::Signature(index));
         for counter in 0..signature.countersignatures.len() {
             let counter = judge(SignatureAt::Countersignature(index, counter));
-            report.judge(&counter.finding);
+            if by.require_countersignatures {
+                report.judge(&counter.finding);
+            }
             one.countersignatures.push(counter);
         }
         report.judge(&one.finding);
@@ -116,21 +147,28 @@ pub fn verify_document_by(document: &SignedDocument, by: &Validation<'_>) -> Ver
 
 /// What holds of all signatures together.
 fn summarize(report: &mut VerificationReport) {
-    let all = || {
-        let each = report.signatures.iter();
-        each.flat_map(|one| std::iter::once(one).chain(&one.countersignatures))
-    };
-    let level = all().map(|one| one.level).min().unwrap_or(Level::B);
-    let checked = all().all(|one| one.revocation_checked);
+    let level = report.signatures.iter().map(|one| one.level).min().unwrap_or(Level::B);
+    let checked = report.signatures.iter().all(|one| one.revocation_checked);
     (report.level, report.revocation_checked) = (level, checked);
 }
 
 /// Verifies every signature of a CMS structure over a content, as CAdES (ETSI EN 319 122-1) has it:
 /// each must bind its certificate. Who the signers are is for the caller to judge.
 pub fn verify_cms(cms: &SignedCms, content: &[u8], by: &Validation<'_>) -> VerificationReport {
+    verify_stamped_cms(cms, content, &[], by)
+}
+
+/// As [`verify_cms`], with time-stamps over the whole structure, which the caller has judged: those that hold prove that
+/// it existed.
+pub(crate) fn verify_stamped_cms(
+    cms: &SignedCms,
+    content: &[u8],
+    stamps: &[TimeStampReport],
+    by: &Validation<'_>,
+) -> VerificationReport {
     let mut report = VerificationReport::new(None, by.at);
     for index in 0..cms.signers() {
-        let one = Judge { source: Source::Cms(cms, index, content), by }.signature();
+        let one = Judge { source: Source::Cms(cms, index, content, stamps), by }.signature();
         report.judge(&one.finding);
         report.signatures.push(one);
     }
@@ -138,18 +176,49 @@ pub fn verify_cms(cms: &SignedCms, content: &[u8], by: &Validation<'_>) -> Verif
     report
 }
 
+/// The verdict on a time-stamp that stands beside what it covers, as in a container.
+pub(crate) fn verify_time_stamp(
+    token: &[u8],
+    cms: &SignedCms,
+    content: &[u8],
+    by: &Validation<'_>,
+) -> TimeStampReport {
+    let judge = Judge { source: Source::Cms(cms, 0, content, &[]), by };
+    let element = UnsignedElement::SignatureTimeStamp(vec![token.to_vec()]);
+    let material = judge.material(&[element], cms.certificates(), cms.crls());
+    judge.time_stamp(token, "container", content, 0, &material).0
+}
+
+/// Whether a CAdES signature over a manifest is that which one of a document's own signers made beside the signature in
+/// COSE: the same certificate, and the manifest of this document with its place.
+pub(crate) fn accompanies(document: &SignedDocument, cms: &SignedCms, manifest: &[u8]) -> bool {
+    let Ok(by) = cms.verify(0, manifest, &[]) else { return false };
+    let signatures = document.cose().signatures().iter().enumerate();
+    let mut own = signatures.filter(|(_, signature)| {
+        let leaf = signature.attributes.x5chain.first();
+        leaf.is_some_and(|leaf| leaf.as_slice() == by.der())
+    });
+    cms.signers() == 1
+        && own.any(|(index, _)| {
+            let place = document.cades_before(SignatureAt::Signature(index));
+            Manifest::of_document(document, place)
+                .is_ok_and(|expected| expected.to_xml().as_bytes() == manifest)
+        })
+}
+
 /// Where a signature stands.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Cose(&'a SignedDocument, SignatureAt),
-    Cms(&'a SignedCms, usize, &'a [u8]),
+    /// With the time-stamps that were judged already.
+    Cms(&'a SignedCms, usize, &'a [u8], &'a [TimeStampReport]),
 }
 
 impl Source<'_> {
     fn signature_value(self) -> Option<Vec<u8>> {
         match self {
             Self::Cose(document, at) => document.cose().signature_value(at).ok(),
-            Self::Cms(cms, index, _) => cms.signature_value(index).ok().map(<[u8]>::to_vec),
+            Self::Cms(cms, index, ..) => cms.signature_value(index).ok().map(<[u8]>::to_vec),
         }
     }
 
@@ -186,13 +255,19 @@ struct Material {
 }
 
 impl Material {
-    fn known<'a>(&'a self, by: &'a Validation<'_>, own_only: bool) -> Vec<KnownCrl<'a>> {
-        let own = self.crls.iter().map(|(element, crl)| KnownCrl {
+    /// The lists that came along.
+    fn own<'a>(&'a self, by: &'a Validation<'_>) -> impl Iterator<Item = KnownCrl<'a>> {
+        self.crls.iter().map(|(element, crl)| KnownCrl {
             crl,
             since: self.since.get(*element).copied().unwrap_or(by.at),
-        });
-        let given = by.crls.iter().filter(|_| !own_only);
-        own.chain(given.map(|crl| KnownCrl { crl, since: by.at })).collect()
+        })
+    }
+
+    /// The lists that count: the verifier's, and where nothing may stay open what came along, too. Where it may,
+    /// what came along could only add doubt.
+    fn known<'a>(&'a self, by: &'a Validation<'_>) -> Vec<KnownCrl<'a>> {
+        let own = self.own(by).filter(|_| by.uncovered() == Uncovered::Open);
+        own.chain(by.crls.iter().map(|crl| KnownCrl { crl, since: by.at })).collect()
     }
 }
 
@@ -203,7 +278,7 @@ impl Judge<'_> {
                 Ok(read) => self.cose(document, at, read),
                 Err(_) => SignatureReport::of_nothing(),
             },
-            Source::Cms(cms, index, content) => self.cms(cms, index, content),
+            Source::Cms(cms, index, content, stamps) => self.cms(cms, index, content, stamps),
         }
     }
 
@@ -240,11 +315,31 @@ impl Judge<'_> {
         report
     }
 
-    fn cms(&self, cms: &SignedCms, index: usize, content: &[u8]) -> SignatureReport {
+    fn cms(
+        &self,
+        cms: &SignedCms,
+        index: usize,
+        content: &[u8],
+        judged: &[TimeStampReport],
+    ) -> SignatureReport {
         let mut report = SignatureReport {
             signing_time: cms.signing_time(index),
+            time_stamps: judged.to_vec(),
             ..SignatureReport::of_nothing()
         };
+        if !cms.holds(content) {
+            let text = text!(
+                ("the CMS signature holds another content than the one that it is said to sign"),
+                ("CMS 签名内含的内容与所称签署的内容不同")
+            );
+            report.finding = Finding::failed(SubIndication::HashFailure, text);
+            return report;
+        }
+        if let Some(why) = cms.unsupported(index) {
+            let text = text!(("the CMS signature: {why}"), ("CMS 签名：不支持其算法（{why}）"));
+            report.finding = Finding::open(SubIndication::NotSupported, text);
+            return report;
+        }
         let leaf = match cms.verify(index, content, self.by.certificates) {
             Ok(leaf) => leaf,
             Err(CertError::Crypto(error)) => {
@@ -269,6 +364,11 @@ impl Judge<'_> {
             vec![UnsignedElement::SignatureTimeStamp(stamps)]
         };
         let mut material = self.material(&elements, cms.certificates(), cms.crls());
+        let passed = |one: &&TimeStampReport| one.finding.indication == Indication::TotalPassed;
+        if let Some(time) = judged.iter().filter(passed).filter_map(|one| one.time).min() {
+            material.signature = material.signature.min(time);
+            material.since.iter_mut().for_each(|since| *since = (*since).min(time));
+        }
         let bound = cms.binds_certificate(index).unwrap_or(false);
         let value = if bound {
             Ok(())
@@ -416,7 +516,7 @@ impl Judge<'_> {
             );
             return bad(Some(time), text);
         }
-        let known = material.known(self.by, false);
+        let known = material.known(self.by);
         let check = self.past(&known, time);
         match token.verify(self.by.trust, &material.pool, &check, since) {
             Ok(verified) => {
@@ -426,6 +526,10 @@ impl Judge<'_> {
                     "archive" => text!(
                         ("{authority:?} confirms that everything up to here existed at {at}"),
                         ("“{authority}”证明此前全部内容在 {at} 已存在")
+                    ),
+                    "container" => text!(
+                        ("{authority:?} confirms that what its manifest lists existed at {at}"),
+                        ("“{authority}”证明其清单所列内容在 {at} 已存在")
                     ),
                     _ => text!(
                         ("{authority:?} confirms that the signature existed at {at}"),
@@ -452,10 +556,47 @@ impl Judge<'_> {
 
     /// How revocation is looked at as of a time in the past.
     fn past<'a>(&self, known: &'a [KnownCrl<'a>], fresh: i64) -> RevocationCheck<'a> {
-        if known.is_empty() && !self.by.require_revocation {
-            return RevocationCheck::None;
+        match self.by.checks_revocation() {
+            true => RevocationCheck::Past { crls: known, fresh, uncovered: self.by.uncovered() },
+            false => RevocationCheck::None,
         }
-        RevocationCheck::Past { crls: known, fresh }
+    }
+
+    /// What else is to be said of a path that is accepted: that nobody knows whether it is revoked, or that a list
+    /// which came along, and does not count by the policy, says that it is.
+    fn note(
+        &self,
+        report: &mut SignatureReport,
+        leaf: &Certificate,
+        material: &Material,
+        path: &ValidPath,
+    ) -> (String, String) {
+        report.revocation_checked = self.by.checks_revocation() && path.uncovered.is_none();
+        let own: Vec<_> = material.own(self.by).collect();
+        if self.by.uncovered() == Uncovered::Passes && !own.is_empty() {
+            let check = RevocationCheck::Listed(&own);
+            let (pool, purpose) = (&material.pool, self.source.purpose());
+            let by_own = self.by.trust.validate_by(leaf, pool, &check, self.by.at, purpose);
+            if let Err(error) = by_own.map(drop)
+                && error.reason == PathReason::Revoked
+            {
+                let zh = &error.zh;
+                return (
+                    format!(
+                        "; but a list that came along says that {error}: give the CAs' lists (--crl) to have that \
+                         decided"
+                    ),
+                    format!("；但随附的吊销列表称{zh}：请用 --crl 提供吊销列表以作判定"),
+                );
+            }
+        }
+        match &path.uncovered {
+            Some(who) => (
+                format!("; no list at hand says whether the certificate of {who:?} is revoked"),
+                format!("；手头没有吊销列表说明“{who}”的证书是否被吊销"),
+            ),
+            None => (String::new(), String::new()),
+        }
     }
 
     /// The signer's path: now or, failing that for reasons of time, at the best signature time.
@@ -466,19 +607,23 @@ impl Judge<'_> {
         material: &Material,
         who: &str,
     ) -> Result<Finding, Finding> {
-        let known = material.known(self.by, false);
-        let none = known.is_empty() && !self.by.require_revocation;
-        report.revocation_checked = !none;
+        let known = material.known(self.by);
+        report.revocation_checked = self.by.checks_revocation();
         let (trust, pool) = (self.by.trust, &material.pool);
-        let now = if none { RevocationCheck::None } else { RevocationCheck::Current(&known) };
+        let now = match (self.by.checks_revocation(), self.by.uncovered()) {
+            (false, _) => RevocationCheck::None,
+            (true, Uncovered::Open) => RevocationCheck::Current(&known),
+            (true, Uncovered::Passes) => RevocationCheck::Listed(&known),
+        };
         let validate = |check: &RevocationCheck<'_>, at| {
             trust.validate_by(leaf, pool, check, at, self.source.purpose())
         };
         let error = match validate(&now, self.by.at) {
-            Ok(_) => {
+            Ok(path) => {
+                let (note, zh) = self.note(report, leaf, material, &path);
                 return Ok(Finding::passed(text!(
-                    ("the signature of {who} is valid"),
-                    ("{who} 的签名有效")
+                    ("the signature of {who} is valid{note}"),
+                    ("{who} 的签名有效{zh}")
                 )));
             }
             Err(error) => error,
@@ -494,7 +639,8 @@ impl Judge<'_> {
             return Err(open(&error));
         };
         match validate(&self.past(&known, best), best) {
-            Ok(_) => {
+            Ok(path) => {
+                report.revocation_checked &= path.uncovered.is_none();
                 let (at, now, zh) = (rfc3339(best), &error.sentence, &error.zh);
                 Ok(Finding::passed(text!(
                     ("the signature of {who} is valid: a trusted time-stamp shows that it existed \
@@ -553,11 +699,12 @@ impl Judge<'_> {
         if !good("signature") {
             return Level::B;
         }
-        let own = material.known(self.by, true);
+        let own: Vec<_> = material.own(self.by).collect();
         if own.is_empty() {
             return Level::T;
         }
-        let check = |fresh| RevocationCheck::Past { crls: &own, fresh };
+        let uncovered = Uncovered::Open;
+        let check = |fresh| RevocationCheck::Past { crls: &own, fresh, uncovered };
         let best = material.signature;
         let signer = self.by.trust.validate_by(
             leaf,
@@ -566,16 +713,15 @@ impl Judge<'_> {
             best,
             self.source.purpose(),
         );
+        // Of one time-stamp over it: others may have been hung on by anybody.
         let authority = || {
-            let tokens = material.elements.iter().zip(&material.since);
-            let mut tokens = tokens.filter_map(|(element, since)| match element {
-                UnsignedElement::SignatureTimeStamp(list) => Some((list.first()?, *since)),
-                _ => None,
-            });
-            tokens.all(|(der, since)| {
-                TimeStampToken::from_der(der).is_ok_and(|token| {
-                    let check = check(token.time());
-                    token.verify(self.by.trust, &material.pool, &check, since).is_ok()
+            material.elements.iter().zip(&material.since).any(|(element, since)| {
+                let UnsignedElement::SignatureTimeStamp(list) = element else { return false };
+                list.iter().any(|der| {
+                    TimeStampToken::from_der(der).is_ok_and(|token| {
+                        let check = check(token.time());
+                        token.verify(self.by.trust, &material.pool, &check, *since).is_ok()
+                    })
                 })
             })
         };
@@ -615,8 +761,8 @@ fn check_value(
     })
 }
 
-/// A CAdES signature that came along must be the same signer's, over the manifest of this very
-/// document.
+/// A CAdES signature that came along is to be the same signer's, over the manifest of this very document. One that is
+/// not proves nothing, and is said beside: anybody could have added it.
 fn check_cades(
     document: &SignedDocument,
     at: SignatureAt,
@@ -631,19 +777,22 @@ fn check_cades(
     for der in ders {
         let fits = matches!(at, SignatureAt::Signature(_))
             && SignedCms::from_der(der).is_ok_and(|cms| {
-                let manifest = Manifest::of_document(document, document.cades_before(at)).to_xml();
-                let signer = cms.verify(0, manifest.as_bytes(), &[]);
-                cms.signers() == 1 && signer.is_ok_and(|signer| signer == *leaf)
+                let manifest = Manifest::of_document(document, document.cades_before(at));
+                manifest.is_ok_and(|manifest| {
+                    let signer = cms.verify(0, manifest.to_xml().as_bytes(), &[]);
+                    cms.signers() == 1 && signer.is_ok_and(|signer| signer == *leaf)
+                })
             });
-        if !fits && report.finding.indication < Indication::TotalFailed {
+        if !fits {
             let text = text!(
                 ("the CAdES signature that came along is not that of this signer and document"),
                 ("随附的 CAdES 签名不属于此签署人或此文件")
             );
-            report.finding = Finding::failed(SubIndication::SigCryptoFailure, text);
+            report.notes.push(Finding::failed(SubIndication::SigCryptoFailure, text));
         }
     }
 }
+
 #[cfg(test)]
 mod tests {
     use chancery_certs::{
@@ -715,6 +864,14 @@ mod tests {
     fn verdict(document: &SignedDocument, world: &World, crls: &[Vec<u8>], at: i64) -> Verdict {
         let crls: Vec<_> = crls.iter().map(|der| Crl::from_der(der).expect("a CRL")).collect();
         let by = Validation { crls: &crls, ..Validation::new(&world.trust, at) };
+        let report = verify_document_by(document, &by);
+        let one = &report.signatures[0];
+        (one.finding.indication, one.finding.sub_indication, one.level)
+    }
+
+    /// The same by a verifier that brings no list and insists on revocation all the same.
+    fn insisting(document: &SignedDocument, world: &World, at: i64) -> Verdict {
+        let by = Validation { require_revocation: true, ..Validation::new(&world.trust, at) };
         let report = verify_document_by(document, &by);
         let one = &report.signatures[0];
         (one.finding.indication, one.finding.sub_indication, one.level)
@@ -813,14 +970,18 @@ mod tests {
         let lt = embedding(stamped(signed(&world), &tsa, NOW + 60), list.clone());
         assert_eq!(verdict(&lt, &world, &[], NOW + DAY), passed(Level::Lt));
         assert_eq!(verdict(&lt, &world, &[], late), passed(Level::Lt));
+        assert_eq!(insisting(&lt, &world, late), passed(Level::Lt));
         // The list alone proves nothing about later.
         let b = embedding(signed(&world), list.clone());
-        assert_eq!(verdict(&b, &world, &[], NOW + DAY), passed(Level::B));
-        assert_eq!(verdict(&b, &world, &[], NOW + 30 * DAY), open(SubIndication::TryLater));
+        assert_eq!(insisting(&b, &world, NOW + DAY), passed(Level::B));
+        assert_eq!(insisting(&b, &world, NOW + 30 * DAY), open(SubIndication::TryLater));
+        // Whether it is asked is the verifier's word alone: who takes the list away changes nothing.
+        assert_eq!(verdict(&b, &world, &[], NOW + 30 * DAY), passed(Level::B));
+        assert_eq!(verdict(&signed(&world), &world, &[], NOW + 30 * DAY), passed(Level::B));
         // A list that was over before the signature was made says nothing about it.
         let old = crl(&world.root, &[], 1, NOW - 30 * DAY);
         let stale = embedding(stamped(signed(&world), &tsa, NOW + 60), old);
-        let at = verdict(&stale, &world, &[], NOW + 30 * DAY);
+        let at = insisting(&stale, &world, NOW + 30 * DAY);
         assert_eq!(at, open(SubIndication::TryLater));
         // A newer list that the auditor brings along outweighs the embedded one.
         let newer = crl(&world.root, &[(&world.officer, NOW)], 9, NOW + 2 * DAY);
@@ -882,14 +1043,14 @@ mod tests {
         let own_list = province.crl(&[], 1, NOW, NOW + 7 * DAY).expect("a CRL");
         let lists = UnsignedElement::Crls(vec![own_list, root_list]);
         let lt = stamped(signed(&world), &tsa, NOW + 60).add_unsigned(OWN, &lists).expect("adds");
-        assert_eq!(verdict(&lt, &world, &[], NOW + YEAR / 2 + DAY), passed(Level::Lt));
+        assert_eq!(insisting(&lt, &world, NOW + YEAR / 2 + DAY), passed(Level::Lt));
         // Once the CA's certificate has ended nobody can tell any more when the list was made …
         let late = NOW + 2 * YEAR;
-        assert_ne!(verdict(&lt, &world, &[], late).0, Indication::TotalPassed);
+        assert_ne!(insisting(&lt, &world, late).0, Indication::TotalPassed);
         // … unless an archive time-stamp from before says so.
         let more = embedding(lt, crl(&world.root, &[], 2, NOW + YEAR / 2));
         let lta = archived(more, &tsa, NOW + YEAR / 2);
-        assert_eq!(verdict(&lta, &world, &[], late), passed(Level::Lta));
+        assert_eq!(insisting(&lta, &world, late), passed(Level::Lta));
     }
 
     #[test]
@@ -949,28 +1110,41 @@ mod tests {
         let counter = &report.signatures[0].countersignatures[0];
         assert_eq!(counter.commitment, Some("countersignature"));
         assert_eq!(document.id(), signed(&world).id());
-        // One by a stranger leaves the whole open.
+        // One by a stranger, which anybody can add, is said beside, and counts where the policy asks for it.
         let stranger = crate::document::tests::world();
         let bad = document.countersign(0, &stranger.seal, NOW).expect("countersigns");
         let report = verify_document(&bad, &world.trust, NOW);
-        assert_eq!(report.sub_indication, Some(SubIndication::NoCertificateChainFound));
+        assert_eq!(report.indication, Indication::TotalPassed);
+        let counters = &report.signatures[0].countersignatures;
+        let sub = counters.last().expect("it is said").finding.sub_indication;
+        assert_eq!(sub, Some(SubIndication::NoCertificateChainFound));
+        let by =
+            Validation { require_countersignatures: true, ..Validation::new(&world.trust, NOW) };
+        assert_eq!(verify_document_by(&bad, &by).sub_indication, sub);
     }
 
     #[test]
     fn a_cades_signature_must_be_of_the_same_signer_and_document() {
         let world = world();
         let document = signed(&world);
-        let manifest = Manifest::of_document(&document, 0).to_xml();
+        let manifest = Manifest::of_document(&document, 0).expect("good names").to_xml();
         let with = |cades: Vec<u8>| {
             document.clone().add_unsigned(OWN, &UnsignedElement::Cades(cades)).expect("adds")
         };
         let good = sign_cades(manifest.as_bytes(), &world.officer, NOW).expect("signs");
-        assert_eq!(verdict(&with(good), &world, &[], NOW), passed(Level::B));
-        let failed = (Indication::TotalFailed, Some(SubIndication::SigCryptoFailure), Level::B);
+        assert_eq!(verdict(&with(good.clone()), &world, &[], NOW), passed(Level::B));
+        let notes = |cades: Vec<u8>| {
+            let report = verify_document(&with(cades), &world.trust, NOW);
+            // Anybody could have added it: the signature is none the worse.
+            assert_eq!(report.indication, Indication::TotalPassed);
+            report.signatures[0].notes.iter().filter_map(|n| n.sub_indication).collect::<Vec<_>>()
+        };
+        assert_eq!(notes(good), []);
         let other = sign_cades(b"other", &world.officer, NOW).expect("signs");
-        assert_eq!(verdict(&with(other), &world, &[], NOW), failed);
+        assert_eq!(notes(other), [SubIndication::SigCryptoFailure]);
         let stranger = sign_cades(manifest.as_bytes(), &world.seal, NOW).expect("signs");
-        assert_eq!(verdict(&with(stranger), &world, &[], NOW), failed);
+        assert_eq!(notes(stranger), [SubIndication::SigCryptoFailure]);
+        assert_eq!(notes(b"junk".to_vec()), [SubIndication::SigCryptoFailure]);
     }
 
     #[test]
@@ -981,6 +1155,184 @@ mod tests {
         let document = stamped(later.expect("signs"), &tsa, NOW);
         let at = verdict(&document, &world, &[], NOW + 2 * DAY);
         assert_eq!(at, open(SubIndication::TimestampOrderFailure));
+    }
+
+    /// A CA of the province below the root, its own key, and its chain.
+    fn province(world: &World) -> Issuer {
+        let key = chancery_crypto::SigningKey::generate(chancery_crypto::Algorithm::Es256);
+        let key = key.expect("random bytes");
+        let subject = Subject::authority("Province", &["gov.cn".parse().expect("a name")], Some(0));
+        let made = world.root.issue(&subject, &key.public_key(), NOW).expect("issues");
+        Issuer::new(key, vec![made, world.root.certificate().clone()]).expect("a CA")
+    }
+
+    /// The certificate of an authority, whoever issued it.
+    fn authority_of(issuer: &Issuer) -> (TimeStampAuthority, Vec<Certificate>) {
+        let key = chancery_crypto::SigningKey::generate(chancery_crypto::Algorithm::Es256);
+        let key = key.expect("random bytes");
+        let name = "tsa.gov.cn".parse().expect("a name");
+        let subject = Subject::agency(Profile::Timestamp, name, "TSA");
+        // A CA that does not care what it may issue.
+        let subject = Subject { skip_checks: true, ..subject };
+        let made = issuer.issue(&subject, &key.public_key(), NOW).expect("issues");
+        let chain: Vec<_> = std::iter::once(made).chain(issuer.chain().cloned()).collect();
+        let credential = Credential::new(key, chain.clone()).expect("fits");
+        (TimeStampAuthority::new(credential, POLICY).expect("an authority"), chain)
+    }
+
+    #[test]
+    fn a_time_stamp_counts_from_those_who_are_named_and_a_ca_below_cannot_name_itself() {
+        use chancery_certs::TimeAuthorities;
+        let world = world();
+        let (at, made) = (NOW + 10 * DAY, NOW + DAY);
+        let below = province(&world);
+        let gone = crl(&world.root, &[(&world.officer, NOW + 2 * DAY)], 2, at);
+        let lists = [gone, below.crl(&[], 1, at, at + DAY).expect("a CRL")];
+        let crls: Vec<_> = lists.iter().map(|der| Crl::from_der(der).expect("a CRL")).collect();
+        let judged = |trust: &TrustStore, tsa: &TimeStampAuthority| {
+            let by = Validation { crls: &crls, ..Validation::new(trust, at) };
+            let document = stamped(signed(&world), tsa, made);
+            let one = verify_document_by(&document, &by).signatures.remove(0);
+            (one.finding.sub_indication, one.time_stamps[0].finding.sentence.clone())
+        };
+        let revoked = Some(SubIndication::RevokedNoPoe);
+        // The anchor is the same, the path is valid, and the word counts for nothing.
+        let (why, says) = judged(&world.trust, &authority_of(&below).0);
+        assert_eq!(why, revoked);
+        assert!(says.contains("is not accepted"), "{says}");
+        // One that the anchor itself has certified counts when nobody is named.
+        let (direct, chain) = authority_of(&world.root);
+        assert_eq!(judged(&world.trust, &direct).0, None);
+        let with = |tsa: &TimeStampAuthority, add: &dyn Fn(&mut TimeAuthorities)| {
+            let mut time = TimeAuthorities::named();
+            add(&mut time);
+            let trust = TrustStore::new([world.root.certificate().clone()]).expect("an anchor");
+            judged(&trust.with_time(time).expect("readable"), tsa).0
+        };
+        assert_eq!(with(&direct, &|_| {}), revoked);
+        // Named by its certificate, or by its name with the CA that certifies it.
+        let name = |name: &str| name.parse().expect("a name");
+        let root = world.root.certificate();
+        assert_eq!(with(&direct, &|time| time.add(&chain)), None);
+        assert_eq!(with(&direct, &|time| time.add_name(name("tsa.gov.cn"), root.clone())), None);
+        // Another name, another CA of the same name, another authority.
+        let twin = crate::document::tests::world().root.certificate().clone();
+        let other = authority_of(&world.root).1;
+        for open in [
+            with(&direct, &|time| time.add_name(name("other.gov.cn"), root.clone())),
+            with(&direct, &|time| time.add_name(name("tsa.gov.cn"), twin.clone())),
+            with(&direct, &|time| time.add(&other)),
+        ] {
+            assert_eq!(open, revoked);
+        }
+        // A CA that is believed in this alone.
+        let list = Issuer::new_root("Time", &[], chancery_crypto::Algorithm::EdDsa, NOW);
+        let of_time = list.expect("a root");
+        let (foreign, _) = authority_of(&of_time);
+        assert_eq!(judged(&world.trust, &foreign).0, revoked);
+        let add =
+            |time: &mut TimeAuthorities| time.add(std::slice::from_ref(of_time.certificate()));
+        let own = Crl::from_der(&of_time.crl(&[], 1, at, at + DAY).expect("a CRL")).expect("a CRL");
+        let mut time = TimeAuthorities::of_anchors();
+        add(&mut time);
+        let trust = TrustStore::new([root.clone()]).expect("an anchor").with_time(time);
+        let trust = trust.expect("readable");
+        let crls: Vec<_> = crls.iter().cloned().chain([own]).collect();
+        let by = Validation { crls: &crls, ..Validation::new(&trust, at) };
+        let document = stamped(signed(&world), &foreign, made);
+        assert_eq!(verify_document_by(&document, &by).signatures[0].finding.sub_indication, None);
+        // It certifies nobody else.
+        let stranger = credential(&of_time, &seal_subject());
+        let stranger = sign_document(&header(&[]), &stranger, Commitment::Approval, NOW);
+        let report = verify_document(&stranger.expect("signs"), &trust, NOW);
+        assert_eq!(report.sub_indication, Some(SubIndication::NoCertificateChainFound));
+    }
+
+    /// What anybody can hang on a document: nothing of it is by a CA or an authority of the domain that speaks of the
+    /// signer, but for lists that say nothing new.
+    fn hung_on(world: &World, value: &[u8], which: usize, seed: u8) -> UnsignedElement {
+        let rival = Issuer::new_root("Root", &[], chancery_crypto::Algorithm::Es256, NOW - DAY);
+        let rival = rival.expect("a root of the same name");
+        match which {
+            0 => UnsignedElement::Crls(vec![vec![seed; 40]]),
+            // Of the right name and the wrong key: everybody is revoked, or nobody, and it is very new.
+            1 => UnsignedElement::Crls(vec![crl(&rival, &[(&world.officer, NOW)], 99, NOW + DAY)]),
+            2 => UnsignedElement::Crls(vec![crl(&rival, &[], 99, NOW + DAY)]),
+            3 => UnsignedElement::Crls(vec![crl(&world.root, &[], 1, NOW - 300 * DAY)]),
+            4 => UnsignedElement::Crls(vec![crl(&world.root, &[], 7, NOW)]),
+            5 => {
+                let mut bent = crl(&world.root, &[(&world.officer, NOW)], 8, NOW);
+                let place = usize::from(seed) % bent.len();
+                bent[place] ^= 0x10;
+                UnsignedElement::Crls(vec![bent])
+            }
+            6 => UnsignedElement::SignatureTimeStamp(vec![vec![seed; 40]]),
+            7 => {
+                let (tsa, _) = authority_of(&province(world));
+                UnsignedElement::SignatureTimeStamp(vec![token(&tsa, value, NOW - DAY)])
+            }
+            8 => UnsignedElement::ArchiveTimeStamp(vec![token(&authority(&rival, 9), value, NOW)]),
+            9 => UnsignedElement::Cades(vec![seed; 40]),
+            10 => UnsignedElement::Cades(sign_cades(b"x", &world.seal, NOW).expect("signs")),
+            11 => UnsignedElement::Certificates(vec![rival.certificate().der().to_vec()]),
+            _ => UnsignedElement::Certificates(vec![vec![seed; 40]]),
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+        /// What nobody has signed can help a verdict and never harms it. Read the other way round: who takes
+        /// it away can only weaken the verdict.
+        #[test]
+        fn what_anybody_can_hang_on_a_document_adds_no_doubt(
+            additions in proptest::collection::vec((0usize..13, proptest::prelude::any::<u8>()), 1..4),
+            counter in 0u8..3, base in 0u8..4, policy in 0u8..6,
+        ) {
+            let world = world();
+            let tsa = authority(&world.root, 10);
+            let mut document = signed(&world);
+            if base > 0 {
+                document = stamped(document, &tsa, NOW + 60);
+            }
+            if base > 1 {
+                document = embedding(document, crl(&world.root, &[], 1, NOW));
+            }
+            if base > 2 {
+                document = archived(document, &tsa, NOW + 120);
+            }
+            let (good, gone) = (
+                crl(&world.root, &[], 5, NOW + DAY),
+                crl(&world.root, &[(&world.officer, NOW + DAY)], 5, NOW + DAY),
+            );
+            let given = match policy { 0 | 4 => vec![], 1 | 5 => vec![good], _ => vec![gone] };
+            let given: Vec<_> = given.iter().map(|der| Crl::from_der(der).expect("a CRL")).collect();
+            let by = Validation {
+                crls: &given,
+                require_revocation: policy == 4,
+                uncovered: if policy == 3 { Uncovered::Passes } else { Uncovered::Open },
+                ..Validation::new(&world.trust, NOW + 2 * DAY)
+            };
+            let before = verify_document_by(&document, &by);
+            let value = document.cose().signature_value(OWN).expect("a signature");
+            // A list of the root that says nothing new may cover who was not covered.
+            let helps = additions.iter().any(|(which, _)| *which == 4);
+            let mut hung = document.clone();
+            for (which, seed) in additions {
+                hung = hung.add_unsigned(OWN, &hung_on(&world, &value, which, seed)).expect("adds");
+            }
+            let stranger = crate::document::tests::world();
+            if counter > 0 {
+                let by = if counter == 1 { &stranger.seal } else { &world.seal };
+                hung = hung.countersign(0, by, NOW).expect("countersigns");
+            }
+            let after = verify_document_by(&hung, &by);
+            proptest::prop_assert!(
+                after.indication <= before.indication && after.level >= before.level,
+                "{before:#?} {after:#?}"
+            );
+            // Nor does what is nobody's change what the verdict says.
+            proptest::prop_assert!(helps || after.sub_indication == before.sub_indication);
+        }
     }
 
     #[test]

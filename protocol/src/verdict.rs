@@ -5,8 +5,8 @@ use chancery_crypto::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DocumentId, Evidence, EvidenceVerifier, Leaf, Part, ProtocolError, Validation, VerifiedReceipt,
-    commit_to_document, verify_cose_receipt,
+    DocumentId, Evidence, EvidenceVerifier, Leaf, Part, ProtocolError, SignedDocument, Validation,
+    VerifiedReceipt, commit_to_document, parties::Parties, verify_cose_receipt,
 };
 
 /// A sentence in English and in Chinese.
@@ -103,6 +103,10 @@ pub enum SubIndication {
     TimestampFailure,
     /// Ours: an evidence does not hold or speaks of something else.
     EvidenceFailure,
+    /// Ours: the time of an evidence or of an entry does not fit other times; whose clock is wrong, it does not show.
+    TimeNotProven,
+    /// Ours: it holds, or asks for, what is not read here; it may be right.
+    NotSupported,
     /// Ours: the ledger has other entries than its checkpoint says.
     LedgerAltered,
     /// Ours: the ledger has fewer entries than it once gave a receipt for.
@@ -196,6 +200,17 @@ impl SubIndication {
                 "The evidence proves nothing for this document. Ask the agency for the right one.",
                 "该证据不能证明本文件。请向相关机关索取正确的证据。",
             ),
+            Self::TimeNotProven => (
+                "What it says is genuine, and when it happened is not shown: a clock was wrong, or the time of \
+                 validation lies before it. Nothing is taken for false by it, and no time limit may rest on it: compare with \
+                 other evidence, or ask for another proof of the time, such as a time-stamp.",
+                "内容真实，但发生时间未得到证明：某处时钟有误，或验证时间早于该时间。这并不表示内容不实，但不得据以计算期限；请与其他证据核对，或索取其他时间证明，如时间戳。",
+            ),
+            Self::NotSupported => (
+                "It is of a form that is not read here, and nothing can be said of it. Use a program that reads \
+                 that form, or ask for the document in another.",
+                "其形式此处无法读取，不作结论。请使用支持该形式的程序，或索取其他形式的文件。",
+            ),
             Self::LedgerAltered => (
                 "Entries were changed, added or removed. Keep this copy as proof and inform the \
                  supervisor.",
@@ -282,7 +297,7 @@ impl Level {
 /// The verdict on one time-stamp.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TimeStampReport {
-    /// What it covers: `signature`, or `archive` for everything before it.
+    /// What it covers: `signature`, `archive` for everything before it, or `container` for what a manifest lists.
     pub kind: &'static str,
     /// Its time, in seconds since 1970 UTC; not to be believed unless the finding passed.
     pub time: Option<i64>,
@@ -314,8 +329,11 @@ pub struct SignatureReport {
     pub revocation_checked: bool,
     /// The time-stamps over it.
     pub time_stamps: Vec<TimeStampReport>,
-    /// The countersignatures of it.
+    /// The countersignatures of it. One that does not hold worsens nothing, unless the policy asks for them.
     pub countersignatures: Vec<SignatureReport>,
+    /// What else came along unsigned and does not hold. It proves nothing, and worsens nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Finding>,
     /// The verdict.
     #[serde(flatten)]
     pub finding: Finding,
@@ -335,6 +353,7 @@ impl SignatureReport {
             revocation_checked: false,
             time_stamps: Vec::new(),
             countersignatures: Vec::new(),
+            notes: Vec::new(),
             finding: Finding::open(
                 SubIndication::NoSigningCertificateFound,
                 text!(("the signature carries no certificate"), ("签名未附证书")),
@@ -365,12 +384,16 @@ pub struct VerificationReport {
     pub findings: Vec<Finding>,
     /// Evidence of delivery.
     pub evidence: Vec<Finding>,
+    /// Who has a part in the document's journey; nobody is known of a container made by others.
+    #[serde(skip)]
+    pub(crate) parties: Option<Parties>,
 }
 
 impl VerificationReport {
-    pub(crate) fn new(document: Option<DocumentId>, at: i64) -> Self {
+    pub(crate) fn new(document: Option<&SignedDocument>, at: i64) -> Self {
         Self {
-            document,
+            document: document.map(SignedDocument::id),
+            parties: document.map(|document| Parties::of(document.header())),
             indication: Indication::TotalPassed,
             sub_indication: None,
             level: Level::B,
@@ -437,12 +460,17 @@ impl VerificationReport {
 
     /// Adds everything that another report says of the same content.
     pub fn absorb(&mut self, other: Self) {
+        self.level = self.level.min(other.level);
+        self.revocation_checked &= other.revocation_checked;
+        self.take(other);
+    }
+
+    /// Adds what another report found, whatever levels it reached.
+    pub(crate) fn take(&mut self, other: Self) {
         if other.indication > self.indication {
             self.indication = other.indication;
             self.sub_indication = other.sub_indication;
         }
-        self.level = self.level.min(other.level);
-        self.revocation_checked &= other.revocation_checked;
         self.signatures.extend(other.signatures);
         self.findings.extend(other.findings);
         self.evidence.extend(other.evidence);
@@ -478,7 +506,8 @@ impl VerificationReport {
         receipt
     }
 
-    /// Adds the verdict on a COSE receipt (RFC 9942) that the document carries.
+    /// Adds the verdict on a COSE receipt (RFC 9942) that the document carries unsigned: one that does not hold
+    /// proves nothing, and worsens nothing.
     pub(crate) fn check_receipt(&mut self, bytes: &[u8], by: &Validation<'_>) {
         let finding = match verify_cose_receipt(bytes, by) {
             Ok(found) => {
@@ -487,12 +516,16 @@ impl VerificationReport {
             // Without a path it is not known whose it is.
             Err(error) => judge_evidence(&error, "a ledger, carried in the document,"),
         };
-        self.add_evidence(finding);
+        self.say_evidence(finding);
     }
 
     /// What a document carries also lies beside it: it is said once.
     fn add_evidence(&mut self, finding: Finding) {
         self.judge(&finding);
+        self.say_evidence(finding);
+    }
+
+    fn say_evidence(&mut self, finding: Finding) {
         if !self.evidence.contains(&finding) {
             self.evidence.push(finding);
         }
@@ -508,19 +541,22 @@ impl VerificationReport {
     ) -> Finding {
         let committed = salt.zip(self.document.as_ref());
         let committed = committed.map(|(salt, document)| commit_to_document(salt, document));
-        if committed == Some(leaf.commitment) {
-            let (event, at) = (leaf.event.name(), rfc3339(leaf.time));
-            Finding::passed(text!(
-                ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
-                ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")
-            ))
-        } else {
+        let Some(parties) = self.parties.as_ref().filter(|_| committed == Some(leaf.commitment))
+        else {
             let text = text!(
                 ("the evidence of {agency} is of another document than this one"),
                 ("{agency} 的证据属于另一份文件")
             );
-            Finding::failed(SubIndication::EvidenceFailure, text)
+            return Finding::failed(SubIndication::EvidenceFailure, text);
+        };
+        if let Err(finding) = parties.may_attest(agency, leaf) {
+            return finding;
         }
+        let (event, at) = (leaf.event.name(), rfc3339(leaf.time));
+        Finding::passed(text!(
+            ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
+            ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")
+        ))
     }
 
     /// Adds the verdict on an evidence file that cannot even be read.
@@ -539,6 +575,13 @@ pub(crate) fn judge_evidence(error: &ProtocolError, agency: &str) -> Finding {
             judge_path(path),
             text!(("the evidence of {agency}: {path}"), ("{agency} 的证据：{}", path.zh)),
         ),
+        ProtocolError::Time(why) => Finding::open(
+            SubIndication::TimeNotProven,
+            text!(
+                ("the evidence of {agency} is genuine, but its time is not proven: {why}"),
+                ("{agency} 的证据真实，但其时间未得到证明：{why}")
+            ),
+        ),
         other => Finding::failed(
             SubIndication::EvidenceFailure,
             text!(
@@ -556,10 +599,12 @@ pub(crate) fn judge_path(error: &PathError) -> SubIndication {
         PathReason::Expired | PathReason::NotYetValid => SubIndication::OutOfBoundsNoPoe,
         PathReason::Revoked => SubIndication::RevokedNoPoe,
         PathReason::RevocationUnknown => SubIndication::TryLater,
-        PathReason::NameConstraints
+        PathReason::NotNamed
+        | PathReason::NameConstraints
         | PathReason::NotAnAuthority
         | PathReason::KeyUsage
         | PathReason::CriticalExtension
+        | PathReason::Profile
         | PathReason::Policy => SubIndication::ChainConstraintsFailure,
         _ => SubIndication::CertificateChainGeneralFailure,
     }

@@ -92,13 +92,22 @@ pub enum PeerMessage {
     },
     /// A witness asks how the ledger grew since these sizes.
     AskGrowth {
+        /// What the witness's clock says, in seconds since 1970 UTC; earlier releases do not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        now: Option<i64>,
         /// Sizes that the witness has seen sealed.
         sizes: Vec<u64>,
     },
     /// How it grew into its newest checkpoint.
     Growth {
+        /// What the clock says here, in seconds since 1970 UTC; earlier releases do not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        now: Option<i64>,
         /// The newest checkpoint, a signed note.
         note: String,
+        /// The time of the newest entry. An audit finds out whether that is true.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest: Option<i64>,
         /// One for every size asked for that is not larger.
         growths: Vec<Growth>,
     },

@@ -1,13 +1,13 @@
 //! Witnesses: agencies that watch each other's ledgers grow, and what they hold when one was forked.
 
 use chancery_certs::{
-    AgencyName, Certificate, Credential, Purpose, SealError, SignerName, TrustStore,
+    AgencyName, Certificate, Credential, Purpose, Scrutiny, SealError, SignerName,
 };
 use chancery_crypto::{Digest, PublicKey, cbor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::{LogKey, ProtocolError, SignedCheckpoint, WitnessKey, merkle};
+use crate::{Checkpoint, LogKey, ProtocolError, SignedCheckpoint, Validation, WitnessKey, merkle};
 
 /// The content type of a sealed [`WitnessStatement`].
 const STATEMENT: &str = "application/vnd.chancery.witness+cbor";
@@ -40,16 +40,15 @@ impl WitnessStatement {
         Ok(chancery_certs::seal(STATEMENT, &statement, by, now)?)
     }
 
-    /// Verifies the seal and its path at `at`, and gives the witness and its key.
+    /// Verifies the seal and its path, and gives the witness and its key.
     ///
     /// # Errors
     /// [`ProtocolError::Seal`], saying what is not accepted.
     pub fn open(
         bytes: &[u8],
-        trust: &TrustStore,
-        at: i64,
+        by: &Scrutiny<'_>,
     ) -> Result<(AgencyName, WitnessKey), ProtocolError> {
-        let opened = chancery_certs::open_sealed::<Self>(STATEMENT, bytes, trust, at)?;
+        let opened = chancery_certs::open_sealed::<Self>(STATEMENT, bytes, by)?;
         let Self { agency, key } = opened.value;
         if opened.signer != SignerName::Agency(agency.clone()) {
             let (want, found) = (agency.to_string(), opened.signer.to_string());
@@ -133,20 +132,87 @@ impl SealedNote {
     fn open(
         &self,
         agency: &AgencyName,
-        trust: &TrustStore,
-        at: i64,
+        by: &Scrutiny<'_>,
     ) -> Result<SignedCheckpoint, ProtocolError> {
+        let chain = self.read(agency)?;
+        let (seal, above) = chain.split_first().ok_or_else(no_certificate)?;
+        by.check(seal, above, Purpose::Sign)?;
+        SignedCheckpoint::open(&self.note, &LogKey::of_seal(seal)?)
+    }
+
+    /// The chain, which must be of the agency's seal.
+    fn read(&self, agency: &AgencyName) -> Result<Vec<Certificate>, ProtocolError> {
         let chain = self.chain.iter().map(|der| Certificate::from_der(der));
         let chain = chain.collect::<Result<Vec<_>, _>>()?;
-        let (seal, above) = chain
-            .split_first()
-            .ok_or_else(|| ProtocolError::Checkpoint("it has no certificate".into()))?;
+        let seal = chain.first().ok_or_else(no_certificate)?;
         if seal.agency_name()? != *agency {
             let why = format!("it is sealed by {:?}, not by {agency}", seal.subject());
             return Err(ProtocolError::Checkpoint(why));
         }
-        trust.validate(seal, above, at, Purpose::Sign)?;
-        SignedCheckpoint::open(&self.note, &LogKey::of_seal(seal)?)
+        Ok(chain)
+    }
+
+    /// Verifies a note that was seen before: its seal may have expired since.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Path`] when its seal is not believed, or what else does not hold.
+    pub fn open_then(
+        &self,
+        agency: &AgencyName,
+        by: &Validation<'_>,
+    ) -> Result<SignedCheckpoint, ProtocolError> {
+        let chain = self.read(agency)?;
+        let (seal, above) = chain.split_first().ok_or_else(no_certificate)?;
+        let signed = SignedCheckpoint::open(&self.note, &LogKey::of_seal(seal)?)?;
+        let then = Validation { at: by.at.min(seal.not_after()), ..*by };
+        then.path(seal, above)?;
+        Ok(signed)
+    }
+}
+
+fn no_certificate() -> ProtocolError {
+    ProtocolError::Checkpoint("it has no certificate".into())
+}
+
+/// A checkpoint of another agency's ledger as it is exported by who has seen it, in a receipt or as a witness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenCheckpoint {
+    /// Whose ledger it is.
+    pub agency: AgencyName,
+    /// The checkpoint.
+    pub sealed: SealedNote,
+}
+
+impl SeenCheckpoint {
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] never in practice; the form is plain.
+    pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
+        Ok(cbor::encode(self)?)
+    }
+
+    /// Reads a file. Nothing is verified yet.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when the bytes are no such checkpoint in the form in which it is written.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
+        let seen: Self = cbor::decode(bytes)?;
+        // The reader takes a byte string for a text.
+        if seen.encode()? != bytes {
+            let why = "it is not in the form in which it is written";
+            return Err(ProtocolError::Checkpoint(why.into()));
+        }
+        Ok(seen)
+    }
+
+    /// The size of the tree that it speaks of.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Checkpoint`] when it is malformed.
+    pub fn size(&self) -> Result<u64, ProtocolError> {
+        Ok(Checkpoint::read_unverified(&self.sealed.note)?.size)
     }
 }
 
@@ -212,18 +278,17 @@ impl ForkProof {
         Ok(proof)
     }
 
-    /// Verifies that the ledger's own seal signed both checkpoints, with its path valid at `at`, and that
-    /// they exclude each other. Gives them, smaller first.
+    /// Verifies that the ledger's own seal signed both checkpoints, with its path valid and, as far as is known, not
+    /// revoked, and that they exclude each other. Gives them, smaller first.
     ///
     /// # Errors
     /// [`ProtocolError`] when that is not shown; it says nothing against the ledger then.
     pub fn verify(
         &self,
-        trust: &TrustStore,
-        at: i64,
+        by: &Scrutiny<'_>,
     ) -> Result<(SignedCheckpoint, SignedCheckpoint), ProtocolError> {
-        let first = self.first.open(&self.agency, trust, at)?;
-        let second = self.second.open(&self.agency, trust, at)?;
+        let first = self.first.open(&self.agency, by)?;
+        let second = self.second.open(&self.agency, by)?;
         match self.growth.judge(&first, &second)? {
             Consistency::Forked => Ok((first, second)),
             Consistency::Consistent => Err(ProtocolError::Proof(
@@ -298,7 +363,7 @@ mod tests {
             let agency = "a.gov.cn".parse().expect("a name");
             let proof = ForkProof::new(agency, note(&first), note(&second), growth);
             let proof = ForkProof::decode(&proof.encode().expect("encodes")).expect("decodes");
-            prop_assert_eq!(proof.verify(&world.trust, NOW).is_ok(), fork < old);
+            prop_assert_eq!(proof.verify(&Scrutiny::without_lists(&world.trust, NOW)).is_ok(), fork < old);
         }
     }
 
@@ -310,11 +375,11 @@ mod tests {
         let note = |c: &SignedCheckpoint| SealedNote::new(&c.note, world.seal.chain());
         let agency: AgencyName = "a.gov.cn".parse().expect("a name");
         let good = ForkProof::new(agency, note(&first), note(&second), growth(&kept, 32, 70));
-        good.verify(&world.trust, NOW).expect("it is forked");
+        good.verify(&Scrutiny::without_lists(&world.trust, NOW)).expect("it is forked");
         let refused = |change: &dyn Fn(&mut ForkProof)| {
             let mut proof = good.clone();
             change(&mut proof);
-            proof.verify(&world.trust, NOW).expect_err("shows nothing");
+            proof.verify(&Scrutiny::without_lists(&world.trust, NOW)).expect_err("shows nothing");
         };
         // A root that the larger tree never had, other sizes, other checkpoints, other signers.
         refused(&|p| p.growth.old_root = Digest::of(b"made up"));
@@ -325,7 +390,10 @@ mod tests {
         refused(&|p| p.first.note = p.first.note.replace("\n32\n", "\n33\n"));
         refused(&|p| p.first.chain.clear());
         refused(&|p| p.agency = "b.gov.cn".parse().expect("a name"));
-        assert!(good.verify(&world.trust, NOW + (99 << 30)).is_err(), "its seal is valid then");
+        assert!(
+            good.verify(&Scrutiny::without_lists(&world.trust, NOW + (99 << 30))).is_err(),
+            "its seal is valid then"
+        );
         let mut other = good.clone();
         other.kind = "something else".into();
         assert!(ForkProof::decode(&other.encode().expect("encodes")).is_err());
@@ -333,9 +401,9 @@ mod tests {
         let other = sealed(&world, &leaves(32, 5), 32);
         let proof =
             ForkProof::of_one_size(good.agency.clone(), note(&first), &other, world.seal.chain());
-        proof.verify(&world.trust, NOW).expect("it is forked");
+        proof.verify(&Scrutiny::without_lists(&world.trust, NOW)).expect("it is forked");
         let proof = ForkProof::of_one_size(good.agency, note(&first), &first, world.seal.chain());
-        proof.verify(&world.trust, NOW).expect_err("they are the same");
+        proof.verify(&Scrutiny::without_lists(&world.trust, NOW)).expect_err("they are the same");
     }
 
     #[test]
@@ -345,9 +413,16 @@ mod tests {
         let sealed_key =
             WitnessStatement::seal(&key.public_key(), &world.seal, NOW).expect("seals");
         let (agency, witness) =
-            WitnessStatement::open(&sealed_key, &world.trust, NOW).expect("holds");
+            WitnessStatement::open(&sealed_key, &Scrutiny::without_lists(&world.trust, NOW))
+                .expect("holds");
         assert_eq!((agency.as_str(), witness.name()), ("a.gov.cn", "a.gov.cn/witness"));
-        assert!(WitnessStatement::open(&sealed_key, &world.trust, NOW - (9 << 30)).is_err());
+        assert!(
+            WitnessStatement::open(
+                &sealed_key,
+                &Scrutiny::without_lists(&world.trust, NOW - (9 << 30))
+            )
+            .is_err()
+        );
         let p256 = SigningKey::generate(Algorithm::Es256).expect("random bytes");
         assert!(WitnessStatement::seal(&p256.public_key(), &world.seal, NOW).is_err());
 

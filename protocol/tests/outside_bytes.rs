@@ -2,26 +2,30 @@
 //! it was.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::sync::LazyLock;
+use std::{
+    io::{Cursor, Write as _},
+    sync::LazyLock,
+};
 
 use chancery_certs::{
     AgencyCard, Certificate, CertificateRequest, Credential, Directory, EncryptionKeyStatement,
     Issuer, KnownCrl, Profile, RevocationCheck, RevocationReason, Revoked, SignedCms, SignerName,
-    Subject, TimeStampAuthority, TimeStampRequest, TimeStampToken, TrustStore, decode_crls,
-    decode_pem_chain, encode_pem_chain, sign_cades,
+    Subject, TimeStampAuthority, TimeStampRequest, TimeStampToken, TrustStore, ber_to_der,
+    decode_crls, decode_pem_chain, encode_pem_chain, sign_cades,
 };
 use chancery_crypto::{
     Algorithm, Commitment, ContentKey, CoseMessage, CoseSign, Digest, Kem, KemPrivateKey,
     SignatureAt, SigningKey, UnsignedElement, wrap_key,
 };
 use chancery_protocol::{
-    Checkpoint, ContentOpener, DocumentHeader, EnvelopeHeader, Event, Evidence, FileOpener,
-    FileSealer, ForkProof, Indication, KeptCheckpoint, Leaf, LedgerAudit, LogKey, Manifest, Part,
-    PeerMessage, ProtocolError, Receipt, Recipient, SealedNote, SignedCheckpoint, SignedDocument,
-    Urgency, Validation, WitnessStatement, decode_frame, encode_frame, encrypted_head_len, merkle,
-    recipient_info, sign_document,
+    ASIC_DOCUMENT, ASIC_E, ASIC_HEADER, Archive, Checkpoint, ContentOpener, DocumentHeader,
+    EnvelopeHeader, Event, Evidence, FileOpener, FileSealer, ForkProof, Indication, KeptCheckpoint,
+    Leaf, LedgerAudit, LogKey, Manifest, Part, PeerMessage, ProtocolError, Receipt, Recipient,
+    SealedNote, SeenCheckpoint, SignedCheckpoint, SignedDocument, Urgency, Validation,
+    WitnessStatement, asic_manifest_name, asic_signature_name, decode_frame, encode_frame,
+    encrypted_head_len, merkle, recipient_info, sign_document,
     tile::{self, Tile},
-    verify_cms, verify_cose_receipt, verify_document,
+    verify_cms, verify_container, verify_cose_receipt, verify_document,
 };
 use proptest::prelude::*;
 
@@ -67,7 +71,10 @@ enum Kind {
     Receipt,
     Witness,
     Fork,
+    Seen,
     Kept,
+    Container,
+    Ber,
 }
 
 fn make() -> Good {
@@ -145,6 +152,7 @@ fn make() -> Good {
         expires: NOW + 100,
         agencies: vec![card.clone().into()],
         crls: Vec::new(),
+        authorities: Vec::new(),
     };
     let directory = directory.seal(&seal, NOW).unwrap();
 
@@ -202,7 +210,7 @@ fn make() -> Good {
     let asked = TimeStampRequest::new(&document.cose().signature_value(at).unwrap()).unwrap();
     let answer = tsa.answer(asked.der(), NOW).unwrap().der;
     let token = asked.accept(&answer).unwrap().der().to_vec();
-    let manifest = Manifest::of_document(&document, 0).to_xml().into_bytes();
+    let manifest = Manifest::of_document(&document, 0).unwrap().to_xml().into_bytes();
     let cms = sign_cades(&manifest, &seal, NOW).unwrap();
     let long_lived = document
         .clone()
@@ -219,10 +227,22 @@ fn make() -> Good {
     let other = Checkpoint { root: Digest::of(b"another history"), ..checkpoint.clone() };
     let other = SignedCheckpoint { note: other.sign(&seal).unwrap(), checkpoint: other };
     let first = SealedNote::new(&note, &chain);
+    let seen = SeenCheckpoint { agency: "a.gov.cn".parse().unwrap(), sealed: first.clone() };
     let fork = ForkProof::of_one_size("a.gov.cn".parse().unwrap(), first, &other, &chain);
     let cose = checkpoint.sign_cose(&seal).unwrap();
     let kept = KeptCheckpoint { note: note.clone(), cose: Some(cose.into()) };
     let witness = WitnessStatement::seal(&asking.public_key(), &seal, NOW).unwrap();
+    let container = container(&[
+        ("mimetype", ASIC_E.as_bytes()),
+        (ASIC_HEADER, document.cose().payload()),
+        ("parts/a.txt", &part),
+        (&asic_manifest_name(0), &manifest),
+        (&asic_signature_name(0), &cms),
+        (ASIC_DOCUMENT, document.bytes()),
+    ]);
+    // The outermost two in indefinite length.
+    let (_, rest) = cms.split_at(4 + 11 + 4);
+    let ber = [&[0x30, 0x80][..], &cms[4..15], &[0xa0, 0x80], rest, &[0; 4]].concat();
     let seeds = vec![
         (Kind::Certificate, certificate.der().to_vec()),
         (Kind::Pem, encode_pem_chain(&chain).into_bytes()),
@@ -251,10 +271,23 @@ fn make() -> Good {
         (Kind::Receipt, evidence.to_cose().unwrap()),
         (Kind::Witness, witness),
         (Kind::Fork, fork.encode().unwrap()),
+        (Kind::Seen, seen.encode().unwrap()),
         (Kind::Kept, kept.encode().unwrap()),
+        (Kind::Container, container),
+        (Kind::Ber, ber),
     ];
     let log_key = LogKey::of_seal(&certificate).unwrap();
     Good { trust, log_key, chain, seeds, tsa, asked, encryption }
+}
+
+fn container(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    for (name, bytes) in files {
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
 }
 
 static GOOD: LazyLock<Good> = LazyLock::new(make);
@@ -268,7 +301,7 @@ fn accepted(kind: Kind, bytes: &[u8]) -> bool {
     match kind {
         Kind::Certificate => Certificate::from_der(bytes).is_ok_and(|c| {
             drop((c.signer_name(), c.agency_name(), c.public_key().is_some()));
-            good.trust.validate(&c, &[], NOW, chancery_certs::Purpose::Sign).is_ok()
+            by.scrutiny().check(&c, &[], chancery_certs::Purpose::Sign).is_ok()
         }),
         Kind::Pem => decode_pem_chain(bytes).is_ok(),
         Kind::Key => {
@@ -279,21 +312,23 @@ fn accepted(kind: Kind, bytes: &[u8]) -> bool {
         }),
         Kind::Envelope => {
             drop(EnvelopeHeader::reopen(bytes));
-            EnvelopeHeader::open(bytes, &good.trust, NOW).is_ok()
+            EnvelopeHeader::open(bytes, &by.scrutiny()).is_ok()
         }
-        Kind::Statement => EncryptionKeyStatement::open(bytes, &good.trust, NOW).is_ok(),
-        Kind::Card => AgencyCard::open(bytes, &good.trust, NOW).is_ok(),
-        Kind::Directory => Directory::open(bytes, &registrar, &good.trust, NOW).is_ok(),
+        Kind::Statement => EncryptionKeyStatement::open(bytes, &by.scrutiny()).is_ok(),
+        Kind::Card => AgencyCard::open(bytes, &by.scrutiny()).is_ok(),
+        Kind::Directory => Directory::open(bytes, &registrar, &by.scrutiny()).is_ok(),
         Kind::Checkpoint => {
             let note = String::from_utf8_lossy(bytes);
             drop(LedgerAudit::begin(&good.chain, &note, Vec::new(), &by));
             SignedCheckpoint::open(&note, &good.log_key).is_ok()
         }
         Kind::Receipt => verify_cose_receipt(bytes, &by).is_ok(),
-        Kind::Witness => WitnessStatement::open(bytes, &good.trust, NOW).is_ok(),
-        Kind::Fork => ForkProof::decode(bytes).is_ok_and(|p| p.verify(&good.trust, NOW).is_ok()),
+        Kind::Witness => WitnessStatement::open(bytes, &by.scrutiny()).is_ok(),
+        Kind::Fork => ForkProof::decode(bytes).is_ok_and(|p| p.verify(&by.scrutiny()).is_ok()),
+        Kind::Seen => SeenCheckpoint::decode(bytes)
+            .is_ok_and(|seen| seen.sealed.open_then(&seen.agency, &by).is_ok()),
         Kind::Kept => KeptCheckpoint::open(bytes, std::slice::from_ref(&good.log_key)).is_ok(),
-        Kind::Evidence => Evidence::decode(bytes).is_ok_and(|e| e.verify(&good.trust, NOW).is_ok()),
+        Kind::Evidence => Evidence::decode(bytes).is_ok_and(|e| e.verify(&by).is_ok()),
         Kind::Leaf => Leaf::decode(bytes).is_ok(),
         Kind::Frame => decode_frame::<PeerMessage>(bytes).is_ok(),
         Kind::Content => {
@@ -343,6 +378,23 @@ fn accepted(kind: Kind, bytes: &[u8]) -> bool {
             FileOpener::new(head, bytes.len() as u64, &good.encryption)
                 .is_ok_and(|mut opener| opener.open(&mut body.to_vec()).is_ok())
         }
+        Kind::Ber => ber_to_der(bytes).is_ok_and(|der| {
+            assert_eq!(ber_to_der(&der).unwrap(), der);
+            true
+        }),
+        Kind::Container => {
+            let Ok(mut archive) = Archive::read(Cursor::new(bytes)) else { return false };
+            let Ok(verified) = verify_container(&mut archive, &by) else { return false };
+            let passed = verified.report.indication == Indication::TotalPassed;
+            // What passes holds the files that were signed, and no others.
+            let files: Vec<_> = verified.files.iter().map(|(n, d)| (n.as_str(), *d)).collect();
+            let genuine = verified.document.as_ref().is_some_and(|document| {
+                let header = Digest::of(document.cose().payload());
+                files == [(ASIC_HEADER, header), ("parts/a.txt", Digest::of(b"some text"))]
+            });
+            assert!(!passed || genuine, "{files:?}");
+            passed
+        }
         Kind::LongLived => SignedDocument::decode(bytes).is_ok_and(|document| {
             let report = verify_document(&document, &good.trust, NOW + 1);
             report.indication == Indication::TotalPassed
@@ -362,6 +414,7 @@ fn bound(kind: Kind) -> bool {
             | Kind::EncryptedFile
             | Kind::Witness
             | Kind::Fork
+            | Kind::Seen
     )
 }
 

@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod clerk;
+pub mod container;
+pub mod forge;
 mod hosts;
+pub mod mutate;
 mod network;
+pub mod peer;
 
 pub use clerk::Clerk;
 pub use hosts::{Hosts, ip};
@@ -110,12 +114,17 @@ impl Default for World {
 }
 
 impl World {
-    /// Makes the trust domain; no node runs yet.
-    pub fn new() -> Self {
+    /// A folder for commands, with nothing in it.
+    pub fn bare() -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let (nodes, settings) = (BTreeMap::new(), BTreeMap::new());
         let hosts = BTreeMap::new();
-        let world = Self { dir, nodes, node_env: Vec::new(), env: Vec::new(), settings, hosts };
+        Self { dir, nodes, node_env: Vec::new(), env: Vec::new(), settings, hosts }
+    }
+
+    /// Makes the trust domain; no node runs yet.
+    pub fn new() -> Self {
+        let world = Self::bare();
         world.run("ca init --dir root --display Root --permit gov.cn --no-passphrase").ok();
         world
             .run(
@@ -242,7 +251,9 @@ impl World {
     fn run_with(&self, words: &[&str], env: &[(&str, String)]) -> Answer {
         let mut command = Command::new(binary());
         command.current_dir(self.dir.path()).args(words).stdin(Stdio::null());
-        for name in ["CHANCERY_PASSPHRASE", "CHANCERY_NEW_PASSPHRASE", "CHANCERY_ANCHOR"] {
+        for name in
+            ["CHANCERY_PASSPHRASE", "CHANCERY_NEW_PASSPHRASE", "CHANCERY_ANCHOR", "CHANCERY_TRUST"]
+        {
             command.env_remove(name);
         }
         command.env("LANG", "C.UTF-8").env_remove("LC_ALL");

@@ -103,7 +103,7 @@ fn bad_input_gets_a_coded_error_and_changes_nothing() {
         (
             format!("{publish} --key certs-a/seal.key --cert certs-b/seal.pem a/agency.card"),
             2,
-            "CHY-2004",
+            "CHY-6011",
         ),
         (
             "directory show --registrar b.zj.gov.cn --anchor root/ca.pem directory-1.cose".into(),
@@ -143,7 +143,7 @@ fn bad_input_gets_a_coded_error_and_changes_nothing() {
             format!("{send} n.txt --to b.zj.gov.cn --type 通知")
                 .replace("a/clerk.key", "b/clerk.key"),
             2,
-            "CHY-2004",
+            "CHY-6011",
         ),
         ("inbox --socket nowhere.sock".into(), 3, "CHY-4001"),
         ("open 00000000 --socket b/node.sock --out new".into(), 1, "CHY-4011"),

@@ -312,14 +312,20 @@ fn a_container_made_with_openssl_is_verified_and_taken_out() {
         return;
     }
     let verify = |name: &str, anchor: &str| {
-        let answer = world.run(&format!("--json verify --anchor {anchor} {name}"));
+        // What OpenSSL makes of itself is not as RFC 5280 §4 wants it.
+        let answer = world.run(&format!("--json verify --lenient --anchor {anchor} {name}"));
         let json = answer.json();
+        assert_eq!(json["lenient"], true);
         let sub = json["documents"][0]["sub_indication"].as_str().unwrap_or_default();
         (answer.code, sub.to_owned())
     };
     assert_eq!(verify("good.asice", "ca.pem"), (0, String::new()));
     assert_eq!(verify("good.asice", "root/ca.pem"), (5, "NO_CERTIFICATE_CHAIN_FOUND".into()));
-    world.run("import asic good.asice --anchor ca.pem --out taken").ok();
+    let strictly = world.run("--json verify --anchor ca.pem good.asice");
+    assert_eq!(strictly.json()["documents"][0]["sub_indication"], "CHAIN_CONSTRAINTS_FAILURE");
+    let taken =
+        world.run("--json import asic good.asice --lenient --anchor ca.pem --out taken").ok();
+    assert_eq!(taken.json()["lenient"], true);
     assert_eq!(std::fs::read(world.path("taken/contract.txt")).unwrap(), b"a contract");
     // A file that nobody signed, one that was changed, and one that is gone.
     world.write("c/more.txt", b"more");
@@ -342,7 +348,7 @@ fn a_container_made_with_openssl_is_verified_and_taken_out() {
     world.write("c/META-INF/ASiCManifest.xml", evil.as_bytes());
     openssl(&format!("{cms} -cades")).unwrap();
     zip("evil.asice");
-    let import = world.run("import asic evil.asice --anchor ca.pem --out evil");
+    let import = world.run("import asic evil.asice --lenient --anchor ca.pem --out evil");
     assert_ne!(import.code, 0);
     assert!(!world.path("evil").exists());
 }
@@ -506,6 +512,63 @@ fn keys_go_into_pkcs12_files_and_come_back_and_openssl_reads_them() {
     assert_eq!(tool(&world, "openssl", line).unwrap().0, 0);
     world.run(&format!("doc sign a.txt {NEW} --key b.p12 {open} --out from-b")).ok();
     assert_eq!(verdict(&world, "from-b"), passed("B"));
+}
+
+#[test]
+fn keys_as_other_tools_write_them_are_read_or_refused_for_the_true_reason() {
+    let world = World::new();
+    world.write("a.txt", b"text");
+    world.write("pw", b"secret words\n");
+    world.write("beyond", "secret 😀\n".as_bytes());
+    let sign = |key: &str, out: &str| {
+        let cert = "--cert certs-a/clerk.pem";
+        world.run(&format!("doc sign a.txt {NEW} --key {key} {cert} --out {out}"))
+    };
+    let another = sign("certs-b/clerk.key", "x");
+    another.refused(2, "CHY-6011");
+    assert!(another.stderr.contains("do not belong together"), "{another:?}");
+    let export = "key export --key certs-a/clerk.key --cert certs-a/clerk.pem --out x.p12";
+    let refused = world.run(&format!("{export} --new-passphrase-file beyond"));
+    refused.refused(2, "CHY-1002");
+    assert!(refused.stderr.contains("'😀'") && refused.stderr.contains("U+FFFF"), "{refused:?}");
+
+    let key = "-in certs-a/clerk.key";
+    for (n, line) in [
+        format!("pkey {key} -outform DER -out 0"),
+        format!("ec {key} -out 1"),
+        format!("ec {key} -no_public -out 2"),
+        format!("ec {key} -no_public -outform DER -out 3"),
+        format!("pkcs8 -topk8 {key} -outform DER -passout file:pw -out 4"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let Some((code, text)) = tool(&world, "openssl", line) else { return };
+        assert_eq!(code, 0, "{text}");
+        let out = format!("doc-{n}");
+        match n {
+            4 => {
+                sign("4", "x").refused(2, "CHY-1003");
+                sign("4 --passphrase-file beyond", "x").refused(2, "CHY-1004");
+                sign("4 --passphrase-file pw", &out).ok();
+            }
+            _ => drop(sign(&n.to_string(), &out).ok()),
+        }
+        assert_eq!(verdict(&world, &out), passed("B"), "{line}");
+    }
+    // A CA's key just as well, without its public half.
+    let line = "ec -in zj/ca.key -no_public -out zj/without.key";
+    assert_eq!(tool(&world, "openssl", line).unwrap().0, 0);
+    std::fs::rename(world.path("zj/without.key"), world.path("zj/ca.key")).unwrap();
+    world.issue("seal", "c.zj.gov.cn", "certs-c", "p256");
+
+    let line = "pkcs12 -export -inkey certs-a/clerk.key -in certs-a/clerk.pem -passout file:pw \
+                -keypbe NONE -certpbe NONE -out plain.p12";
+    assert_eq!(tool(&world, "openssl", line).unwrap().0, 0);
+    let plain = sign("plain.p12 --passphrase-file pw", "x");
+    plain.refused(2, "CHY-1002");
+    assert!(plain.stderr.contains("holds no encrypted key"), "{plain:?}");
+    sign("plain.p12 --passphrase-file beyond", "x").refused(2, "CHY-1002");
 }
 
 #[test]

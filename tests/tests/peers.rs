@@ -1,114 +1,25 @@
 //! Peers that do not behave: a certified one that lies, and ones that are not certified at all.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use chancery_certs::{
-    AgencyCard, Credential, EncryptionKeyStatement, TrustStore, decode_pem_chain,
-};
-use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, SigningKey, wrap_key};
-use chancery_node::{NodeConfig, unix_now};
+use chancery_certs::Credential;
+use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest};
+use chancery_node::unix_now;
 use chancery_protocol::{
-    Checkpoint, ContentSealer, DocumentHeader, EnvelopeHeader, EnvelopeId, Event, Leaf,
-    PeerMessage, Receipt, Recipient, Urgency, commit_to_document, decode_frame, encode_frame,
-    merkle, recipient_info, sign_document,
+    Checkpoint, ContentSealer, EnvelopeHeader, EnvelopeId, Event, Leaf, PeerMessage, Receipt,
+    commit_to_document, decode_frame, encode_frame, merkle, sign_document,
 };
-use chancery_tests::{World, noise};
-use quinn::{
-    ClientConfig, Connection, Endpoint,
-    crypto::rustls::{QuicClientConfig, QuicServerConfig},
+use chancery_tests::{
+    World, noise,
+    peer::{Sealed, address, client, credential, document, envelope, exchange, lying_node, offer},
 };
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-};
-
-/// A client with the node certificate in a folder, or without any.
-fn client(world: &World, identity: Option<&str>, root: &str) -> Endpoint {
-    let mut roots = RootCertStore::empty();
-    let anchor = CertificateDer::from_pem_file(world.path(root)).unwrap();
-    roots.add(anchor).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_root_certificates(roots);
-    let mut tls = match identity {
-        None => builder.with_no_client_auth(),
-        Some(dir) => {
-            let chain = CertificateDer::pem_file_iter(world.path(&format!("{dir}/node.pem")));
-            let chain: Vec<_> = chain.unwrap().map(Result::unwrap).take(2).collect();
-            let key = PrivateKeyDer::from_pem_file(world.path(&format!("{dir}/node.key")));
-            builder.with_client_auth_cert(chain, key.unwrap()).unwrap()
-        }
-    };
-    tls.alpn_protocols = vec![b"chancery/1".to_vec()];
-    let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-    let config = QuicClientConfig::try_from(tls).unwrap();
-    endpoint.set_default_client_config(ClientConfig::new(Arc::new(config)));
-    endpoint
-}
-
-fn address(world: &World, agency: &str) -> SocketAddr {
-    NodeConfig::load(&world.path(&format!("{agency}/node.toml"))).unwrap().listen
-}
-
-fn credential(world: &World, cert: &str, key: &str) -> Credential {
-    let chain = decode_pem_chain(&std::fs::read(world.path(cert)).unwrap()).unwrap();
-    let key = std::fs::read_to_string(world.path(key)).unwrap();
-    Credential::new(SigningKey::from_pem(&key, None).unwrap(), chain).unwrap()
-}
-
-/// Sends raw bytes on a stream and reads what comes back.
-async fn exchange(connection: &Connection, bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let (mut send, mut recv) = connection.open_bi().await.map_err(|e| e.to_string())?;
-    send.write_all(bytes).await.map_err(|e| e.to_string())?;
-    send.finish().map_err(|e| e.to_string())?;
-    let read = tokio::time::timeout(Duration::from_secs(10), recv.read_to_end(1 << 20));
-    read.await.map_err(|_| "silent".to_owned())?.map_err(|e| e.to_string())
-}
-
-async fn offer(connection: &Connection, envelope: Vec<u8>, content: &[u8]) -> PeerMessage {
-    let content = Some(content.to_vec().into());
-    let frame = encode_frame(&PeerMessage::Offer { envelope, content, recipient: None }).unwrap();
-    let answer = exchange(connection, &frame).await.expect("an answer");
-    decode_frame(&answer[4..]).unwrap()
-}
 
 #[track_caller]
 fn refused(message: &PeerMessage, code: &str) {
     match message {
         PeerMessage::Refuse(refusal) => assert_eq!(refusal.code, code, "{refusal:?}"),
         other => panic!("want a refusal with {code}, got {other:?}"),
-    }
-}
-
-/// What a lying peer starts from: a good envelope header from `c` to `b` with junk content.
-fn header(world: &World, content: &[u8]) -> EnvelopeHeader {
-    header_with(world, content, &ContentKey::generate().unwrap())
-}
-
-fn header_with(world: &World, content: &[u8], content_key: &ContentKey) -> EnvelopeHeader {
-    let anchors = decode_pem_chain(&std::fs::read(world.path("root/ca.pem")).unwrap()).unwrap();
-    let trust = TrustStore::new(anchors).unwrap();
-    let now = unix_now();
-    let card = std::fs::read(world.path("b/agency.card")).unwrap();
-    let card = AgencyCard::open(&card, &trust, now).unwrap().value;
-    let key = EncryptionKeyStatement::open(&card.encryption_key, &trust, now).unwrap().key;
-    let (sender, agency) = ("c.zj.gov.cn".parse().unwrap(), "b.zj.gov.cn".parse().unwrap());
-    let info = recipient_info(&sender, &agency);
-    let wrapped = wrap_key(&key, content_key, &info).unwrap();
-    let mut tree = merkle::CompactRange::default();
-    content.chunks(CHUNK_SIZE).for_each(|c| tree.push(merkle::leaf_hash(c)));
-    EnvelopeHeader {
-        sender,
-        recipients: vec![Recipient { agency, key: wrapped }],
-        size: content.len() as u64,
-        root: tree.root(),
-        commitment: Digest::of(b"anything"),
-        urgency: Urgency::Routine,
-        created: now,
-        expires: now + 3600,
     }
 }
 
@@ -123,8 +34,12 @@ fn a_certified_peer_that_lies_is_refused_with_a_code_and_harms_nobody() {
     let officer = credential(&world, "certs-c/clerk.pem", "certs-c/clerk.key");
     let foreign = credential(&world, "certs-a/seal.pem", "certs-a/seal.key");
     let now = unix_now();
-    let content = vec![9u8; 1000];
-    let good = header(&world, &content);
+    let sealed = Sealed::new(&world, &document("c", "b", "In order", &[]), &[]);
+    let content = sealed.content.clone();
+    let good = sealed.header(&world, "c", "b");
+    // What is as sealed, and opens for nobody.
+    let junk = vec![9; 1000];
+    let shut = envelope(&world, "c", "b", &junk, &sealed.key, sealed.commitment());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
@@ -158,11 +73,13 @@ fn a_certified_peer_that_lies_is_refused_with_a_code_and_harms_nobody() {
         odd.size = CHUNK_SIZE as u64 + 3;
         refused(&offer(&connection, send(&odd, &seal), &content).await, "CHY-3004");
         // Other content than the header seals, and a header altered after sealing.
-        refused(&offer(&connection, send(&good, &seal), &[8u8; 1000]).await, "CHY-5006");
+        refused(&offer(&connection, send(&good, &seal), &vec![8; content.len()]).await, "CHY-5006");
         let mut altered = send(&good, &seal);
         let last = altered.len() - 1;
         altered[last] ^= 1;
         refused(&offer(&connection, altered, &content).await, "CHY-1006");
+
+        refused(&offer(&connection, send(&shut, &seal), &junk).await, "CHY-5040");
 
         // In order at last: it is taken once, and the second time gives the same evidence.
         let envelope = send(&good, &seal);
@@ -182,13 +99,13 @@ fn a_certified_peer_that_lies_is_refused_with_a_code_and_harms_nobody() {
         }
         assert!((1..200).contains(&idle.len()), "{} streams were allowed", idle.len());
     });
-    // What does not decrypt is listed with its error and does not hide the rest.
+    // What does not open is not here at all, and what is in order is.
     world.write("n.txt", b"text");
     world.send("a", "b", "n.txt", "Honest", &["--wait", "30"]);
     let inbox = world.list("b", "inbox");
     assert_eq!(inbox.len(), 2, "{inbox:#?}");
     assert_eq!(inbox[0]["title"], "Honest");
-    assert!(inbox[1]["error"].as_str().unwrap().contains("CHY-1011"), "{inbox:#?}");
+    assert_eq!(inbox[1]["title"], "In order");
 }
 
 #[test]
@@ -208,31 +125,14 @@ fn a_document_whose_signer_is_not_trusted_is_shown_as_such_and_not_registered_by
     let officer = credential(&world, "certs-evil/clerk.pem", "certs-evil/clerk.key");
     let seal = credential(&world, "certs-c/seal.pem", "certs-c/seal.key");
     let now = unix_now();
-    let document = DocumentHeader {
-        kind: "通知".into(),
-        number: None,
-        title: "Pay at once".into(),
-        from: "c.zj.gov.cn".parse().unwrap(),
-        to: vec!["b.zj.gov.cn".parse().unwrap()],
-        cc: Vec::new(),
-        classification: None,
-        secrecy_period: None,
-        urgency: Urgency::Flash,
-        created: now,
-        deadline: None,
-        in_reply_to: None,
-        module: "official-documents".into(),
-        fields: std::collections::BTreeMap::new(),
-        parts: Vec::new(),
-        nonce: Digest::of(b"nonce"),
-    };
-    let document = sign_document(&document, &officer, Commitment::Approval, now).unwrap();
+    let header = document("c", "b", "Pay at once", &[]);
+    let document = sign_document(&header, &officer, Commitment::Approval, now).unwrap();
     let (key, salt) = (ContentKey::generate().unwrap(), Digest::of(b"salt"));
     let mut content = Vec::new();
     let sealer = ContentSealer::new(&key, &salt, &document, &mut content).unwrap();
     sealer.finish(&mut content).unwrap();
-    let mut header = header_with(&world, &content, &key);
-    header.commitment = commit_to_document(&salt, &document.id());
+    let commitment = commit_to_document(&salt, &document.id());
+    let header = envelope(&world, "c", "b", &content, &key, commitment);
     let envelope = header.seal(&seal, now).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -253,43 +153,6 @@ fn a_document_whose_signer_is_not_trusted_is_shown_as_such_and_not_registered_by
     let why = &verdict.json()["documents"][0]["sub_indication"];
     assert_eq!(why, "NO_CERTIFICATE_CHAIN_FOUND");
     world.clerk("b", &format!("receive {id} --unverified")).ok();
-}
-
-/// A node of agency `c` that says what it is told to say: each offer gets the next answer.
-fn lying_node(world: &World, say: impl Fn(usize, EnvelopeHeader) -> PeerMessage + Send + 'static) {
-    let chain = CertificateDer::pem_file_iter(world.path("certs-c/node.pem")).unwrap();
-    let chain: Vec<_> = chain.map(Result::unwrap).take(2).collect();
-    let key = PrivateKeyDer::from_pem_file(world.path("certs-c/node.key")).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    tls.alpn_protocols = vec![b"chancery/1".to_vec()];
-    let tls = QuicServerConfig::try_from(tls).unwrap();
-    let config = quinn::ServerConfig::with_crypto(Arc::new(tls));
-    let address = address(world, "c");
-    std::thread::spawn(move || {
-        tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let endpoint = Endpoint::server(config, address).unwrap();
-            let mut offers = 0;
-            while let Some(incoming) = endpoint.accept().await {
-                let Ok(connection) = incoming.await else { continue };
-                while let Ok((mut send, mut recv)) = connection.accept_bi().await {
-                    let body = recv.read_to_end(1 << 20).await.unwrap();
-                    let offer = decode_frame(&body[4..]).unwrap();
-                    let PeerMessage::Offer { envelope, .. } = offer else { panic!("{offer:?}") };
-                    let (_, header) = EnvelopeHeader::reopen(&envelope).unwrap();
-                    let answer = encode_frame(&say(offers, header)).unwrap();
-                    offers += 1;
-                    send.write_all(&answer).await.unwrap();
-                    send.finish().unwrap();
-                }
-            }
-        });
-    });
 }
 
 #[test]
@@ -408,7 +271,10 @@ fn six_hundred_documents_that_arrive_slowly_keep_nobody_waiting() {
     world.start("a");
     world.start("b");
     let seal = credential(&world, "certs-c/seal.pem", "certs-c/seal.key");
-    let good = header(&world, &[7; 1000]);
+    let part = noise(16 << 20, 4);
+    let sealed = document("c", "b", "Slow", &[("part", &part)]);
+    let sealed = Sealed::new(&world, &sealed, &[&part]);
+    let good = sealed.header(&world, "c", "b");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let slow = runtime.block_on(async {
         let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
@@ -416,8 +282,8 @@ fn six_hundred_documents_that_arrive_slowly_keep_nobody_waiting() {
             endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap().await.unwrap();
         let mut slow = Vec::new();
         for index in 0..SLOW {
-            let (root, size) = (Digest::of(&index.to_be_bytes()), 16 << 20);
-            let envelope = EnvelopeHeader { root, size, ..good.clone() };
+            let root = Digest::of(&index.to_be_bytes());
+            let envelope = EnvelopeHeader { root, ..good.clone() };
             let envelope = envelope.seal(&seal, unix_now()).unwrap();
             let ask = PeerMessage::Offer { envelope, content: None, recipient: None };
             let (mut send, mut recv) = connection.open_bi().await.unwrap();
@@ -431,7 +297,7 @@ fn six_hundred_documents_that_arrive_slowly_keep_nobody_waiting() {
             let want = decode_frame(&want).unwrap();
             assert!(matches!(want, PeerMessage::Want { .. }), "{want:?}");
             // Enough that some of it is written.
-            send.write_all(&vec![7; 5 * CHUNK_SIZE / 2]).await.unwrap();
+            send.write_all(&sealed.content[..5 * CHUNK_SIZE / 2]).await.unwrap();
             slow.push((send, recv));
         }
         (endpoint, connection, slow)
@@ -585,9 +451,10 @@ fn a_peer_that_drips_talks_out_of_turn_or_brings_old_directories_harms_nobody() 
             exchange(&connection, &bytes).await.expect_err("it is given up");
         }
         // More, or less, than was announced; then as it was announced, in the same envelope.
-        let content = vec![7u8; CHUNK_SIZE * 2];
-        let mut good = header(&world, &content);
-        good.size = content.len() as u64;
+        let part = vec![7; CHUNK_SIZE * 3 / 2];
+        let sealed = document("c", "b", "Two chunks", &[("part", &part)]);
+        let sealed = Sealed::new(&world, &sealed, &[&part]);
+        let (content, good) = (&sealed.content, sealed.header(&world, "c", "b"));
         let envelope = good.seal(&seal, unix_now()).unwrap();
         let ask = PeerMessage::Offer { envelope, content: None, recipient: None };
         let ask = encode_frame(&ask).unwrap();
@@ -644,47 +511,19 @@ fn a_genuine_document_of_another_agency_in_an_envelope_of_ones_own_is_not_taken_
     let seal = credential(&world, "certs-c/seal.pem", "certs-c/seal.key");
     let now = unix_now();
     // What `a` has sent to `c`, and only to `c`; and a document of `c` itself for somebody else.
-    for (n, from) in ["a.zj.gov.cn", "c.zj.gov.cn"].into_iter().enumerate() {
-        let own = ["certs-a", "certs-c"][n];
-        let signer = credential(&world, &format!("{own}/clerk.pem"), &format!("{own}/clerk.key"));
-        let header_ = DocumentHeader {
-            kind: "通知".into(),
-            number: None,
-            title: "for c alone".into(),
-            from: from.parse().unwrap(),
-            to: vec![["c.zj.gov.cn", "a.zj.gov.cn"][n].parse().unwrap()],
-            cc: Vec::new(),
-            classification: None,
-            secrecy_period: None,
-            urgency: Urgency::Routine,
-            created: now,
-            deadline: None,
-            in_reply_to: None,
-            module: "official-documents".into(),
-            fields: std::collections::BTreeMap::new(),
-            parts: Vec::new(),
-            nonce: Digest::of(b"nonce"),
-        };
-        let document = sign_document(&header_, &signer, Commitment::Approval, now).unwrap();
-        let (key, salt) = (ContentKey::generate().unwrap(), Digest::of(b"salt"));
-        let mut content = Vec::new();
-        let sealer = ContentSealer::new(&key, &salt, &document, &mut content).unwrap();
-        sealer.finish(&mut content).unwrap();
-        let mut outer = header_with(&world, &content, &key);
-        outer.commitment = commit_to_document(&salt, &document.id());
-        let envelope = outer.seal(&seal, now).unwrap();
+    for (n, from) in ["a", "c"].into_iter().enumerate() {
+        let to = ["c", "a"][n];
+        let sealed = Sealed::new(&world, &document(from, to, "for c alone", &[]), &[]);
+        let envelope = sealed.header(&world, "c", "b").seal(&seal, now).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let endpoint = client(&world, Some("certs-c"), "root/ca.pem");
             let connection =
                 endpoint.connect(address(&world, "b"), "b.zj.gov.cn").unwrap().await.unwrap();
-            let answer = offer(&connection, envelope, &content).await;
-            assert!(matches!(answer, PeerMessage::Evidence { .. }), "{answer:?}");
+            refused(&offer(&connection, envelope, &sealed.content).await, "CHY-5040");
         });
-        let inbox = world.list("b", "inbox");
-        assert_eq!(inbox.len(), n + 1);
-        assert!(inbox[0]["error"].as_str().unwrap().contains("CHY-3004"), "{inbox:#?}");
-        let id = document.id();
+        assert!(world.list("b", "inbox").is_empty());
+        let id = sealed.document.id();
         world.clerk("b", &format!("receive {id}")).refused(1, "CHY-4011");
     }
 }

@@ -94,20 +94,36 @@ fn what_openssl_makes_is_taken_or_refused_with_the_reason() {
     world.run(weak).refused(2, "CHY-2004");
 
     // A TLS server under somebody else's RSA root.
-    make("req -x509 -newkey rsa:3072 -nodes -keyout r.key -subj /CN=R -days 30 -out r.pem")
-        .unwrap();
+    make(
+        "req -x509 -newkey rsa:3072 -nodes -keyout r.key -subj /CN=R -days 30 -out r.pem -addext \
+          keyUsage=critical,keyCertSign,cRLSign",
+    )
+    .unwrap();
     world.write(
         "ext",
         b"subjectAltName=DNS:*.example.cn,IP:10.0.0.1\nextendedKeyUsage=serverAuth\n\
-          keyUsage=digitalSignature\nbasicConstraints=critical,CA:false\n",
+          keyUsage=digitalSignature\nbasicConstraints=critical,CA:false\nauthorityKeyIdentifier=keyid\n",
     );
-    make("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -keyout s.key -subj /CN=www.other.cn -out s.csr").unwrap();
+    make("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -keyout s.key -subj /CN=*.example.cn -out s.csr").unwrap();
     make("x509 -req -in s.csr -CA r.pem -CAkey r.key -CAcreateserial -days 20 -extfile ext -out s.pem").unwrap();
     let server = |name: &str| {
         let line =
             format!("--json cert verify --anchor r.pem --purpose server --name {name} s.pem");
         world.run(&line).code
     };
+    // A common name that is none of its names is refused and, where that is let pass, counts for nothing.
+    let other = "req -new -key s.key -subj /CN=www.other.cn -out o.csr";
+    make(other).unwrap();
+    make("x509 -req -in o.csr -CA r.pem -CAkey r.key -days 20 -extfile ext -out o.pem").unwrap();
+    let named = |more: &str, name: &str| {
+        let line = format!(
+            "--json cert verify --anchor r.pem --purpose server {more} --name {name} o.pem"
+        );
+        world.run(&line).json()["reason"].as_str().unwrap_or("valid").to_owned()
+    };
+    assert_eq!(named("", "dns:www.example.cn"), "Profile");
+    assert_eq!(named("--lenient", "dns:www.example.cn"), "valid");
+    assert_eq!(named("--lenient", "dns:www.other.cn"), "NameMismatch");
     assert_eq!(server("dns:www.example.cn"), 0);
     assert_eq!(server("ip:10.0.0.1"), 0);
     // One label only, not the bare domain, not the common name.
@@ -170,9 +186,71 @@ fn chains_of_others_verify_also_with_rsa_pss() {
     openssl(&world, leaf).unwrap();
     let sign = format!("x509 -req -in l.csr -CA o.pem -CAkey o.key -out l.pem -days 5 {pss}");
     assert_eq!(openssl(&world, &sign).unwrap().0, 0);
-    assert_eq!(world.run("cert verify --anchor o.pem l.pem").code, 0);
-    // With a salt of another length it would be another scheme, which is not accepted here.
-    let odd = sign.replace("saltlen:32", "saltlen:20");
-    assert_eq!(openssl(&world, &odd).unwrap().0, 0);
-    assert_eq!(world.run("cert verify --anchor o.pem l.pem").code, 1);
+    // OpenSSL gives neither the extensions that RFC 5280 §4 wants.
+    let verify = "--json cert verify --lenient --anchor o.pem l.pem";
+    assert_eq!(world.run(verify).code, 0);
+    for salt in ["0", "20", "48", "max"] {
+        let odd = sign.replace("saltlen:32", &format!("saltlen:{salt}"));
+        assert_eq!(openssl(&world, &odd).unwrap().0, 0);
+        assert_eq!(world.run(verify).code, 0, "{salt}");
+        // And what is changed in it does not verify.
+        let mut der = pem_contents(&std::fs::read_to_string(world.path("l.pem")).unwrap());
+        *der.last_mut().unwrap() ^= 1;
+        world.write("changed.der", &der);
+        let changed = world.run("--json cert verify --lenient --anchor o.pem changed.der");
+        assert_eq!(changed.json()["reason"], "BadSignature", "{salt}");
+    }
+    let mask = format!("{sign} -sigopt rsa_mgf1_md:sha1");
+    assert_eq!(openssl(&world, &mask).unwrap().0, 0);
+    let answer = world.run(verify);
+    assert_eq!(answer.json()["reason"], "UnsupportedAlgorithm");
+    assert!(answer.stdout.contains("1.2.840.113549.1.1.10"), "{answer:?}");
+}
+
+fn pem_contents(text: &str) -> Vec<u8> {
+    chancery_certs::certificate_blocks(text.as_bytes()).unwrap().remove(0)
+}
+
+#[test]
+fn what_is_not_supported_is_called_that_with_its_identifier() {
+    let world = World::bare();
+    for (name, key, hash, identifier) in [
+        ("SM2", "-algorithm SM2", "-sm3", "1.2.156.10197.1.501"),
+        (
+            "brainpool",
+            "-algorithm EC -pkeyopt ec_paramgen_curve:brainpoolP256r1",
+            "-sha256",
+            "1.3.36.3.3.2.8.1.1.7",
+        ),
+        ("P-521", "-algorithm EC -pkeyopt ec_paramgen_curve:P-521", "-sha256", "1.3.132.0.35"),
+        ("Ed448", "-algorithm ED448", "", "1.3.101.113"),
+        ("RSA-1024", "-algorithm RSA -pkeyopt rsa_keygen_bits:1024", "-sha256", "1024 bits"),
+        ("SHA-1", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048", "-sha1", "1.2.840.113549.1.1.5"),
+    ] {
+        let made = |line: &str| openssl(&world, line).is_some_and(|(code, _)| code == 0);
+        world.write(
+            "e",
+            b"keyUsage=critical,nonRepudiation\nsubjectAltName=email:li@hz.zj.gov.cn\n",
+        );
+        let all = made(&format!("genpkey {key} -out r.key"))
+            && made(&format!("req -x509 -new -key r.key {hash} -subj /CN=Root -days 9 -out r.pem"))
+            && made(&format!("req -new -key r.key {hash} -subj /CN=Li -out l.csr"))
+            && made(&format!(
+                "x509 -req -in l.csr -CA r.pem -CAkey r.key {hash} -days 3 -extfile e -set_serial 7 -out l.pem"
+            ));
+        if !all {
+            eprintln!("skipped: openssl does not make {name}");
+            continue;
+        }
+        for more in ["", "--lenient"] {
+            let answer = world.run(&format!("--json cert verify {more} --anchor r.pem l.pem"));
+            let said = answer.json();
+            assert_eq!(said["reason"], "UnsupportedAlgorithm", "{name}: {answer:?}");
+            for sentence in ["sentence", "sentence_zh"] {
+                let sentence = said[sentence].as_str().unwrap();
+                assert!(sentence.contains(identifier) || name == "RSA-1024", "{name}: {sentence}");
+                assert!(!sentence.contains("was not signed by"), "{name}: {sentence}");
+            }
+        }
+    }
 }

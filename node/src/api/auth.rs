@@ -10,7 +10,6 @@ use axum::{
 };
 use chancery_certs::{Certificate, Purpose, SignerName};
 use chancery_crypto::Digest;
-use chancery_protocol::ProtocolError;
 use rustls::{
     DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
@@ -25,13 +24,22 @@ use utoipa::openapi::{
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use crate::{
-    NodeConfig, NodeError, access::Caller, directory::check_revoked, shared::Shared, unix_now,
-};
+use crate::{NodeConfig, NodeError, access::Caller, shared::Shared};
 
-/// The officer who has come with a certificate, if one has.
+/// The officer who has come with a certificate, if one has, and the chain.
 #[derive(Debug, Clone)]
-pub struct Officer(Option<Caller>);
+pub struct Officer(Option<(Caller, Arc<[Certificate]>)>);
+
+impl Officer {
+    /// Whether who has come with a certificate may still be here: it may have been revoked since, or have ended.
+    ///
+    /// # Errors
+    /// [`NodeError::Unauthenticated`], saying why not.
+    pub fn check(&self, shared: &Shared) -> Result<(), NodeError> {
+        let Some((_, chain)) = &self.0 else { return Ok(()) };
+        shared.stands(chain, Purpose::Sign).map_err(|e| NodeError::Unauthenticated(e.to_string()))
+    }
+}
 
 /// The TLS of the interface: the node's certificate, and officers' if they may show theirs.
 pub fn tls(shared: &Arc<Shared>) -> Result<TlsAcceptor, NodeError> {
@@ -65,16 +73,16 @@ struct OfficerVerifier {
 }
 
 impl OfficerVerifier {
-    fn verify(&self, shown: &[&CertificateDer<'_>]) -> Result<Caller, NodeError> {
+    fn verify(
+        &self,
+        shown: &[&CertificateDer<'_>],
+    ) -> Result<(Caller, Arc<[Certificate]>), NodeError> {
         let chain = shown.iter().map(|der| Certificate::from_der(der));
-        let chain = chain.collect::<Result<Vec<_>, _>>()?;
-        let (leaf, above) = chain.split_first().ok_or(chancery_certs::CertError::NoCertificate)?;
-        let (trust, now) = (&self.shared.identity.trust, unix_now());
-        let (crls, purpose) = (self.shared.crls(), Purpose::Sign);
-        trust.validate(leaf, above, now, purpose).map_err(ProtocolError::from)?;
-        check_revoked(trust, &chain, &crls, now, purpose).map_err(ProtocolError::from)?;
+        let chain = chain.collect::<Result<Arc<[_]>, _>>()?;
+        let leaf = chain.first().ok_or(chancery_certs::CertError::NoCertificate)?;
+        self.shared.stands(&chain, Purpose::Sign)?;
         match leaf.signer_name()? {
-            name @ SignerName::Officer(_) => Ok(Caller::signer(name)),
+            name @ SignerName::Officer(_) => Ok((Caller::signer(name), chain)),
             other => Err(NodeError::Unauthenticated(format!("{other} is no officer"))),
         }
     }
@@ -135,16 +143,19 @@ pub fn officer(shared: &Arc<Shared>, stream: &TlsStream<TcpStream>) -> Result<Of
     let Some(shown) = stream.get_ref().1.peer_certificates() else { return Ok(Officer(None)) };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = OfficerVerifier { shared: shared.clone(), provider };
-    verifier.verify(&shown.iter().collect::<Vec<_>>()).map(|caller| Officer(Some(caller)))
+    verifier.verify(&shown.iter().collect::<Vec<_>>()).map(|officer| Officer(Some(officer)))
 }
 
-/// Finds out who asks, and refuses who does not say.
+/// Finds out who asks, and refuses who does not say. Whoever has come with a certificate is judged again with each
+/// request.
 pub async fn authenticate(
     State(shared): State<Arc<Shared>>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, NodeError> {
-    let officer = request.extensions().get::<Officer>().and_then(|officer| officer.0.clone());
+    let officer = request.extensions().get::<Officer>();
+    officer.map_or(Ok(()), |officer| officer.check(&shared))?;
+    let officer = officer.and_then(|officer| officer.0.clone()).map(|(caller, _)| caller);
     let caller = match bearer(request.headers())? {
         Some(token) => by_token(&shared.config, token)?,
         None => officer.ok_or_else(|| NodeError::Unauthenticated("there is no token".into()))?,

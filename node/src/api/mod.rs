@@ -160,13 +160,34 @@ async fn serve_tls(shared: Arc<Shared>, listener: TcpListener, router: Router) {
             let accepted = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await;
             let Ok(Ok(stream)) = accepted else { return };
             match auth::officer(&shared, &stream) {
-                Ok(officer) => answer(stream, router.layer(Extension(officer))).await,
+                Ok(officer) => {
+                    let router = router.layer(Extension(officer.clone()));
+                    tokio::select! {
+                        () = answer(stream, router) => {}
+                        // A stream of events asks nothing more, and must not go on all the same.
+                        error = unwelcome(&shared, &officer) => {
+                            tracing::warn!(%error, "an officer is not accepted any more");
+                        }
+                    }
+                }
                 Err(error) => tracing::warn!(%error, "a certificate is not accepted"),
             }
             drop(slot);
         }
     })
     .await;
+}
+
+/// Waits until an officer may not be here any more, and says why.
+async fn unwelcome(shared: &Shared, officer: &auth::Officer) -> NodeError {
+    let mut judged = shared.judged.subscribe();
+    loop {
+        if let Err(error) = officer.check(shared) {
+            return error;
+        }
+        // The node outlives its connections: the signal does not end before them.
+        drop(judged.changed().await);
+    }
 }
 
 async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router) {
