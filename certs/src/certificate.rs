@@ -155,6 +155,10 @@ impl Certificate {
         }
         let wrong = |why: &str| CertError::Malformed(why.to_owned());
         encoding::check(der).map_err(wrong)?;
+        // The decoder takes any class of the tag.
+        if der.first() != Some(&encoding::SEQUENCE) {
+            return Err(wrong("it is no SEQUENCE"));
+        }
         let (_, read) = X509Certificate::from_der(der)
             .map_err(|error| CertError::Malformed(format!("it does not decode: {error}")))?;
         Fields::read(der, &read).map(|fields| Self(Arc::new(fields))).map_err(CertError::Malformed)

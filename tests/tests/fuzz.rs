@@ -25,9 +25,11 @@ type Target = (&'static str, fn(&[u8]), Option<Notation>, &'static [&'static str
 const DER: Option<Notation> = Some(Notation::Der);
 const CBOR: Option<Notation> = Some(Notation::Cbor);
 const TARGETS: &[Target] = &[
+    ("ber", targets::ber, DER, &["cms"]),
     ("cbor", targets::cbor, CBOR, &[]),
     ("certificate", targets::certificate, DER, &[]),
     ("cms", targets::cms, DER, &[]),
+    ("container", targets::container, None, &[]),
     ("content", targets::content, None, &[]),
     ("cose", targets::cose, CBOR, &[]),
     ("crl", targets::crl, DER, &[]),

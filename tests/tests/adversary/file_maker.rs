@@ -401,6 +401,7 @@ fn cms_in_ber_is_read_and_what_is_signed_stays_as_it_is() {
     let tsa = TimeStampAuthority::new(maker.tsa(), "1.2.3.4").unwrap();
     let mut items = container(TEXT, &a, unix_now());
     let der = of(&mut items, SIGNATURE).bytes.clone();
+    let xml = of(&mut items, MANIFEST).bytes.clone();
     let with = |cms: &[u8]| {
         let mut items = items.clone();
         set(&mut items, SIGNATURE, cms);
@@ -444,7 +445,6 @@ fn cms_in_ber_is_read_and_what_is_signed_stays_as_it_is() {
         tree.children[1].children[0].children[2].children.push(explicit);
         tree.der()
     };
-    let xml = of(&mut items, MANIFEST).bytes.clone();
     maker.passes("its manifest inside", &with(&holding(&xml)));
     maker.passes("its manifest inside, in BER", &with(&in_ber(&holding(&xml))));
     maker.refused_as("something else inside", "HASH_FAILURE", &with(&holding(b"other")));

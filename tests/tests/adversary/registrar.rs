@@ -193,7 +193,7 @@ fn a_revoked_officer_goes_on_over_no_connection_that_stands() {
     std::thread::spawn(move || {
         let mut stream = stream;
         drop(stream.body_mut().read_to_string());
-        drop(ended.send(()));
+        let _ = ended.send(());
     });
     world.run("ca revoke --ca zj --reason key-compromise certs-b/clerk.pem").ok();
     list(&world, "root");
