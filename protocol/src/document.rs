@@ -562,6 +562,15 @@ pub(crate) mod tests {
             assert!(matches!(signed, Err(ProtocolError::Header(_))), "{title:?}");
         }
         assert!(sign(&[("决定.pdf", b""), ("附件 1.xlsx", b"")]).is_ok());
+        assert!(sign(&[("家👨\u{200d}👩\u{200d}👧.png", b""), ("芦\u{e0100}田.pdf", b"")]).is_ok());
+        // Each of these is refused by one of the two rules alone: that of lines, and that of files in containers.
+        for names in
+            [&["a\u{e000}.txt"][..], &["a\u{a0}b.txt"], &["A.txt", "a.txt"], &["a.txt", "a.txt."]]
+        {
+            let parts: Vec<_> = names.iter().map(|name| (*name, &b""[..])).collect();
+            let signed = sign(&parts);
+            assert!(matches!(signed, Err(ProtocolError::Header(_))), "{names:?}: {signed:?}");
+        }
     }
 
     #[test]
