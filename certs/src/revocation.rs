@@ -1,7 +1,11 @@
 //! Revocation by CRLs (RFC 5280 §5 and §6.3): complete, partitioned by distribution point or reason,
 //! indirect, and with deltas.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    sync::Arc,
+};
 
 use chancery_crypto::{Digest, PublicKey, SignatureScheme};
 use der::{Decode as _, Encode as _, Sequence, Tag, Tagged as _};
@@ -492,7 +496,7 @@ pub(crate) struct Revocation<'a> {
     /// Issuers of CRLs whose own paths are being validated.
     visiting: RefCell<Vec<Digest>>,
     /// What was found of such issuers, under the key that certified them.
-    valid: RefCell<HashMap<(Digest, Digest), bool>>,
+    valid: RefCell<HashMap<(Digest, Digest), Option<i64>>>,
     /// By which keys each list verifies. Lists do not share what they may cost: one who adds bad ones must not
     /// be able to push a good one aside.
     verified: RefCell<HashMap<*const Crl, Vec<(PublicKey, bool)>>>,
@@ -553,6 +557,12 @@ impl<'a> Revocation<'a> {
         chain: &[&Certificate],
         anchor: &Certificate,
     ) -> Result<(), PathError> {
+        self.walk(chain, anchor).map(drop)
+    }
+
+    /// The same, and from when on the word of the leaf counts for nothing, when the past is asked about: a CA above it that
+    /// lost its key could have certified another leaf.
+    fn walk(&self, chain: &[&Certificate], anchor: &Certificate) -> Result<i64, PathError> {
         if self.visiting.borrow().is_empty() {
             self.uncovered.replace(None);
         }
@@ -597,7 +607,7 @@ impl<'a> Revocation<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(ends.into_iter().min().unwrap_or(i64::MAX))
     }
 
     /// Why a list by the issuer's name does not count, if there is one.
@@ -729,11 +739,18 @@ impl<'a> Revocation<'a> {
         }
         // Who has certified the issuer may have certified the same CA with a key for lists, by the same name.
         let by_whom = question.above.iter().take(entitled + 1);
-        let fits = |c: &&Certificate| {
-            named(c) && may_sign(c) && self.was_good(crl, c, i64::MAX) && signed(c)
+        // Whose key one of the path's CAs has was asked above, by when that CA's word ended.
+        let of_path = |c: &Certificate| {
+            question
+                .above
+                .iter()
+                .any(|ca| c.public_key().is_some() && ca.public_key() == c.public_key())
         };
+        let fits = |c: &&Certificate| named(c) && may_sign(c) && !of_path(c) && signed(c);
         let other = self.pool.iter().filter(fits).find(|c| {
-            by_whom.clone().any(|ca| issued(ca, c) && self.is_valid_issuer(c, ca, question))
+            let end = by_whom.clone().filter(|ca| issued(ca, c));
+            let end = end.filter_map(|ca| self.issuer_end(c, ca, question)).max();
+            end.is_some_and(|end| self.was_good(crl, c, end))
         })?;
         other.public_key().cloned()
     }
@@ -751,13 +768,13 @@ impl<'a> Revocation<'a> {
     }
 
     /// Validates the path of an issuer of CRLs, with revocation: to the same anchor, and by the very key of the CA
-    /// that is to have certified it.
-    fn is_valid_issuer(
+    /// that is to have certified it. If it is valid, from when on its word counts for nothing.
+    fn issuer_end(
         &self,
         certificate: &Certificate,
         by: &Certificate,
         question: &Question<'_>,
-    ) -> bool {
+    ) -> Option<i64> {
         let (own, above) = (certificate.fingerprint(), by.fingerprint());
         if let Some(valid) = self.valid.borrow().get(&(own, above)) {
             return *valid;
@@ -767,17 +784,18 @@ impl<'a> Revocation<'a> {
             if visiting.contains(&own) {
                 // Its CA has made it answer for its own certificate: the path is under validation,
                 // and what is left to ask is what its CRL says of itself.
-                return question.certificate.fingerprint() == own;
+                return (question.certificate.fingerprint() == own).then_some(i64::MAX);
             }
             if visiting.len() >= MAX_DEPTH {
-                return false;
+                return None;
             }
         }
         let left = self.issuers_left.replace_with(|left| left.saturating_sub(1));
         if left == 0 {
-            return false;
+            return None;
         }
         self.visiting.borrow_mut().push(own);
+        let end = Cell::new(i64::MAX);
         let valid =
             self.store.search(certificate, self.pool, self.at, Purpose::Any, &|chain, anchor| {
                 let issuer = chain.get(1).copied().unwrap_or(anchor);
@@ -792,14 +810,15 @@ impl<'a> Revocation<'a> {
                         zh: "吊销列表并非由该证书的签发机构签发".into(),
                     });
                 }
-                self.check_path(chain, anchor)
+                self.walk(chain, anchor).map(|until| end.set(until))
             });
         self.visiting.borrow_mut().pop();
         // Inside another's validation a no may only mean that it went too deep.
-        if valid.is_ok() || self.visiting.borrow().is_empty() {
-            self.valid.borrow_mut().insert((own, above), valid.is_ok());
+        let end = valid.is_ok().then(|| end.get());
+        if end.is_some() || self.visiting.borrow().is_empty() {
+            self.valid.borrow_mut().insert((own, above), end);
         }
-        valid.is_ok()
+        end
     }
 }
 

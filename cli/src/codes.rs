@@ -357,15 +357,22 @@ mod tests {
     fn every_code_in_the_sources_is_listed_and_every_listed_one_is_used() {
         let mut used = BTreeSet::new();
         for room in ["crypto", "certs", "protocol", "node", "apps", "cli"] {
-            let sources = std::fs::read_dir(root().join(room).join("src")).expect("sources");
-            for file in sources.map(|entry| entry.expect("an entry").path()) {
-                if file.ends_with("codes.rs") {
-                    continue;
+            let mut folders = vec![root().join(room).join("src")];
+            while let Some(folder) = folders.pop() {
+                for file in std::fs::read_dir(folder).expect("sources") {
+                    let file = file.expect("an entry").path();
+                    if file.is_dir() {
+                        folders.push(file);
+                        continue;
+                    }
+                    if file.ends_with("codes.rs") {
+                        continue;
+                    }
+                    let text = std::fs::read_to_string(&file).unwrap_or_default();
+                    let codes = text.split("\"CHY-").skip(1).filter_map(|rest| rest.get(..4));
+                    let numbers = codes.filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
+                    used.extend(numbers.map(|code| format!("CHY-{code}")));
                 }
-                let text = std::fs::read_to_string(&file).unwrap_or_default();
-                let codes = text.split("\"CHY-").skip(1).filter_map(|rest| rest.get(..4));
-                let numbers = codes.filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
-                used.extend(numbers.map(|code| format!("CHY-{code}")));
             }
         }
         // It stands inside a longer text.

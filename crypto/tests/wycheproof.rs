@@ -89,7 +89,8 @@ fn rsa_pss() {
         let scheme = SignatureScheme::RsaPss { hash: HashAlgorithm::Sha256, salt: 32 };
         assert_eq!(key.verify_der(scheme, &message, &signature).is_ok(), holds, "{case}");
         let scheme = SignatureScheme::RsaPss { hash: HashAlgorithm::Sha256, salt: 31 };
-        assert!(key.verify_der(scheme, &message, &signature).is_err(), "{case}");
+        let short = key.verify_der(scheme, &message, &signature).is_ok();
+        assert_eq!(short, case["comment"] == "s_len changed to 31", "{case}");
         holds
     });
 }

@@ -180,22 +180,28 @@ impl ContentFiles {
         let mut file = file.map_err(NodeError::file(&path))?;
         let length = file.metadata().map_err(NodeError::file(&path))?.len();
         let mut whole = length.min(header.size) / CHUNK_SIZE as u64;
-        // Read back what is there: a crash may have left a torn chunk, or one never synced.
-        let mut tree = merkle::CompactRange::default();
-        let mut opening = inspection.as_ref().map(|begin| begin()).transpose()?;
+        // Read back what is there: a crash may have left a torn chunk, or one never synced. What came was opened when it
+        // came, so a chunk that does not open now is one that this disk lost: all before it is kept, and the sender is not
+        // blamed.
         let mut chunk = vec![0; CHUNK_SIZE];
-        for _ in 0..whole {
-            file.read_exact(&mut chunk).map_err(NodeError::file(&path))?;
-            let opens = opening.as_mut().map_or(Ok(()), |opening| opening.push(&chunk));
-            if opens.is_err() {
-                // What came before was opened when it came, so this disk lost it: from the start, and the sender is not
-                // blamed.
-                (whole, tree) = (0, merkle::CompactRange::default());
-                opening = inspection.as_ref().map(|begin| begin()).transpose()?;
-                break;
+        let (tree, opening) = loop {
+            file.seek(SeekFrom::Start(0)).map_err(NodeError::file(&path))?;
+            let mut tree = merkle::CompactRange::default();
+            let mut opening = inspection.as_ref().map(|begin| begin()).transpose()?;
+            let mut torn = None;
+            for index in 0..whole {
+                file.read_exact(&mut chunk).map_err(NodeError::file(&path))?;
+                if opening.as_mut().is_some_and(|opening| opening.push(&chunk).is_err()) {
+                    torn = Some(index);
+                    break;
+                }
+                tree.push(merkle::leaf_hash(&chunk));
             }
-            tree.push(merkle::leaf_hash(&chunk));
-        }
+            match torn {
+                Some(index) => whole = index,
+                None => break (tree, opening),
+            }
+        };
         let at = whole * CHUNK_SIZE as u64;
         file.set_len(at).map_err(NodeError::file(&path))?;
         file.seek(SeekFrom::Start(at)).map_err(NodeError::file(&path))?;
@@ -213,13 +219,14 @@ impl ContentFiles {
         header: &EnvelopeHeader,
     ) -> Result<Settled, NodeError> {
         let remove = |path: &Path| std::fs::remove_file(path).map_err(NodeError::file(path));
+        // What is not what was sealed says nothing of what was.
+        if arriving.tree.root() != header.root || arriving.taken() != header.size {
+            remove(&arriving.path)?;
+            return Ok(Settled::OtherRoot);
+        }
         if let Some(wrong) = arriving.wrong {
             remove(&arriving.path)?;
             return Ok(Settled::Wrong(wrong));
-        }
-        if arriving.tree.root() != header.root || arriving.file.at != header.size {
-            remove(&arriving.path)?;
-            return Ok(Settled::OtherRoot);
         }
         let inspected = match arriving.opening.take().map(ContentInspection::finish).transpose() {
             Ok(inspected) => inspected,
@@ -366,13 +373,12 @@ impl Arriving {
             // Nothing of it is kept, and none of it is gone on with.
             self.file.file.set_len(0).map_err(NodeError::file(&self.path))?;
         }
+        self.tree.push(merkle::leaf_hash(chunk));
         if self.wrong.is_some() {
             self.skipped += chunk.len() as u64;
             return Ok(());
         }
-        self.file.write(chunk).map_err(NodeError::file(&self.path))?;
-        self.tree.push(merkle::leaf_hash(chunk));
-        Ok(())
+        Ok(self.file.write(chunk).map_err(NodeError::file(&self.path))?)
     }
 
     /// Bytes that were taken, without those of a chunk that is not whole.
@@ -591,8 +597,8 @@ mod tests {
         kept[CHUNK_SIZE + 9] ^= 1;
         std::fs::write(&part, kept).expect("writes");
         let mut arriving = arrive();
-        assert_eq!(arriving.chunks(), 0, "what the disk lost is asked for again");
-        arriving.push(&cipher).expect("takes");
+        assert_eq!(arriving.chunks(), 1, "what the disk lost is asked for again");
+        arriving.push(&cipher[CHUNK_SIZE..]).expect("takes");
         let settled = files.settle(arriving, &id, &header).expect("settles");
         assert!(matches!(settled, Settled::Whole(Some(_))), "{settled:?}");
         files.remove(&id).expect("removes");

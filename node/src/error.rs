@@ -143,6 +143,14 @@ pub enum NodeError {
     /// A document, envelope or message is not acceptable.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// A file of certificates is not right.
+    #[error("{}: {error}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: CertError,
+    },
 }
 
 impl NodeError {
@@ -181,6 +189,7 @@ impl NodeError {
             Self::Clock { .. } => "CHY-4030",
             Self::PeerClock { .. } => "CHY-4031",
             Self::Protocol(error) => protocol_code(error),
+            Self::Certificates { error, .. } => cert_code(error),
         }
     }
 
@@ -231,6 +240,7 @@ impl NodeError {
                 "See who ordered it and why with `chancery ledger export` and `chancery audit`."
             }
             Self::Protocol(error) => protocol_remedy(error),
+            Self::Certificates { error, .. } => cert_remedy(error),
         }
     }
 }

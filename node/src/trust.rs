@@ -154,7 +154,7 @@ fn named_by_directory(
 
 fn read(path: &Path) -> Result<Vec<Certificate>, NodeError> {
     decode_pem_chain(&read_file(path)?)
-        .map_err(|error| NodeError::Config { path: path.to_owned(), why: error.to_string() })
+        .map_err(|error| NodeError::Certificates { path: path.to_owned(), error })
 }
 
 #[cfg(test)]

@@ -146,11 +146,14 @@ fn answers_and_forwarded_documents_carry_what_they_are_about() {
     assert_eq!(inner["documents"][0]["document"], id.as_str());
     let receipts = inner["documents"][0]["evidence"].as_array().unwrap();
     assert!(!receipts.is_empty(), "the original carries b's receipt: {inner}");
-    // Bent, the receipt in it fails the document that carries it.
+    // Bent, the receipt in it proves nothing. Nobody has signed that it is there, so it harms nothing either.
     let bytes = std::fs::read(world.path("inner/document.cose")).unwrap();
     let place = bytes.windows(14).position(|w| w == b"chancery-entry").unwrap();
     chancery_tests::flip(&world.path("inner/document.cose"), place as u64 + 60);
-    assert_ne!(world.run("verify inner --anchor root/ca.pem").code, 0);
+    let bent = world.run("--json verify inner --anchor root/ca.pem").ok().json();
+    let told = bent["documents"][0]["evidence"].as_array().unwrap();
+    let fails = |one: &serde_json::Value| one["indication"] != "TOTAL-PASSED";
+    assert_eq!(told.iter().filter(|one| fails(one)).count(), 1, "{bent}");
     // Nothing of it stays behind in the temporary folder.
     let left = std::fs::read_dir(std::env::temp_dir()).unwrap().filter(|entry| {
         let name = entry.as_ref().unwrap().file_name().to_string_lossy().into_owned();

@@ -230,10 +230,10 @@ fn a_container_goes_out_with_cades_and_openssl_and_we_verify_it() {
     world.clerk("b", "doc countersign doc").ok();
     world.run("export asic doc --out doc.asice").ok();
     world.run("export asic doc --out doc.asice").refused(2, "CHY-6015");
-    // The countersigner made no time-stamp, so the whole is at level B.
-    assert_eq!(verdict(&world, "doc.asice"), passed("B"));
+    // The countersigner made no time-stamp; nobody has signed that it stands there, so it takes nothing away.
+    assert_eq!(verdict(&world, "doc.asice"), passed("T"));
     world.run("import asic doc.asice --anchor root/ca.pem --out back").ok();
-    assert_eq!(verdict(&world, "back"), passed("B"));
+    assert_eq!(verdict(&world, "back"), passed("T"));
     let text = std::fs::read(world.path("back/parts/通知 (1).txt")).unwrap();
     assert_eq!(text, b"text");
     sign(&world, "b.bin", "--out plain").ok();

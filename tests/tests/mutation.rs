@@ -102,7 +102,9 @@ fn reports(world: &World, what: &str, files: &[(u64, String)]) -> Vec<Value> {
 /// Who signed, what they declared, when they say so, of a signature and what countersigns it.
 fn signers(report: &Value, out: &mut BTreeSet<String>, times: &mut BTreeSet<i64>) {
     let lists = ["signatures", "countersignatures"].map(|list| report[list].as_array());
-    for signature in lists.into_iter().flatten().flatten() {
+    // One that does not hold is shown, and counts for nothing.
+    let holds = |one: &&Value| one["indication"] == "TOTAL-PASSED";
+    for signature in lists.into_iter().flatten().flatten().filter(holds) {
         let words = ["signer", "display", "commitment", "algorithm", "signing_time"];
         out.insert(words.map(|word| signature[word].to_string()).join(" "));
         times.extend(signature["best_signature_time"].as_i64());
@@ -127,7 +129,8 @@ impl Meaning {
         signers(report, &mut who, &mut times);
         let sentences = |list: &str| {
             let list = report[list].as_array().into_iter().flatten();
-            list.map(|finding| finding["sentence"].to_string()).collect()
+            let holds = list.filter(|finding| finding["indication"] == "TOTAL-PASSED");
+            holds.map(|finding| finding["sentence"].to_string()).collect()
         };
         Self {
             document: report["document"].clone(),

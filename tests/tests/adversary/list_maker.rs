@@ -65,6 +65,7 @@ pub(crate) fn hang(world: &World, folder: &str, element: &UnsignedElement) {
 
 /// The newest list of a CA, as a file of its name.
 fn list(world: &World, ca: &str) {
+    drop(std::fs::remove_file(world.path(&format!("{ca}.crl"))));
     world.run(&format!("ca crl --ca {ca} --out {ca}.crl")).ok();
 }
 

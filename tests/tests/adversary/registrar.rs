@@ -15,6 +15,7 @@ use ureq::{
 use crate::list_maker::signer;
 
 fn list(world: &World, ca: &str) {
+    drop(std::fs::remove_file(world.path(&format!("{ca}.crl"))));
     world.run(&format!("ca crl --ca {ca} --out {ca}.crl")).ok();
 }
 
