@@ -5,7 +5,8 @@
 #   make check                  format, lints, docs, licences
 #   make bench                  how fast, and where the time goes
 #   make soak [DOCUMENTS=… MUTATIONS=…]   100,000 documents through kills and a bad network, and 100,000 mutants each of documents,
-#                               certificates, containers and exports; about an hour
+#             [PREVIOUS=COMMIT]           certificates, containers and exports, and the release of that commit beside this one;
+#                                         about an hour
 #   make netem                  the tests of bad networks with tc netem, in an emulated machine where the kernel has none
 #   make deb                    the Debian package, in target/deb
 #   make install [PREFIX=…]     the binary, the systemd units, bash completions, manual pages
@@ -48,6 +49,9 @@ soak: build
 	@scripts/setup.sh tests
 	SOAK_DOCUMENTS=$(or $(DOCUMENTS),100000) $(CARGO) test $(PROFILE) --test network -- --ignored --nocapture soak
 	MUTATIONS=$(or $(MUTATIONS),100000) $(CARGO) test $(PROFILE) --test mutation -- --nocapture
+	@if [ -n "$(PREVIOUS)" ]; then CHANCERY_PREVIOUS=$$(scripts/previous.sh "$(PREVIOUS)" target/previous) \
+	$(CARGO) test $(PROFILE) --test releases -- --ignored --nocapture soak; \
+	else echo 'soak: PREVIOUS=COMMIT names no release before: two releases were not run side by side'; fi
 
 netem: build
 	@scripts/setup.sh tests

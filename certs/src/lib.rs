@@ -26,6 +26,7 @@ mod distinguished;
 mod encoding;
 mod error;
 mod extensions;
+mod formats;
 mod general_name;
 mod issuer;
 mod name;
@@ -47,8 +48,12 @@ pub use certificate::{
     Certificate, certificate_blocks, decode_pem_chain, decode_public_key, encode_pem_chain,
 };
 pub use cms::{SignedCms, sign_cades};
-pub use directory::{AgencyCard, Directory, EncryptionKeyStatement, MAX_DIRECTORY};
+pub use directory::{
+    AgencyCard, Directory, DirectoryMore, EncryptionKeyStatement, LEAST_WITNESSES, Line,
+    MAX_DIRECTORY, MAX_WITNESSES, OpenedDirectory, Previous, WitnessGaps,
+};
 pub use error::CertError;
+pub use formats::Formats;
 pub use issuer::{Issuer, RevocationReason, Revoked, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};
 pub use path::{
@@ -58,7 +63,7 @@ pub use path::{
 pub use profile::Profile;
 pub use request::CertificateRequest;
 pub use revocation::{Crl, decode_crls, encode_crl};
-pub use sealed::{Credential, Opened, SealError, open_sealed, open_sealed_within, seal};
+pub use sealed::{Credential, Opened, SealError, open_sealed, open_sealed_within, seal, seal_with};
 pub use timestamp::{
     MAX_TIME_STAMP_REQUEST, TimeStampAnswer, TimeStampAuthority, TimeStampRequest, TimeStampToken,
     VerifiedTimeStamp,

@@ -120,6 +120,10 @@ pub struct Opened<T> {
     pub chain: Vec<Certificate>,
     /// The digest of the very bytes that were signed.
     pub digest: Digest,
+    /// What stands beside the statement, signed like it: see [`CoseSign::more`].
+    pub more: Option<Vec<u8>>,
+    /// The digest of both; see [`CoseSign::signed_digest`].
+    pub whole: Digest,
     /// Lists were asked, and none of them says whether the certificate of this one is revoked: where that passes.
     pub uncovered: Option<String>,
 }
@@ -148,7 +152,25 @@ pub fn seal_within<T: Serialize>(
     now: i64,
     most: usize,
 ) -> Result<Vec<u8>, CryptoError> {
-    let builder = CoseSign::builder(content_type, cbor::encode_within(value, most)?);
+    seal_with(content_type, value, None, by, now, most)
+}
+
+/// As [`seal_within`], with something beside the statement that readers of before pass over.
+///
+/// # Errors
+/// As [`seal`].
+pub fn seal_with<T: Serialize>(
+    content_type: &str,
+    value: &T,
+    more: Option<Vec<u8>>,
+    by: &Credential,
+    now: i64,
+    most: usize,
+) -> Result<Vec<u8>, CryptoError> {
+    let mut builder = CoseSign::builder(content_type, cbor::encode_within(value, most)?);
+    if let Some(more) = more {
+        builder = builder.more(more);
+    }
     by.sign(builder, Commitment::Origin, now)?.encode_within(most)
 }
 
@@ -198,8 +220,10 @@ pub fn open_sealed_within<T: DeserializeOwned>(
     cose.verify(0, key)?;
     let uncovered = by.check(leaf, above, Purpose::Sign)?.uncovered;
     let signer = leaf.signer_name()?;
-    let value = cbor::decode_within(cose.payload(), most).map_err(CryptoError::Cbor)?;
-    Ok(Opened { value, signer, chain, digest: Digest::of(cose.payload()), uncovered })
+    let value = cbor::decode_open(cose.payload(), most).map_err(CryptoError::Cbor)?;
+    let (digest, whole) = (Digest::of(cose.payload()), cose.signed_digest()?);
+    let more = cose.more().map(<[u8]>::to_vec);
+    Ok(Opened { value, signer, chain, digest, more, whole, uncovered })
 }
 
 #[cfg(test)]

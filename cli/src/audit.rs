@@ -1,14 +1,14 @@
 //! `chancery audit`: whole ledgers, offline.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs::File,
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use chancery_certs::Certificate;
+use chancery_certs::{AgencyName, Certificate};
 use chancery_crypto::{Digest, Hasher, cbor};
 use chancery_node::{
     DataFolder, NodeError, PastCosignature, every_member, open_log, read_file, read_member,
@@ -78,10 +78,11 @@ impl Audit {
         for path in self.against.iter().chain(&self.ledgers) {
             collect_held(path, &mut held)?;
         }
+        let named = self.trust.file()?.witnesses(&trust)?;
         let mut worst = Indication::TotalPassed;
         let mut reports = Vec::new();
         for folder in &self.ledgers {
-            let report = audit_one(output, folder, held.clone(), &by, &mut done)?;
+            let report = audit_one(output, folder, held.clone(), &by, &named, &mut done)?;
             worst = worst.max(report.indication);
             if output.json || self.report.is_some() {
                 let mut value = serde_json::to_value(&report).unwrap_or_default();
@@ -269,8 +270,11 @@ pub fn audit_export(
     folder: &Path,
     by: &Validation<'_>,
 ) -> Result<AuditReport, Failure> {
-    audit_one(output, folder, Vec::new(), by, &mut Done::default())
+    audit_one(output, folder, Vec::new(), by, &Named::new(), &mut Done::default())
 }
+
+/// The witnesses of ledgers, by the agencies whose they are, as far as a directory names them.
+type Named = BTreeMap<AgencyName, BTreeSet<AgencyName>>;
 
 /// A ledger to audit.
 enum Audited {
@@ -300,6 +304,7 @@ fn audit_one(
     folder: &Path,
     held: Vec<Held>,
     by: &Validation<'_>,
+    named: &Named,
     done: &mut Done,
 ) -> Result<AuditReport, Failure> {
     let audited = Audited::open(folder)?;
@@ -308,6 +313,10 @@ fn audit_one(
     let note = source.note()?;
     let mut audit =
         LedgerAudit::begin(&chain, &note, held, by).map_err(|e| Failure::from(e).at(folder))?;
+    let agency = chain.first().and_then(|seal| seal.agency_name().ok());
+    if let Some(witnesses) = agency.and_then(|agency| named.get(&agency)) {
+        audit.only_witnesses(witnesses.clone());
+    }
     for chain in source.old_seals()? {
         audit.add_old_seal(&chain);
     }

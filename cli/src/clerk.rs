@@ -16,7 +16,7 @@ use chancery_node::{
     Staged, TraceView, create_private_file, new_folder, unix_now, write_new, write_private,
 };
 use chancery_protocol::{
-    Act, DocumentHeader, DocumentId, Indication, Part, REASON, SignedDocument, sign_document,
+    Act, DocumentHeader, DocumentId, Event, Indication, Part, REASON, SignedDocument, sign_document,
 };
 
 use crate::{
@@ -61,6 +61,9 @@ struct Sending {
     /// Make a CAdES signature as well, for `chancery export asic`
     #[arg(long)]
     with_cades: bool,
+    /// Number the copies (份号) from this number on, in the order of the recipients; each is told its own alone
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
+    copies_from: Option<u64>,
     #[command(flatten)]
     stamping: Stamping,
     #[command(flatten)]
@@ -85,7 +88,8 @@ impl SendingOn {
     fn with_files(self, files: Vec<PathBuf>) -> Sending {
         let Self { heading, wait, stamping, signer } = self;
         let draft = Draft { files, heading };
-        Sending { draft, wait, with_cades: false, stamping, signer }
+        let (with_cades, copies_from) = (false, None);
+        Sending { draft, wait, with_cades, copies_from, stamping, signer }
     }
 }
 
@@ -93,6 +97,14 @@ impl SendingOn {
 struct Submitted {
     document: DocumentId,
     recipients: Vec<AgencyName>,
+    /// The number of each copy that has one.
+    copies: Vec<(AgencyName, u64)>,
+}
+
+impl Submitted {
+    fn copy_of(&self, agency: &AgencyName) -> Option<u64> {
+        self.copies.iter().find(|(name, _)| name == agency).map(|(_, copy)| *copy)
+    }
 }
 
 /// Hands a signed document and its parts to the node.
@@ -100,9 +112,14 @@ fn submit(
     client: &mut LocalClient,
     document: &SignedDocument,
     files: &[PathBuf],
+    copies_from: Option<u64>,
     progress: &indicatif::ProgressBar,
 ) -> Result<Submitted, Failure> {
-    let request = LocalRequest::Submit { document: document.bytes().to_vec() };
+    let document_bytes = document.bytes().to_vec();
+    let request = match copies_from {
+        Some(first) => LocalRequest::SubmitCopies { document: document_bytes, first },
+        None => LocalRequest::Submit { document: document_bytes },
+    };
     match client.ask(&request)? {
         LocalReply::Ready => {}
         other => return Err(Failure::from_reply(other)),
@@ -126,8 +143,8 @@ fn submit(
         }
     }
     match client.reply()? {
-        LocalReply::Submitted { document, recipients, .. } => {
-            Ok(Submitted { document, recipients })
+        LocalReply::Submitted { document, recipients, copies, .. } => {
+            Ok(Submitted { document, recipients, copies })
         }
         other => Err(Failure::from_reply(other)),
     }
@@ -149,9 +166,10 @@ impl Sending {
         let own = SignatureAt::Signature(0);
         let document = self.stamping.finish(document, own, &signer, self.with_cades, now)?;
         let progress = output.bytes_bar(header.parts_size(), output.t("handing over", "提交"));
-        let submitted = submit(client, &document, &self.draft.files, &progress)?;
+        let (files, copies_from) = (&self.draft.files, self.copies_from);
+        let submitted = submit(client, &document, files, copies_from, &progress)?;
         progress.finish_and_clear();
-        report_submitted(output, &submitted, &header.title);
+        report_submitted(output, &submitted, &header.title, copies_from.is_some());
         match self.wait {
             Some(seconds) => wait(client, output, &submitted, seconds),
             None => Ok(ExitCode::SUCCESS),
@@ -249,17 +267,34 @@ impl Drop for TemporaryFolder {
     }
 }
 
-fn report_submitted(output: &Output, submitted: &Submitted, title: &str) {
+fn report_submitted(output: &Output, submitted: &Submitted, title: &str, numbered: bool) {
     if output.json {
-        output.print_json(&serde_json::json!({
+        let mut said = serde_json::json!({
             "document": submitted.document, "recipients": submitted.recipients,
-        }));
+        });
+        if numbered {
+            let each = submitted.recipients.iter();
+            let copies = each.map(|agency| (agency.to_string(), submitted.copy_of(agency).into()));
+            said["copies"] = serde_json::Value::Object(copies.collect());
+        }
+        output.print_json(&said);
         return;
     }
     println!("{} {title}", output.t("accepted for sending:", "已受理发送："));
     println!("  {} {}", output.t("document", "文件编号"), submitted.document);
     for agency in &submitted.recipients {
-        println!("  → {agency}");
+        let copy = match submitted.copy_of(agency) {
+            Some(copy) => format!("  {} {copy}", output.t("copy", "份号")),
+            None if numbered => {
+                let why = output.t(
+                    "no copy number: its node is of an older version",
+                    "无份号：对方节点版本较旧",
+                );
+                format!("  ({why})")
+            }
+            None => String::new(),
+        };
+        println!("  → {agency}{copy}");
     }
 }
 
@@ -381,6 +416,9 @@ fn print_line(output: &Output, view: &DocumentView) {
     let arrow = if view.incoming { "←" } else { "→" };
     let act = view.act.as_deref().map_or_else(String::new, |act| format!("   {}", plain(act)));
     println!("    {arrow} {agencies}   {}{act}", view.indication);
+    if let Some(copy) = view.copy {
+        println!("      {} {copy}", output.t("copy", "份号"));
+    }
     if let Some(deadline) = view.deadline {
         // Whether it was answered is in `trace`; that its time is over can be seen here.
         let over = if deadline < unix_now() { output.t(" (over)", "（已过期）") } else { "" };
@@ -464,13 +502,16 @@ impl Open {
         let header = document.header();
         if output.json {
             output.print_json(&serde_json::json!({
-                "document": document.id(), "folder": folder, "title": header.title,
+                "document": document.id(), "folder": folder, "title": header.title, "copy": view.copy,
                 "parts": header.parts.iter().map(|p| &p.name).collect::<Vec<_>>(),
             }));
             return Ok(ExitCode::SUCCESS);
         }
         println!("{} {}", plain(&header.kind), plain(&header.title));
         println!("  {} {}", output.t("from", "发文机关"), header.from);
+        if let Some(copy) = view.copy {
+            println!("  {} {copy}", output.t("copy", "份号"));
+        }
         for part in &header.parts {
             println!("  {} ({})", folder.join("parts").join(&part.name).display(), size(part.size));
         }
@@ -700,7 +741,7 @@ fn act(
     };
     let signed = sign_document(&header, &signer, commitment, now)?;
     let progress = indicatif::ProgressBar::hidden();
-    let submitted = submit(client, &signed, &[], &progress)?;
+    let submitted = submit(client, &signed, &[], None, &progress)?;
     if output.json {
         output.print_json(&serde_json::json!({
             "act": act.kind(), "on": document.id(), "received": document.id(),
@@ -879,7 +920,7 @@ fn trace_html(output: &Output, trace: &TraceView) -> String {
         out += &format!(
             "<li><time>{}</time> <strong>{}</strong> {} {verdict}<br>{said} <small>{evidence}</small></li>\n",
             time(step.time),
-            escape(event_name(output, &step.event)),
+            escape(&event_name(output, &step.event)),
             escape(step.agency.as_str()),
         );
     }
@@ -890,11 +931,18 @@ fn trace_html(output: &Output, trace: &TraceView) -> String {
     out + &format!("</ol></section>\n<p>{note}</p>\n</body></html>\n")
 }
 
-fn event_name<'a>(output: &Output, event: &'a str) -> &'a str {
-    if !output.chinese {
-        return event;
+fn event_name(output: &Output, event: &str) -> String {
+    // An event of a newer version's ledger is shown as what it is.
+    if Event::of(event).is_some_and(|known| !known.is_known())
+        && !matches!(event, "Created" | "Pending")
+        && event.is_ascii()
+    {
+        return format!("{} ({event})", output.t("unknown", "未知事件"));
     }
-    match event {
+    if !output.chinese {
+        return event.to_owned();
+    }
+    let name = match event {
         "Created" => "拟制签发",
         "SubmissionAcceptance" => "受理发送",
         "SubmissionRejection" => "不予受理",
@@ -908,5 +956,6 @@ fn event_name<'a>(output: &Output, event: &'a str) -> &'a str {
         "ContentPurged" => "内容已清除",
         "Pending" => "投递中",
         other => other,
-    }
+    };
+    name.to_owned()
 }

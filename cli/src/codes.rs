@@ -60,6 +60,8 @@ pub const CODES: &[Code] = &[
         ["Check that this is the right file; if it is, ask for it again.", "请确认文件是否正确；若正确，请重新索取。"]),
     code("CHY-1015", ["a signed structure holds more than a verifier works through", "签名结构所含项目超出验证上限"],
         ["Check that this is the right file; if it is, ask for it again.", "请确认文件是否正确；若正确，请重新索取。"]),
+    code("CHY-1016", ["a newer version is needed", "需要较新的版本"],
+        ["Use a newer version of chancery; nothing is wrong with what was given.", "请使用较新版本的 chancery；所提供的内容本身没有问题。"]),
 
     code("CHY-2001", ["a name is not well-formed", "名称格式有误"],
         ["Write agencies as justice.gov.cn, officers as li@justice.gov.cn.", "机关写作 justice.gov.cn，人员写作 li@justice.gov.cn。"]),
@@ -179,6 +181,8 @@ pub const CODES: &[Code] = &[
         ["Correct the request; /v1/openapi.json describes every one.", "请更正请求，各请求的格式见 /v1/openapi.json。"]),
     code("CHY-4023", ["it is not known who asks by HTTP", "无法确认 HTTP 请求者身份"],
         ["Send `Authorization: Bearer TOKEN`; the operator makes one with `chancery node token`.", "请携带 Authorization: Bearer 令牌；令牌由运维人员用 chancery node token 生成。"]),
+    code("CHY-4026", ["the registrar has signed two directories of one version", "注册机关签发了两份版本号相同而内容不同的目录"],
+        ["Keep both (they are in data/directories), and ask the registrar and its superior which one is right.", "请保留两份（位于 data/directories），并向注册机关及其上级核实以哪一份为准。"]),
     code("CHY-4030", ["the clock of the node is known to be wrong, so that nothing is sealed", "已知节点时钟有误，暂停封存"],
         ["Set the clock of the machine that is wrong (`chronyc tracking`, `timedatectl`; `chancery node status` shows each peer's); the node goes on by itself.", "请校正有误的机器时钟（chronyc tracking、timedatectl；chancery node status 列出各对等节点的差异），节点会自动恢复。"]),
     code("CHY-4031", ["a peer's receipt is of a time that has not come yet", "对方回执的时间尚未到来"],

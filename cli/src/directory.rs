@@ -1,15 +1,18 @@
 //! `chancery directory`: the signed list of who is on the bus.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
 };
 
 use chancery_certs::{
-    AgencyCard, AgencyName, CertError, Credential, Crl, Directory as DirectoryValue, Scrutiny,
+    AgencyCard, AgencyName, CertError, Credential, Crl, Directory as DirectoryValue, DirectoryMore,
+    LEAST_WITNESSES, Line, MAX_WITNESSES, OpenedDirectory, Previous, Scrutiny, SealError,
     SignerName, decode_crls,
 };
-use chancery_node::{LocalReply, LocalRequest, read_file, unix_now, write_new};
+use chancery_node::{LocalReply, LocalRequest, NodeError, read_file, unix_now, write_new};
 
 use serde_bytes::ByteBuf;
 
@@ -25,7 +28,8 @@ use crate::{
 pub enum Directory {
     /// Sign a directory of agency cards by the registrar's seal
     #[command(after_help = "Example:
-  chancery directory publish --key registry/seal.key --cert registry/seal.pem --anchor root.pem --version-number 1 --out directory.cose hz/agency.card nb/agency.card")]
+  chancery directory publish --key registry/seal.key --cert registry/seal.pem --anchor root.pem --version-number 1 --out directory.cose hz/agency.card nb/agency.card
+  chancery directory publish … --version-number 2 --previous directory.cose --witness hz.gov.cn=nb.gov.cn,sz.js.gov.cn,audit.gov.cn --independent audit.gov.cn")]
     Publish(Publish),
     /// Add agencies to a directory, or replace their cards: the next version, signed by the registrar's seal
     #[command(after_help = "Examples:
@@ -69,6 +73,11 @@ pub struct Publish {
     /// The newest revocation list of a CA, PEM or DER: nodes cut off what it names (may be given several times)
     #[arg(long = "crl", value_name = "FILE")]
     crls: Vec<PathBuf>,
+    /// The directory before this one, whose digest is named in it
+    #[arg(long, value_name = "FILE")]
+    previous: Option<PathBuf>,
+    #[command(flatten)]
+    witnesses: WitnessArgs,
     /// The certificate of a time-stamping authority of the domain, or of a CA of such, PEM or DER: nodes, and verifiers
     /// whose trust file names the directory, believe it (may be given several times)
     #[arg(long = "time-stamping", value_name = "FILE")]
@@ -80,6 +89,53 @@ pub struct Publish {
     trust: TrustArgs,
     #[command(flatten)]
     signer: Signer,
+}
+
+/// Who witnesses whose ledger.
+#[derive(Debug, clap::Args)]
+struct WitnessArgs {
+    /// The witnesses of an agency's ledger, at least three (may be given several times)
+    #[arg(long = "witness", value_name = "AGENCY=W1,W2,W3")]
+    named: Vec<Witnesses>,
+    /// An agency that you hold for independent of all others as a witness (may be given several times)
+    #[arg(long = "independent", value_name = "AGENCY")]
+    independent: Vec<AgencyName>,
+}
+
+/// An agency and its witnesses.
+#[derive(Debug, Clone)]
+struct Witnesses {
+    agency: AgencyName,
+    witnesses: Vec<AgencyName>,
+}
+
+impl FromStr for Witnesses {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || "write it as AGENCY=W1,W2,W3".to_owned();
+        let (agency, witnesses) = text.split_once('=').ok_or_else(form)?;
+        let name = |text: &str| text.parse::<AgencyName>().map_err(|error| error.to_string());
+        let witnesses = witnesses.split(',').map(name).collect::<Result<Vec<_>, _>>()?;
+        let agency = name(agency)?;
+        if witnesses.len() > MAX_WITNESSES {
+            return Err(format!("{agency} has more than {MAX_WITNESSES} witnesses"));
+        }
+        if witnesses.contains(&agency) {
+            return Err(format!("{agency} cannot be its own witness"));
+        }
+        Ok(Self { agency, witnesses })
+    }
+}
+
+impl WitnessArgs {
+    /// Puts what is given in place of what was said of the same agencies before.
+    fn put(&self, more: &mut DirectoryMore) {
+        for Witnesses { agency, witnesses } in &self.named {
+            more.witnesses.insert(agency.clone(), witnesses.iter().cloned().collect());
+        }
+        more.independent.extend(self.independent.iter().cloned());
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -102,6 +158,8 @@ pub struct AddAgency {
     /// Certificates of time-stamping authorities, PEM or DER, in place of those that it has (may be given several times)
     #[arg(long = "time-stamping", value_name = "FILE")]
     authorities: Vec<PathBuf>,
+    #[command(flatten)]
+    witnesses: WitnessArgs,
     /// The new file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -109,6 +167,31 @@ pub struct AddAgency {
     trust: TrustArgs,
     #[command(flatten)]
     signer: Signer,
+}
+
+/// Reads a directory of the registrar. One that has run out is what is being renewed: it is read as of its last second.
+fn read_directory(
+    path: &Path,
+    bytes: &[u8],
+    registrar: &AgencyName,
+    by: &Scrutiny<'_>,
+) -> Result<OpenedDirectory, Failure> {
+    let open = |by: &Scrutiny<'_>| DirectoryValue::open_whole(bytes, registrar, by);
+    let failed = |e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(path);
+    open(by).or_else(|error| {
+        let expires = DirectoryValue::expires_unverified(bytes);
+        let at = expires.filter(|expires| *expires < by.at).ok_or_else(|| failed(error))?;
+        open(&by.as_of(at)).map_err(failed)
+    })
+}
+
+/// The agencies of cards, each with the line that its seal stands in.
+fn lines<'a>(
+    cards: impl IntoIterator<Item = &'a ByteBuf>,
+    by: &Scrutiny<'_>,
+) -> BTreeMap<AgencyName, Line> {
+    let opened = cards.into_iter().filter_map(|card| AgencyCard::open(card, by).ok());
+    opened.map(|card| (card.value.agency, Line::of(&card.chain, by.trust))).collect()
 }
 
 impl AddAgency {
@@ -120,22 +203,15 @@ impl AddAgency {
             let path = path.to_owned();
             move |e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(&path)
         };
-        let old = read_file(&self.to)?;
-        // One that has run out is what is being renewed: it is read as of its last second.
         let given = read_crls(&self.crls)?;
-        let mut lists = DirectoryValue::crls_unverified(&old);
+        let read = read_file(&self.to)?;
+        let mut lists = DirectoryValue::crls_unverified(&read);
         lists.extend(given.iter().cloned());
         let by = Scrutiny::by(&trust, &lists, now);
-        let old = match DirectoryValue::open(&old, &registrar, &by) {
-            Ok(old) => old,
-            Err(error) => {
-                let expires = DirectoryValue::expires_unverified(&old);
-                let at = expires.filter(|expires| *expires < now);
-                let at = at.ok_or_else(|| seal(&self.to)(error))?;
-                DirectoryValue::open(&old, &registrar, &by.as_of(at)).map_err(seal(&self.to))?
-            }
-        };
-        let mut agencies = std::collections::BTreeMap::new();
+        let OpenedDirectory { directory: old, mut more, digest } =
+            read_directory(&self.to, &read, &registrar, &by)?;
+        more.previous = Some(Previous { version: old.version, digest });
+        let mut agencies = BTreeMap::new();
         for card in old.agencies {
             // What cannot be used any more is left out, as every node leaves it out.
             if let Ok(opened) = AgencyCard::open(&card, &by) {
@@ -151,14 +227,16 @@ impl AddAgency {
         }
         for agency in &self.removed {
             if agencies.remove(agency).is_none() {
-                return Err(chancery_node::NodeError::UnknownAgency(agency.to_string()).into());
+                return Err(NodeError::UnknownAgency(agency.to_string()).into());
             }
+            more.witnesses.remove(agency);
+            more.independent.remove(agency);
+        }
+        self.witnesses.put(&mut more);
+        if !self.authorities.is_empty() {
+            more.authorities = read_authorities(&self.authorities)?;
         }
         let crls = if given.is_empty() { old.crls } else { encode_crls(&given) };
-        let authorities = match self.authorities.is_empty() {
-            true => old.authorities,
-            false => read_authorities(&self.authorities)?,
-        };
         let directory = DirectoryValue {
             registrar,
             version: old.version.saturating_add(1),
@@ -166,12 +244,44 @@ impl AddAgency {
             expires: now + i64::from(self.days) * 86_400,
             agencies: agencies.into_values().collect(),
             crls,
-            authorities,
         };
-        write_new(&self.out, &directory.seal(&signer, now)?)?;
-        report_published(output, &directory, &self.out);
+        write_new(&self.out, &directory.seal_with(&more, &signer, now)?)?;
+        let missing = missing(output, &more, &lines(&directory.agencies, &by));
+        report_published(output, &directory, &self.out, &missing);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What is missing in the witnesses of the agencies, a sentence for each.
+fn missing(
+    output: &Output,
+    more: &DirectoryMore,
+    lines: &BTreeMap<AgencyName, Line>,
+) -> Vec<String> {
+    let each = lines.keys().filter_map(|agency| {
+        let gaps = more.witness_gaps(agency, |name| lines.get(name).cloned());
+        witness_gaps(output, agency, gaps.witnesses as u64, gaps.independent)
+    });
+    each.collect()
+}
+
+/// What is missing in an agency's witnesses, in a sentence, if anything is.
+pub fn witness_gaps(
+    output: &Output,
+    agency: &AgencyName,
+    witnesses: u64,
+    independent: bool,
+) -> Option<String> {
+    if witnesses < LEAST_WITNESSES as u64 {
+        return Some(match output.chinese {
+            true => format!("{agency} 有 {witnesses} 个见证机关，至少应有 {LEAST_WITNESSES} 个"),
+            false => format!("{agency} has {witnesses} witnesses of at least {LEAST_WITNESSES}"),
+        });
+    }
+    (!independent).then(|| match output.chinese {
+        true => format!("{agency} 的见证机关都在其自身系统之内，应有一个独立的见证机关"),
+        false => format!("no witness of {agency} is independent of it"),
+    })
 }
 
 /// The registrar's seal, and whose it is.
@@ -209,11 +319,26 @@ fn read_authorities(paths: &[PathBuf]) -> Result<Vec<ByteBuf>, Failure> {
     Ok(authorities)
 }
 
-fn report_published(output: &Output, directory: &DirectoryValue, out: &Path) {
+/// Warnings that are printed at once.
+const SHOWN: usize = 20;
+
+fn report_published(output: &Output, directory: &DirectoryValue, out: &Path, missing: &[String]) {
+    if !output.json {
+        for sentence in missing.iter().take(SHOWN) {
+            eprintln!("{} {sentence}", output.t("warning:", "警告："));
+        }
+        if let Some(more) = missing.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            eprintln!("{} {more}", output.t("warning: more of that kind:", "警告：同类另有"));
+        }
+        if !missing.is_empty() {
+            let how = output.t("name them with --witness", "请用 --witness 指定");
+            eprintln!("  {how}");
+        }
+    }
     if output.json {
         output.print_json(&serde_json::json!({
             "version": directory.version, "agencies": directory.agencies.len(),
-            "expires": time(directory.expires), "file": out,
+            "expires": time(directory.expires), "file": out, "warnings": missing,
         }));
     } else {
         println!(
@@ -254,6 +379,22 @@ impl Publish {
             agencies.push(card.into());
         }
         let (signer, registrar) = load_registrar(&self.signer)?;
+        let authorities = read_authorities(&self.authorities)?;
+        let mut more = DirectoryMore { authorities, ..DirectoryMore::default() };
+        if let Some(path) = &self.previous {
+            let bytes = read_file(path)?;
+            let mut lists = DirectoryValue::crls_unverified(&bytes);
+            lists.extend(crls.iter().cloned());
+            let by = Scrutiny::by(&trust, &lists, now);
+            let previous = read_directory(path, &bytes, &registrar, &by)?;
+            let version = previous.directory.version;
+            if version >= self.version_number {
+                let offered = self.version_number;
+                return Err(NodeError::OldDirectory { offered, held: version }.into());
+            }
+            more.previous = Some(Previous { version, digest: previous.digest });
+        }
+        self.witnesses.put(&mut more);
         let directory = DirectoryValue {
             registrar,
             version: self.version_number,
@@ -261,10 +402,10 @@ impl Publish {
             expires: now + i64::from(self.days) * 86_400,
             agencies,
             crls: encode_crls(&crls),
-            authorities: read_authorities(&self.authorities)?,
         };
-        write_new(&self.out, &directory.seal(&signer, now)?)?;
-        report_published(output, &directory, &self.out);
+        write_new(&self.out, &directory.seal_with(&more, &signer, now)?)?;
+        let missing = missing(output, &more, &lines(&directory.agencies, &by));
+        report_published(output, &directory, &self.out, &missing);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -281,29 +422,53 @@ fn show(
     // Also those that it brings itself: they may name its signer.
     let lists = DirectoryValue::crls_unverified(&bytes);
     let by = trust.scrutiny(&store, &lists);
-    let directory = DirectoryValue::open(&bytes, registrar, &by).map_err(seal)?;
+    let opened = DirectoryValue::open_whole(&bytes, registrar, &by).map_err(seal)?;
+    let authorities = opened.time_authorities();
+    let OpenedDirectory { directory, more, digest } = opened;
     let cards = directory
         .agencies
         .iter()
-        .map(|card| AgencyCard::open(card, &by).map(|opened| opened.value))
-        .collect::<Result<Vec<_>, _>>()
+        .map(|card| {
+            let opened = AgencyCard::open(card, &by)?;
+            Ok((opened.formats()?, opened.value))
+        })
+        .collect::<Result<Vec<_>, SealError>>()
         .map_err(seal)?;
     if output.json {
         let list: Vec<_> = cards
             .iter()
-            .map(|c| serde_json::json!({ "agency": c.agency, "display": c.display, "address": c.address, "via": c.via }))
+            .map(|(formats, c)| {
+                serde_json::json!({
+                    "agency": c.agency, "display": c.display, "address": c.address, "via": c.via,
+                    "formats": formats, "witnesses": more.witnesses.get(&c.agency),
+                })
+            })
             .collect();
         output.print_json(&serde_json::json!({
             "registrar": directory.registrar, "version": directory.version,
             "expires": time(directory.expires), "agencies": list, "crls": directory.crls.len(),
-            "time_stamping": directory.time_authorities().iter().map(|c| c.subject()).collect::<Vec<_>>(),
+            "digest": digest, "previous": more.previous, "independent": more.independent,
+            "time_stamping": authorities.iter().map(|c| c.subject()).collect::<Vec<_>>(),
         }));
         return Ok(ExitCode::SUCCESS);
     }
     println!("{} {} – {}", directory.registrar, directory.version, time(directory.expires));
-    for card in cards {
+    println!("  {} {digest}", output.t("digest", "摘要"));
+    if let Some(Previous { version, digest }) = &more.previous {
+        println!("  {} {version}  {digest}", output.t("before it", "前一版本"));
+    }
+    for authority in &authorities {
+        println!("  {} {}", output.t("time-stamping", "时间戳"), plain(authority.subject()));
+    }
+    for (_, card) in cards {
         let via = card.via.map_or_else(String::new, |via| format!("  ← {via}"));
         println!("  {}  {}  {}{via}", card.agency, card.address, plain(&card.display));
+        let named = more.witnesses.get(&card.agency).into_iter().flatten();
+        for witness in named {
+            let own = more.independent.contains(witness);
+            let independent = if own { output.t(" (independent)", "（独立）") } else { "" };
+            println!("    {} {witness}{independent}", output.t("witness", "见证机关"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

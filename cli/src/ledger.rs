@@ -337,6 +337,7 @@ fn check_proofs(
             Ok(evidence) => verifier.verify(&evidence).map(|found| {
                 (evidence.agency, found.index, found.checkpoint.checkpoint.size, found.leaf)
             }),
+            Err(error) if error.needs_newer() => Err(error),
             Err(_) => verify_cose_receipt(&bytes, &by)
                 .map(|found| (found.agency, found.index, found.size, found.leaf)),
         };
@@ -346,7 +347,7 @@ fn check_proofs(
                 "leaf": leaf,
             })),
             Ok((agency, index, size, leaf)) => {
-                let (event, at) = (leaf.event.name(), time(leaf.time));
+                let (event, at) = (leaf.event, time(leaf.time));
                 println!("✓ {}", file.display());
                 println!(
                     "  {agency} #{index}/{size} {event} {} {} {at}",

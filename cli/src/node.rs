@@ -27,10 +27,11 @@ use tracing_subscriber::{
 use zeroize::Zeroizing;
 
 use crate::{
+    directory::witness_gaps,
     failure::{ENVIRONMENT, Failure},
     keys::read_chain,
     local::Local,
-    output::{Output, plain, short, time},
+    output::{Output, plain, put_red, short, time},
 };
 
 /// How far the clocks of agencies may differ, in seconds: a key may be used so long before it was
@@ -414,17 +415,28 @@ fn reload(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
 
 fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let loaded = config.load()?;
-    Identity::load(&loaded)?;
+    let identity = Identity::load(&loaded)?;
     let uncleared = chancery_node::check_policies(&loaded)?;
+    let gaps = chancery_node::own_witnesses(&loaded, &identity)?;
+    let missing = gaps.and_then(|gaps| {
+        witness_gaps(output, &loaded.agency, gaps.witnesses as u64, gaps.independent)
+    });
     // Of a node that runs, its clock can be told as well.
     let clock = running_clock(&loaded);
     if output.json {
         output.print_json(&serde_json::json!({
-            "config": config.config, "valid": true, "uncleared": uncleared, "clock": clock,
+            "config": config.config, "valid": true, "uncleared": uncleared,
+            "witnesses": gaps.map(|gaps| gaps.witnesses),
+            "independent_witness": gaps.map(|gaps| gaps.independent), "warnings": missing.as_slice(),
+            "clock": clock,
         }));
     } else {
         println!("{}: {}", config.config.display(), output.t("in order", "正确"));
         print_uncleared(output, &uncleared);
+        if let Some(sentence) = missing {
+            // It is for the registrar to mend: the node works all the same.
+            put_red(&format!("✗ {sentence}"));
+        }
         clock.iter().for_each(|clock| print_clock(output, clock));
     }
     match clock.and_then(|clock| clock.wrong) {
@@ -623,6 +635,11 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
     }
     for peer in &status.agencies {
         println!("    {}  {}", peer.agency, plain(&peer.display));
+    }
+    let (witnesses, independent) = (status.named_witnesses, status.independent_witness);
+    let missing = witness_gaps(output, &status.agency, witnesses, independent);
+    if let Some(sentence) = missing.filter(|_| status.directory_version.is_some()) {
+        put_red(&format!("  ✗ {sentence}"));
     }
     let (node, seal) = (status.node_certificate_expires, status.seal_certificate_expires);
     println!("  {}: {}", output.t("node certificate until", "节点证书有效期至"), time(node));

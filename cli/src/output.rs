@@ -47,6 +47,15 @@ pub fn put_raw(bytes: &[u8]) {
     said(out.write_all(bytes));
 }
 
+/// Prints a line on standard output, red where there is somebody to see it.
+pub fn put_red(text: &str) {
+    let text = show_line(text);
+    match std::io::stdout().is_terminal() {
+        true => put_raw(format!("\u{1b}[31m{text}\u{1b}[0m\n").as_bytes()),
+        false => put_raw(format!("{text}\n").as_bytes()),
+    }
+}
+
 fn said(written: std::io::Result<()>) {
     match written {
         Ok(()) => {}

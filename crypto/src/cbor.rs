@@ -73,6 +73,182 @@ pub fn decode_within<T: DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T
     serde_cbor::from_slice(bytes).map_err(structure)
 }
 
+/// The form that structures have that do not say which: see [`decode_open`].
+const FORM: u64 = 1;
+/// The field that names the form.
+const FORM_FIELD: &str = "format";
+/// The field that lists what a reader must know.
+const CRITICAL: &str = "crit";
+/// The most fields that may be critical, and the longest name of one.
+const MAX_CRITICAL: usize = 64;
+
+/// As [`decode_within`], for a structure that later versions may add to: fields that are not known are passed over,
+/// since whoever signs or hashes it does so over the bytes, which are kept. What must not be passed over, its writer
+/// says: `crit` lists fields that a reader must know, `format` the form of the whole where that is not the first. A type
+/// that takes no field that it does not know is closed: one with such a field is of a newer version, too.
+///
+/// # Errors
+/// As [`decode`], and [`CborError::Newer`], which names the field, variant or form that is not known.
+pub fn decode_open<T: DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, CborError> {
+    check_within(bytes, most)?;
+    check_demands::<T>(bytes)?;
+    serde_cbor::from_slice(bytes).map_err(|error| {
+        let known = shape::of::<T>();
+        let unknown = names(bytes).into_iter().find(|name| !known.contains(&name.as_str()));
+        match unknown.filter(|_| !known.is_empty()) {
+            Some(name) => CborError::Newer(format!("{name:?}")),
+            None => structure(error),
+        }
+    })
+}
+
+/// Whether what is in deterministic form demands nothing that is not known here; see [`decode_open`], which checks it of
+/// a whole item. This is for a structure inside another.
+///
+/// # Errors
+/// [`CborError::Newer`], or [`CborError::Structure`] when the demand is malformed.
+pub fn check_demands<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), CborError> {
+    check_names::<T>(bytes)?;
+    if let Some(form) = field(bytes, FORM_FIELD) {
+        let form: u64 = serde_cbor::from_slice(form).map_err(structure)?;
+        if form != FORM {
+            return Err(CborError::Newer(format!("form {form}")));
+        }
+    }
+    if let Some(critical) = field(bytes, CRITICAL) {
+        let critical: Vec<String> = serde_cbor::from_slice(critical).map_err(structure)?;
+        check_critical(bytes, &critical, shape::of::<T>())?;
+    }
+    Ok(())
+}
+
+/// serde takes a list for a structure, and a number or a byte string for a field's name. What may have more fields than
+/// are known here has them by name.
+fn check_names<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), CborError> {
+    let mut reader = Reader::new(bytes);
+    let named = match reader.head_of(5) {
+        // Keys ascend, and numbers and byte strings come before texts.
+        Some(count) => count == 0 || reader.text().is_some(),
+        // A variant without fields is a text.
+        None => reader.text().is_some() || shape::of::<T>().is_empty(),
+    };
+    named.then_some(()).ok_or_else(|| CborError::Structure("its fields have no names".into()))
+}
+
+fn check_critical(bytes: &[u8], critical: &[String], known: &[&str]) -> Result<(), CborError> {
+    if critical.is_empty() || critical.len() > MAX_CRITICAL {
+        let why = format!("it lists {} critical fields", critical.len());
+        return Err(CborError::Structure(why));
+    }
+    for name in critical {
+        let plain = name.chars().all(|c| c.is_ascii_graphic());
+        if name.is_empty() || name.len() > MAX_CRITICAL || !plain {
+            return Err(CborError::Structure("a critical field has no plain name".into()));
+        }
+        if !known.contains(&name.as_str()) {
+            return Err(CborError::Newer(format!("the critical field {name:?}")));
+        }
+        if field(bytes, name).is_none() {
+            let why = format!("it has no field {name:?}, which it says is critical");
+            return Err(CborError::Structure(why));
+        }
+    }
+    Ok(())
+}
+
+/// The names of a map's fields, or the one text that an item is: as far as they are plain.
+fn names(bytes: &[u8]) -> Vec<String> {
+    let mut reader = Reader::new(bytes);
+    let count = match reader.head_of(5) {
+        Some(count) => count,
+        None => return reader.text().map(str::to_owned).into_iter().filter(is_plain).collect(),
+    };
+    let mut names = Vec::new();
+    for _ in 0..count {
+        match reader.text() {
+            Some(name) => names.push(name.to_owned()),
+            // A key of another kind has no name.
+            None if reader.item().is_none() => break,
+            None => {}
+        }
+        if reader.item().is_none() || names.len() > MAX_CRITICAL {
+            break;
+        }
+    }
+    names.retain(is_plain);
+    names
+}
+
+fn is_plain(name: &String) -> bool {
+    name.len() <= MAX_CRITICAL && name.chars().all(|c| c.is_ascii_graphic())
+}
+
+/// The encoded value of a field of a map in deterministic form.
+pub fn field<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut wanted = Vec::with_capacity(name.len() + 9);
+    push_head(&mut wanted, 3, name.len() as u64);
+    wanted.extend_from_slice(name.as_bytes());
+    let mut reader = Reader::new(bytes);
+    for _ in 0..reader.head_of(5)? {
+        let key = reader.item()?;
+        // Keys ascend: what is not there is passed soon.
+        match key.cmp(&wanted) {
+            std::cmp::Ordering::Less => reader.item().map(drop)?,
+            std::cmp::Ordering::Equal => return reader.item(),
+            std::cmp::Ordering::Greater => return None,
+        }
+    }
+    None
+}
+
+/// What serde knows of a type's fields or variants.
+mod shape {
+    use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor, value::Error};
+
+    /// The names of a structure's fields or an enumeration's variants; none for another type.
+    pub(super) fn of<T: DeserializeOwned>() -> &'static [&'static str] {
+        let mut names: &'static [&'static str] = &[];
+        // It always ends in an error: there is nothing to read.
+        drop(T::deserialize(Shape(&mut names)));
+        names
+    }
+
+    struct Shape<'a>(&'a mut &'static [&'static str]);
+
+    impl<'de> Deserializer<'de> for Shape<'_> {
+        type Error = Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+            Err(Error::custom("nothing"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Error> {
+            *self.0 = fields;
+            Err(Error::custom("nothing"))
+        }
+
+        fn deserialize_enum<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            variants: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Error> {
+            *self.0 = variants;
+            Err(Error::custom("nothing"))
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map identifier ignored_any
+        }
+    }
+}
+
 /// Checks that `bytes` are exactly one item in deterministic form within the limits.
 ///
 /// # Errors
@@ -170,6 +346,17 @@ impl<'a> Reader<'a> {
             self.at = at;
         }
         taken
+    }
+
+    /// Takes a text.
+    fn text(&mut self) -> Option<&'a str> {
+        let at = self.at;
+        let taken = self.head_of(3).and_then(|len| self.take(len).ok());
+        let text = taken.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        if text.is_none() {
+            self.at = at;
+        }
+        text
     }
 
     /// Takes an item, as it is encoded.
@@ -305,6 +492,99 @@ mod tests {
             let mut own = Vec::new();
             push_head(&mut own, 0, argument);
             prop_assert_eq!(own, encode(&argument).expect("a number"));
+        }
+    }
+
+    #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+    struct Known {
+        a: u8,
+        size: u64,
+    }
+
+    /// A map with these fields more than [`Known`] has.
+    fn with(more: &[(&str, Value)]) -> Vec<u8> {
+        let own = [("a", Value::from(1)), ("size", Value::from(2))];
+        let all = own.iter().chain(more);
+        let mut map: Vec<_> =
+            all.map(|(name, value)| (Value::from(*name), value.clone())).collect();
+        map.sort_by_key(|(name, _)| encoded(name));
+        encoded(&Value::Map(map))
+    }
+
+    fn encoded(value: &Value) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        ser::into_writer(value, &mut bytes).expect("writes");
+        bytes
+    }
+
+    #[test]
+    fn what_a_newer_version_adds_is_passed_over_unless_it_says_that_it_must_not_be() {
+        let list = |names: &[&str]| Value::Array(names.iter().map(|n| Value::from(*n)).collect());
+        let known = Known { a: 1, size: 2 };
+        let read = |more: &[(&str, Value)]| decode_open::<Known>(&with(more), MAX_BYTES);
+        assert_eq!(read(&[]).as_ref(), Ok(&known));
+        let added = ("added", Value::Map(vec![(Value::from(1), Value::from("x"))]));
+        assert_eq!(read(std::slice::from_ref(&added)).as_ref(), Ok(&known));
+        assert_eq!(read(&[("crit", list(&["size"]))]).as_ref(), Ok(&known));
+        assert_eq!(read(&[("format", Value::from(1))]).as_ref(), Ok(&known));
+        let newer = |what: &str| Err(CborError::Newer(what.into()));
+        let critical = ("crit", list(&["a", "added"]));
+        let answer = read(&[critical.clone(), added]);
+        assert_eq!(answer, newer("the critical field \"added\""));
+        // Also when it is not there: whoever wrote this knows more than we do.
+        assert_eq!(read(&[critical]), newer("the critical field \"added\""));
+        assert_eq!(read(&[("format", Value::from(2))]), newer("form 2"));
+        for bad in [list(&[]), list(&["\n"]), list(&[""]), Value::from("size"), Value::from(1)] {
+            assert!(matches!(read(&[("crit", bad)]), Err(CborError::Structure(_))));
+        }
+        let map =
+            |first: Value| encoded(&Value::Map(vec![(first, 1.into()), ("size".into(), 2.into())]));
+        for key in [Value::from(0), Value::Bytes(b"a".to_vec())] {
+            let read = decode_open::<Known>(&map(key), MAX_BYTES);
+            assert!(matches!(read, Err(CborError::Structure(_))));
+        }
+        let list_of = encoded(&Value::Array(vec![1.into(), 2.into()]));
+        assert!(matches!(decode_open::<Known>(&list_of, 99), Err(CborError::Structure(_))));
+        let many: Vec<_> = (0..65).map(|n| n.to_string()).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(matches!(read(&[("crit", list(&many))]), Err(CborError::Structure(_))));
+        assert!(matches!(read(&[("format", Value::from("2"))]), Err(CborError::Structure(_))));
+    }
+
+    #[test]
+    fn nothing_is_added_to_what_is_closed() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Closed {
+            #[expect(dead_code, reason = "it is only read")]
+            a: u8,
+        }
+        let bytes = with(&[]);
+        let newer = CborError::Newer("\"size\"".into());
+        assert_eq!(decode_open::<Closed>(&bytes, MAX_BYTES).expect_err("closed"), newer);
+        let wrong = encoded(&Value::Map(vec![(Value::from("a"), Value::from("x"))]));
+        let error = decode_open::<Closed>(&wrong, MAX_BYTES).expect_err("no number");
+        assert!(matches!(error, CborError::Structure(_)));
+        #[derive(Debug, serde::Deserialize)]
+        enum Said {
+            Yes,
+        }
+        let error = decode_open::<Said>(&encoded(&Value::from("No")), 9).expect_err("closed");
+        assert_eq!(error, CborError::Newer("\"No\"".into()));
+        decode_open::<Said>(&encoded(&Value::from("Yes")), 9).expect("known");
+    }
+
+    proptest! {
+        /// The field that is found is the one that a whole reader finds.
+        #[test]
+        fn a_field_is_found_where_it_stands(
+            map in prop::collection::btree_map("[a-e]{1,3}", any::<u32>(), 0..9), name in "[a-e]{1,3}"
+        ) {
+            let bytes = encode(&map).expect("plain");
+            let found = field(&bytes, &name).map(|item| decode::<u32>(item).expect("a number"));
+            prop_assert_eq!(found, map.get(&name).copied());
+            let cut = &bytes[..bytes.len() - 1];
+            prop_assert!(field(cut, &name).is_none_or(|item| decode::<u32>(item).ok() == found));
         }
     }
 

@@ -13,7 +13,7 @@ use coset::{
     Label, ProtectedHeader, TaggedCborSerializable, cbor::value::Value, iana,
 };
 
-use crate::{Algorithm, CryptoError, PublicKey, SigningKey, cbor};
+use crate::{Algorithm, CborError, CryptoError, Digest, Hasher, PublicKey, SigningKey, cbor};
 
 /// The most signatures that one structure may hold.
 const MAX_SIGNATURES: usize = 64;
@@ -36,6 +36,9 @@ const COUNTERSIGNATURE: i64 = 11;
 const RECEIPTS: i64 = 394;
 /// The most receipts that one structure carries.
 pub const MAX_RECEIPTS: usize = 64;
+/// Ours, in the body's protected header: a map of what was added to a signed statement since its payload was fixed.
+/// Readers of before ignore it, as they ignore every header parameter that is not critical, and it is signed.
+const MORE: &str = "chancery-more";
 /// The unsigned header elements of CB-AdES, in the order in which they were added (IANA: uHeaders).
 const UNSIGNED_HEADERS: i64 = 268;
 
@@ -141,6 +144,13 @@ pub struct CoseSign {
     receipts: Vec<Vec<u8>>,
 }
 
+/// Critical parameters are what a newer version may not have passed over.
+pub(crate) fn check_known(header: &coset::Header) -> Result<(), CryptoError> {
+    let Some(first) = header.crit.first() else { return Ok(()) };
+    let what = format!("the critical header parameter {first:?}");
+    Err(CborError::Newer(what.chars().filter(|c| !c.is_control()).take(100).collect()).into())
+}
+
 fn refuse(what: impl Into<String>) -> CryptoError {
     CryptoError::Cose(what.into())
 }
@@ -168,9 +178,7 @@ impl CoseSign {
     pub fn decode_within(bytes: &[u8], most: usize) -> Result<Self, CryptoError> {
         cbor::check_within(bytes, most)?;
         let inner = read(bytes)?;
-        if !inner.protected.header.crit.is_empty() {
-            return Err(refuse("it has critical header parameters that are not known here"));
-        }
+        check_known(&inner.protected.header)?;
         let content_type = match &inner.protected.header.content_type {
             Some(coset::ContentType::Text(text)) => text.clone(),
             _ => return Err(refuse("its protected header names no content type")),
@@ -186,6 +194,30 @@ impl CoseSign {
         check_material(&signatures)?;
         let receipts = read_receipts(&inner.unprotected)?;
         Ok(Self { inner, content_type, signatures, receipts })
+    }
+
+    /// What stands beside the payload in the body's protected header, for readers that know of it: encoded, and signed
+    /// like the payload.
+    pub fn more(&self) -> Option<&[u8]> {
+        let label = Label::Text(MORE.into());
+        let found = self.inner.protected.header.rest.iter().find(|(l, _)| *l == label)?;
+        found.1.as_bytes().map(Vec::as_slice)
+    }
+
+    /// The digest of all that every signature covers: of the CBOR array of the body's protected header and the payload.
+    /// Signatures, and what was added to them, are not in it.
+    ///
+    /// # Errors
+    /// [`CryptoError::Cose`] never for what was read.
+    pub fn signed_digest(&self) -> Result<Digest, CryptoError> {
+        let mut out = Vec::new();
+        cbor::push_head(&mut out, 4, 2);
+        cbor::push_bytes(&mut out, &protected_bytes(&self.inner.protected)?);
+        cbor::push_head(&mut out, 2, self.payload().len() as u64);
+        let mut hasher = Hasher::new();
+        hasher.update(&out);
+        hasher.update(self.payload());
+        Ok(hasher.finish())
     }
 
     /// The receipts (RFC 9942 §2) that ledgers gave for the structure, each a COSE_Sign1; no signature covers
@@ -712,6 +744,15 @@ pub struct CoseBuilder {
 }
 
 impl CoseBuilder {
+    /// Puts something beside the payload; see [`CoseSign::more`]. It must be there before the first signature.
+    #[must_use]
+    pub fn more(mut self, more: Vec<u8>) -> Self {
+        let rest = &mut self.inner.protected.header.rest;
+        rest.retain(|(label, _)| *label != Label::Text(MORE.into()));
+        rest.push((Label::Text(MORE.into()), Value::Bytes(more)));
+        self
+    }
+
     /// Adds a signature by `key`.
     ///
     /// # Errors
@@ -798,9 +839,7 @@ fn read_signature(
     countersigned: bool,
 ) -> Result<CoseSignature, CryptoError> {
     let header = &raw.protected.header;
-    if !header.crit.is_empty() {
-        return Err(refuse("a signature has critical header parameters that are not known here"));
-    }
+    check_known(header)?;
     let algorithm = known_algorithm(header.alg.as_ref())
         .ok_or_else(|| refuse(format!("signature algorithm {:?} is not known here", header.alg)))?;
     let mut attributes = ProtectedAttributes::default();
@@ -1145,6 +1184,6 @@ mod tests {
             vec![coset::RegisteredLabelWithPrivate::PrivateUse(-70_000)];
         let signed = builder.sign(&key, attributes()).expect("signs");
         let bytes = signed.inner.to_tagged_vec().expect("encodes");
-        assert!(matches!(CoseSign::decode(&bytes), Err(CryptoError::Cose(_))));
+        assert!(matches!(CoseSign::decode(&bytes), Err(CryptoError::Cbor(CborError::Newer(_)))));
     }
 }

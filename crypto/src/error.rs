@@ -28,6 +28,9 @@ pub enum CborError {
     /// The input is larger than the limit.
     #[error("the CBOR item has {0} bytes; at most {1} are allowed here")]
     TooLarge(usize, usize),
+    /// Written by a newer version, in a way that this one cannot pass over.
+    #[error("a newer version is needed: {0} is not known here")]
+    Newer(String),
     /// Well-formed and deterministic, but not the structure that was expected.
     #[error("the CBOR item has not the expected structure: {0}")]
     Structure(String),

@@ -37,7 +37,8 @@ pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
 pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};
 pub use receipt::{CoseReceipt, ReceiptProof};
 pub use recipient::{
-    Kem, KemPrivateKey, KemPublicKey, RecipientKey, WrappedKey, XWingBy, unwrap_key, wrap_key,
+    Kem, KemPrivateKey, KemPublicKey, PartOpener, PartSealer, RecipientKey, WrappedKey, XWingBy,
+    unwrap_key, unwrap_key_with_part, wrap_key,
 };
 pub use storage::StorageKey;
 pub use stream::{

@@ -11,7 +11,7 @@ use coset::{
 
 use crate::{
     Algorithm, CryptoError, Digest, PublicKey, SigningKey, cbor,
-    cose::{iana_name, known_algorithm},
+    cose::{check_known, iana_name, known_algorithm},
 };
 
 /// The label of the verifiable data structure (RFC 9942 §2).
@@ -28,6 +28,10 @@ const X5CHAIN: i64 = 33;
 /// Ours: the entry that the receipt is for, and the salt that ties it to a document.
 const ENTRY: &str = "chancery-entry";
 const SALT: &str = "chancery-salt";
+/// Ours: the compact range of the signed tree, its hashes one after the other, the largest subtree first.
+const RANGE: &str = "chancery-range";
+/// The most hashes in a compact range: one for each bit of a size.
+const MAX_RANGE: usize = 64;
 /// The most bytes of a receipt that is read.
 const MAX_RECEIPT: usize = 64 * 1024;
 /// The most certificates in its chain.
@@ -70,6 +74,9 @@ pub struct CoseReceipt {
     pub entry: Option<Vec<u8>>,
     /// What ties the entry to a document.
     pub salt: Option<Digest>,
+    /// The roots of the complete subtrees of the signed tree, the largest first; not signed, as they prove themselves by
+    /// the root.
+    pub range: Option<Vec<Digest>>,
 }
 
 fn refuse(what: impl Into<String>) -> CryptoError {
@@ -97,7 +104,8 @@ impl CoseReceipt {
         let mut inner = CoseSign1Builder::new().protected(protected).build();
         inner.protected.original_data = Some(protected_bytes(&inner.protected)?);
         inner.signature = key.sign(&inner.tbs_detached_data(root.as_ref(), b""))?;
-        Ok(Self { inner, algorithm, proof: None, chain: Vec::new(), entry: None, salt: None })
+        let (chain, entry, salt, range) = (Vec::new(), None, None, None);
+        Ok(Self { inner, algorithm, proof: None, chain, entry, salt, range })
     }
 
     /// The receipt with a proof that leads to the signed root.
@@ -151,6 +159,10 @@ impl CoseReceipt {
         if let Some(entry) = &self.entry {
             rest.push((Label::Text(ENTRY.into()), Value::Bytes(entry.clone())));
         }
+        if let Some(range) = &self.range {
+            let hashes = range.iter().flat_map(|hash| *hash.as_bytes()).collect();
+            rest.push((Label::Text(RANGE.into()), Value::Bytes(hashes)));
+        }
         inner.unprotected = Header { rest, ..Header::default() };
         let bytes = inner.to_tagged_vec().map_err(|e| refuse(e.to_string()))?;
         cbor::check(&bytes)?;
@@ -168,9 +180,7 @@ impl CoseReceipt {
         cbor::check(bytes)?;
         let inner = CoseSign1::from_tagged_slice(bytes).map_err(|e| refuse(e.to_string()))?;
         let protected = &inner.protected.header;
-        if !protected.crit.is_empty() {
-            return Err(refuse("it has critical header parameters that are not known here"));
-        }
+        check_known(protected)?;
         if inner.payload.is_some() {
             return Err(refuse("a receipt's payload is detached"));
         }
@@ -202,8 +212,15 @@ impl CoseReceipt {
                 Some(Digest::from_slice(&salt).ok_or_else(|| refuse("its salt is no digest"))?)
             }
         };
-        Ok(Self { inner, algorithm, proof, chain, entry, salt })
+        let range = bytes_of(RANGE)?.map(|hashes| read_range(&hashes)).transpose()?;
+        Ok(Self { inner, algorithm, proof, chain, entry, salt, range })
     }
+}
+
+fn read_range(hashes: &[u8]) -> Result<Vec<Digest>, CryptoError> {
+    let whole = hashes.len() % Digest::LEN == 0 && hashes.len() <= MAX_RANGE * Digest::LEN;
+    let read = hashes.chunks(Digest::LEN).map(Digest::from_slice).collect::<Option<_>>();
+    read.filter(|_| whole).ok_or_else(|| refuse("its compact range is no list of hashes"))
 }
 
 fn get<'a>(header: &'a Header, label: &Label) -> Option<&'a Value> {
@@ -259,6 +276,7 @@ mod tests {
                     receipt.chain = chain;
                     receipt.entry = Some(vec![9; 300]);
                     receipt.salt = Some(Digest::of(b"salt"));
+                    receipt.range = Some(vec![root; receipt.chain.len()]);
                     let bytes = receipt.encode().expect("encodes");
                     let back = CoseReceipt::decode(&bytes).expect("decodes");
                     assert_eq!(back.encode().expect("encodes"), bytes);
@@ -272,6 +290,7 @@ mod tests {
                             &b"a.gov.cn/ledger"[..]
                         )
                     );
+                    assert_eq!(back.range, receipt.range);
                     back.verify(&root, &key.public_key()).expect("holds");
                     assert!(back.verify(&Digest::of(b"other"), &key.public_key()).is_err());
                     assert!(back.verify(&root, &other.public_key()).is_err());
@@ -307,6 +326,11 @@ mod tests {
         vdp(Value::Map(vec![(Value::from(-1), Value::Array(vec![proof.clone(), proof]))]));
         let long = cbor::encode(&(1, 0, vec![root; MAX_PATH + 1])).expect("encodes");
         vdp(Value::Map(vec![(Value::from(-1), Value::Array(vec![Value::Bytes(long)]))]));
+        for len in [1, 31, 33, (MAX_RANGE + 1) * Digest::LEN] {
+            refused(&move |r: &mut CoseSign1| {
+                r.unprotected.rest = vec![(Label::Text(RANGE.into()), Value::Bytes(vec![0; len]))];
+            });
+        }
         assert!(CoseReceipt::decode(&vec![0; MAX_RECEIPT + 1]).is_err());
     }
 }

@@ -127,6 +127,143 @@ impl RecipientKey {
     }
 }
 
+/// Seals a second message to the recipient for whom a content key was wrapped, in the same HPKE context: nobody else
+/// who has the content key can open it.
+pub struct PartSealer(Sending);
+
+enum Sending {
+    XWing(Box<hpke::aead::AeadCtxS<AesGcm256, HkdfSha256, XWing>>),
+    X25519(Box<hpke::aead::AeadCtxS<AesGcm256, HkdfSha256, X25519HkdfSha256>>),
+}
+
+impl std::fmt::Debug for PartSealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PartSealer")
+    }
+}
+
+impl PartSealer {
+    /// Seals the message, bound to `aad`. One only: the context ends with it.
+    ///
+    /// # Errors
+    /// [`CryptoError::Hpke`] never in practice.
+    pub fn seal(self, plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let sealed = match self.0 {
+            Sending::XWing(mut context) => context.seal(plain, aad),
+            Sending::X25519(mut context) => context.seal(plain, aad),
+        };
+        sealed.map_err(|_| CryptoError::Hpke("joined by a part for its recipient"))
+    }
+}
+
+impl RecipientKey {
+    /// Wraps a content key as [`RecipientKey::wrap`] does, and goes on to seal a part for the same recipient.
+    ///
+    /// # Errors
+    /// [`CryptoError::Hpke`] never for a key that was read.
+    pub fn wrap_with_part(
+        &self,
+        content_key: &ContentKey,
+        info: &[u8],
+    ) -> Result<(WrappedKey, PartSealer), CryptoError> {
+        type Context<K> = hpke::aead::AeadCtxS<AesGcm256, HkdfSha256, K>;
+        fn wrap<K: hpke::Kem>(
+            key: &K::PublicKey,
+            plain: &[u8],
+            info: &[u8],
+        ) -> Result<(Vec<u8>, Vec<u8>, Box<Context<K>>), hpke::HpkeError> {
+            let (enc, mut context) =
+                hpke::setup_sender::<AesGcm256, HkdfSha256, K>(&OpModeS::Base, key, info)?;
+            let ct = context.seal(plain, b"")?;
+            Ok((enc.to_bytes().to_vec(), ct, Box::new(context)))
+        }
+        let invalid = |_| CryptoError::Hpke("wrapped: the recipient's public key is not valid");
+        let plain = content_key.expose();
+        Ok(match &self.0 {
+            Public::XWing(key) => {
+                let (enc, ct, context) = wrap::<XWing>(key, plain, info).map_err(invalid)?;
+                (WrappedKey { kem: Kem::XWing, enc, ct }, PartSealer(Sending::XWing(context)))
+            }
+            Public::X25519(key) => {
+                let (enc, ct, context) =
+                    wrap::<X25519HkdfSha256>(key, plain, info).map_err(invalid)?;
+                (WrappedKey { kem: Kem::X25519, enc, ct }, PartSealer(Sending::X25519(context)))
+            }
+        })
+    }
+}
+
+/// Opens the part that [`PartSealer::seal`] made in the context of a wrapped key, after that key.
+pub struct PartOpener(Receiving);
+
+enum Receiving {
+    XWing(Box<hpke::aead::AeadCtxR<AesGcm256, HkdfSha256, XWing>>),
+    X25519(Box<hpke::aead::AeadCtxR<AesGcm256, HkdfSha256, X25519HkdfSha256>>),
+}
+
+impl std::fmt::Debug for PartOpener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PartOpener")
+    }
+}
+
+impl PartOpener {
+    /// Opens the part.
+    ///
+    /// # Errors
+    /// [`CryptoError::Hpke`] when it is of another context, or bound to something else than `aad`.
+    pub fn open(self, part: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        let plain = match self.0 {
+            Receiving::XWing(mut context) => context.open(part, aad),
+            Receiving::X25519(mut context) => context.open(part, aad),
+        };
+        let altered = "joined by this part: it is for another, or was altered";
+        plain.map(Zeroizing::new).map_err(|_| CryptoError::Hpke(altered))
+    }
+}
+
+/// Unwraps a content key as [`unwrap_key`] does, and goes on to open a part: with one decapsulation for both.
+///
+/// # Errors
+/// As [`unwrap_key`].
+pub fn unwrap_key_with_part(
+    private: &KemPrivateKey,
+    wrapped: &WrappedKey,
+    info: &[u8],
+) -> Result<(ContentKey, PartOpener), CryptoError> {
+    type Context<K> = hpke::aead::AeadCtxR<AesGcm256, HkdfSha256, K>;
+    fn unwrap<K: hpke::Kem>(
+        private: &K::PrivateKey,
+        wrapped: &WrappedKey,
+        info: &[u8],
+    ) -> Result<(Zeroizing<Vec<u8>>, Box<Context<K>>), hpke::HpkeError> {
+        let enc = K::EncappedKey::from_bytes(&wrapped.enc)?;
+        let mut context =
+            hpke::setup_receiver::<AesGcm256, HkdfSha256, K>(&OpModeR::Base, private, &enc, info)?;
+        // Each message of a context has its own number: the key is the first.
+        let plain = Zeroizing::new(context.open(&wrapped.ct, b"")?);
+        Ok((plain, Box::new(context)))
+    }
+    if private.kem() != wrapped.kem {
+        return Err(CryptoError::Hpke("unwrapped: it was wrapped for a key of another kind"));
+    }
+    let altered = |_| CryptoError::Hpke("unwrapped: it was wrapped for another key, or altered");
+    let (plain, opener) = match &private.0 {
+        Private::XWing(key) => {
+            let (plain, context) = unwrap::<XWing>(key, wrapped, info).map_err(altered)?;
+            (plain, PartOpener(Receiving::XWing(context)))
+        }
+        Private::X25519(key) => {
+            let (plain, context) =
+                unwrap::<X25519HkdfSha256>(key, wrapped, info).map_err(altered)?;
+            (plain, PartOpener(Receiving::X25519(context)))
+        }
+    };
+    let key = ContentKey::from_slice(&plain)
+        .ok_or(CryptoError::Hpke("unwrapped: it has not the length of a content key"))?;
+    Ok((key, opener))
+}
+
 enum Private {
     XWing(PrivateOf<XWing>),
     X25519(PrivateOf<X25519HkdfSha256>),
@@ -263,6 +400,44 @@ pub fn unwrap_key(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn open_part(
+        private: &KemPrivateKey,
+        wrapped: &WrappedKey,
+        info: &[u8],
+        part: &[u8],
+        aad: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        unwrap_key_with_part(private, wrapped, info)?.1.open(part, aad)
+    }
+
+    #[test]
+    fn a_part_opens_for_its_recipient_its_wrap_and_what_it_is_bound_to_only() {
+        for kem in [Kem::XWing, Kem::X25519] {
+            let (mine, other) = (KemPrivateKey::generate(kem), KemPrivateKey::generate(kem));
+            let content = ContentKey::generate().expect("random bytes");
+            let key = mine.public_key().prepare().expect("a key");
+            let (wrapped, sealer) = key.wrap_with_part(&content, b"a").expect("wraps");
+            let back = unwrap_key(&mine, &wrapped, b"a").expect("it is wrapped as others are");
+            assert_eq!(back.expose(), content.expose());
+            let part = sealer.seal(b"copy 7", b"id").expect("seals");
+            let opened = open_part(&mine, &wrapped, b"a", &part, b"id").expect("opens");
+            assert_eq!(*opened, b"copy 7");
+            let (both, opener) = unwrap_key_with_part(&mine, &wrapped, b"a").expect("unwraps");
+            assert_eq!(both.expose(), content.expose());
+            assert_eq!(*opener.open(&part, b"id").expect("opens"), b"copy 7");
+            assert!(open_part(&other, &wrapped, b"a", &part, b"id").is_err());
+            assert!(open_part(&mine, &wrapped, b"b", &part, b"id").is_err());
+            assert!(open_part(&mine, &wrapped, b"a", &part, b"other").is_err());
+            assert!(open_part(&mine, &wrapped, b"a", &wrapped.ct, b"").is_err());
+            let mut altered = part.clone();
+            altered[0] ^= 1;
+            assert!(open_part(&mine, &wrapped, b"a", &altered, b"id").is_err());
+            // The same content for the same recipient once more is another wrap.
+            let (again, _) = key.wrap_with_part(&content, b"a").expect("wraps");
+            assert!(open_part(&mine, &again, b"a", &part, b"id").is_err());
+        }
+    }
 
     #[test]
     fn only_the_named_recipient_with_the_same_info_unwraps_a_key() {

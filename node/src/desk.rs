@@ -44,6 +44,7 @@ pub async fn status(shared: &Arc<Shared>, caller: &Caller) -> Result<StatusView,
     let own = directory.as_ref().and_then(|d| d.peer(&identity.agency).ok());
     let expires =
         |chain: &[chancery_certs::Certificate]| chain.first().map_or(0, |c| c.not_after());
+    let gaps = directory.as_ref().map(|d| d.witness_gaps(&identity.agency)).unwrap_or_default();
     Ok(StatusView {
         agency: identity.agency.clone(),
         display: shared.config.display.clone(),
@@ -58,6 +59,8 @@ pub async fn status(shared: &Arc<Shared>, caller: &Caller) -> Result<StatusView,
         agencies: peers
             .map(|(name, peer)| AgencyView { agency: name.clone(), display: peer.display.clone() })
             .collect(),
+        named_witnesses: gaps.witnesses as u64,
+        independent_witness: gaps.independent,
         node_certificate_expires: expires(&identity.node().chain),
         seal_certificate_expires: expires(identity.seal().chain()),
         encryption_key_expires: own.map(|peer| peer.encryption_expires),
@@ -308,6 +311,7 @@ pub fn view(
             true => acts::of(shared, &head.document.id(), &header.from)?.map(|act| act.kind),
             false => None,
         },
+        copy: head.copy,
         error: None,
     })
 }

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chancery_certs::{
-    AgencyCard, AgencyName, Certificate, Crl, Directory, EncryptionKeyStatement, Scrutiny,
-    TrustStore,
+    AgencyCard, AgencyName, Certificate, Crl, Directory, DirectoryMore, EncryptionKeyStatement,
+    Formats, Line, Previous, Scrutiny, TrustStore, WitnessGaps,
 };
-use chancery_crypto::RecipientKey;
+use chancery_crypto::{Digest, RecipientKey};
 use chancery_protocol::LogKey;
 
 use crate::NodeError;
@@ -25,6 +25,10 @@ pub struct Peer {
     /// The last second in which that key may be used.
     pub encryption_expires: i64,
     pub seal_chain: Vec<Certificate>,
+    /// What its node reads.
+    pub formats: Formats,
+    /// Under whom its seal stands.
+    pub line: Line,
 }
 
 /// A verified directory.
@@ -34,6 +38,10 @@ pub struct DirectoryView {
     pub expires: i64,
     /// The signed bytes, for keeping.
     pub bytes: Arc<[u8]>,
+    /// The digest of what it says.
+    pub digest: Digest,
+    /// What the registrar says beside it.
+    more: DirectoryMore,
     /// The revocation lists that came with it, and older ones that it has no newer for.
     pub crls: Arc<[Crl]>,
     /// The anchors, and who may say what time it was: also those that the directory names.
@@ -53,7 +61,10 @@ impl DirectoryView {
         now: i64,
     ) -> Result<Self, NodeError> {
         // By the lists that are held: the directory's own may be old ones that its thief has chosen …
-        let directory = Directory::open(bytes, registrar, &Scrutiny::by(trust, known, now))?;
+        let by = Scrutiny::by(trust, known, now);
+        let opened = Directory::open_whole(bytes, registrar, &by)?;
+        let authorities = opened.time_authorities();
+        let (directory, more, digest) = (opened.directory, opened.more, opened.digest);
         let mut crls = Vec::new();
         for der in &directory.crls {
             match Crl::from_der(der) {
@@ -81,15 +92,33 @@ impl DirectoryView {
                 Err(error) => tracing::warn!(%error, "a card in the directory is not usable"),
             }
         }
-        let trust = Arc::new(with_authorities(trust, &directory.time_authorities())?);
+        let trust = Arc::new(with_authorities(trust, &authorities)?);
         Ok(Self {
             version: directory.version,
             expires: directory.expires,
             bytes: bytes.into(),
+            digest,
+            more,
             crls: crls.into(),
             trust,
             peers,
         })
+    }
+
+    /// The directory that it says came before it.
+    pub fn previous(&self) -> Option<&Previous> {
+        self.more.previous.as_ref()
+    }
+
+    /// What is missing in an agency's witnesses.
+    pub fn witness_gaps(&self, agency: &AgencyName) -> WitnessGaps {
+        self.more.witness_gaps(agency, |agency| self.peers.get(agency).map(|p| p.line.clone()))
+    }
+
+    /// Whether what is sent to `recipient` may have a form that came after the first release: whoever is to read it says
+    /// so in its card. Relays on the way only carry it.
+    pub fn reads(&self, recipient: &AgencyName, format: &str, version: u64) -> bool {
+        self.peers.get(recipient).is_some_and(|peer| peer.formats.reads(format, version))
     }
 
     /// The agency and the relays above it, from itself upwards.
@@ -166,6 +195,7 @@ pub fn note_uncovered(uncovered: Option<&str>) {
 fn open_card(card: &[u8], by: &Scrutiny<'_>) -> Result<(AgencyName, Peer), NodeError> {
     let card = AgencyCard::open(card, by)?;
     note_uncovered(card.uncovered.as_deref());
+    let formats = card.formats()?;
     let seal_chain = card.chain;
     let card = card.value;
     let statement = EncryptionKeyStatement::open(&card.encryption_key, by)?;
@@ -184,6 +214,8 @@ fn open_card(card: &[u8], by: &Scrutiny<'_>) -> Result<(AgencyName, Peer), NodeE
         via: card.via,
         encryption: statement.key.prepare()?,
         encryption_expires: statement.not_after,
+        line: Line::of(&seal_chain, by.trust),
+        formats,
         seal_chain,
     };
     Ok((card.agency, peer))
@@ -209,14 +241,24 @@ mod tests {
                 encryption: encryption.clone(),
                 encryption_expires: 0,
                 seal_chain: Vec::new(),
+                formats: Formats::own(),
+                line: Line::Root,
             };
             (name, Arc::new(peer))
         });
         let peers = peers.collect();
         let root = Issuer::new_root("Root", &[], Algorithm::EdDsa, NOW).expect("a root");
         let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
-        let (bytes, crls) = (Arc::new([]), Arc::new([]));
-        DirectoryView { version: 1, expires: 0, bytes, crls, trust: Arc::new(trust), peers }
+        DirectoryView {
+            version: 1,
+            expires: 0,
+            bytes: Arc::new([]),
+            digest: Digest::of(b""),
+            more: DirectoryMore::default(),
+            crls: Arc::new([]),
+            trust: Arc::new(trust),
+            peers,
+        }
     }
 
     /// A new agency under a root, and its card with this encryption key.
@@ -269,7 +311,6 @@ mod tests {
             expires: NOW + 100,
             agencies: cards.into_iter().map(Into::into).collect(),
             crls: Vec::new(),
-            authorities: Vec::new(),
         };
         let bytes = directory.seal(&seals.remove(0), NOW).expect("seals");
         let view = DirectoryView::open(&bytes, &registrar, &trust, &[], NOW).expect("opens");

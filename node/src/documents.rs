@@ -6,12 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use chancery_certs::{AgencyName, Certificate, rfc3339};
-use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, cbor};
+use chancery_certs::{AgencyName, Certificate, Formats, rfc3339};
+use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, PartSealer, cbor};
 use chancery_protocol::{
     Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
-    Indication, Leaf, Opening, ProtocolError, Recipient, SignedDocument, VerificationReport,
-    check_inside, commit_to_document, recipient_info,
+    Indication, Leaf, OpenedEnvelope, OpenedPart, Opening, PartContent, ProtocolError, Recipient,
+    RecipientPart, RecipientParts, SignedDocument, VerificationReport, check_inside,
+    commit_to_document, recipient_info,
 };
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +98,8 @@ pub struct Submission {
     salt: Digest,
     document: SignedDocument,
     recipients: Vec<Recipient>,
+    /// What is told to each recipient alone, in their order.
+    told: Vec<Option<(PartContent, PartSealer)>>,
     sealer: ContentSealer,
     spool: Spool,
     buffer: Vec<u8>,
@@ -108,6 +111,8 @@ pub struct Accepted {
     pub envelope: EnvelopeId,
     pub document: DocumentId,
     pub recipients: Vec<AgencyName>,
+    /// The number of each copy that has one.
+    pub copies: Vec<(AgencyName, u64)>,
 }
 
 /// A request that is to be done once only, however often it comes.
@@ -136,7 +141,7 @@ impl RequestKey {
     }
 
     fn put(&self, accepted: &Accepted, time: i64, commit: &mut Commit) -> Result<(), NodeError> {
-        let Accepted { envelope, document, recipients } = accepted.clone();
+        let Accepted { envelope, document, recipients, .. } = accepted.clone();
         let done = DoneRequest { time, document, envelope, recipients };
         commit.batch.put(Table::Requests, self.0.clone(), cbor::encode(&done)?);
         commit.absent = Some((Table::Requests, self.0.clone()));
@@ -154,7 +159,7 @@ impl DoneRequest {
             return Err(NodeError::RequestReused(self.document.to_string()));
         }
         let Self { document, envelope, recipients, .. } = self;
-        Ok(Accepted { envelope, document, recipients })
+        Ok(Accepted { envelope, document, recipients, copies: Vec::new() })
     }
 }
 
@@ -194,6 +199,16 @@ impl Submission {
     /// Checks a signed document that somebody hands in, asks the rules whether its signer may do this, and adds the
     /// agency's seal. Its parts must follow through [`Submission::push`].
     pub fn begin(shared: &Shared, caller: &Caller, document: &[u8]) -> Result<Self, NodeError> {
+        Self::begin_numbered(shared, caller, document, None)
+    }
+
+    /// As [`Submission::begin`], with a number for each recipient's copy, from `first` on.
+    pub fn begin_numbered(
+        shared: &Shared,
+        caller: &Caller,
+        document: &[u8],
+        first: Option<u64>,
+    ) -> Result<Self, NodeError> {
         let document = SignedDocument::decode(document)?;
         let report = verify_own(shared, &document)?;
         let header = document.header();
@@ -212,13 +227,13 @@ impl Submission {
         let access = &shared.access;
         access.check(&signer, caller, action, object)?;
         access.check(&signer, caller, Action::Seal, Object::Document(header, false))?;
-        Self::take(shared, document, act.and_then(|act| act.effect))
+        Self::take(shared, document, act.and_then(|act| act.effect), first)
     }
 
     /// Takes a document of the node itself.
     pub fn of_node(shared: &Shared, document: SignedDocument) -> Result<Self, NodeError> {
         verify_own(shared, &document)?;
-        Self::take(shared, document, None)
+        Self::take(shared, document, None, None)
     }
 
     /// Has it recorded together with the request that it came with.
@@ -230,14 +245,15 @@ impl Submission {
         shared: &Shared,
         document: SignedDocument,
         effect: Option<Effect>,
+        first: Option<u64>,
     ) -> Result<Self, NodeError> {
         let identity = &shared.identity;
         let now = unix_now();
         let header = document.header();
         let directory = shared.directory()?;
         let key = ContentKey::generate()?;
-        let mut recipients = Vec::new();
-        for agency in header.recipients() {
+        let (mut recipients, mut told) = (Vec::new(), Vec::new());
+        for (place, agency) in (0u64..).zip(header.recipients()) {
             if *agency == identity.agency {
                 return Err(refuse(format!("{agency} cannot send to itself")));
             }
@@ -251,8 +267,18 @@ impl Submission {
                 )));
             }
             let info = recipient_info(&identity.agency, agency);
-            let wrapped = peer.encryption.wrap(&key, &info)?;
+            // What a node does not read is not sent to it.
+            let first = first.filter(|_| directory.reads(agency, Formats::ENVELOPE, 2));
+            let (wrapped, part) = match first.map(|first| first.checked_add(place)) {
+                None => (peer.encryption.wrap(&key, &info)?, None),
+                Some(None) => return Err(refuse("the copies have no numbers that large")),
+                Some(copy) => {
+                    let (wrapped, sealer) = peer.encryption.wrap_with_part(&key, &info)?;
+                    (wrapped, Some((PartContent { copy }, sealer)))
+                }
+            };
             recipients.push(Recipient { agency: agency.clone(), key: wrapped });
+            told.push(part);
         }
         let document = document.add_signature(&identity.seal(), Commitment::Origin, now)?;
         let salt = Digest::from_bytes(chancery_crypto::random()?);
@@ -260,7 +286,7 @@ impl Submission {
         let sealer = ContentSealer::new(&key, &salt, &document, &mut buffer)?;
         let spool = shared.content.spool(shared.config.limits.inline_bytes)?;
         let request = None;
-        Ok(Self { effect, request, key, salt, document, recipients, sealer, spool, buffer })
+        Ok(Self { effect, request, key, salt, document, recipients, told, sealer, spool, buffer })
     }
 
     /// The bytes of parts that must follow.
@@ -306,12 +332,23 @@ impl Submission {
             expires: now + i64::from(limits.expiry_hours) * 3600,
         };
         let id = header.id()?;
-        let envelope = header.seal(&identity.seal(), now)?;
+        let (mut parts, mut copies) = (Vec::new(), Vec::new());
+        for (recipient, told) in header.recipients.iter().zip(self.told) {
+            let Some((content, sealer)) = told else {
+                parts.push(None);
+                continue;
+            };
+            copies.extend(content.copy.map(|copy| (recipient.agency.clone(), copy)));
+            parts.push(Some(RecipientPart::seal(&content, &id, sealer)?));
+        }
+        let parts = RecipientParts::new(parts);
+        let envelope = header.seal_with(&parts, &identity.seal(), now)?;
         let own_key =
             identity.encryption().storage.seal(&self.key, header.commitment.as_bytes())?;
         let inline = shared.content.keep(self.spool.finish()?, &id)?;
         let fresh = inline.as_ref().map(|content| FreshEnvelope {
             header: header.clone(),
+            parts: parts.clone(),
             sealed: envelope.clone(),
             content: content.clone(),
         });
@@ -338,7 +375,7 @@ impl Submission {
                 commitment: header.commitment,
                 counterpart: recipient.agency.clone(),
                 time: now,
-                evidence: None,
+                evidence: parts.of(&header, &recipient.agency).map(|part| part.commitment),
             });
             let key = delivery_key(&id, &recipient.agency);
             commit.batch.put(Table::Deliveries, key.clone(), cbor::encode(&pending)?);
@@ -346,7 +383,8 @@ impl Submission {
         }
         if let Some(request) = &self.request {
             let recipients = header.recipients.iter().map(|r| r.agency.clone()).collect();
-            let done = Accepted { envelope: id, document: self.document.id(), recipients };
+            let document = self.document.id();
+            let done = Accepted { envelope: id, document, recipients, copies: Vec::new() };
             request.put(&done, now, &mut commit)?;
         }
         if let Some(Effect { key, .. }) = &self.effect {
@@ -357,7 +395,7 @@ impl Submission {
         }
         let document = self.document.id();
         let Self { effect, request, .. } = self;
-        Ok(SealedSubmission { id, document, header, fresh, commit, effect, request })
+        Ok(SealedSubmission { id, document, header, copies, fresh, commit, effect, request })
     }
 }
 
@@ -367,6 +405,8 @@ pub struct SealedSubmission {
     id: EnvelopeId,
     document: DocumentId,
     header: EnvelopeHeader,
+    /// The number of each copy that has one.
+    copies: Vec<(AgencyName, u64)>,
     /// What the courier need not read back.
     fresh: Option<FreshEnvelope>,
     commit: Commit,
@@ -417,7 +457,8 @@ impl SealedSubmission {
         for agency in &recipients {
             shared.outbound.enqueue(self.id, agency.clone(), self.header.urgency);
         }
-        Ok(Accepted { envelope: self.id, document: self.document, recipients })
+        let copies = self.copies;
+        Ok(Accepted { envelope: self.id, document: self.document, recipients, copies })
     }
 }
 
@@ -432,6 +473,26 @@ pub fn unwrap_for(shared: &Shared, header: &EnvelopeHeader) -> Result<ContentKey
     })?;
     let info = recipient_info(&header.sender, &identity.agency);
     Ok(identity.encryption().unwrap(wrapped, &info)?)
+}
+
+/// As [`unwrap_for`], of an envelope that has only been verified: also what it tells this agency alone must open, and be
+/// what it commits to.
+///
+/// # Errors
+/// As [`unwrap_for`].
+pub fn unwrap_opened(
+    shared: &Shared,
+    opened: &OpenedEnvelope,
+) -> Result<ContentKey, ProtocolError> {
+    let identity = &shared.identity;
+    let (header, own) = (&opened.header, &identity.agency);
+    let Some((part, wrapped)) = opened.parts.of(header, own).zip(header.key_for(own)) else {
+        return unwrap_for(shared, header);
+    };
+    let info = recipient_info(&header.sender, own);
+    let (key, opener) = identity.encryption().unwrap_with_part(wrapped, &info)?;
+    part.open_by(opener, &opened.id)?;
+    Ok(key)
 }
 
 /// Starts reading the plaintext of a kept envelope.
@@ -502,15 +563,12 @@ impl PartsReader {
 
 /// Opens an envelope as far as its document, and checks that this is the one that the envelope
 /// commits to. The document's own signatures are not verified here.
-fn peek(
-    shared: &Shared,
-    id: &EnvelopeId,
-) -> Result<(EnvelopeRecord, Digest, SignedDocument), NodeError> {
+fn peek(shared: &Shared, id: &EnvelopeId) -> Result<Peeked, NodeError> {
     let record = EnvelopeRecord::get(&*shared.store, id)?
         // What is only carried on cannot be opened here.
         .filter(|record| !record.transit)
         .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
-    let (_, header) = record.header()?;
+    let (_, header, parts) = EnvelopeHeader::reopen_whole(&record.sealed)?;
     let mut plain = read_plain(shared, id, &record)?;
     let mut opener = ContentOpener::default();
     let mut document = None;
@@ -527,7 +585,38 @@ fn peek(
     let (document, salt) = document.zip(opener.salt().copied()).ok_or_else(cut)?;
     let recipient = record.incoming.then_some(&shared.identity.agency);
     check_inside(&header, recipient, &salt, &document)?;
-    Ok((record, salt, document))
+    let part = match record.incoming {
+        true => open_part(shared, id, &header, &parts)?,
+        false => None,
+    };
+    Ok(Peeked { record, salt, document, part })
+}
+
+/// What an envelope holds as far as its document.
+struct Peeked {
+    record: EnvelopeRecord,
+    salt: Digest,
+    document: SignedDocument,
+    /// What this agency is told alone.
+    part: Option<OpenedPart>,
+}
+
+/// Opens what an envelope that came in tells this agency alone.
+///
+/// # Errors
+/// [`ProtocolError`] when it is not what the envelope commits to, or another's.
+pub fn open_part(
+    shared: &Shared,
+    id: &EnvelopeId,
+    header: &EnvelopeHeader,
+    parts: &RecipientParts,
+) -> Result<Option<OpenedPart>, ProtocolError> {
+    let own = &shared.identity.agency;
+    let Some((part, wrapped)) = parts.of(header, own).zip(header.key_for(own)) else {
+        return Ok(None);
+    };
+    let info = recipient_info(&header.sender, own);
+    shared.identity.encryption().open_part(part, wrapped, &info, id).map(Some)
 }
 
 /// Opens an envelope as far as its document, and verifies that.
@@ -535,12 +624,13 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
     if let Some(head) = shared.heads.get(id) {
         return Ok(head);
     }
-    let (record, salt, document) = peek(shared, id)?;
+    let Peeked { record, salt, document, part } = peek(shared, id)?;
     let report = shared.verify(&document);
     let head = Arc::new(OpenedHead {
         envelope: *id,
         incoming: record.incoming,
         arrived: record.time / 1_000_000,
+        copy: part.and_then(|part| part.content.copy),
         salt,
         document,
         report,
@@ -579,7 +669,7 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
         next = [key.as_slice(), &[0]].concat();
         if let Some(id) = EnvelopeId::from_slice(&key) {
             match peek(shared, &id) {
-                Ok((_, salt, document)) => {
+                Ok(Peeked { salt, document, .. }) => {
                     index(&mut batch, &id, document.header(), &document.id());
                     if acts::calls_for_an_answer(document.header()) {
                         // Before it leaves the queue: after a crash it is done again.

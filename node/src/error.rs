@@ -100,6 +100,12 @@ pub enum NodeError {
         /// The version that is held.
         held: u64,
     },
+    /// The registrar has signed two directories of one version.
+    #[error("two different directories have version {version}; the one that is held stays in use")]
+    TwoDirectories {
+        /// The version.
+        version: u64,
+    },
     /// A document from a clerk is not accepted.
     #[error("the document is not accepted: {0}")]
     NotAccepted(String),
@@ -186,6 +192,7 @@ impl NodeError {
             Self::RequestReused(_) => "CHY-4021",
             Self::Request(_) => "CHY-4022",
             Self::Unauthenticated(_) => "CHY-4023",
+            Self::TwoDirectories { .. } => "CHY-4026",
             Self::Clock { .. } => "CHY-4030",
             Self::PeerClock { .. } => "CHY-4031",
             Self::Protocol(error) => protocol_code(error),
@@ -211,6 +218,9 @@ impl NodeError {
                 "Check the name with `chancery node status`, or ask the registrar for a newer directory."
             }
             Self::OldDirectory { .. } => "Ask the registrar for the newest directory.",
+            Self::TwoDirectories { .. } => {
+                "Keep both (they are in data/directories), and ask the registrar and its superior which one is right."
+            }
             Self::NotAccepted(_) => "Correct the document or the signer and send it again.",
             Self::NotFound(_) => "Look the id up with `chancery inbox` or `chancery outbox`.",
             Self::Ambiguous(_) => "Give more digits of the id.",
@@ -339,6 +349,7 @@ pub fn crypto_code(error: &CryptoError) -> &'static str {
         CryptoError::Cose(_) => "CHY-1008",
         CryptoError::Cbor(CborError::Depth(_)) => "CHY-1013",
         CryptoError::Cbor(CborError::TooLarge(..)) => "CHY-1014",
+        CryptoError::Cbor(CborError::Newer(_)) => "CHY-1016",
         CryptoError::TooMany { .. } => "CHY-1015",
         CryptoError::Cbor(_) => "CHY-1009",
         CryptoError::Hpke(_) => "CHY-1010",
@@ -423,6 +434,9 @@ pub fn crypto_remedy(error: &CryptoError) -> &'static str {
         }
         CryptoError::WrongPassphrase => "Check the passphrase.",
         CryptoError::Hpke(_) => "It is not for this recipient, or was altered on the way.",
+        CryptoError::Cbor(CborError::Newer(_)) => {
+            "Use a newer version of chancery; nothing is wrong with what was given."
+        }
         CryptoError::Cose(_) | CryptoError::Cbor(_) | CryptoError::TooMany { .. } => {
             "Check that this is the right file; if it is, ask for it again."
         }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chancery_protocol::{EnvelopeHeader, EnvelopeId};
+use chancery_protocol::{EnvelopeHeader, EnvelopeId, RecipientParts};
 
 /// The most bytes that are held.
 const ROOM: usize = 8 << 20;
@@ -18,6 +18,8 @@ const STALE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct FreshEnvelope {
     pub header: EnvelopeHeader,
+    /// What it tells each recipient alone.
+    pub parts: RecipientParts,
     /// The sealed outer header.
     pub sealed: Vec<u8>,
     /// The ciphertext.
@@ -122,7 +124,8 @@ mod tests {
             commitment: Digest::of(b"document"),
             recipients: Vec::new(),
         };
-        FreshEnvelope { header, sealed: Vec::new(), content: vec![0; size] }
+        let parts = RecipientParts::default();
+        FreshEnvelope { header, parts, sealed: Vec::new(), content: vec![0; size] }
     }
 
     #[test]

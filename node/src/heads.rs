@@ -18,6 +18,8 @@ pub struct OpenedHead {
     pub incoming: bool,
     /// When the envelope came, in seconds since 1970 UTC.
     pub arrived: i64,
+    /// The number of this agency's copy, if its sender gave it one.
+    pub copy: Option<u64>,
     pub salt: Digest,
     pub document: SignedDocument,
     pub report: VerificationReport,

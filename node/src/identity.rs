@@ -10,9 +10,10 @@ use chancery_certs::{
     AgencyName, Certificate, Credential, Crl, Purpose, Scrutiny, SignerName, TrustStore,
 };
 use chancery_crypto::{
-    ContentKey, CryptoError, Kem, KemPrivateKey, SigningKey, StorageKey, WrappedKey, unwrap_key,
+    ContentKey, CryptoError, Kem, KemPrivateKey, PartOpener, SigningKey, StorageKey, WrappedKey,
+    unwrap_key, unwrap_key_with_part,
 };
-use chancery_protocol::ProtocolError;
+use chancery_protocol::{EnvelopeId, OpenedPart, ProtocolError, RecipientPart};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -70,6 +71,36 @@ impl EncryptionKeys {
             Err(error) => error,
         };
         self.retired.iter().find_map(|key| unwrap_key(key, wrapped, info).ok()).ok_or(error)
+    }
+
+    /// As [`EncryptionKeys::unwrap`], and with what opens the part that the agency is told alone.
+    pub fn unwrap_with_part(
+        &self,
+        wrapped: &WrappedKey,
+        info: &[u8],
+    ) -> Result<(ContentKey, PartOpener), CryptoError> {
+        let error = match unwrap_key_with_part(&self.current, wrapped, info) {
+            Ok(unwrapped) => return Ok(unwrapped),
+            Err(error) => error,
+        };
+        let mut retired = self.retired.iter();
+        retired.find_map(|key| unwrap_key_with_part(key, wrapped, info).ok()).ok_or(error)
+    }
+
+    /// Opens what an envelope holds for the agency alone; see [`EncryptionKeys::unwrap`].
+    pub fn open_part(
+        &self,
+        part: &RecipientPart,
+        wrapped: &WrappedKey,
+        info: &[u8],
+        envelope: &EnvelopeId,
+    ) -> Result<OpenedPart, ProtocolError> {
+        let error = match part.open(&self.current, wrapped, info, envelope) {
+            Ok(part) => return Ok(part),
+            Err(error) => error,
+        };
+        let mut retired = self.retired.iter();
+        retired.find_map(|key| part.open(key, wrapped, info, envelope).ok()).ok_or(error)
     }
 
     /// Opens a content key of what our clerk sent, which stands under the storage key of its time.

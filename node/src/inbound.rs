@@ -23,7 +23,7 @@ use crate::{
     clock::CLOCK_AGAIN,
     content::{Arriving, Ciphertext, Settled},
     directory::{DirectoryView, note_uncovered},
-    documents::{index_opened, unwrap_for},
+    documents::{index_opened, unwrap_opened},
     endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
     files::{Feed, blocking},
@@ -128,7 +128,15 @@ async fn answer(
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
     let read = read_frame(recv, peer, Some(&bounds.frames));
     let (body, permit) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
-    let (envelope, content, recipient) = match decode_frame(&body)? {
+    let message = match decode_frame(&body) {
+        // Its node is newer: it is told, and need not wonder.
+        Err(error) if error.needs_newer() => {
+            let refusal = refusal(protocol_code(&error), error.to_string(), None);
+            return refuse(shared, peer, refusal, send).await;
+        }
+        message => message?,
+    };
+    let (envelope, content, recipient) = match message {
         PeerMessage::Offer { envelope, content, recipient } => (envelope, content, recipient),
         PeerMessage::AskDirectory { .. } | PeerMessage::AskGrowth { .. }
             if shared.limits.offer(peer).is_err() =>
@@ -136,10 +144,10 @@ async fn answer(
             let why = "it asks more often than it may".to_owned();
             return Err(NodeError::Network { peer: peer.to_string(), why });
         }
-        PeerMessage::AskDirectory { version } => {
+        PeerMessage::AskDirectory { version, digest } => {
             drop((body, permit));
             let _one = bounds.asking.lock().await;
-            let directory = shared.newer_directory(version);
+            let directory = shared.newer_directory(version, digest.as_ref());
             let size = directory.as_ref().map(|directory| directory.len() as u64);
             write(send, &encode_frame(&PeerMessage::Directory { size })?, peer).await?;
             if let Some(directory) = directory {
@@ -347,6 +355,7 @@ struct Offered<'a> {
 
 impl Offered<'_> {
     fn leaf(&self) -> Leaf {
+        let own = &self.shared.identity.agency;
         Leaf {
             event: match self.transit {
                 true => Event::RelayAcceptance,
@@ -356,7 +365,14 @@ impl Offered<'_> {
             commitment: self.opened.header.commitment,
             counterpart: self.opened.header.sender.clone(),
             time: unix_now(),
-            evidence: None,
+            // What the recipient is told alone is receipted by its commitment.
+            evidence: match self.transit {
+                true => None,
+                false => {
+                    let part = self.opened.parts.of(&self.opened.header, own);
+                    part.map(|part| part.commitment)
+                }
+            },
         }
     }
 
@@ -396,7 +412,7 @@ impl Offered<'_> {
         // What is only carried on cannot be opened here, and its receipt does not say that it was.
         let key = match self.transit {
             true => None,
-            false => match unwrap_for(self.shared, header) {
+            false => match unwrap_opened(self.shared, &self.opened) {
                 Ok(key) => Some(key),
                 Err(error) => return Ok(self.not_as_sealed(&error)),
             },

@@ -775,7 +775,16 @@ impl LedgerView {
             merkle::inclusion_proof(index, size, |level, at| tree.node(level, at))
         })?;
         let Some((proof, leaf)) = proof.zip(self.leaf(index)?) else { return Ok(None) };
+        let cose = with_range(cose, self.compact_range(size)?)?;
         Ok(Some(Receipt { leaf, index, proof, checkpoint, cose }))
+    }
+
+    /// The compact range of the tree's first `size` entries.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] or [`NodeError::Damaged`].
+    pub fn compact_range(&self, size: u64) -> Result<Vec<Digest>, NodeError> {
+        self.read(size, |tree| merkle::compact_range(size, |level, at| tree.node(level, at)))
     }
 
     /// How the trees of some smaller sizes grew into the newest checkpoint's. Sizes that are larger than it
@@ -1375,6 +1384,8 @@ impl Writer {
         let checkpoint = Checkpoint { origin, size, root };
         let note = checkpoint.sign(seal)?;
         let cose = Some(ByteBuf::from(checkpoint.sign_cose(seal)?));
+        let range = merkle::compact_range(size, |level, index| tree.node(level, index))?;
+        let given = with_range(cose.clone(), range)?;
         let mut receipts = Vec::with_capacity(placed.len());
         for commit in placed {
             let mut own = Vec::with_capacity(commit.leaves.len());
@@ -1388,7 +1399,7 @@ impl Writer {
                     index: *index,
                     proof,
                     checkpoint: note.clone(),
-                    cose: cose.clone(),
+                    cose: given.clone(),
                 });
             }
             receipts.push(own);
@@ -1405,6 +1416,13 @@ impl Writer {
         let StoredCheckpoint { checkpoint, kept: KeptCheckpoint { note, cose } } = stored;
         Ok((Newest { signed: SignedCheckpoint { checkpoint, note }, cose }, receipts))
     }
+}
+
+/// What a receipt carries of a checkpoint's COSE signature: with the compact range of its tree. The history keeps it
+/// without, since the range follows from the entries.
+fn with_range(cose: Option<ByteBuf>, range: Vec<Digest>) -> Result<Option<ByteBuf>, NodeError> {
+    let Some(cose) = cose else { return Ok(None) };
+    Ok(Some(Receipt::cose_with_range(&cose, range)?.into()))
 }
 
 fn fail_all(placed: Vec<Placed>, why: &str) {

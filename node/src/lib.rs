@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod content;
 mod desk;
+mod directories;
 mod directory;
 mod documents;
 mod endpoint;
@@ -84,6 +85,26 @@ pub use tsa::TimeStampServer;
 pub fn check_policies(config: &NodeConfig) -> Result<Vec<String>, NodeError> {
     let access = access::Access::load(config)?;
     Ok(access.uncleared().into_iter().map(str::to_owned).collect())
+}
+
+/// What is missing in the witnesses of a node's agency, by the directory that lies in its file; nothing is said without
+/// one, or when it is not valid now.
+///
+/// # Errors
+/// [`NodeError::File`] when the file cannot be read.
+pub fn own_witnesses(
+    config: &NodeConfig,
+    identity: &Identity,
+) -> Result<Option<chancery_certs::WitnessGaps>, NodeError> {
+    let path = &config.files.directory;
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = read_file(path)?;
+    let now = unix_now();
+    let (registrar, trust) = (&config.registrar, &identity.trust);
+    let view = directory::DirectoryView::open(&bytes, registrar, trust, &[], now);
+    Ok(view.ok().map(|view| view.witness_gaps(&config.agency)))
 }
 
 /// Seconds since 1970 UTC, by this machine's clock.

@@ -38,6 +38,14 @@ pub enum LocalRequest {
         #[serde(with = "serde_bytes")]
         document: Vec<u8>,
     },
+    /// As [`LocalRequest::Submit`], with a number for each recipient's copy: `first` for the first, and so on.
+    SubmitCopies {
+        /// The COSE_Sign structure.
+        #[serde(with = "serde_bytes")]
+        document: Vec<u8>,
+        /// The first number.
+        first: u64,
+    },
     /// The newest documents that came in or went out, newest first.
     List {
         /// In, or out.
@@ -123,6 +131,9 @@ pub enum LocalReply {
         document: DocumentId,
         envelope: EnvelopeId,
         recipients: Vec<AgencyName>,
+        /// The number of each copy that has one.
+        #[serde(default)]
+        copies: Vec<(AgencyName, u64)>,
     },
     /// One of a list; [`LocalReply::Done`] ends it.
     Document(Box<DocumentView>),
@@ -199,6 +210,12 @@ pub struct StatusView {
     #[serde(default)]
     pub directory_expires: Option<i64>,
     pub agencies: Vec<AgencyView>,
+    /// The witnesses that the directory names for this agency, and what is missing in them.
+    #[serde(default)]
+    pub named_witnesses: u64,
+    /// Whether one of them is independent of it.
+    #[serde(default)]
+    pub independent_witness: bool,
     pub node_certificate_expires: i64,
     pub seal_certificate_expires: i64,
     /// When the use of the node's encryption key ends, by the directory.
@@ -307,6 +324,9 @@ pub struct DocumentView {
     /// Of a document that came in: the act that took effect on it.
     #[serde(default)]
     pub act: Option<String>,
+    /// Of a document that came in: the number of this copy, if its sender gave it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<u64>,
     /// Why it cannot be opened.
     #[serde(default)]
     pub error: Option<String>,
@@ -336,6 +356,7 @@ impl DocumentView {
             indication: "TOTAL-FAILED".into(),
             deliveries: Vec::new(),
             act: None,
+            copy: None,
             error: Some(error),
         }
     }
@@ -366,6 +387,9 @@ pub struct OpenedView {
     pub document: Vec<u8>,
     /// The node's own verdict on the signatures.
     pub indication: Indication,
+    /// The number of this copy, if its sender gave it one.
+    #[serde(default)]
+    pub copy: Option<u64>,
 }
 
 /// The journey of a document.

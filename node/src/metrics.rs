@@ -52,6 +52,7 @@ pub struct Metrics {
     free: Gauge,
     ends: Family<What, Gauge>,
     skew: Gauge,
+    two_directories: Counter,
     wrong: Gauge,
     times: Family<What, Counter>,
 }
@@ -80,6 +81,7 @@ impl Default for Metrics {
             free: Gauge::default(),
             ends: Family::default(),
             skew: Gauge::default(),
+            two_directories: Counter::default(),
             wrong: Gauge::default(),
             times: Family::default(),
         };
@@ -117,10 +119,17 @@ impl Metrics {
         r.register_with_unit("expires_in", text, Unit::Seconds, self.ends.clone());
         let text = "How far this clock is ahead of the peers' clocks, in the middle";
         r.register_with_unit("clock_skew", text, Unit::Seconds, self.skew.clone());
+        let text = "Times that two different directories of one version were seen";
+        r.register("directory_conflicts", text, self.two_directories.clone());
         let text = "1 while this clock is known to be wrong, so that nothing is sealed";
         r.register("clock_wrong", text, self.wrong.clone());
         let text = "What was put off because a peer's time does not fit, by what";
         r.register("times_unfit", text, self.times.clone());
+    }
+
+    /// The registrar has signed two directories of one version.
+    pub fn two_directories(&self) {
+        self.two_directories.inc();
     }
 
     /// A document was taken in.

@@ -14,8 +14,8 @@ use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
 use chancery_protocol::{
     AttemptEnd, Awaited, Courier, EnvelopeHeader, EnvelopeId, Event, Evidence, Flight, Leaf,
-    OutboundAction, PeerMessage, ProtocolError, Receipt, Refusal, decode_frame, encode_frame,
-    on_reply, retry_delay,
+    OutboundAction, PeerMessage, ProtocolError, Receipt, RecipientParts, Refusal, decode_frame,
+    encode_frame, on_reply, retry_delay,
 };
 use quinn::Connection;
 use tokio::{task::JoinSet, time::Instant};
@@ -252,6 +252,8 @@ async fn has_expired(shared: &Arc<Shared>, peer: &AgencyName, flight: &Flight) -
 struct Parcel {
     id: EnvelopeId,
     header: EnvelopeHeader,
+    /// What it tells each recipient alone.
+    parts: RecipientParts,
     /// Whether it is only carried on from somebody else.
     transit: bool,
 }
@@ -259,8 +261,8 @@ struct Parcel {
 fn load(shared: &Shared, id: &EnvelopeId) -> Result<(EnvelopeRecord, Parcel), NodeError> {
     let record = EnvelopeRecord::get(&*shared.store, id)?
         .ok_or_else(|| NodeError::Damaged(format!("envelope {id} is missing")))?;
-    let (_, header) = record.header()?;
-    let parcel = Parcel { id: *id, header, transit: record.transit };
+    let (_, header, parts) = EnvelopeHeader::reopen_whole(&record.sealed)?;
+    let parcel = Parcel { id: *id, header, parts, transit: record.transit };
     Ok((record, parcel))
 }
 
@@ -399,7 +401,12 @@ fn fresh(shared: &Shared, id: &EnvelopeId) -> Option<Load> {
     let fresh = shared.fresh.get(id)?;
     Some(Load {
         sealed: fresh.sealed.clone(),
-        parcel: Parcel { id: *id, header: fresh.header.clone(), transit: false },
+        parcel: Parcel {
+            id: *id,
+            header: fresh.header.clone(),
+            parts: fresh.parts.clone(),
+            transit: false,
+        },
         relayed_before: None,
         cipher: Ciphertext::Inline(fresh.content.clone()),
     })
@@ -531,7 +538,9 @@ fn check(
     let evidence = Evidence { agency: agency.clone(), receipt, chain, salt: None };
     let header = &parcel.header;
     let (envelope, commitment) = (parcel.id, header.commitment);
-    let awaited = Awaited { agency, event, envelope, commitment, sender: &header.sender };
+    let told = parcel.parts.of(header, agency).filter(|_| event == Event::ContentConsignment);
+    let (sender, part) = (&header.sender, told.map(|told| told.commitment));
+    let awaited = Awaited { agency, event, envelope, commitment, sender, part };
     let judged = shared.opened.judge(shared, &evidence, &entry).and_then(|verified| {
         awaited.check(agency, &verified.leaf)?;
         Ok(verified)
@@ -601,7 +610,7 @@ async fn conclude(
     parcel: &Parcel,
     conclusion: Conclusion,
 ) -> Result<(), NodeError> {
-    let Parcel { id, header, transit } = parcel;
+    let Parcel { id, header, transit, .. } = parcel;
     let mut commit = Commit { patient: true, ..Commit::default() };
     let mut evidence = None;
     if let Some((received, seen)) = conclusion.evidence {

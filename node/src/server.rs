@@ -145,12 +145,10 @@ async fn answer(
             LocalReply::Status(Box::new(status))
         }
         LocalRequest::Submit { document } => {
-            let error = match submit(shared, client, &document).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            let recorded = rejections::record(shared, &document, &error).await;
-            return Err(Failed { error, recorded });
+            return submit_or_record(shared, client, &document, None).await;
+        }
+        LocalRequest::SubmitCopies { document, first } => {
+            return submit_or_record(shared, client, &document, Some(first)).await;
         }
         LocalRequest::List { incoming, limit } => {
             return Ok(list(shared, client, incoming, limit).await?);
@@ -252,15 +250,28 @@ async fn list(
     client.send(&LocalReply::Done).await
 }
 
+/// Takes a document in, or records why it was not taken.
+async fn submit_or_record(
+    shared: &Arc<Shared>,
+    client: &mut Client,
+    document: &[u8],
+    first: Option<u64>,
+) -> Result<(), Failed> {
+    let Err(error) = submit(shared, client, document, first).await else { return Ok(()) };
+    let recorded = rejections::record(shared, document, &error).await;
+    Err(Failed { error, recorded })
+}
+
 /// Takes a document in. Sealing is work for the processor and the disk, so it runs where it may
 /// block.
 async fn submit(
     shared: &Arc<Shared>,
     client: &mut Client,
     document: &[u8],
+    first: Option<u64>,
 ) -> Result<(), NodeError> {
     let expected = shared.ledger.expect();
-    let begin = || Submission::begin(shared, &client.caller, document);
+    let begin = || Submission::begin_numbered(shared, &client.caller, document, first);
     let submission = working(document.len() <= SMALL_DOCUMENT, begin)?;
     let mut left = submission.parts_size();
     client.send(&LocalReply::Ready).await?;
@@ -281,6 +292,7 @@ async fn submit(
         document: accepted.document,
         envelope: accepted.envelope,
         recipients: accepted.recipients,
+        copies: accepted.copies,
     };
     client.send(&reply).await
 }
@@ -381,6 +393,7 @@ async fn open(
         incoming: head.incoming,
         document,
         indication: head.report.indication,
+        copy: head.copy,
     };
     client.send(&LocalReply::Opened(Box::new(view))).await?;
     if parts {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use chancery_certs::{AgencyName, Certificate, Crl, Purpose, Scrutiny, TrustStore, Uncovered};
-use chancery_crypto::cbor;
+use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
     EnvelopeId, ProtocolError, SignedDocument, Validation, VerificationReport, verify_document_by,
 };
@@ -25,6 +25,7 @@ use crate::{
     access::{Access, Action, Caller, Object},
     clock::PeerClocks,
     content::ContentFiles,
+    directories,
     directory::DirectoryView,
     endpoint::{self, Connections, QuicEndpoint},
     fresh::FreshEnvelopes,
@@ -196,12 +197,11 @@ impl Shared {
         // older directory may outlive a newer one.
         let newest = self.store.get(Table::Meta, DIRECTORY_VERSION)?;
         let newest = newest.and_then(|v| Some(u64::from_be_bytes(v.try_into().ok()?)));
+        if let Some(old) = held.as_ref() {
+            directories::compare(self, old, &new)?;
+        }
         if let Some(newest) = newest.filter(|newest| *newest > new.version) {
             return Err(NodeError::OldDirectory { offered: new.version, held: newest });
-        }
-        if held.as_ref().is_some_and(|old| old.version == new.version && old.bytes != new.bytes) {
-            let why = format!("two different directories have version {}", new.version);
-            return Err(chancery_certs::SealError::Content(why).into());
         }
         let mut batch = Batch::default();
         batch.put(Table::Meta, DIRECTORY, &*new.bytes);
@@ -242,16 +242,24 @@ impl Shared {
         Ok(())
     }
 
-    /// The version of the directory that is held, also of one that has expired; 0 for none.
+    /// The version of the directory that is held, also of one that has expired; 0 without one.
     pub fn directory_version(&self) -> u64 {
-        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref().map_or(0, |directory| directory.version)
+        self.directory_digest().map_or(0, |(version, _)| version)
     }
 
-    /// The signed directory, if it is newer than a version.
-    pub fn newer_directory(&self, version: u64) -> Option<Arc<[u8]>> {
+    /// The version and the digest of the directory that is held, also of one that has expired.
+    pub fn directory_digest(&self) -> Option<(u64, Digest)> {
         let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref().filter(|d| d.version > version).map(|d| d.bytes.clone())
+        held.as_ref().map(|directory| (directory.version, directory.digest))
+    }
+
+    /// The signed directory, if it is newer than a version, or another of that version than the one with a digest.
+    pub fn newer_directory(&self, version: u64, digest: Option<&Digest>) -> Option<Arc<[u8]>> {
+        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let other = |d: &DirectoryView| {
+            d.version == version && digest.is_some_and(|digest| *digest != d.digest)
+        };
+        held.as_ref().filter(|d| d.version > version || other(d)).map(|d| d.bytes.clone())
     }
 
     /// The revocation lists that are held: of the newest directory, also of one that has expired, and older ones that

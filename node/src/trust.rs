@@ -1,10 +1,13 @@
 //! The trust file: whom a verifier believes, and in what.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use chancery_certs::{
-    AgencyName, CertError, Certificate, Directory, Scrutiny, TimeAuthorities, TrustStore,
-    decode_pem_chain,
+    AgencyName, CertError, Certificate, Directory, OpenedDirectory, Scrutiny, TimeAuthorities,
+    TrustStore, decode_pem_chain,
 };
 use serde::Deserialize;
 
@@ -120,7 +123,7 @@ impl TrustFile {
         }
         let mut trust = TrustStore::new(anchors)?;
         if let (Some(path), Some(registrar)) = (&self.directory, &self.registrar) {
-            for one in named_by_directory(path, registrar, &trust)? {
+            for one in open_directory(path, registrar, &trust)?.time_authorities() {
                 time.add(std::slice::from_ref(&one));
             }
         }
@@ -130,26 +133,42 @@ impl TrustFile {
             None => trust,
         })
     }
+
+    /// The witnesses that its directory names, by the agency whose ledger they watch: of an agency that has none in it,
+    /// nothing is said.
+    ///
+    /// # Errors
+    /// [`NodeError`], naming the file that is not right.
+    pub fn witnesses(
+        &self,
+        trust: &TrustStore,
+    ) -> Result<BTreeMap<AgencyName, BTreeSet<AgencyName>>, NodeError> {
+        match (&self.directory, &self.registrar) {
+            (Some(path), Some(registrar)) => {
+                Ok(open_directory(path, registrar, trust)?.more.witnesses)
+            }
+            _ => Ok(BTreeMap::new()),
+        }
+    }
 }
 
-/// Whom a directory names. One that has run out is read as of its last second: who could say what time it was may
+/// The directory that a trust file names. One that has run out is read as of its last second: who could say what time it was may
 /// still be asked about later.
-fn named_by_directory(
+fn open_directory(
     path: &Path,
     registrar: &AgencyName,
     trust: &TrustStore,
-) -> Result<Vec<Certificate>, NodeError> {
+) -> Result<OpenedDirectory, NodeError> {
     let bytes = read_file(path)?;
     let now = unix_now();
     let at = Directory::expires_unverified(&bytes).map_or(now, |expires| expires.min(now));
     let lists = Directory::crls_unverified(&bytes);
     let by = Scrutiny { now, ..Scrutiny::by(trust, &lists, at) };
-    let directory = Directory::open(&bytes, registrar, &by);
-    let directory = directory.map_err(|error| NodeError::Config {
+    let directory = Directory::open_whole(&bytes, registrar, &by);
+    directory.map_err(|error| NodeError::Config {
         path: path.to_owned(),
         why: format!("it is no directory of {registrar}: {error}"),
-    })?;
-    Ok(directory.time_authorities())
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<Certificate>, NodeError> {

@@ -9,12 +9,12 @@ use std::{
 };
 
 use chancery_certs::{AgencyName, Certificate, MAX_DIRECTORY, Scrutiny};
-use chancery_crypto::{Algorithm, SigningKey, cbor};
+use chancery_crypto::{Algorithm, Digest, SigningKey, cbor};
 use chancery_protocol::{
     CLOCK_TOLERANCE, COSIGN_AGAIN, Consistency, Evidence, ForkProof, Growth, LedgerSeal, LogKey,
     OpenedRoot, PeerMessage, ProtocolError, SealedNote, SeenCheckpoint, SignedCheckpoint,
     Validation, VerifiedReceipt, WitnessKey, WitnessStatement, decode_frame, encode_frame,
-    may_cosign,
+    may_cosign, merkle,
 };
 use quinn::{Connection, RecvStream, SendStream};
 use serde_bytes::ByteBuf;
@@ -427,11 +427,13 @@ async fn ask_directory(
         peer: peer.to_string(),
         why: e.to_string(),
     };
-    let version = shared.directory_version();
+    let held = shared.directory_digest();
+    let (version, digest) = held.map_or((0, None), |(version, digest)| (version, Some(digest)));
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
     let question = async {
         let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;
-        write(&mut send, &encode_frame(&PeerMessage::AskDirectory { version })?, peer).await?;
+        let asked = PeerMessage::AskDirectory { version, digest };
+        write(&mut send, &encode_frame(&asked)?, peer).await?;
         // It only fails when the peer has gone, and then it is asked again.
         drop(send.finish());
         let (body, _) = read_frame(&mut recv, peer, None).await?;
@@ -481,14 +483,15 @@ async fn ask(
     let question = PeerMessage::AskGrowth { now: Some(asked.wall), sizes };
     write(&mut send, &encode_frame(&question)?, peer).await?;
     let (body, _) = read_frame(&mut recv, peer, None).await?;
-    let PeerMessage::Growth { now: theirs, note, newest, growths } = decode_frame(&body)? else {
+    let PeerMessage::Growth { now: theirs, note, newest, growths, range } = decode_frame(&body)?
+    else {
         return Err(unexpected());
     };
     if let Some(theirs) = theirs.filter(|_| asked.steady.elapsed() < PROMPT) {
         shared.clocks.heard(peer, theirs, Moment::now());
     }
     let chain = shared.directory()?.peer(peer)?.seal_chain.clone();
-    let answer = Answer { asked: asked.wall, note, growths, newest, theirs };
+    let answer = Answer { asked: asked.wall, note, range, growths, newest, theirs };
     let (work, peer_) = (shared.clone(), peer.clone());
     let line =
         crate::files::blocking(move || judge(&work, &peer_, &chain, &known, &answer)).await?;
@@ -507,6 +510,8 @@ struct Answer {
     /// When it was asked, by this clock.
     asked: i64,
     note: String,
+    /// The compact range of the note's tree.
+    range: Option<Vec<Digest>>,
     growths: Vec<Growth>,
     /// The time of its newest entry, as it says.
     newest: Option<i64>,
@@ -530,6 +535,9 @@ fn judge(
     let seal = chain.first().ok_or_else(unexpected)?;
     let new = SignedCheckpoint::open(&answer.note, &LogKey::of_seal(seal)?)?;
     let size = new.checkpoint.size;
+    if let Some(range) = &answer.range {
+        merkle::verify_range(size, range, &new.checkpoint.root)?;
+    }
     for old in known.all() {
         let old_size = old.signed.checkpoint.size;
         if old_size > size {
@@ -604,9 +612,15 @@ pub async fn answer(
         shared.clocks.heard(peer, theirs, Moment::now());
     }
     let work = shared.clone();
-    let (growths, signed) = blocking(move || work.ledger.growth(&sizes)).await?;
+    let asked = blocking(move || {
+        let (growths, signed) = work.ledger.growth(&sizes)?;
+        let range = work.ledger.compact_range(signed.checkpoint.size)?;
+        Ok::<_, NodeError>((growths, signed, range))
+    });
+    let (growths, signed, range) = asked.await?;
     let (now, newest) = (Some(unix_now()), shared.ledger.newest_time());
-    let reply = PeerMessage::Growth { now, note: signed.note.clone(), newest, growths };
+    let (note, range) = (signed.note.clone(), Some(range));
+    let reply = PeerMessage::Growth { now, note, newest, growths, range };
     write(send, &encode_frame(&reply)?, peer).await?;
     drop(send.finish());
     // It cosigns what is new to it, or ends the stream.

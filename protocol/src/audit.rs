@@ -92,7 +92,7 @@ struct Claim {
 #[derive(PartialEq, Eq, Hash)]
 enum Once {
     /// That it was taken in, or handed over, or acted on.
-    Event(&'static str),
+    Event(Event),
     /// How its delivery ended.
     End,
 }
@@ -126,7 +126,7 @@ impl CheckedEvidence {
     pub fn check(name: &str, bytes: &[u8], verifier: &EvidenceVerifier<'_>) -> Self {
         let read = || {
             let evidence = Evidence::decode(bytes)?;
-            let digest = Digest::of(&chancery_crypto::cbor::encode(&evidence.receipt)?);
+            let digest = Evidence::receipt_digest(bytes);
             let verified = verifier.verify(&evidence);
             Ok((evidence, digest, verified))
         };
@@ -137,7 +137,7 @@ impl CheckedEvidence {
     pub fn trusted(name: &str, bytes: &[u8]) -> Self {
         let read = || {
             let evidence = Evidence::decode(bytes)?;
-            let digest = Digest::of(&chancery_crypto::cbor::encode(&evidence.receipt)?);
+            let digest = Evidence::receipt_digest(bytes);
             let receipt = &evidence.receipt;
             let checkpoint = Checkpoint::read_unverified(&receipt.checkpoint)?;
             let checkpoint = SignedCheckpoint { checkpoint, note: receipt.checkpoint.clone() };
@@ -186,7 +186,7 @@ pub struct LedgerAudit<'a> {
     wanted: HashMap<u64, Vec<Digest>>,
     /// What was submitted, and to whom.
     submitted: HashSet<EnvelopeId>,
-    sent: HashSet<(EnvelopeId, AgencyName)>,
+    sent: HashMap<(EnvelopeId, AgencyName), Option<Digest>>,
     consigned: HashSet<EnvelopeId>,
     /// Envelopes that were taken in to be carried on, and who sent them.
     relayed: HashMap<EnvelopeId, AgencyName>,
@@ -200,6 +200,9 @@ pub struct LedgerAudit<'a> {
     seen: HashSet<Digest>,
     /// Orders that entries follow and that have not been seen yet, with those entries.
     orders: HashMap<Digest, Vec<(u64, Leaf)>>,
+    /// What entries of unknown events speak of, and the envelopes that they are about.
+    unknown: HashSet<Digest>,
+    unclear: HashSet<EnvelopeId>,
     /// Orders that were seen.
     seen_orders: HashSet<Digest>,
 }
@@ -265,7 +268,7 @@ impl<'a> LedgerAudit<'a> {
             claims: BTreeMap::new(),
             wanted: HashMap::new(),
             submitted: HashSet::new(),
-            sent: HashSet::new(),
+            sent: HashMap::new(),
             consigned: HashSet::new(),
             relayed: HashMap::new(),
             commitments: HashMap::new(),
@@ -273,6 +276,8 @@ impl<'a> LedgerAudit<'a> {
             expected: HashMap::new(),
             seen: HashSet::new(),
             orders: HashMap::new(),
+            unknown: HashSet::new(),
+            unclear: HashSet::new(),
             seen_orders: HashSet::new(),
         };
         audit.check_seal(seal, above);
@@ -737,7 +742,7 @@ impl<'a> LedgerAudit<'a> {
     fn once(&mut self, index: u64, leaf: &Leaf) {
         let what = match leaf.event {
             Event::EvidenceReceived | Event::RelayRejection | Event::RelayFailure => Once::End,
-            event => Once::Event(event.name()),
+            event => Once::Event(event),
         };
         let key = (leaf.envelope, leaf.counterpart.clone(), what);
         let Some(first) = self.said.get(&key).copied() else {
@@ -770,19 +775,23 @@ impl<'a> LedgerAudit<'a> {
     /// Whether the entry can follow what stands before it.
     fn follow(&mut self, index: u64, leaf: Leaf) {
         let envelope = leaf.envelope;
-        self.once(index, &leaf);
-        let commitment = *self.commitments.entry(envelope).or_insert(leaf.commitment);
-        if commitment != leaf.commitment {
-            let text = text!(
-                ("entry {index} has another document in {envelope} than earlier entries"),
-                ("第 {index} 条所记信封 {envelope} 中的文件与先前条目不同")
-            );
-            self.fail(SubIndication::LedgerAltered, text);
+        // What is not known may be what brought it here, and may have another document in it.
+        let unclear = self.unclear.contains(&envelope);
+        if !matches!(leaf.event, Event::Unknown(_)) {
+            self.once(index, &leaf);
+            let commitment = *self.commitments.entry(envelope).or_insert(leaf.commitment);
+            if commitment != leaf.commitment {
+                let text = text!(
+                    ("entry {index} has another document in {envelope} than earlier entries"),
+                    ("第 {index} 条所记信封 {envelope} 中的文件与先前条目不同")
+                );
+                self.fail(SubIndication::LedgerAltered, text);
+            }
         }
         match leaf.event {
             Event::SubmissionAcceptance => {
                 self.submitted.insert(envelope);
-                self.sent.insert((envelope, leaf.counterpart));
+                self.sent.insert((envelope, leaf.counterpart), leaf.evidence);
             }
             Event::SubmissionRejection => {
                 if *envelope.digest() != leaf.commitment {
@@ -809,9 +818,9 @@ impl<'a> LedgerAudit<'a> {
                 let hop = leaf.event == Event::RelayEvidenceReceived;
                 let sent = match hop {
                     true => self.submitted.contains(&envelope),
-                    false => self.sent.contains(&(envelope, leaf.counterpart.clone())),
+                    false => self.sent.contains_key(&(envelope, leaf.counterpart.clone())),
                 };
-                if !sent && !self.relayed.contains_key(&envelope) {
+                if !sent && !self.relayed.contains_key(&envelope) && !unclear {
                     self.fail(
                         SubIndication::LedgerGap,
                         text!(
@@ -836,7 +845,7 @@ impl<'a> LedgerAudit<'a> {
                 }
             }
             Event::ContentHandover | Event::WithdrawalAcceptance | Event::WithdrawalRejection => {
-                if !self.consigned.contains(&envelope) {
+                if !self.consigned.contains(&envelope) && !unclear {
                     let event = leaf.event.name();
                     self.fail(
                         SubIndication::LedgerGap,
@@ -849,7 +858,7 @@ impl<'a> LedgerAudit<'a> {
             }
             Event::ContentPurged => {
                 let here = [&self.consigned, &self.submitted].iter().any(|s| s.contains(&envelope));
-                if !here && !self.relayed.contains_key(&envelope) {
+                if !here && !self.relayed.contains_key(&envelope) && !unclear {
                     self.fail(
                         SubIndication::LedgerGap,
                         text!(
@@ -866,6 +875,16 @@ impl<'a> LedgerAudit<'a> {
                         self.fail(SubIndication::LedgerGap, text);
                     }
                 }
+            }
+            Event::Unknown(name) => {
+                let name = name.as_str();
+                self.unknown.extend(leaf.evidence);
+                self.unclear.insert(envelope);
+                let text = text!(
+                    ("entry {index} is of the event {name:?}, which is unknown here: a newer version may know it"),
+                    ("第 {index} 条的事件“{name}”在本版本中未知，较新版本可能可以识别")
+                );
+                self.add(Finding::passed(text));
             }
         }
     }
@@ -906,6 +925,14 @@ impl<'a> LedgerAudit<'a> {
                 );
                 return self.add(Finding::passed(text));
             }
+            if self.unknown.contains(&digest) {
+                // It is what it is; what the entry says of it is not known here.
+                self.report.evidence += 1;
+                if let Err(error) = verified {
+                    self.add(judge_evidence(&error, evidence.agency.as_str()));
+                }
+                return;
+            }
             let sentence =
                 text!(("no entry speaks of the evidence {name:?}"), ("没有条目提到证据“{name}”"));
             return self.fail(SubIndication::LedgerAltered, sentence);
@@ -924,12 +951,15 @@ impl<'a> LedgerAudit<'a> {
             // What was carried on for another is receipted to that other.
             let sent = self.submitted.contains(&leaf.envelope);
             let relayed = self.relayed.get(&leaf.envelope).filter(|_| !sent);
+            let told = self.sent.get(&(leaf.envelope, leaf.counterpart.clone())).copied().flatten();
+            let part = told.filter(|_| event == Event::ContentConsignment);
             let awaited = Awaited {
                 agency: &leaf.counterpart,
                 event,
                 envelope: leaf.envelope,
                 commitment: leaf.commitment,
                 sender: relayed.unwrap_or(&self.report.agency),
+                part,
             };
             if awaited.check(&evidence.agency, &receipt.leaf).is_err() {
                 self.fail(
@@ -954,6 +984,9 @@ impl<'a> LedgerAudit<'a> {
                     ("{name} 是某份清除令的重复副本")
                 );
                 return self.add(Finding::passed(text));
+            }
+            if self.unknown.contains(&digest) {
+                return;
             }
             let text =
                 text!(("no entry follows the order {name:?}"), ("没有条目依据清除令“{name}”"));
@@ -1201,6 +1234,19 @@ pub(crate) mod tests {
         evidence: &[&[u8]],
     ) -> AuditReport {
         let entries: Vec<_> = leaves.iter().map(|leaf| leaf.encode().expect("plain")).collect();
+        audit_entries(seal, &entries, by, evidence)
+    }
+
+    fn audit_bytes(world: &World, entries: &[Vec<u8>]) -> AuditReport {
+        audit_entries(&world.seal, entries, &Validation::new(&world.trust, NOW), &[])
+    }
+
+    fn audit_entries(
+        seal: &chancery_certs::Credential,
+        entries: &[Vec<u8>],
+        by: &Validation<'_>,
+        evidence: &[&[u8]],
+    ) -> AuditReport {
         let mut range = merkle::CompactRange::default();
         entries.iter().for_each(|entry| range.push(merkle::leaf_hash(entry)));
         let origin = Checkpoint::origin_of(seal.name().agency());
@@ -1215,6 +1261,41 @@ pub(crate) mod tests {
             audit.push_evidence(CheckedEvidence::check("evidence", bytes, &verifier));
         }
         audit.finish()
+    }
+
+    #[test]
+    fn events_and_fields_of_a_newer_version_are_shown_and_the_audit_goes_on() {
+        #[derive(serde::Serialize)]
+        struct Newer {
+            #[serde(flatten)]
+            leaf: Leaf,
+            weather: u8,
+        }
+        let world = world();
+        let leaf = |event: &str, n: u8| Leaf {
+            time: NOW,
+            event: Event::of(event).expect("a name"),
+            envelope: EnvelopeId::from_slice(&[n; 32]).expect("32 bytes"),
+            evidence: None,
+            commitment: Digest::of(&[n]),
+            counterpart: "b.gov.cn".parse().expect("a name"),
+        };
+        let arrived = leaf("ContentConsignmentUnopened", 1);
+        let report = audit(&world, &[arrived.clone(), leaf("ContentHandover", 1)]);
+        assert_eq!(report.indication, Indication::TotalPassed, "{:?}", report.findings);
+        let shown = |report: &AuditReport| {
+            let mut sentences = report.findings.iter().map(|finding| &finding.sentence);
+            sentences.any(|sentence| sentence.contains("\"ContentConsignmentUnopened\""))
+        };
+        assert!(shown(&report), "{:?}", report.findings);
+        // It stands in for nothing that it is not about.
+        let report = audit(&world, &[arrived.clone(), leaf("ContentHandover", 2)]);
+        assert_eq!(report.indication, Indication::TotalFailed);
+        // The bytes count, not what is read of them.
+        let newer = Newer { leaf: leaf("ContentConsignment", 3), weather: 1 };
+        let newer = chancery_crypto::cbor::encode(&newer).expect("plain");
+        let report = audit_bytes(&world, &[arrived.encode().expect("plain"), newer]);
+        assert_eq!((report.indication, report.entries), (Indication::TotalPassed, 2));
     }
 
     /// Nothing was made of what was refused, so its entry can name no envelope.

@@ -128,7 +128,6 @@ impl LogKey {
 
 /// A checkpoint as a ledger keeps it for its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct KeptCheckpoint {
     /// The COSE signature over the root; ledgers of the first version have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,7 +150,7 @@ impl KeptCheckpoint {
     /// # Errors
     /// [`ProtocolError`] when it is malformed.
     pub fn read_unverified(bytes: &[u8]) -> Result<Checkpoint, ProtocolError> {
-        Checkpoint::read_unverified(&cbor::decode::<Self>(bytes)?.note)
+        Checkpoint::read_unverified(&cbor::decode_open::<Self>(bytes, cbor::MAX_BYTES)?.note)
     }
 
     /// Reads the kept form and verifies both signatures by one of the keys that the ledger has had.
@@ -159,7 +158,7 @@ impl KeptCheckpoint {
     /// # Errors
     /// [`ProtocolError`], saying what does not hold, by the last key tried.
     pub fn open(bytes: &[u8], keys: &[LogKey]) -> Result<Checkpoint, ProtocolError> {
-        let kept: Self = cbor::decode(bytes)?;
+        let kept: Self = cbor::decode_open(bytes, cbor::MAX_BYTES)?;
         let mut why = bad("there is no key to check it with");
         for key in keys {
             match SignedCheckpoint::open(&kept.note, key) {

@@ -14,6 +14,12 @@ const MAX_READ: usize = chancery_crypto::cbor::MAX_BYTES;
 /// The largest that is sealed or taken in: there must be room for what whoever hands it out says with it.
 pub const MAX_DOCUMENT: usize = MAX_READ - 64 * 1024;
 
+/// The version of a form whose first bytes end with it, when that is above our own.
+pub(crate) fn newer(found: &[u8], own: &[u8]) -> Option<u8> {
+    let ((version, form), (known, own)) = (found.split_last()?, own.split_last()?);
+    (form == own && version > known).then_some(*version)
+}
+
 fn bad(what: impl Into<String>) -> ProtocolError {
     ProtocolError::Content(what.into())
 }
@@ -270,6 +276,9 @@ impl ContentOpener {
         let Some(head) = self.head.first_chunk::<HEAD>() else { return Ok(HEAD) };
         let (magic, rest) = head.split_at(MAGIC.len());
         let (salt, length) = rest.split_at(Digest::LEN);
+        if let Some(version) = newer(magic, &MAGIC) {
+            return Err(ProtocolError::newer(format!("content of version {version}")));
+        }
         if magic != MAGIC {
             return Err(bad("it does not start as a Chancery content of version 1 does"));
         }
@@ -399,6 +408,9 @@ mod tests {
         assert!(matches!(open(&good[..good.len() - 1]), Err(ProtocolError::Content(_))));
         assert!(open(&[good.as_slice(), b"x"].concat()).is_err());
         assert!(open(b"CHYDOC\x00\x02").is_err());
+        let mut newer = good.clone();
+        newer[MAGIC.len() - 1] = 2;
+        assert_eq!(open(&newer), Err(ProtocolError::newer("content of version 2")));
         assert!(open(b"").is_err());
         let mut huge = good[..HEAD].to_vec();
         huge[HEAD - 4..].fill(0xff);

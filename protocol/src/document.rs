@@ -110,7 +110,8 @@ pub struct Part {
 }
 
 /// What is signed. Unknown fields of a header from a newer version are ignored on reading, but the
-/// bytes that were signed are kept, so they stay part of what the signatures cover.
+/// bytes that were signed are kept, so they stay part of what the signatures cover. Fields that its `crit` lists must be
+/// known: see [`cbor::decode_open`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentHeader {
     /// The document type: 通知, 函, …
@@ -324,7 +325,7 @@ impl SignedDocument {
         if cose.content_type() != DOCUMENT {
             return Err(refuse(format!("it is {:?}, not a document", cose.content_type())));
         }
-        let header: DocumentHeader = cbor::decode(cose.payload())?;
+        let header: DocumentHeader = cbor::decode_open(cose.payload(), cbor::MAX_BYTES)?;
         header.check()?;
         let id = DocumentId(Digest::of(cose.payload()));
         Ok(Self { bytes: bytes.to_vec(), id, header, cose })
@@ -457,7 +458,7 @@ pub mod unsigned_header {
     /// # Errors
     /// [`ProtocolError`], saying what is not acceptable.
     pub fn decode(bytes: &[u8]) -> Result<DocumentHeader, ProtocolError> {
-        let header: DocumentHeader = cbor::decode(bytes)?;
+        let header: DocumentHeader = cbor::decode_open(bytes, cbor::MAX_BYTES)?;
         header.check()?;
         Ok(header)
     }

@@ -14,13 +14,14 @@
 
 use chancery_certs::AgencyName;
 use chancery_crypto::{
-    CHUNK_PLAINTEXT, CHUNK_SIZE, ContentKey, CryptoError, Digest, KemPrivateKey, KemPublicKey,
-    StreamOpener, StreamSealer, WrappedKey, cbor, ciphertext_len, unwrap_key, wrap_key,
+    CHUNK_PLAINTEXT, CHUNK_SIZE, CborError, ContentKey, CryptoError, Digest, KemPrivateKey,
+    KemPublicKey, StreamOpener, StreamSealer, WrappedKey, cbor, ciphertext_len, unwrap_key,
+    wrap_key,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{ProtocolError, Recipient, document::MAX_RECIPIENTS};
+use crate::{ProtocolError, Recipient, content::newer, document::MAX_RECIPIENTS};
 
 /// The first bytes of an encrypted file: a name and a version.
 pub const ENCRYPTED_FILE_MAGIC: [u8; 8] = *b"CHYENC\x00\x01";
@@ -183,6 +184,9 @@ pub fn encrypted_head_len(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> 
         return if fits { Ok(None) } else { Err(format("it does not start as one")) };
     };
     let (magic, length) = head.split_at(ENCRYPTED_FILE_MAGIC.len());
+    if let Some(version) = newer(magic, &ENCRYPTED_FILE_MAGIC) {
+        return Err(ProtocolError::newer(format!("an encrypted file of version {version}")));
+    }
     if magic != ENCRYPTED_FILE_MAGIC {
         return Err(format("it does not start as one"));
     }
@@ -206,7 +210,11 @@ impl FileOpener {
             .get(HEAD..)
             .and_then(|rest| rest.split_last_chunk::<{ Digest::LEN }>())
             .ok_or_else(|| format("its header is cut off"))?;
-        let header: Header = cbor::decode(header_bytes).map_err(format)?;
+        let header = cbor::decode_open(header_bytes, cbor::MAX_BYTES);
+        let header: Header = header.map_err(|error| match error {
+            CborError::Newer(_) => error.into(),
+            other => format(other),
+        })?;
         let body = header.body_len().ok_or_else(|| format("its size cannot be"))?;
         if header.file.len() != NAME || header.recipients.len() > MAX_RECIPIENTS {
             return Err(format("its header says what it may not say"));

@@ -68,6 +68,21 @@ pub enum ProtocolError {
     Crypto(#[from] CryptoError),
 }
 
+impl ProtocolError {
+    /// Whether a newer version would understand what this one cannot.
+    pub fn needs_newer(&self) -> bool {
+        let (Self::Crypto(error) | Self::Seal(SealError::Crypto(error))) = self else {
+            return false;
+        };
+        matches!(error, CryptoError::Cbor(CborError::Newer(_)))
+    }
+
+    /// What is of a newer version than is known here.
+    pub(crate) fn newer(what: impl Into<String>) -> Self {
+        CborError::Newer(what.into()).into()
+    }
+}
+
 impl From<CborError> for ProtocolError {
     fn from(error: CborError) -> Self {
         Self::Crypto(CryptoError::Cbor(error))

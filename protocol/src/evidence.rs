@@ -24,7 +24,6 @@ const BEFORE: i64 = 300;
 /// A ledger receipt: a leaf, and the proof that it stands in the ledger whose sealed checkpoint is
 /// beside it. One checkpoint signature covers every leaf of a group commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// The seal's COSE signature over the checkpoint's root: what a COSE receipt (RFC 9942) is made of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +51,33 @@ pub struct VerifiedReceipt {
 }
 
 impl Receipt {
+    /// The compact range of the checkpoint's tree, if the ledger gave it: it stands in the COSE signature's unprotected
+    /// header, where readers of before pass over it.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] when the COSE signature cannot be read.
+    pub fn range(&self) -> Result<Option<Vec<Digest>>, ProtocolError> {
+        let cose = self.cose.as_ref().map(|cose| CoseReceipt::decode(cose)).transpose()?;
+        Ok(cose.and_then(|cose| cose.range))
+    }
+
+    fn check_range(&self, state: &Checkpoint) -> Result<(), ProtocolError> {
+        match self.range()? {
+            Some(range) => merkle::verify_range(state.size, &range, &state.root),
+            None => Ok(()),
+        }
+    }
+
+    /// A seal's COSE signature over a root ([`Checkpoint::sign_cose`]) with the compact range of the tree.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Crypto`] when the signature cannot be read.
+    pub fn cose_with_range(cose: &[u8], range: Vec<Digest>) -> Result<Vec<u8>, ProtocolError> {
+        let mut cose = CoseReceipt::decode(cose)?;
+        cose.range = Some(range);
+        Ok(cose.encode()?)
+    }
+
     /// Verifies the inclusion proof and the checkpoint's signature by the ledger's key. Whether
     /// that key is to be trusted is the caller's question; see [`Evidence::verify`]. The COSE signature,
     /// which says the same again, is not looked at: whoever relies on it does.
@@ -81,6 +107,7 @@ impl Receipt {
         let state = &checkpoint.checkpoint;
         let hash = merkle::leaf_hash(&self.leaf);
         merkle::verify_inclusion(&hash, self.index, state.size, &self.proof, &state.root)?;
+        self.check_range(state)?;
         Ok(VerifiedReceipt { leaf: Leaf::decode(&self.leaf)?, index: self.index, checkpoint })
     }
 }
@@ -159,6 +186,8 @@ pub struct Awaited<'a> {
     pub commitment: Digest,
     /// The envelope's sender, to whom it was given, whoever carried the envelope.
     pub sender: &'a AgencyName,
+    /// The commitment to what the recipient was told alone, if it was told anything and is the one to attest it.
+    pub part: Option<Digest>,
 }
 
 impl Awaited<'_> {
@@ -171,7 +200,8 @@ impl Awaited<'_> {
             && leaf.event == self.event
             && leaf.envelope == self.envelope
             && leaf.commitment == self.commitment
-            && leaf.counterpart == *self.sender;
+            && leaf.counterpart == *self.sender
+            && self.part.is_none_or(|part| leaf.evidence == Some(part));
         match fits {
             true => Ok(()),
             false => Err(ProtocolError::Receipt("it is for something else".into())),
@@ -209,7 +239,6 @@ fn not_ahead(time: i64, at: i64) -> Result<(), ProtocolError> {
 /// A receipt with what is needed to judge it years later, offline: the seal's chain and the salt
 /// that ties it to a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// The agency whose ledger it is.
     pub agency: AgencyName,
@@ -236,7 +265,15 @@ impl Evidence {
     /// # Errors
     /// [`ProtocolError::Crypto`] when the bytes are no evidence.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
-        Ok(cbor::decode(bytes)?)
+        let evidence = cbor::decode_open(bytes, cbor::MAX_BYTES)?;
+        cbor::check_demands::<Receipt>(receipt_bytes(bytes))?;
+        Ok(evidence)
+    }
+
+    /// The digest of the receipt in an evidence file, as ledgers name it: of its very bytes, which may hold more than is
+    /// known here.
+    pub fn receipt_digest(bytes: &[u8]) -> Digest {
+        Digest::of(receipt_bytes(bytes))
     }
 
     /// Judges it by what is known of the seal: the one judgement of evidence there is, for the node that takes it in and
@@ -294,6 +331,8 @@ impl Evidence {
         receipt.chain = self.chain.iter().map(|der| der.to_vec()).collect();
         receipt.entry = Some(self.receipt.leaf.clone());
         receipt.salt = self.salt;
+        // Whoever takes it in this form asks about the entry, not about the tree.
+        receipt.range = None;
         Ok(receipt.encode()?)
     }
 
@@ -301,6 +340,10 @@ impl Evidence {
     pub fn file_name(&self, event: Event) -> String {
         format!("{}.{}.evidence", event.name(), self.agency)
     }
+}
+
+fn receipt_bytes(evidence: &[u8]) -> &[u8] {
+    cbor::field(evidence, "receipt").unwrap_or_default()
 }
 
 /// Verifies much evidence under one policy. The path of each seal is validated once, so that what is left is
@@ -391,6 +434,9 @@ pub fn verify_cose_receipt(
     };
     let (size, index) = (*size, *index);
     let root = merkle::root_of_inclusion(&merkle::leaf_hash(entry), index, size, path)?;
+    if let Some(range) = &receipt.range {
+        merkle::verify_range(size, range, &root)?;
+    }
     LogKey::of_seal(seal)?.verify_cose(&receipt, &root)?;
     let leaf = Leaf::decode(entry)?;
     by.path(seal, above)?;
@@ -446,6 +492,104 @@ mod tests {
             chain: world.seal.chain().iter().map(|c| c.der().to_vec().into()).collect(),
             salt: None,
         }
+    }
+
+    #[test]
+    fn a_compact_range_that_is_not_the_trees_spoils_its_receipt() {
+        let world = world();
+        let good = evidence(&world);
+        let hash = |n: usize| good.receipt.proof[n];
+        let left = merkle::node_hash(&hash(0), &merkle::leaf_hash(&good.receipt.leaf));
+        let with = |range: Vec<Digest>| {
+            let mut evidence = good.clone();
+            let cose = good.receipt.cose.as_ref().expect("signed");
+            let cose = Receipt::cose_with_range(cose, range).expect("reads");
+            evidence.receipt.cose = Some(cose.into());
+            evidence
+        };
+        let held = with(vec![left, hash(1)]);
+        held.verify(&Validation::new(&world.trust, NOW)).expect("holds");
+        assert_eq!(held.receipt.range(), Ok(Some(vec![left, hash(1)])));
+        assert_eq!(good.receipt.range(), Ok(None));
+        let by = Validation::new(&world.trust, NOW);
+        let cose = held.to_cose().expect("writes");
+        assert_eq!(cose, good.to_cose().expect("writes"));
+        verify_cose_receipt(&cose, &by).expect("holds");
+        for wrong in [vec![], vec![left], vec![hash(1), left], vec![left, hash(1), hash(1)]] {
+            let wrong = with(wrong);
+            let error = wrong.verify(&by).expect_err("another tree's");
+            assert!(matches!(error, ProtocolError::Proof(_)), "{error}");
+            let mut receipt = CoseReceipt::decode(&cose).expect("reads");
+            receipt.range = wrong.receipt.range().expect("reads");
+            let bytes = receipt.encode().expect("writes");
+            verify_cose_receipt(&bytes, &by).expect_err("refused");
+        }
+    }
+
+    #[test]
+    fn a_receipt_that_names_another_part_than_its_recipient_was_told_is_of_something_else() {
+        let world = world();
+        let foreign = Subject::agency(
+            chancery_certs::Profile::Seal,
+            "b.gov.cn".parse().expect("a name"),
+            "B",
+        );
+        let foreign = credential(&world.root, &foreign);
+        let bytes = evidence(&world).encode().expect("plain");
+        let honest = Leaf::decode(&evidence(&world).receipt.leaf).expect("a leaf");
+        let audit = |told| {
+            let (counterpart, digest) =
+                (world.seal.name().agency(), Evidence::receipt_digest(&bytes));
+            let entry = |event, evidence| Leaf {
+                event,
+                evidence,
+                counterpart: counterpart.clone(),
+                ..honest.clone()
+            };
+            let entries = [
+                entry(Event::SubmissionAcceptance, told),
+                entry(Event::EvidenceReceived, Some(digest)),
+            ];
+            let by = Validation::new(&world.trust, NOW);
+            crate::audit::tests::audit_by(&foreign, &entries, &by, &[&bytes]).indication
+        };
+        assert_eq!(audit(None), crate::Indication::TotalPassed);
+        assert_eq!(audit(Some(Digest::of(b"copy 7"))), crate::Indication::TotalFailed);
+    }
+
+    #[test]
+    fn the_digest_of_a_receipt_is_of_its_bytes_whatever_a_newer_version_put_into_them() {
+        #[derive(Serialize)]
+        struct NewerReceipt {
+            #[serde(flatten)]
+            receipt: Receipt,
+            mood: u8,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            crit: Option<[&'static str; 1]>,
+        }
+        #[derive(Serialize)]
+        struct Newer {
+            agency: AgencyName,
+            receipt: NewerReceipt,
+            chain: Vec<serde_bytes::ByteBuf>,
+        }
+        let world = world();
+        let good = evidence(&world);
+        let bytes = good.encode().expect("encodes");
+        let own = Digest::of(&cbor::encode(&good.receipt).expect("plain"));
+        assert_eq!(Evidence::receipt_digest(&bytes), own);
+        let newer = |crit| {
+            let receipt = NewerReceipt { receipt: good.receipt.clone(), mood: 7, crit };
+            let (agency, chain) = (good.agency.clone(), good.chain.clone());
+            cbor::encode(&Newer { agency, receipt, chain }).expect("plain")
+        };
+        let bytes = newer(None);
+        let read = Evidence::decode(&bytes).expect("reads");
+        assert_eq!(read, good);
+        read.verify(&Validation::new(&world.trust, NOW)).expect("holds");
+        assert_ne!(Evidence::receipt_digest(&bytes), own);
+        let error = Evidence::decode(&newer(Some(["mood"]))).expect_err("critical");
+        assert_eq!(error, ProtocolError::newer("the critical field \"mood\""));
     }
 
     #[test]
@@ -605,6 +749,7 @@ mod tests {
                 envelope: honest.envelope,
                 commitment: honest.commitment,
                 sender: &sender,
+                part: None,
             };
             // The node judges by the seal that its directory names, and keeps that chain.
             let by = Validation::new(&world.trust, NOW);

@@ -65,14 +65,17 @@ pub use encrypted_file::{
     ENCRYPTED_CHUNK, ENCRYPTED_FILE_CHUNK_PLAINTEXT, ENCRYPTED_FILE_MAGIC, EncryptedFileError,
     FileOpener, FileSealer, encrypted_head_len,
 };
-pub use envelope::{EnvelopeHeader, EnvelopeId, OpenedEnvelope, Recipient, recipient_info};
+pub use envelope::{
+    EnvelopeHeader, EnvelopeId, MAX_PART, OpenedEnvelope, OpenedPart, PartContent, Recipient,
+    RecipientPart, RecipientParts, recipient_info,
+};
 pub use error::ProtocolError;
 pub use evidence::{
     Awaited, Evidence, EvidenceVerifier, LedgerSeal, MAX_RECEIPT, OpenedRoot, Receipt,
     VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt,
 };
 pub use inspection::{ContentInspection, InspectedContent, check_inside};
-pub use leaf::{Event, Leaf};
+pub use leaf::{Event, EventName, Leaf};
 pub use limit::RateLimit;
 pub use purge::{MAX_PURGED, OpenedPurgeOrder, PurgeOrder};
 pub use time_proof::{

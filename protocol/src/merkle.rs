@@ -184,6 +184,32 @@ pub fn consistency_proof<E>(
     Ok(Some(proof))
 }
 
+/// The compact range of the tree's first `size` leaves: the roots of its complete subtrees, the largest first, one for
+/// each bit of the size that is set. With it a tree can go on that has lost its leaves.
+///
+/// # Errors
+/// Whatever reading a node gives.
+pub fn compact_range<E>(
+    size: u64,
+    mut node: impl FnMut(u32, u64) -> Result<Digest, E>,
+) -> Result<Vec<Digest>, E> {
+    cover(0, size).into_iter().map(|(level, index)| node(level, index)).collect()
+}
+
+/// Checks a compact range against the size and root of its tree. What joins to the root cannot be another range.
+///
+/// # Errors
+/// [`ProtocolError::Proof`] when it is not that tree's.
+pub fn verify_range(size: u64, range: &[Digest], root: &Digest) -> Result<(), ProtocolError> {
+    if range.len() as u64 != u64::from(size.count_ones()) {
+        return Err(broken("the compact range has not as many hashes as its tree has subtrees"));
+    }
+    if fold_right(range.iter().copied()).unwrap_or_else(empty_root) != *root {
+        return Err(broken("the compact range does not join to the checkpoint's root"));
+    }
+    Ok(())
+}
+
 fn broken(what: &str) -> ProtocolError {
     ProtocolError::Proof(what.to_owned())
 }
@@ -341,6 +367,14 @@ mod tests {
             let want = naive(&all);
             assert_eq!(range.root(), want);
             assert_eq!(root(size, node(&all)), Ok(want));
+            let compact = compact_range(size, node(&all)).expect("infallible");
+            let peaks: Vec<_> = range.peaks.iter().map(|(_, hash)| *hash).collect();
+            assert_eq!(compact, peaks);
+            verify_range(size, &compact, &want).expect("holds");
+            assert!(
+                verify_range(size + 1, &compact, &want).is_err()
+                    || size.count_ones() == (size + 1).count_ones()
+            );
             for index in 0..size {
                 let proof = ok(inclusion_proof(index, size, node(&all)));
                 let leaf = &all[index as usize];
@@ -370,6 +404,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_compact_range_but_its_own_is_a_trees(
+            size in 1u64..300, at in any::<prop::sample::Index>(), other in any::<prop::sample::Index>()
+        ) {
+            let all = leaves(size);
+            let want = naive(&all);
+            let good = compact_range(size, node(&all)).expect("infallible");
+            prop_assert_eq!(verify_range(size, &good, &want), Ok(()));
+            let (at, other) = (at.index(good.len()), other.index(good.len()));
+            let refused = |change: &dyn Fn(&mut Vec<Digest>)| {
+                let mut range = good.clone();
+                change(&mut range);
+                range == good || verify_range(size, &range, &want).is_err()
+            };
+            prop_assert!(refused(&|range| range[at] = leaf_hash(b"other")));
+            prop_assert!(refused(&|range| range.swap(at, other)));
+            prop_assert!(refused(&|range| range.push(range[at])));
+            prop_assert!(refused(&|range| range.retain(|hash| *hash != good[at])));
+            prop_assert!(refused(&|range| range.clear()));
+            prop_assert!(verify_range(size, &good, &leaf_hash(b"other")).is_err());
+        }
+
         #[test]
         fn a_proof_with_a_step_changed_added_or_left_out_never_holds(
             size in 2u64..300, at in any::<prop::sample::Index>(), step in any::<prop::sample::Index>()

@@ -36,6 +36,7 @@ enum About {
     Recipient,
     /// A relay: whoever is not the sender.
     Relay,
+    Anybody,
 }
 
 /// Who may record an event, and about whom.
@@ -53,6 +54,8 @@ fn role(event: Event) -> (By, About) {
         }
         Event::RelayEvidenceReceived => (By::Carrier, About::Relay),
         Event::ContentPurged => (By::Anybody, About::Sender),
+        // A newer version may know; what it says is shown by its name.
+        Event::Unknown(_) => (By::Anybody, About::Anybody),
     }
 }
 
@@ -95,6 +98,7 @@ impl Parties {
             About::Sender => *other == self.sender,
             About::Recipient => self.is_recipient(other),
             About::Relay => *other != self.sender,
+            About::Anybody => true,
         };
         if !fits {
             return Err(Finding::failed(

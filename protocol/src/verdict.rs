@@ -552,7 +552,7 @@ impl VerificationReport {
         if let Err(finding) = parties.may_attest(agency, leaf) {
             return finding;
         }
-        let (event, at) = (leaf.event.name(), rfc3339(leaf.time));
+        let (event, at) = (leaf.event, rfc3339(leaf.time));
         Finding::passed(text!(
             ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
             ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use chancery_certs::AgencyName;
-use chancery_crypto::cbor;
+use chancery_crypto::{Digest, cbor};
 
 use crate::{Growth, ProtocolError, Receipt};
 
@@ -17,7 +17,6 @@ pub const MAX_INLINE: usize = 512 * 1024;
 
 /// Why a peer does not take an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Refusal {
     /// A stable code (`CHY-nnnn`).
     pub code: String,
@@ -84,8 +83,11 @@ pub enum PeerMessage {
     AskDirectory {
         /// The version that the asking node holds; 0 for none.
         version: u64,
+        /// Its digest: whoever holds another directory of that version answers with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
     },
-    /// The newest directory, if it is newer. It follows raw, to the stream's end.
+    /// The newest directory, if it is newer, or another of the same version. It follows raw, to the stream's end.
     Directory {
         /// The length of the signed directory.
         size: Option<u64>,
@@ -110,6 +112,9 @@ pub enum PeerMessage {
         newest: Option<i64>,
         /// One for every size asked for that is not larger.
         growths: Vec<Growth>,
+        /// The compact range of the newest checkpoint's tree; see [`crate::merkle::verify_range`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        range: Option<Vec<Digest>>,
     },
     /// The witness found that consistent (C2SP tlog-cosignature).
     Cosignature {
@@ -140,15 +145,17 @@ pub fn encode_frame<T: Serialize>(message: &T) -> Result<Vec<u8>, ProtocolError>
 /// # Errors
 /// [`ProtocolError::Crypto`] when it is no such message.
 pub fn decode_frame<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProtocolError> {
-    Ok(cbor::decode(body)?)
+    Ok(cbor::decode_open(body, MAX_FRAME)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use chancery_crypto::{Digest, Kem, WrappedKey};
+    use chancery_crypto::{Kem, WrappedKey};
 
     use super::*;
-    use crate::{EnvelopeHeader, Recipient, Urgency, document::MAX_RECIPIENTS};
+    use crate::{
+        EnvelopeHeader, Recipient, RecipientPart, RecipientParts, Urgency, document::MAX_RECIPIENTS,
+    };
 
     #[test]
     fn the_largest_offer_fits_a_frame() {
@@ -171,13 +178,41 @@ mod tests {
             created: i64::MAX,
             expires: i64::MAX,
         };
+        // A part that tells a number has a salt, a map and a tag.
+        let part = RecipientPart { sealed: vec![0; 64].into(), commitment: header.root };
+        let parts = RecipientParts::new(vec![Some(part); MAX_RECIPIENTS]);
+        let parts = cbor::encode(&parts).expect("encodes");
         // The seal adds a signature and a chain of at most 8 certificates.
-        let envelope = [cbor::encode(&header).expect("encodes"), vec![0; 64 * 1024]].concat();
+        let header = cbor::encode(&header).expect("encodes");
+        let envelope = [header, parts, vec![0; 64 * 1024]].concat();
         let content = Some(vec![0; MAX_INLINE].into());
         let frame =
             encode_frame(&PeerMessage::Offer { envelope, content, recipient: Some(name(1)) })
                 .expect("fits");
         assert!(frame.len() > MAX_FRAME / 2, "the limits are lower than they need to be");
+    }
+
+    #[test]
+    fn messages_of_a_newer_version_are_read_or_named() {
+        #[derive(Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum Newer {
+            AskDirectory { version: u64, mood: &'static str },
+            AskMood { how: u64 },
+            Goodbye,
+        }
+        let read = |message: &Newer| {
+            decode_frame::<PeerMessage>(&encode_frame(message).expect("encodes")[4..])
+        };
+        let message = read(&Newer::AskDirectory { version: 7, mood: "fine" }).expect("reads");
+        assert_eq!(message, PeerMessage::AskDirectory { version: 7, digest: None });
+        for (message, name) in
+            [(Newer::AskMood { how: 1 }, "\"ask-mood\""), (Newer::Goodbye, "\"goodbye\"")]
+        {
+            let error = read(&message).expect_err("not known");
+            assert_eq!(error, ProtocolError::newer(name));
+            assert!(error.needs_newer());
+        }
     }
 
     #[test]

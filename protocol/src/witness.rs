@@ -13,11 +13,12 @@ use crate::{Checkpoint, LogKey, ProtocolError, SignedCheckpoint, Validation, Wit
 const STATEMENT: &str = "application/vnd.chancery.witness+cbor";
 /// What a fork proof's file says it is.
 const FORK: &str = "chancery-fork-proof-1";
+/// How the kinds of fork proofs begin, of whatever version.
+const FORKS: &str = "chancery-fork-proof-";
 
 /// An agency's word, under its seal, that a key is the one that it witnesses with. Cosignatures know
 /// only Ed25519 (C2SP tlog-cosignature), seals may be of other kinds: so a witness has a key of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct WitnessStatement {
     /// The witness.
     pub agency: AgencyName,
@@ -61,7 +62,6 @@ impl WitnessStatement {
 
 /// What a ledger says about how an older checkpoint of it leads to a newer one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Growth {
     /// The older size.
     pub old_size: u64,
@@ -114,7 +114,6 @@ impl Growth {
 
 /// A checkpoint with the chain of the seal that signed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SealedNote {
     /// The note.
     pub note: String,
@@ -263,7 +262,11 @@ impl ForkProof {
     /// # Errors
     /// [`ProtocolError::Crypto`] when the bytes are no fork proof.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
-        let proof: Self = cbor::decode(bytes)?;
+        let proof: Self = cbor::decode_open(bytes, cbor::MAX_BYTES)?;
+        let version = proof.kind.strip_prefix(FORKS);
+        if proof.kind != FORK && version.is_some_and(|v| v.parse::<u32>().is_ok_and(|v| v > 1)) {
+            return Err(ProtocolError::newer(format!("{:?}", proof.kind)));
+        }
         if proof.kind != FORK {
             return Err(ProtocolError::Checkpoint(format!(
                 "it is no fork proof but {:?}",

@@ -8,22 +8,22 @@ use std::{
 };
 
 use chancery_certs::{
-    AgencyCard, Certificate, CertificateRequest, Credential, Directory, EncryptionKeyStatement,
-    Issuer, KnownCrl, Profile, RevocationCheck, RevocationReason, Revoked, SignedCms, SignerName,
-    Subject, TimeStampAuthority, TimeStampRequest, TimeStampToken, TrustStore, ber_to_der,
-    decode_crls, decode_pem_chain, encode_pem_chain, sign_cades,
+    AgencyCard, AgencyName, Certificate, CertificateRequest, Credential, Directory, DirectoryMore,
+    EncryptionKeyStatement, Issuer, KnownCrl, Previous, Profile, RevocationCheck, RevocationReason,
+    Revoked, SignedCms, SignerName, Subject, TimeStampAuthority, TimeStampRequest, TimeStampToken,
+    TrustStore, ber_to_der, decode_crls, decode_pem_chain, encode_pem_chain, sign_cades,
 };
 use chancery_crypto::{
     Algorithm, Commitment, ContentKey, CoseMessage, CoseSign, Digest, Kem, KemPrivateKey,
-    SignatureAt, SigningKey, UnsignedElement, wrap_key,
+    SignatureAt, SigningKey, UnsignedElement,
 };
 use chancery_protocol::{
     ASIC_DOCUMENT, ASIC_E, ASIC_HEADER, Archive, Checkpoint, ContentOpener, DocumentHeader,
     EnvelopeHeader, Event, Evidence, FileOpener, FileSealer, ForkProof, Indication, KeptCheckpoint,
-    Leaf, LedgerAudit, LogKey, Manifest, Part, PeerMessage, ProtocolError, Receipt, Recipient,
-    SealedNote, SeenCheckpoint, SignedCheckpoint, SignedDocument, Urgency, Validation,
-    WitnessStatement, asic_manifest_name, asic_signature_name, decode_frame, encode_frame,
-    encrypted_head_len, merkle, recipient_info, sign_document,
+    Leaf, LedgerAudit, LogKey, Manifest, Part, PartContent, PeerMessage, ProtocolError, Receipt,
+    Recipient, RecipientPart, RecipientParts, SealedNote, SeenCheckpoint, SignedCheckpoint,
+    SignedDocument, Urgency, Validation, WitnessStatement, asic_manifest_name, asic_signature_name,
+    decode_frame, encode_frame, encrypted_head_len, merkle, recipient_info, sign_document,
     tile::{self, Tile},
     verify_cms, verify_container, verify_cose_receipt, verify_document,
 };
@@ -118,7 +118,8 @@ fn make() -> Good {
     let (from, to) = ("a.gov.cn".parse().unwrap(), "b.gov.cn".parse().unwrap());
     let content_key = ContentKey::generate().unwrap();
     let public = encryption.public_key();
-    let wrapped = wrap_key(&public, &content_key, &recipient_info(&from, &to)).unwrap();
+    let info = recipient_info(&from, &to);
+    let (wrapped, sealer) = public.prepare().unwrap().wrap_with_part(&content_key, &info).unwrap();
     let envelope = EnvelopeHeader {
         sender: from,
         recipients: vec![Recipient { agency: to, key: wrapped }],
@@ -129,7 +130,10 @@ fn make() -> Good {
         created: NOW,
         expires: NOW + 100,
     };
-    let sealed = envelope.seal(&seal, NOW).unwrap();
+    let told = PartContent { copy: Some(7) };
+    let told = RecipientPart::seal(&told, &envelope.id().unwrap(), sealer).unwrap();
+    let parts = RecipientParts::new(vec![Some(told)]);
+    let sealed = envelope.seal_with(&parts, &seal, NOW).unwrap();
     let statement = EncryptionKeyStatement {
         agency: "a.gov.cn".parse().unwrap(),
         key: public,
@@ -152,9 +156,15 @@ fn make() -> Good {
         expires: NOW + 100,
         agencies: vec![card.clone().into()],
         crls: Vec::new(),
-        authorities: Vec::new(),
     };
-    let directory = directory.seal(&seal, NOW).unwrap();
+    let agency = || "a.gov.cn".parse::<AgencyName>().unwrap();
+    let more = DirectoryMore {
+        previous: Some(Previous { version: 0, digest: Digest::of(b"before") }),
+        witnesses: [(agency(), [agency()].into())].into(),
+        independent: [agency()].into(),
+        authorities: vec![certificate.der().to_vec().into()],
+    };
+    let directory = directory.seal_with(&more, &seal, NOW).unwrap();
 
     let leaf = Leaf {
         event: Event::ContentConsignment,

@@ -88,6 +88,8 @@ pub struct World {
     settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The network namespaces in which nodes run.
     hosts: BTreeMap<String, String>,
+    /// The programs of agencies that run another than the one under test.
+    programs: BTreeMap<String, PathBuf>,
 }
 
 impl Drop for World {
@@ -118,8 +120,9 @@ impl World {
     pub fn bare() -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let (nodes, settings) = (BTreeMap::new(), BTreeMap::new());
-        let hosts = BTreeMap::new();
-        Self { dir, nodes, node_env: Vec::new(), env: Vec::new(), settings, hosts }
+        let (hosts, programs) = (BTreeMap::new(), BTreeMap::new());
+        let (node_env, env) = (Vec::new(), Vec::new());
+        Self { dir, nodes, node_env, env, settings, hosts, programs }
     }
 
     /// Makes the trust domain; no node runs yet.
@@ -149,6 +152,16 @@ impl World {
         .ok();
     }
 
+    /// Has an agency's node and clerks use another program from now on, such as that of the release before.
+    pub fn use_program(&mut self, agency: &str, program: &Path) {
+        self.programs.insert(agency.to_owned(), program.to_owned());
+    }
+
+    /// The program of an agency.
+    fn program(&self, agency: &str) -> PathBuf {
+        self.programs.get(agency).cloned().unwrap_or_else(binary)
+    }
+
     /// Makes certificates, a node's folder and a clerk for an agency `NAME.zj.gov.cn`.
     pub fn add_agency(&self, agency: &str, algorithm: &str) {
         let name = format!("{agency}.zj.gov.cn");
@@ -156,13 +169,16 @@ impl World {
         self.issue("seal", &name, &certs, algorithm);
         self.issue("node", &name, &certs, algorithm);
         self.issue("officer", &format!("clerk@{name}"), &certs, algorithm);
-        self.run(&format!(
-            "node init --dir {agency} --agency {name} --display {agency} \
+        self.run_by(
+            &self.program(agency),
+            &format!(
+                "node init --dir {agency} --agency {name} --display {agency} \
              --listen 127.0.0.1:{} --anchor root/ca.pem --registrar registry.zj.gov.cn \
              --seal-cert {certs}/seal.pem --seal-key {certs}/seal.key \
              --node-cert {certs}/node.pem --node-key {certs}/node.key",
-            free_port()
-        ))
+                free_port()
+            ),
+        )
         .ok();
     }
 
@@ -227,6 +243,11 @@ impl World {
         self.run_with(&line.split_whitespace().collect::<Vec<_>>(), &[])
     }
 
+    /// As [`World::run`], with another program than the one under test.
+    pub fn run_by(&self, program: &Path, line: &str) -> Answer {
+        self.run_words(program, &line.split_whitespace().collect::<Vec<_>>(), &[])
+    }
+
     /// As [`World::run`], with variables in the environment.
     pub fn run_env(&self, line: &str, env: &[(&str, &str)]) -> Answer {
         let env: Vec<_> = env.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
@@ -245,11 +266,15 @@ impl World {
             ("CHANCERY_KEY", format!("certs-{agency}/clerk.key")),
             ("CHANCERY_CERT", format!("certs-{agency}/clerk.pem")),
         ];
-        self.run_with(words, &env)
+        self.run_words(&self.program(agency), words, &env)
     }
 
     fn run_with(&self, words: &[&str], env: &[(&str, String)]) -> Answer {
-        let mut command = Command::new(binary());
+        self.run_words(&binary(), words, env)
+    }
+
+    fn run_words(&self, program: &Path, words: &[&str], env: &[(&str, String)]) -> Answer {
+        let mut command = Command::new(program);
         command.current_dir(self.dir.path()).args(words).stdin(Stdio::null());
         for name in
             ["CHANCERY_PASSPHRASE", "CHANCERY_NEW_PASSPHRASE", "CHANCERY_ANCHOR", "CHANCERY_TRUST"]
@@ -291,7 +316,7 @@ impl World {
         let mut command = match self.hosts.get(agency) {
             Some(host) => {
                 let mut command = Command::new("ip");
-                command.args(["netns", "exec", host]).arg(binary());
+                command.args(["netns", "exec", host]).arg(self.program(agency));
                 command
             }
             None => {
@@ -299,7 +324,7 @@ impl World {
                 let mut command = Command::new("sh");
                 command
                     .args(["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\""])
-                    .arg(binary());
+                    .arg(self.program(agency));
                 command
             }
         };

@@ -189,8 +189,8 @@ pub fn envelope(
     let anchors = decode_pem_chain(&std::fs::read(world.path("root/ca.pem")).unwrap()).unwrap();
     let trust = TrustStore::new(anchors).unwrap();
     let now = unix_now();
-    let by = Scrutiny::without_lists(&trust, now);
     let card = std::fs::read(world.path(&format!("{to}/agency.card"))).unwrap();
+    let by = Scrutiny::without_lists(&trust, now);
     let card = AgencyCard::open(&card, &by).unwrap().value;
     let theirs = EncryptionKeyStatement::open(&card.encryption_key, &by).unwrap().key;
     let sender = format!("{from}.zj.gov.cn").parse().unwrap();

@@ -66,7 +66,6 @@ fn one_document_to_a_thousand_agencies_is_encrypted_once_and_reaches_those_that_
         expires: now + 86_400,
         agencies,
         crls: Vec::new(),
-        authorities: Vec::new(),
     };
     let directory = directory.seal(&registrar, now).unwrap();
     assert!(directory.len() > 4 << 20, "{}", directory.len());

@@ -216,7 +216,7 @@ async fn take_in(
 }
 
 fn created(accepted: Accepted, again: bool) -> Response {
-    let Accepted { document, envelope, recipients } = accepted;
+    let Accepted { document, envelope, recipients, .. } = accepted;
     let place = format!("/v1/documents/{document}");
     let body = Json(Submitted { document, envelope, recipients });
     let mut response = (StatusCode::CREATED, [(header::LOCATION, place)], body).into_response();

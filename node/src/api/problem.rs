@@ -37,7 +37,9 @@ fn status(error: &NodeError) -> StatusCode {
         NodeError::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         NodeError::NotPermitted { .. } => StatusCode::FORBIDDEN,
         NodeError::NotFound(_) => StatusCode::NOT_FOUND,
-        NodeError::Ambiguous(_) | NodeError::OldDirectory { .. } => StatusCode::CONFLICT,
+        NodeError::Ambiguous(_)
+        | NodeError::OldDirectory { .. }
+        | NodeError::TwoDirectories { .. } => StatusCode::CONFLICT,
         NodeError::Purged(_) | NodeError::Withdrawn { .. } => StatusCode::GONE,
         NodeError::RequestReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
         NodeError::NotAccepted(_) | NodeError::UnknownAgency(_) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -358,6 +358,10 @@ impl Forged {
 
     /// Writes the ledger as a node exports it, and audits it with the real command a day after its beginning.
     fn audit(&self, folder: &str) -> Answer {
+        self.audit_by(folder, "--anchor root/ca.pem")
+    }
+
+    fn audit_by(&self, folder: &str, trust: &str) -> Answer {
         let write = |path: String, bytes: Vec<u8>| {
             let path: PathBuf = self.world.path(folder).join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -386,7 +390,7 @@ impl Forged {
             write(format!("statements/{digest}"), statement.clone());
         }
         let at = chancery_certs::rfc3339(self.begin + 24 * HOUR);
-        self.world.run(&format!("--json audit {folder} --anchor root/ca.pem --at {at}"))
+        self.world.run(&format!("--json audit {folder} {trust} --at {at}"))
     }
 
     /// A ledger with some entries, cosigned, then quiet for six hours, in which it is cosigned again; then an entry that
@@ -480,6 +484,28 @@ fn fewer_than_three_witnesses_prove_no_times_and_the_agency_is_none_of_its_own()
     let pem = doubled.keys["w1"].1.to_pem(None).unwrap();
     doubled.keys.get_mut("w2").unwrap().1 = SigningKey::from_pem(&pem, None).unwrap();
     passes(&doubled.dated_back(&THREE).audit("doubled"), Some(note));
+}
+
+#[test]
+fn only_the_witnesses_that_the_directory_of_the_trust_file_names_prove_times() {
+    let forged = Forged::new(&THREE).dated_back(&THREE);
+    let by = |file: &str, named: &str| {
+        let line = "directory publish --key registry/seal.key --cert registry/seal.pem --anchor \
+                    root/ca.pem --version-number 2 a/agency.card";
+        forged.world.run(&format!("{line} --out {file}.cose {named}")).ok();
+        let text = format!(
+            "anchors = [\"root/ca.pem\"]\nregistrar = \"registry.zj.gov.cn\"\n\
+             directory = \"{file}.cose\"\n"
+        );
+        forged.world.write(&format!("{file}.toml"), text.as_bytes());
+        forged.audit_by(file, &format!("--trust {file}.toml"))
+    };
+    let all = "--witness a.zj.gov.cn=w1.zj.gov.cn,w2.zj.gov.cn,w3.zj.gov.cn";
+    not_proven(&by("all", all), "entry 5 says");
+    not_proven(&by("none", ""), "entry 5 says");
+    // The third is none of those that the registrar has named.
+    let others = "--witness a.zj.gov.cn=w1.zj.gov.cn,w2.zj.gov.cn,b.zj.gov.cn";
+    passes(&by("others", others), Some("not enough witnesses to prove times"));
 }
 
 #[test]

@@ -291,7 +291,7 @@ async fn answers(address: std::net::SocketAddr, mut tls: rustls::ClientConfig) -
     let asked = async {
         let connection = endpoint.connect(address, "b.zj.gov.cn").ok()?.await.ok()?;
         let (mut send, mut recv) = connection.open_bi().await.ok()?;
-        let frame = encode_frame(&PeerMessage::AskDirectory { version: 0 }).ok()?;
+        let frame = encode_frame(&PeerMessage::AskDirectory { version: 0, digest: None }).ok()?;
         send.write_all(&frame).await.ok()?;
         send.finish().ok()?;
         let answer = recv.read_to_end(1 << 24).await.ok()?;
