@@ -10,7 +10,9 @@ use std::{
 
 use chancery_certs::{AgencyName, Certificate};
 use chancery_crypto::{Digest, Hasher, cbor};
-use chancery_node::{DataFolder, NodeError, PastCosignature, read_file};
+use chancery_node::{
+    DataFolder, NodeError, PastCosignature, every_member, open_log, read_file, read_member,
+};
 use chancery_protocol::{
     AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, Held, HeldItem,
     Indication, KeptCheckpoint, LedgerAudit, LogKey, ProtocolError, SeenCheckpoint,
@@ -24,7 +26,7 @@ use crate::{
     output::{Output, time},
     source::{Folder, Remark, Source, is_left_behind, shown_name},
     trust::{MaterialArgs, TrustArgs},
-    verify::{ReportForm, files_in, name, print_advice, print_finding},
+    verify::{ReportForm, name, print_advice, print_finding},
 };
 
 /// Evidence files that are read before they are checked together.
@@ -123,7 +125,10 @@ impl Audit {
     }
 }
 
-/// The signatures that an earlier run has verified: a file of digests, each of what was verified.
+/// What the file of `--resume` begins with: as long as a digest.
+const NOTES: &[u8] = b"chancery audit notes, version 1\n";
+
+/// The signatures that an earlier run has verified: behind the mark digests, each of what was verified.
 #[derive(Debug, Default)]
 struct Done {
     file: Option<File>,
@@ -133,14 +138,26 @@ struct Done {
 
 impl Done {
     fn open(path: &Path, policy: Digest) -> Result<Self, Failure> {
-        let mut options = File::options();
-        let file = options.read(true).append(true).create(true).open(path);
-        let file = file.map_err(NodeError::file(path))?;
-        let bytes = read_file(path)?;
+        let mut file = open_log(path)?;
+        let bytes = read_member(path)?;
+        // Only a file with the mark is cut or added to: any other is somebody's. An interruption may have cut the mark.
+        let Some(notes) =
+            bytes.strip_prefix(NOTES).or(NOTES.starts_with(&bytes).then_some(&[][..]))
+        else {
+            let what = "it exists already, and holds no notes of an audit";
+            let remedy = "Choose another place; nothing was changed.";
+            return Err(Failure::usage("CHY-6015", what, remedy).at(path));
+        };
+        let failed = || NodeError::file(path);
         // A piece at the end was cut off by the interruption; what follows it would be misread.
-        let whole = bytes.len() / Digest::LEN * Digest::LEN;
-        file.set_len(whole as u64).map_err(NodeError::file(path))?;
-        let known = bytes.chunks_exact(Digest::LEN).filter_map(Digest::from_slice).collect();
+        let whole = notes.len() / Digest::LEN * Digest::LEN;
+        match bytes.starts_with(NOTES) {
+            true => file.set_len((NOTES.len() + whole) as u64).map_err(failed())?,
+            false => {
+                file.set_len(0).and_then(|()| file.write_all(NOTES)).map_err(failed())?;
+            }
+        }
+        let known = notes.chunks_exact(Digest::LEN).filter_map(Digest::from_slice).collect();
         Ok(Self { file: Some(file), policy: Some(policy), known })
     }
 
@@ -211,11 +228,11 @@ fn collect_held(path: &Path, held: &mut Vec<Held>) -> Result<(), Failure> {
     let holder = seal.and_then(|chain| Some(chain.first()?.subject().to_owned()));
     let holder = holder.unwrap_or_else(|| path.display().to_string());
     for (folder, what) in [("evidence", false), ("seen", true)] {
-        for file in files_in(&path.join(folder))? {
+        for file in every_member(&path.join(folder))? {
             if is_left_behind(&shown_name(&file)) || !file.is_file() {
                 continue;
             }
-            let bytes = read_file(&file)?;
+            let bytes = read_member(&file)?;
             let read = match what {
                 true => seen(&bytes),
                 false => Evidence::decode(&bytes).map(HeldItem::Receipt),

@@ -255,6 +255,7 @@ fn header(part: Part) -> Result<DocumentHeader, Failure> {
         to: vec!["b.gov.cn".parse()?],
         cc: Vec::new(),
         classification: None,
+        secrecy_period: None,
         urgency: Urgency::Routine,
         created: unix_now(),
         deadline: None,

@@ -84,6 +84,7 @@ fn header(text: &[u8], now: i64) -> Result<DocumentHeader, Failure> {
         to: vec![agency],
         cc: Vec::new(),
         classification: None,
+        secrecy_period: None,
         urgency: Urgency::Routine,
         created: now,
         deadline: None,

@@ -1,7 +1,6 @@
 //! `chancery ca`: certificate authorities in folders.
 
 use std::{
-    fs::OpenOptions,
     io::{BufRead as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -12,7 +11,9 @@ use chancery_certs::{
     Revoked, Subject, encode_crl, encode_pem_chain,
 };
 use chancery_crypto::SigningKey;
-use chancery_node::{NodeError, read_file, unix_now, write_new, write_private};
+use chancery_node::{
+    NodeError, open_log, open_member, read_file, unix_now, write_new, write_private,
+};
 
 use crate::{
     failure::Failure,
@@ -213,11 +214,8 @@ fn open_ca(dir: &Path, open: &OpenKey) -> Result<Issuer, Failure> {
 
 /// Appends a line to one of the CA's logs, and syncs it.
 fn append(path: &Path, line: &serde_json::Value) -> Result<(), Failure> {
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    let written = file.and_then(|mut file| {
-        writeln!(file, "{line}")?;
-        file.sync_all()
-    });
+    let mut file = open_log(path)?;
+    let written = writeln!(file, "{line}").and_then(|()| file.sync_all());
     Ok(written.map_err(NodeError::file(path))?)
 }
 
@@ -227,7 +225,7 @@ fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure>
         return Ok(Vec::new());
     }
     // Line by line: the log of a large CA grows for decades.
-    let file = std::fs::File::open(path).map_err(NodeError::file(path))?;
+    let file = open_member(path)?;
     let lines = std::io::BufReader::new(file).lines().collect::<Result<Vec<_>, _>>();
     let lines = lines.map_err(NodeError::file(path))?;
     let lines = lines.iter().filter(|line| !line.is_empty());
@@ -254,6 +252,7 @@ impl SignRequest {
             .map_err(|e| Failure::from(e).at(&self.request))?;
         let name = self.name.or(request.name).ok_or_else(nameless)?;
         let display = self.display.or(request.display).unwrap_or_else(|| name.clone());
+        Failure::unless_shown("--display", &display)?;
         let profile = match self.profile {
             EndProfile::Node => Profile::Node,
             EndProfile::Seal => Profile::Seal,
@@ -355,10 +354,7 @@ impl Ca {
 
 /// Refuses, before any work, to write over what is there.
 fn must_be_new(path: &Path) -> Result<(), Failure> {
-    if path.exists() {
-        return Err(Failure::exists(path));
-    }
-    Ok(())
+    Failure::unless_new(path)
 }
 
 /// Appends to the CA's own log of what it issued, and syncs it, before the certificate goes out.
@@ -401,6 +397,7 @@ impl Init {
         let now = unix_now();
         let validity = i64::from(self.days) * 86_400;
         let algorithm = self.algorithm.into();
+        Failure::unless_shown("--display", &self.display)?;
         let root = Issuer::new_root_for(&self.display, &self.permitted, algorithm, now, validity)?;
         let pem = root.key().to_pem(passphrase.as_deref().map(Vec::as_slice))?;
         write_private(&key_path, pem.as_bytes())?;
@@ -424,6 +421,7 @@ impl Issue {
         let name = || self.name.as_deref().ok_or_else(nameless);
         let (profile, subject, stem) = match self.profile {
             IssuedProfile::Intermediate => {
+                Failure::unless_shown("--display", &self.display)?;
                 let subject = Subject::authority(&self.display, &self.permitted, self.path_len);
                 (Profile::Intermediate, subject, "ca".to_owned())
             }

@@ -105,6 +105,7 @@ impl Request {
             false => SignerName::Agency(self.name.parse()?),
         };
         let key = self.open.load(&self.key)?;
+        Failure::unless_shown("--display", &self.display)?;
         let request = CertificateRequest::make(&key, &name, &self.display)?;
         write_new(&self.out, request.as_bytes())?;
         if output.json {

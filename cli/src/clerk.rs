@@ -2,9 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{DirBuilder, File},
+    fs::File,
     io::Write as _,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -14,7 +13,7 @@ use chancery_certs::AgencyName;
 use chancery_crypto::{Commitment, Digest, Hasher, SignatureAt};
 use chancery_node::{
     DeliveryState, DocumentView, LocalClient, LocalReply, LocalRequest, NodeError, OpenedView,
-    TraceView, unix_now, write_new,
+    Staged, TraceView, create_private_file, new_folder, unix_now, write_new, write_private,
 };
 use chancery_protocol::{
     Act, DocumentHeader, DocumentId, Event, Indication, Part, REASON, SignedDocument, sign_document,
@@ -25,7 +24,7 @@ use crate::{
     failure::{ENVIRONMENT, Failure, REFUSED},
     keys::Signer,
     local::{Local, is_inside},
-    output::{Output, plain, short, size, time},
+    output::{Output, is_closed, plain, short, size, time},
     report::{escape, mark, page_head},
     stamping::Stamping,
 };
@@ -199,7 +198,8 @@ impl Reply {
         let original = document.header();
         let to = if view.incoming { vec![original.from.clone()] } else { original.to.clone() };
         let title = format!("{}：{}", output.t("Re", "复"), cut(&original.title, TITLE));
-        self.sending.draft.fill(to, LETTER, title);
+        let secrecy = original.classification_of_answer();
+        self.sending.draft.fill(to, LETTER, title, secrecy);
         self.sending.draft.answer(document.id());
         self.sending.run(&mut client, output)
     }
@@ -231,7 +231,9 @@ impl Forward {
         let document = SignedDocument::decode(&view.document)?;
         // What is encrypted in the node lies here for a moment, for this user's eyes only.
         let folder = TemporaryFolder::new()?;
-        write_folder(output, &mut client, &view, &document, &folder.0.join("document"))?;
+        let inner = folder.0.join("document");
+        new_folder(&inner)?;
+        write_folder(output, &mut client, &view, &document, &inner)?;
         let original = folder.0.join(ORIGINAL);
         std::fs::rename(folder.0.join("document").join("document.cose"), &original)
             .map_err(NodeError::file(&original))?;
@@ -241,7 +243,8 @@ impl Forward {
         let mut sending = self.sending.with_files(files);
         let title =
             format!("{}：{}", output.t("Fwd", "转发"), cut(&document.header().title, TITLE));
-        sending.draft.fill(Vec::new(), NOTICE, title);
+        let secrecy = document.header().classification_of_answer();
+        sending.draft.fill(Vec::new(), NOTICE, title, secrecy);
         sending.run(&mut client, output)
     }
 }
@@ -253,7 +256,7 @@ impl TemporaryFolder {
     fn new() -> Result<Self, Failure> {
         let name = format!("chancery-{}", hex::encode(chancery_crypto::random::<16>()?));
         let path = std::env::temp_dir().join(name);
-        DirBuilder::new().mode(0o700).create(&path).map_err(NodeError::file(&path))?;
+        new_folder(&path)?;
         Ok(Self(path))
     }
 }
@@ -463,9 +466,9 @@ fn look(client: &mut LocalClient, id: &str) -> Result<(OpenedView, SignedDocumen
     Ok((opened, document))
 }
 
-/// The first characters of a text.
+/// The first characters of a text by others, as they may stand in a title of one's own.
 fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
+    plain(&text.chars().take(most).collect::<String>())
 }
 
 fn opened(reply: LocalReply) -> Result<OpenedView, Failure> {
@@ -490,20 +493,12 @@ impl Open {
         let view = opened(client.reply()?)?;
         let document = SignedDocument::decode(&view.document)?;
         let folder = self.out.unwrap_or_else(|| PathBuf::from(short(document.id())));
-        if folder.exists() {
-            return Err(Failure::exists(&folder));
-        }
-        // Written beside its place and moved there whole: no half document is ever in sight.
-        let mut partial = folder.clone().into_os_string();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let written = write_folder(output, &mut client, &view, &document, &partial);
-        if let Err(failure) = written {
-            // What is left of it must not be mistaken for the document.
-            drop(std::fs::remove_dir_all(&partial));
-            return Err(failure);
-        }
-        std::fs::rename(&partial, &folder).map_err(NodeError::file(&folder))?;
+        Failure::unless_new(&folder)?;
+        // Written beside its place and moved there whole: no half document is ever in sight, and nobody else can have put
+        // anything where it is written.
+        let staged = Staged::folder(&folder)?;
+        write_folder(output, &mut client, &view, &document, staged.path())?;
+        staged.finish()?;
         let header = document.header();
         if output.json {
             output.print_json(&serde_json::json!({
@@ -532,17 +527,14 @@ fn write_folder(
     document: &SignedDocument,
     folder: &Path,
 ) -> Result<(), Failure> {
-    // What was encrypted until now is for this user's eyes.
-    let mut owner_only = DirBuilder::new();
-    owner_only.recursive(true).mode(0o700);
-    owner_only.create(folder).map_err(NodeError::file(folder))?;
+    // What was encrypted until now is for this user's eyes, wherever he moves it.
     let parts_dir = folder.join("parts");
-    std::fs::create_dir_all(&parts_dir).map_err(NodeError::file(&parts_dir))?;
-    write_new(&folder.join("document.cose"), &view.document)?;
+    new_folder(&parts_dir)?;
+    write_private(&folder.join("document.cose"), &view.document)?;
     loop {
         match client.reply()? {
             LocalReply::File(file) if is_inside(Path::new(&file.path)) => {
-                write_new(&folder.join("evidence").join(&file.path), &file.bytes)?;
+                write_private(&folder.join("evidence").join(&file.path), &file.bytes)?;
             }
             LocalReply::Done => break,
             other => return Err(Failure::from_reply(other)),
@@ -553,7 +545,7 @@ fn write_folder(
     let mut pending: Vec<u8> = Vec::new();
     for part in &header.parts {
         let temporary = parts_dir.join(&part.name);
-        let file = File::create_new(&temporary).map_err(NodeError::file(&temporary))?;
+        let file = create_private_file(&temporary)?;
         let mut target = PartFile { temporary, file, hasher: Hasher::new(), left: part.size };
         target.take(&mut pending)?;
         while target.left > 0 {
@@ -723,6 +715,7 @@ fn act(
         Act::Withdraw => original.recipients().into_iter().cloned().collect(),
         _ => vec![original.from.clone()],
     };
+    let (classification, secrecy_period) = original.classification_of_answer();
     let header = DocumentHeader {
         kind: act.kind().to_owned(),
         number: None,
@@ -731,7 +724,8 @@ fn act(
         from: signer.name().agency().clone(),
         to,
         cc: Vec::new(),
-        classification: original.classification.clone(),
+        classification,
+        secrecy_period,
         urgency: original.urgency,
         created: now,
         deadline: None,
@@ -822,7 +816,9 @@ impl Watch {
                 other => return Err(Failure::from_reply(other)),
             }
             // Whoever reads along wants each line now.
-            drop(std::io::stdout().flush());
+            if is_closed() {
+                break;
+            }
             left -= 1;
         }
         Ok(ExitCode::SUCCESS)

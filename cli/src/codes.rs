@@ -130,6 +130,8 @@ pub const CODES: &[Code] = &[
 
     code("CHY-3040", ["the time of an evidence is not proven", "证据的时间未得到证明"],
         ["Compare the clocks of the agencies; nothing is taken for false by it.", "请核对各机关的时钟；这并不表示内容不实。"]),
+    code("CHY-3050", ["a classification is none of those that there are, or has a secrecy period that it cannot have", "密级不在规定范围内，或保密期限有误"],
+        ["Write 绝密, 机密, 秘密, 内部 or none, and the secrecy period apart from it or behind a star: 机密★10年.", "请写绝密、机密、秘密、内部或 none；保密期限另行给出，或写在星号之后，如机密★10年。"]),
 
     code("CHY-4001", ["a file or socket cannot be used", "文件或套接字无法使用"],
         ["Check that the path exists and that you may use it.", "请确认路径存在且有权限；若是套接字，请确认节点已启动。"]),
@@ -299,6 +301,8 @@ pub const CODES: &[Code] = &[
     code("CHY-6038", ["an exported ledger fails its audit and is not imported", "导出的账本未通过审计，未予导入"],
         ["See why with `chancery audit`; nothing was imported.", "请用 `chancery audit` 查看原因；未导入任何内容。"]),
 
+    code("CHY-6050", ["a name for people is blank, or holds characters that cannot be seen", "名称为空，或含有不可见字符"],
+        ["Write it without characters that cannot be seen.", "请去掉不可见字符后重写。"]),
     code("CHY-7001", ["no module has this document type", "没有模块提供此公文类型"],
         ["Choose one of those with --type.", "请用 --type 选择所列类型之一。"]),
 ];

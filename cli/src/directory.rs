@@ -221,6 +221,8 @@ impl AddAgency {
         for path in &self.cards {
             let card = read_file(path)?;
             let opened = AgencyCard::open(&card, &by).map_err(seal(path))?;
+            Failure::unless_shown("the agency's name", &opened.value.display)
+                .map_err(|failure| failure.at(path))?;
             agencies.insert(opened.value.agency, card.into());
         }
         for agency in &self.removed {
@@ -370,8 +372,10 @@ impl Publish {
         for path in &self.cards {
             let card = read_file(path)?;
             // What nobody could use is not published.
-            AgencyCard::open(&card, &by)
+            let opened = AgencyCard::open(&card, &by)
                 .map_err(|e| Failure::from(chancery_protocol::ProtocolError::from(e)).at(path))?;
+            Failure::unless_shown("the agency's name", &opened.value.display)
+                .map_err(|failure| failure.at(path))?;
             agencies.push(card.into());
         }
         let (signer, registrar) = load_registrar(&self.signer)?;

@@ -9,14 +9,17 @@ use std::{
 
 use chancery_certs::Certificate;
 use chancery_crypto::{Commitment, CoseSignature, SignatureAt, UnsignedElement};
-use chancery_node::{NodeError, unix_now, write_new};
+use chancery_node::{
+    NodeError, Staged, create_private_file, new_folder, open_file, open_member, unix_now,
+    write_new, write_private,
+};
 use chancery_protocol::{
     CONTENT_MAGIC, ContentOpener, DocumentHeader, Opening, SignedDocument, sign_document,
     unsigned_header,
 };
 
 use crate::{
-    draft::{Draft, digest_file, each_piece},
+    draft::{Draft, digest_member, each_piece},
     failure::Failure,
     keys::Signer,
     output::{Output, plain, time},
@@ -159,13 +162,20 @@ fn say(output: &Output, word: &str, document: impl serde::Serialize, path: &Path
     }
 }
 
-/// Copies the parts of a document into a folder.
-fn copy_parts(header: &DocumentHeader, files: &[PathBuf], out: &Path) -> Result<(), Failure> {
+/// Copies the parts of a document, which somebody named or which lie in a folder, into a folder.
+fn copy_parts(
+    header: &DocumentHeader,
+    files: &[PathBuf],
+    named: bool,
+    out: &Path,
+) -> Result<(), Failure> {
     let parts = out.join(PARTS);
-    std::fs::create_dir_all(&parts).map_err(NodeError::file(&parts))?;
+    new_folder(&parts)?;
     for (from, part) in files.iter().zip(&header.parts) {
-        let to = parts.join(&part.name);
-        std::fs::copy(from, &to).map_err(NodeError::file(from))?;
+        let mut source = if named { open_file(from)? } else { open_member(from)? };
+        let mut to = create_private_file(&parts.join(&part.name))?;
+        let copied = std::io::copy(&mut source, &mut to).and_then(|_| to.sync_all());
+        copied.map_err(NodeError::file(from))?;
     }
     Ok(())
 }
@@ -173,13 +183,13 @@ fn copy_parts(header: &DocumentHeader, files: &[PathBuf], out: &Path) -> Result<
 impl New {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let out = &self.out;
-        if out.exists() {
-            return Err(Failure::exists(out));
-        }
+        Failure::unless_new(out)?;
         let header = self.draft.header(&self.from, output)?;
         let bytes = unsigned_header::encode(&header)?;
-        copy_parts(&header, &self.draft.files, out)?;
-        write_new(&out.join(HEADER), &bytes)?;
+        let staged = Staged::folder(out)?;
+        copy_parts(&header, &self.draft.files, true, staged.path())?;
+        write_private(&staged.path().join(HEADER), &bytes)?;
+        staged.finish()?;
         let id = chancery_crypto::Digest::of(&bytes);
         say(output, output.t("draft", "草稿"), id, out);
         Ok(ExitCode::SUCCESS)
@@ -210,9 +220,7 @@ impl Sign {
     }
 
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        if let Some(out) = self.out.as_deref().filter(|out| out.exists()) {
-            return Err(Failure::exists(out));
-        }
+        self.out.as_deref().map_or(Ok(()), Failure::unless_new)?;
         let subject = self.subject()?;
         if matches!(subject, Subject::Files) && self.out.is_none() {
             let what = "files are signed into a new document";
@@ -263,6 +271,7 @@ impl Sign {
         output: &Output,
     ) -> Result<PathBuf, Failure> {
         let header = document.header();
+        let named = matches!(subject, Subject::Files);
         match (&self.out, subject) {
             (Some(out), Subject::Signed(placed))
                 if matches!(placed.place, Place::Attached { .. }) =>
@@ -273,14 +282,16 @@ impl Sign {
             }
             (Some(out), _) if self.attached => {
                 let progress = output.bytes_bar(header.parts_size(), output.t("writing", "写入"));
-                write_attached(out, document, parts, &progress)?;
+                write_attached(out, document, parts, named, &progress)?;
                 progress.finish_and_clear();
                 Ok(out.clone())
             }
             (Some(out), _) => {
-                copy_parts(header, parts, out)?;
+                let staged = Staged::folder(out)?;
+                copy_parts(header, parts, named, staged.path())?;
                 // Last: a folder without it is no document.
-                write_new(&out.join(DOCUMENT), document.bytes())?;
+                write_private(&staged.path().join(DOCUMENT), document.bytes())?;
+                staged.finish()?;
                 Ok(out.clone())
             }
             (None, Subject::Signed(placed)) => {
@@ -305,7 +316,7 @@ fn parts_in(folder: &Path, header: &DocumentHeader) -> Vec<PathBuf> {
 fn check_parts(header: &DocumentHeader, files: &[PathBuf], output: &Output) -> Result<(), Failure> {
     let progress = output.bytes_bar(header.parts_size(), output.t("reading", "读取"));
     for (path, part) in files.iter().zip(&header.parts) {
-        let (_, found) = digest_file(path, &progress)?;
+        let (_, found) = digest_member(path, &progress)?;
         if found != part.digest {
             let name = part.name.clone();
             let (signed, found) = (part.digest.to_string(), found.to_string());
@@ -459,34 +470,18 @@ fn print_signature(signature: &serde_json::Value, output: &Output, depth: usize)
 }
 
 fn extract(path: &Path, out: &Path, output: &Output) -> Result<ExitCode, Failure> {
-    if out.exists() {
-        return Err(Failure::exists(out));
-    }
+    Failure::unless_new(out)?;
     if first_bytes(path)? != CONTENT_MAGIC {
         let what = "it does not hold a document with its parts";
         let remedy = "Give a file that `chancery doc sign --attached` made.";
         return Err(Failure::usage("CHY-6030", what, remedy).at(path));
     }
     // Nothing stands at its place before every part is known to be the one that was signed.
-    let mut name = std::ffi::OsString::from(".");
-    name.push(out.file_name().unwrap_or_default());
-    name.push(".new");
-    let staging = out.with_file_name(name);
-    let taken = take_out(path, &staging, output);
-    let done = taken.and_then(|id| {
-        std::fs::rename(&staging, out).map_err(NodeError::file(out))?;
-        Ok(id)
-    });
-    match done {
-        Ok(id) => {
-            say(output, output.t("extracted", "已取出"), id, out);
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(failure) => {
-            drop(std::fs::remove_dir_all(&staging));
-            Err(failure)
-        }
-    }
+    let staged = Staged::folder(out)?;
+    let id = take_out(path, staged.path(), output)?;
+    staged.finish()?;
+    say(output, output.t("extracted", "已取出"), id, out);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn take_out(
@@ -495,7 +490,7 @@ fn take_out(
     output: &Output,
 ) -> Result<chancery_protocol::DocumentId, Failure> {
     let folder = staging.join(PARTS);
-    std::fs::create_dir_all(&folder).map_err(NodeError::file(&folder))?;
+    new_folder(&folder)?;
     let size = path.metadata().map_err(NodeError::file(path))?.len();
     let progress = output.bytes_bar(size, output.t("extracting", "取出"));
     let mut opener = ContentOpener::default();
@@ -527,7 +522,7 @@ fn take_out(
     let document = opener.document().cloned();
     opener.finish().map_err(|e| Failure::from(e).at(path))?;
     let document = document.ok_or_else(Failure::unexpected)?;
-    write_new(&staging.join(DOCUMENT), document.bytes())?;
+    write_private(&staging.join(DOCUMENT), document.bytes())?;
     Ok(document.id())
 }
 
@@ -541,7 +536,7 @@ fn part_file<'a>(
     if open.as_ref().is_none_or(|(at, ..)| *at != index) {
         let part = header.and_then(|header| header.parts.get(index));
         let path = folder.join(&part.ok_or_else(Failure::unexpected)?.name);
-        let file = File::create_new(&path).map_err(NodeError::file(&path))?;
+        let file = create_private_file(&path)?;
         *open = Some((index, path, file));
     }
     open.as_mut().ok_or_else(Failure::unexpected)

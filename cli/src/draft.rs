@@ -9,8 +9,8 @@ use std::{
 
 use chancery_certs::AgencyName;
 use chancery_crypto::{Digest, Hasher};
-use chancery_node::{NodeError, unix_now};
-use chancery_protocol::{DocumentHeader, DocumentId, Part, Urgency};
+use chancery_node::{NodeError, open_file, open_member, unix_now};
+use chancery_protocol::{Classification, DocumentHeader, DocumentId, Part, Urgency};
 
 use crate::{
     failure::Failure,
@@ -71,9 +71,12 @@ pub struct Heading {
     /// The document number, such as 浙司〔2026〕12号
     #[arg(long)]
     number: Option<String>,
-    /// The classification (密级), such as 秘密, 机密, 绝密; the nodes' policies go by it
+    /// The classification (密级): 绝密, 机密, 秘密, 内部 or none; with a secrecy period also 机密★10年
     #[arg(long, value_name = "LEVEL")]
     classification: Option<String>,
+    /// The secrecy period (保密期限), such as 10年, 2030年12月31日 or 长期
+    #[arg(long, value_name = "TERM")]
+    secrecy_period: Option<String>,
     /// How urgent it is
     #[arg(long, value_enum, default_value = "routine")]
     urgency: UrgencyArg,
@@ -106,12 +109,20 @@ fn media_type(path: &Path) -> &'static str {
     }
 }
 
-/// Reads a file piece by piece.
+/// Reads a file that somebody named, piece by piece.
 pub fn each_piece(
+    path: &Path,
+    take: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    each_piece_of(open_file(path)?, path, take)
+}
+
+/// Reads an open file, piece by piece.
+pub fn each_piece_of(
+    mut file: File,
     path: &Path,
     mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let mut file = File::open(path).map_err(NodeError::file(path))?;
     let mut buffer = vec![0; READ];
     let mut total = 0;
     loop {
@@ -124,13 +135,21 @@ pub fn each_piece(
     }
 }
 
-/// The digest of a file, read piece by piece.
-pub fn digest_file(
+/// The digest of a file in a folder, read piece by piece.
+pub fn digest_member(
+    path: &Path,
+    progress: &indicatif::ProgressBar,
+) -> Result<(u64, Digest), Failure> {
+    digest_of(open_member(path)?, path, progress)
+}
+
+fn digest_of(
+    file: File,
     path: &Path,
     progress: &indicatif::ProgressBar,
 ) -> Result<(u64, Digest), Failure> {
     let mut hasher = Hasher::new();
-    let size = each_piece(path, |bytes| {
+    let size = each_piece_of(file, path, |bytes| {
         hasher.update(bytes);
         progress.inc(bytes.len() as u64);
         Ok(())
@@ -139,18 +158,23 @@ pub fn digest_file(
 }
 
 fn file_size(path: &Path) -> Result<u64, Failure> {
-    let metadata = std::fs::metadata(path).map_err(NodeError::file(path))?;
-    if !metadata.is_file() {
-        let error = std::io::Error::other("it is no file");
-        return Err(NodeError::file(path)(error).into());
-    }
-    Ok(metadata.len())
+    Ok(open_file(path)?.metadata().map_err(NodeError::file(path))?.len())
 }
 
 impl Draft {
-    /// Fills in what was not given: recipients, type and title.
-    pub fn fill(&mut self, to: Vec<AgencyName>, kind: &str, title: String) {
+    /// Fills in what was not given: recipients, type, title and classification.
+    pub fn fill(
+        &mut self,
+        to: Vec<AgencyName>,
+        kind: &str,
+        title: String,
+        secrecy: (Option<String>, Option<String>),
+    ) {
         let heading = &mut self.heading;
+        // What an answer repeats of a secret is as secret as that, unless its author says otherwise.
+        if heading.classification.is_none() && heading.secrecy_period.is_none() {
+            (heading.classification, heading.secrecy_period) = secrecy;
+        }
         if heading.to.is_empty() {
             heading.to = to;
         }
@@ -174,11 +198,19 @@ impl Draft {
             return Err(Failure::usage("CHY-6031", what, remedy));
         };
         let (module, kind) = chancery_apps::find_type(kind)?;
+        let secrecy = match &heading.classification {
+            Some(said) => said.parse::<Classification>()?,
+            None => Classification::default(),
+        };
+        let secrecy = match &heading.secrecy_period {
+            Some(term) => secrecy.with_term(term)?,
+            None => secrecy,
+        };
         let sizes = self.files.iter().map(|p| file_size(p)).collect::<Result<Vec<_>, _>>()?;
         let progress = output.bytes_bar(sizes.iter().sum(), output.t("reading", "读取"));
         let mut parts = Vec::new();
         for path in &self.files {
-            let (size, digest) = digest_file(path, &progress)?;
+            let (size, digest) = digest_of(open_file(path)?, path, &progress)?;
             let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
                 let what = "its name is not UTF-8";
                 Failure::usage("CHY-6007", what, "Rename the file.").at(path)
@@ -194,7 +226,8 @@ impl Draft {
             from: from.clone(),
             to: heading.to.clone(),
             cc: heading.cc.clone(),
-            classification: heading.classification.clone(),
+            classification: secrecy.level_field(),
+            secrecy_period: secrecy.term,
             urgency: heading.urgency.into(),
             created: unix_now(),
             deadline: heading.deadline,

@@ -1,16 +1,15 @@
 //! `chancery encrypt` and `decrypt`: files for agencies, outside any envelope.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use chancery_certs::{AgencyName, EncryptionKeyStatement};
 use chancery_crypto::{Kem, KemPrivateKey, KemPublicKey};
-use chancery_node::{NodeError, read_file, sync_directory, unix_now, write_new, write_private};
+use chancery_node::{NodeError, Staged, open_file, read_file, unix_now, write_new, write_private};
 use chancery_protocol::{
     ENCRYPTED_CHUNK, ENCRYPTED_FILE_CHUNK_PLAINTEXT, EncryptedFileError, FileOpener, FileSealer,
     ProtocolError, encrypted_head_len,
@@ -98,7 +97,9 @@ pub struct Statement {
 /// so one of X25519 is marked.
 fn read_key(path: &Path) -> Result<KemPrivateKey, Failure> {
     let bytes = Zeroizing::new(read_file(path)?);
-    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    // A line end, and the mark that some editors put before a text, mean nothing.
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    let text = text.trim_start_matches('\u{feff}').trim();
     let (kem, digits) = match text.strip_prefix("x25519:") {
         Some(digits) => (Kem::X25519, digits),
         None => (Kem::XWing, text),
@@ -158,52 +159,6 @@ impl Statement {
     }
 }
 
-/// A new file that stands at its place only once it is whole. Dropped before, it leaves nothing behind.
-struct Staged {
-    file: File,
-    new: PathBuf,
-    out: PathBuf,
-    done: bool,
-}
-
-impl Staged {
-    fn create(out: &Path, mode: u32) -> Result<Self, Failure> {
-        if out.exists() {
-            return Err(Failure::exists(out));
-        }
-        let mut name = std::ffi::OsString::from(".");
-        name.push(out.file_name().unwrap_or_default());
-        name.push(format!(".{}.new", hex::encode(chancery_crypto::random::<4>()?)));
-        let new = out.with_file_name(name);
-        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new);
-        let file = file.map_err(NodeError::file(&new))?;
-        Ok(Self { file, new, out: out.to_owned(), done: false })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        Ok(self.file.write_all(bytes).map_err(NodeError::file(&self.out))?)
-    }
-
-    fn finish(mut self) -> Result<(), Failure> {
-        self.file.sync_all().map_err(NodeError::file(&self.out))?;
-        // Does not replace what came to stand there meanwhile.
-        std::fs::hard_link(&self.new, &self.out).map_err(NodeError::file(&self.out))?;
-        std::fs::remove_file(&self.new).map_err(NodeError::file(&self.new))?;
-        self.done = true;
-        let folder = self.out.parent().filter(|p| !p.as_os_str().is_empty());
-        Ok(sync_directory(folder.unwrap_or(Path::new(".")))?)
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if !self.done {
-            // Nothing more can be done about it here.
-            drop(std::fs::remove_file(&self.new));
-        }
-    }
-}
-
 /// Fills a buffer as far as the file goes.
 fn fill(file: &mut File, buffer: &mut Vec<u8>, want: usize, path: &Path) -> Result<(), Failure> {
     buffer.clear();
@@ -229,11 +184,13 @@ impl Encrypt {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let recipients = self.recipients()?;
         let path = &self.file;
-        let mut file = File::open(path).map_err(NodeError::file(path))?;
+        let mut file = open_file(path)?;
         let size = file.metadata().map_err(NodeError::file(path))?.len();
-        let mut out = Staged::create(&self.out, 0o644)?;
+        Failure::unless_new(&self.out)?;
+        let (staged, mut out) = Staged::file(&self.out, 0o644)?;
+        let failed = || NodeError::file(self.out.clone());
         let (mut sealer, head) = FileSealer::new(&recipients, size)?;
-        out.write(&head)?;
+        out.write_all(&head).map_err(failed())?;
         let progress = output.bytes_bar(size, output.t("encrypting", "加密"));
         let chunk_len = ENCRYPTED_FILE_CHUNK_PLAINTEXT as u64;
         let chunks = size.div_ceil(chunk_len).max(1);
@@ -246,14 +203,15 @@ impl Encrypt {
                 return Err(changed(path));
             }
             sealer.seal(&mut chunk, last, &mut sealed)?;
-            out.write(&sealed)?;
+            out.write_all(&sealed).map_err(failed())?;
             sealed.clear();
             progress.inc(want);
         }
         if file.read(&mut [0]).map_err(NodeError::file(path))? != 0 {
             return Err(changed(path));
         }
-        out.finish()?;
+        out.sync_all().map_err(failed())?;
+        staged.finish()?;
         progress.finish_and_clear();
         if output.json {
             let names: Vec<_> = recipients.iter().map(|(agency, _)| agency).collect();
@@ -290,7 +248,7 @@ impl Decrypt {
 
     fn open(&self, key: &KemPrivateKey, output: &Output) -> Result<(), Failure> {
         let path = &self.file;
-        let mut file = File::open(path).map_err(NodeError::file(path))?;
+        let mut file = open_file(path)?;
         let length = file.metadata().map_err(NodeError::file(path))?.len();
         let mut head = Vec::new();
         fill(&mut file, &mut head, 12, path)?;
@@ -305,17 +263,20 @@ impl Decrypt {
         fill(&mut file, &mut rest, want - head.len(), path)?;
         head.append(&mut rest);
         let mut opener = FileOpener::new(&head, length, key)?;
-        let mut out = Staged::create(&self.out, 0o600)?;
+        Failure::unless_new(&self.out)?;
+        let (staged, mut out) = Staged::file(&self.out, 0o600)?;
+        let failed = || NodeError::file(self.out.clone());
         let progress = output.bytes_bar(opener.size(), output.t("decrypting", "解密"));
         let mut chunk = Vec::with_capacity(ENCRYPTED_CHUNK);
         let chunks = opener.size().div_ceil(ENCRYPTED_FILE_CHUNK_PLAINTEXT as u64).max(1);
         for _ in 0..chunks {
             fill(&mut file, &mut chunk, ENCRYPTED_CHUNK, path)?;
             opener.open(&mut chunk)?;
-            out.write(&chunk)?;
+            out.write_all(&chunk).map_err(failed())?;
             progress.inc(chunk.len() as u64);
         }
-        out.finish()?;
+        out.sync_all().map_err(failed())?;
+        staged.finish()?;
         progress.finish_and_clear();
         Ok(())
     }

@@ -5,11 +5,14 @@ use std::{io::ErrorKind, path::Path};
 use chancery_certs::CertError;
 use chancery_crypto::CryptoError;
 use chancery_node::{LocalReply, NodeError};
-use chancery_protocol::ProtocolError;
+use chancery_protocol::{
+    ProtocolError,
+    text::{check_line, show_json, show_lines},
+};
 
 use crate::{
     codes::{self, Code},
-    output::{Output, plain},
+    output::Output,
 };
 
 /// A refusal or failure on its way to the user.
@@ -49,6 +52,22 @@ impl Failure {
         Self::usage("CHY-6015", "it exists already", remedy).at(path)
     }
 
+    /// Refuses, before any work, to write over what is there: also a link that leads nowhere.
+    pub fn unless_new(path: &Path) -> Result<(), Self> {
+        match path.symlink_metadata() {
+            Ok(_) => Err(Self::exists(path)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Refuses a name that not all of can be seen.
+    pub fn unless_shown(what: &str, name: &str) -> Result<(), Self> {
+        check_line(name).map_err(|fault| {
+            let remedy = "Write it without characters that cannot be seen.";
+            Self::usage("CHY-6050", format!("{what} {name:?}: {fault}"), remedy)
+        })
+    }
+
     /// An answer of the node that does not belong to the request.
     pub fn unexpected() -> Self {
         Self {
@@ -82,23 +101,28 @@ impl Failure {
         }
     }
 
+    /// What happened. Some of it may be by others, who could have put an end of line into it: lines after the first are set in.
+    fn said(&self) -> String {
+        show_lines(self.message.trim_end()).replace('\n', "\n    ")
+    }
+
     /// Prints it to stderr.
     pub fn print(&self, output: &Output) {
         if output.json {
             let error = serde_json::json!({ "error": {
                 "code": self.code, "message": self.message, "remedy": self.remedy,
             }});
-            eprintln!("{error}");
+            eprintln!("{}", show_json(&error.to_string()));
             return;
         }
         match codes::find(&self.code).filter(|_| output.chinese) {
             Some(Code { means: [_, means], remedy: [_, remedy], .. }) => {
                 eprintln!("错误[{}]: {means}", self.code);
-                eprintln!("  详情: {}", plain(&self.message));
+                eprintln!("  详情: {}", self.said());
                 eprintln!("  处理办法: {remedy}");
             }
             None => {
-                eprintln!("error[{}]: {}", self.code, plain(&self.message));
+                eprintln!("error[{}]: {}", self.code, self.said());
                 eprintln!("  what to do: {}", self.remedy);
             }
         }

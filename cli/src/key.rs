@@ -106,7 +106,7 @@ pub struct Export {
 impl Import {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         for path in [&self.out, &self.cert_out] {
-            if path.exists() {
+            if path.symlink_metadata().is_ok() {
                 return Err(Failure::exists(path));
             }
         }
@@ -129,7 +129,7 @@ impl Import {
 
 impl Export {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        if self.out.exists() {
+        if self.out.symlink_metadata().is_ok() {
             return Err(Failure::exists(&self.out));
         }
         let chain = read_chain(&self.cert)?;
@@ -161,7 +161,7 @@ impl Key {
             Self::Encryption(new) => return new.run(output),
             Self::Statement(statement) => return statement.run(output),
         };
-        if new.out.exists() {
+        if new.out.symlink_metadata().is_ok() {
             return Err(Failure::exists(&new.out));
         }
         let passphrase = new.new_key.passphrase()?;

@@ -56,6 +56,8 @@ fn passphrase_in(path: &Path) -> Result<Passphrase, Failure> {
     let bytes = Zeroizing::new(read_file(path)?);
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // The mark that some editors put before a text is no part of a passphrase.
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
     if line.is_empty() {
         let failure = Failure::usage("CHY-6002", "the passphrase file is empty", "Write it there.");
         return Err(failure.at(path));
@@ -109,7 +111,7 @@ impl OpenKey {
         let open = |passphrase: Option<&[u8]>| match std::str::from_utf8(&bytes) {
             // DER, which no PEM text begins like.
             _ if bytes.first() == Some(&0x30) => SigningKey::from_der(bytes.clone(), passphrase),
-            Ok(text) => SigningKey::from_pem(text, passphrase),
+            Ok(text) => SigningKey::from_pem(text.trim_start_matches('\u{feff}'), passphrase),
             Err(_) => Err(CryptoError::PrivateKey("it is neither PEM text nor DER".into())),
         };
         let opened = match open(None) {

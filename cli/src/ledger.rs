@@ -8,7 +8,7 @@ use std::{
 use chancery_certs::Certificate;
 use chancery_crypto::{Digest, cbor};
 use chancery_node::{
-    DataFolder, LedgerImport, LocalClient, LocalReply, LocalRequest, NodeError, Table,
+    DataFolder, LedgerImport, LocalClient, LocalReply, LocalRequest, NodeError, Staged, Table,
     check_backup, read_file, restore_backup, unix_now, write_new,
 };
 use chancery_protocol::{
@@ -490,28 +490,17 @@ fn restore(output: &Output, backup: &Path, into: Option<&Path>) -> Result<ExitCo
 }
 
 fn export(output: &Output, out: &Path, asked: &Asked) -> Result<ExitCode, Failure> {
-    if out.exists() {
-        return Err(Failure::exists(out));
-    }
-    let mut partial = out.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let written = match asked.open()? {
+    Failure::unless_new(out)?;
+    // A half export must not be mistaken for a whole one.
+    let staged = Staged::folder(out)?;
+    let files = match asked.open()? {
         Asking::Node(mut client) => {
             client.send(&LocalRequest::Export)?;
-            receive_files(&mut client, &partial)
+            receive_files(&mut client, staged.path())?
         }
-        Asking::Data(data) => write_files(&data, &partial),
+        Asking::Data(data) => write_files(&data, staged.path())?,
     };
-    let files = match written {
-        Ok(files) => files,
-        Err(failure) => {
-            // A half export must not be mistaken for a whole one.
-            drop(std::fs::remove_dir_all(&partial));
-            return Err(failure);
-        }
-    };
-    std::fs::rename(&partial, out).map_err(NodeError::file(out))?;
+    staged.finish()?;
     if output.json {
         output.print_json(&serde_json::json!({ "folder": out, "files": files }));
     } else {

@@ -1,5 +1,9 @@
 //! `chancery`: the one binary for operators, clerks and auditors.
 
+// First: all others print by what it defines.
+#[macro_use]
+mod output;
+
 mod asic;
 mod audit;
 mod bench;
@@ -21,7 +25,6 @@ mod keys;
 mod ledger;
 mod local;
 mod node;
-mod output;
 mod pkcs12;
 mod place;
 mod report;
@@ -191,7 +194,9 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         }
         Command::Completions { shell } => {
             let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "chancery", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "chancery", &mut script);
+            output::put_raw(&script);
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -222,11 +227,11 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let output = Output::new(arguments.json, arguments.lang);
-    match run(arguments.command, &output) {
+    output::end(match run(arguments.command, &output) {
         Ok(code) => code,
         Err(failure) => {
             failure.print(&output);
             ExitCode::from(failure.exit)
         }
-    }
+    })
 }

@@ -1,7 +1,7 @@
 //! `chancery node`: setting up and running a node.
 
 use std::{
-    io::IsTerminal as _,
+    io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -12,11 +12,18 @@ use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
     AccessSettings, ApiSettings, ClockView, DEFAULT_POLICIES, FileSettings, Identity,
     LimitSettings, LocalClient, LocalReply, LocalRequest, MonitorSettings, Node as Daemon,
-    NodeConfig, NodeError, POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, TrustFile, openapi,
+    NodeConfig, NodeError, POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, Staged, TrustFile, openapi,
     read_file, sync_directory, unix_now, write_new, write_private,
 };
-use chancery_protocol::CLOCK_TOLERANCE;
-use tracing_subscriber::EnvFilter;
+use chancery_protocol::{CLOCK_TOLERANCE, text::show_line};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::{self, Writer},
+    },
+    registry::LookupSpan,
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -24,7 +31,7 @@ use crate::{
     failure::{ENVIRONMENT, Failure},
     keys::read_chain,
     local::Local,
-    output::{Output, plain, short, time},
+    output::{Output, plain, put_red, short, time},
 };
 
 /// How far the clocks of agencies may differ, in seconds: a key may be used so long before it was
@@ -280,6 +287,7 @@ impl Init {
             api: ApiSettings::default(),
             monitor: MonitorSettings::default(),
         };
+        Failure::unless_shown("--display", &self.display)?;
         let card = seal_card(&config, &encryption, &seal, self.key_days)?;
         let at = |path: &Path| self.dir.join(path);
         let seed = Zeroizing::new(hex_line(&encryption.to_bytes()));
@@ -360,20 +368,17 @@ impl Card {
         let identity = Identity::load(&config)?;
         let new = KemPrivateKey::generate(Kem::XWing);
         let card = seal_card(&config, &new, &identity.seal(), self.key_days)?;
-        if self.out.exists() {
-            return Err(Failure::exists(&self.out));
-        }
+        Failure::unless_new(&self.out)?;
         let current = &config.files.encryption_key;
         let retired = config.files.retired_keys.join(format!("{}.key", unix_now()));
-        let mut fresh = current.clone().into_os_string();
-        fresh.push(".new");
-        let fresh = PathBuf::from(fresh);
+        let (staged, mut fresh) = Staged::replacing(current, 0o600)?;
         // The old key has its second name before it loses its first: there is no moment at which it is gone.
-        write_private(&fresh, Zeroizing::new(hex_line(&new.to_bytes())).as_bytes())?;
+        let line = Zeroizing::new(hex_line(&new.to_bytes()));
+        let written = fresh.write_all(line.as_bytes()).and_then(|()| fresh.sync_all());
+        written.map_err(NodeError::file(staged.path()))?;
         write_private(&retired, &Zeroizing::new(read_file(current)?))?;
         sync_directory(&config.files.retired_keys)?;
-        std::fs::rename(&fresh, current).map_err(NodeError::file(current))?;
-        sync_directory(current.parent().unwrap_or(Path::new(".")))?;
+        staged.replace()?;
         write_new(&self.out, &card)?;
         if output.json {
             output.print_json(&serde_json::json!({
@@ -411,7 +416,7 @@ fn reload(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
 fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let loaded = config.load()?;
     let identity = Identity::load(&loaded)?;
-    chancery_node::check_policies(&loaded)?;
+    let uncleared = chancery_node::check_policies(&loaded)?;
     let gaps = chancery_node::own_witnesses(&loaded, &identity)?;
     let missing = gaps.and_then(|gaps| {
         witness_gaps(output, &loaded.agency, gaps.witnesses as u64, gaps.independent)
@@ -420,15 +425,17 @@ fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let clock = running_clock(&loaded);
     if output.json {
         output.print_json(&serde_json::json!({
-            "config": config.config, "valid": true, "witnesses": gaps.map(|gaps| gaps.witnesses),
+            "config": config.config, "valid": true, "uncleared": uncleared,
+            "witnesses": gaps.map(|gaps| gaps.witnesses),
             "independent_witness": gaps.map(|gaps| gaps.independent), "warnings": missing.as_slice(),
             "clock": clock,
         }));
     } else {
         println!("{}: {}", config.config.display(), output.t("in order", "正确"));
+        print_uncleared(output, &uncleared);
         if let Some(sentence) = missing {
             // It is for the registrar to mend: the node works all the same.
-            println!("{}", red(&format!("✗ {sentence}")));
+            put_red(&format!("✗ {sentence}"));
         }
         clock.iter().for_each(|clock| print_clock(output, clock));
     }
@@ -442,6 +449,24 @@ fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
         }),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn print_uncleared(output: &Output, clerks: &[String]) {
+    if clerks.is_empty() {
+        return;
+    }
+    println!(
+        "  {} {}",
+        output.t(
+            "clerks who cannot see or send 秘密, 机密 or 绝密, as no clearance is given to them:",
+            "下列经办人未获涉密权限，不能查看或发送秘密、机密、绝密文件："
+        ),
+        clerks.join(", ")
+    );
+    println!(
+        "  {} [access.roles] cleared = [...]",
+        output.t("to clear them, name them in node.toml:", "如需授权，请在 node.toml 中列出：")
+    );
 }
 
 /// How the clock of the node that runs by these settings does, if one does and says so.
@@ -475,14 +500,6 @@ fn difference(output: &Output, ahead: i64) -> String {
         (false, _) => format!("{} ({length})", t("agrees", "一致")),
         (true, true) => format!("{} {length}", t("this node's is ahead by", "本节点快")),
         (true, false) => format!("{} {length}", t("this node's is behind by", "本节点慢")),
-    }
-}
-
-/// Red, where there is somebody to see it.
-fn red(text: &str) -> String {
-    match std::io::stdout().is_terminal() {
-        true => format!("\u{1b}[31m{text}\u{1b}[0m"),
-        false => text.to_owned(),
     }
 }
 
@@ -522,6 +539,27 @@ impl Run {
     }
 }
 
+/// A format of the log in which an event is one line, whatever stands in its fields: strangers write some of them.
+struct OneLine<E>(E);
+
+impl<S, N, E> FormatEvent<S, N> for OneLine<E>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    E: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        writeln!(writer, "{}", show_line(text.strip_suffix('\n').unwrap_or(&text)))
+    }
+}
+
 /// Starts logging on stderr, as CHANCERY_LOG has it.
 pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
     let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".into());
@@ -530,7 +568,7 @@ pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Text => log.with_ansi(false).event_format(OneLine(format::format())).init(),
         LogFormat::Json => log.json().init(),
     }
     Ok(())
@@ -570,7 +608,7 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
         output.print_json(&serde_json::to_value(&*status).unwrap_or_default());
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} ({})  chancery {}", status.agency, status.display, status.version);
+    println!("{} ({})  chancery {}", status.agency, plain(&status.display), status.version);
     println!("  {}: {} UDP", output.t("listening", "监听"), status.listen);
     let entries = output.t("entries", "条目");
     println!(
@@ -601,7 +639,7 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
     let (witnesses, independent) = (status.named_witnesses, status.independent_witness);
     let missing = witness_gaps(output, &status.agency, witnesses, independent);
     if let Some(sentence) = missing.filter(|_| status.directory_version.is_some()) {
-        println!("  {}", red(&format!("✗ {sentence}")));
+        put_red(&format!("  ✗ {sentence}"));
     }
     let (node, seal) = (status.node_certificate_expires, status.seal_certificate_expires);
     println!("  {}: {}", output.t("node certificate until", "节点证书有效期至"), time(node));
@@ -610,4 +648,48 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
         println!("  {}: {}", output.t("encryption key until", "加密密钥有效期至"), time(expires));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("nobody panics").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_of_the_log_whatever_strangers_write_into_its_fields() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+        let log = log.event_format(OneLine(format::format())).finish();
+        let evil =
+            "x\n2026-11-26T00:00:00Z  WARN forged\r\u{1b}[2J\u{9b}1A\u{202e}\u{2028}\u{200b}";
+        tracing::subscriber::with_default(log, || {
+            let span = tracing::info_span!("peer", name = evil);
+            let _entered = span.enter();
+            tracing::warn!(reason = %evil, debug = ?evil, "a peer says {evil}");
+            tracing::info!("名称 2026");
+        });
+        let bytes = kept.0.lock().expect("nobody panics").clone();
+        let text = String::from_utf8(bytes).expect("text");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let steers =
+            |c: char| c != '\n' && (c.is_control() || "\u{202e}\u{2028}\u{200b}".contains(c));
+        assert!(!text.contains(steers), "{text:?}");
+        assert!(text.contains("forged") && text.contains("名称 2026"), "{text}");
+    }
 }

@@ -1,11 +1,95 @@
 //! What people and programs see: language, times, sizes, progress.
 
-use std::io::IsTerminal as _;
+use std::{
+    io::{ErrorKind, IsTerminal as _, Write as _},
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use ::time::{OffsetDateTime, format_description::well_known::Rfc3339};
 /// A time for people: RFC 3339, UTC.
 pub use chancery_certs::rfc3339 as time;
+use chancery_protocol::text::{show_json, show_line, show_lines};
 use indicatif::{ProgressBar, ProgressStyle};
+
+macro_rules! print {
+    ($($what:tt)*) => { $crate::output::put(format_args!($($what)*), "") };
+}
+macro_rules! println {
+    ($($what:tt)*) => { $crate::output::put(format_args!($($what)*), "\n") };
+}
+macro_rules! eprint {
+    ($($what:tt)*) => { $crate::output::put_error(format_args!($($what)*), "") };
+}
+macro_rules! eprintln {
+    ($($what:tt)*) => { $crate::output::put_error(format_args!($($what)*), "\n") };
+}
+
+/// Nobody reads standard output any more.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+/// Standard output could not be written for another reason.
+static FAILED: AtomicBool = AtomicBool::new(false);
+/// How a shell shows that a command ended because nobody read on (128 and SIGPIPE).
+const PIPE: u8 = 141;
+
+/// Prints on standard output: the one door for all that commands say. A reader who has gone is no fault; what was begun is
+/// done to its end, and nothing more is said. Whatever would steer a terminal stands there by its number.
+pub fn put(what: std::fmt::Arguments<'_>, end: &str) {
+    put_raw(show_lines(&format!("{what}{end}")).as_bytes());
+}
+
+/// As [`put`], as it is.
+pub fn put_raw(bytes: &[u8]) {
+    if CLOSED.load(Ordering::Relaxed) || FAILED.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut out = std::io::stdout().lock();
+    said(out.write_all(bytes));
+}
+
+/// Prints a line on standard output, red where there is somebody to see it.
+pub fn put_red(text: &str) {
+    let text = show_line(text);
+    match std::io::stdout().is_terminal() {
+        true => put_raw(format!("\u{1b}[31m{text}\u{1b}[0m\n").as_bytes()),
+        false => put_raw(format!("{text}\n").as_bytes()),
+    }
+}
+
+fn said(written: std::io::Result<()>) {
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            CLOSED.store(true, Ordering::Relaxed)
+        }
+        Err(_) => FAILED.store(true, Ordering::Relaxed),
+    }
+}
+
+/// Prints on standard error; if that is closed, there is nobody to tell.
+pub fn put_error(what: std::fmt::Arguments<'_>, end: &str) {
+    let text = format!("{what}{end}");
+    drop(std::io::stderr().write_all(show_lines(&text).as_bytes()));
+}
+
+/// Whether nobody reads standard output any more.
+pub fn is_closed() -> bool {
+    said(std::io::stdout().flush());
+    CLOSED.load(Ordering::Relaxed) || FAILED.load(Ordering::Relaxed)
+}
+
+/// How a command ends whose output may not have been read or written.
+pub fn end(code: ExitCode) -> ExitCode {
+    said(std::io::stdout().flush());
+    if FAILED.load(Ordering::Relaxed) {
+        eprintln!("error[CHY-4001]: standard output cannot be written");
+        return ExitCode::from(crate::failure::ENVIRONMENT);
+    }
+    match CLOSED.load(Ordering::Relaxed) && code == ExitCode::SUCCESS {
+        true => ExitCode::from(PIPE),
+        false => code,
+    }
+}
 
 /// How a command speaks.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +128,7 @@ impl Output {
 
     /// Prints a JSON value on stdout, on one line.
     pub fn print_json(&self, value: &serde_json::Value) {
-        println!("{value}");
+        put_raw((show_json(&value.to_string()).into_owned() + "\n").as_bytes());
     }
 
     /// A progress bar over bytes, on a terminal only.
@@ -70,11 +154,10 @@ impl Output {
     }
 }
 
-/// A text from outside for a terminal: what would steer it or turn its writing shows as a mark.
+/// A text from outside for one line: what would steer a terminal, turn its writing or not be seen stands there by its
+/// number.
 pub fn plain(text: &str) -> String {
-    let steers =
-        |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if steers(c) { '\u{FFFD}' } else { c }).collect()
+    show_line(text).into_owned()
 }
 
 /// Reads a time in RFC 3339.

@@ -2,20 +2,19 @@
 //! file.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use chancery_crypto::Digest;
-use chancery_node::{NodeError, read_file, sync_directory};
+use chancery_node::{NodeError, Staged, open_file, open_member, read_file, read_member};
 use chancery_protocol::{
     CONTENT_MAGIC, ContentOpener, DocumentHeader, ProtocolError, SignedDocument, content_head,
     unsigned_header,
 };
 
-use crate::{draft::each_piece, failure::Failure};
+use crate::{draft::each_piece_of, failure::Failure};
 
 /// The name of the signed document in a folder.
 pub const DOCUMENT: &str = "document.cose";
@@ -42,7 +41,7 @@ pub struct Placed {
 
 /// The first bytes of a file.
 pub fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    let file = File::open(path).map_err(NodeError::file(path))?;
+    let file = open_file(path)?;
     let mut first = Vec::new();
     file.take(8).read_to_end(&mut first).map_err(NodeError::file(path))?;
     Ok(first)
@@ -54,7 +53,7 @@ pub fn read_draft(folder: &Path) -> Result<Option<DocumentHeader>, Failure> {
     if !folder.is_dir() || folder.join(DOCUMENT).exists() || !path.exists() {
         return Ok(None);
     }
-    let header = unsigned_header::decode(&read_file(&path)?);
+    let header = unsigned_header::decode(&read_member(&path)?);
     Ok(Some(header.map_err(|e| Failure::from(e).at(&path))?))
 }
 
@@ -63,24 +62,26 @@ impl Placed {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         if path.is_dir() {
             let cose = path.join(DOCUMENT);
-            return Self::of_folder(cose, path.to_owned());
+            let bytes = read_member(&cose)?;
+            return Self::of_folder(cose, path.to_owned(), &bytes);
         }
         if first_bytes(path)? == CONTENT_MAGIC {
             return Self::attached(path);
         }
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        Self::of_folder(path.to_owned(), folder.unwrap_or(Path::new(".")).to_owned())
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        Self::of_folder(path.to_owned(), folder, &read_file(path)?)
     }
 
-    fn of_folder(cose: PathBuf, folder: PathBuf) -> Result<Self, Failure> {
-        let document = SignedDocument::decode(&read_file(&cose)?);
+    fn of_folder(cose: PathBuf, folder: PathBuf, bytes: &[u8]) -> Result<Self, Failure> {
+        let document = SignedDocument::decode(bytes);
         let document = document.map_err(|e| Failure::from(e).at(&cose))?;
         Ok(Self { place: Place::Folder { cose, folder }, document })
     }
 
     fn attached(path: &Path) -> Result<Self, Failure> {
         let at = |error: ProtocolError| Failure::from(error).at(path);
-        let file = File::open(path).map_err(NodeError::file(path))?;
+        let file = open_file(path)?;
         let mut reader = BufReader::new(file);
         let mut opener = ContentOpener::default();
         let mut piece = [0; 4096];
@@ -110,7 +111,7 @@ impl Placed {
             Place::Folder { cose, .. } => swap(cose, |file| file.write_all(document.bytes())),
             Place::Attached { file, salt, parts_at } => {
                 let head = content_head(salt, document)?;
-                let mut parts = File::open(file).map_err(NodeError::file(file))?;
+                let mut parts = open_file(file)?;
                 swap(file, |out| {
                     out.write_all(&head)?;
                     parts.seek(SeekFrom::Start(*parts_at))?;
@@ -122,60 +123,45 @@ impl Placed {
 }
 
 /// Writes a file anew beside its place and then moves it there, so that it is never half there.
-pub fn swap(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> std::io::Result<()>,
-) -> Result<(), Failure> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let mode = path.metadata().map_or(0o644, |m| {
-        use std::os::unix::fs::PermissionsExt as _;
-        m.permissions().mode() & 0o777
-    });
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new);
-    let mut file = file.map_err(NodeError::file(&new))?;
-    let written = write(&mut file).and_then(|()| file.sync_all());
-    let moved = written.and_then(|()| std::fs::rename(&new, path));
-    if let Err(error) = moved {
-        // What could not be finished is of no use to anybody.
-        drop(std::fs::remove_file(&new));
-        return Err(NodeError::file(path)(error).into());
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    Ok(sync_directory(folder.unwrap_or(Path::new(".")))?)
+fn swap(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = path.metadata().map_or(0o644, |m| m.permissions().mode() & 0o777);
+    let (staged, mut file) = Staged::replacing(path, mode)?;
+    write(&mut file).and_then(|()| file.sync_all()).map_err(NodeError::file(path))?;
+    Ok(staged.replace()?)
 }
 
-/// Writes a new file with a document and its parts, which are read from files.
+/// Writes a new file beside its place and then moves it there, unless something has come to stand there.
+pub fn write_staged(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    Failure::unless_new(path)?;
+    let (staged, mut file) = Staged::file(path, 0o644)?;
+    write(&mut file)?;
+    file.sync_all().map_err(NodeError::file(path))?;
+    Ok(staged.finish()?)
+}
+
+/// Writes a new file with a document and its parts, which are read from files that somebody named, or from a folder.
 pub fn write_attached(
     out: &Path,
     document: &SignedDocument,
     parts: &[PathBuf],
+    named: bool,
     progress: &indicatif::ProgressBar,
 ) -> Result<(), Failure> {
-    if out.exists() {
-        return Err(Failure::exists(out));
-    }
     let salt = Digest::from_bytes(chancery_crypto::random()?);
     let head = content_head(&salt, document)?;
-    let mut failed = None;
-    let written = swap(out, |file| {
-        file.write_all(&head)?;
+    write_staged(out, |file| {
+        file.write_all(&head).map_err(NodeError::file(out))?;
         for path in parts {
-            let copied = each_piece(path, |bytes| {
+            let part = if named { open_file(path)? } else { open_member(path)? };
+            each_piece_of(part, path, |bytes| {
                 progress.inc(bytes.len() as u64);
                 Ok(file.write_all(bytes).map_err(NodeError::file(out))?)
-            });
-            if let Err(failure) = copied {
-                failed = Some(failure);
-                return Err(std::io::Error::other("a part could not be copied"));
-            }
+            })?;
         }
         Ok(())
-    });
-    match failed {
-        Some(failure) => Err(failure),
-        None => written,
-    }
+    })
 }

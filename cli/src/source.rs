@@ -7,15 +7,17 @@ use std::{
 
 use chancery_certs::{Certificate, decode_pem_chain};
 use chancery_crypto::cbor;
-use chancery_node::{CosignedRow, DataFolder, KeptCosignature, NodeError, read_file};
+use chancery_node::{
+    CosignedRow, DataFolder, KeptCosignature, NodeError, every_member, is_stray, read_member,
+};
 use chancery_protocol::tile::{
     TILE_WIDTH, cosigned_path, entries, entries_path, history_path, tile_path,
 };
 
-use crate::{failure::Failure, verify::files_in};
+use crate::failure::Failure;
 
-/// Files that desktops and version control leave in folders, besides those whose names begin with a dot.
-const LEFT_BEHIND: [&str; 5] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"];
+/// Folders that archivers and disk stations leave in others.
+const LEFT_BEHIND: [&str; 2] = ["__macosx", "@eadir"];
 
 /// Something about an export's files that is no part of the ledger.
 #[derive(Debug, Clone)]
@@ -86,7 +88,7 @@ impl Folder {
     /// The files of a folder in it that may be the ledger's.
     fn files(&self, folder: &str) -> Result<Vec<PathBuf>, Failure> {
         let mut files = Vec::new();
-        for file in files_in(&self.path.join(folder))? {
+        for file in every_member(&self.path.join(folder))? {
             let name = shown_name(&file);
             let shown = format!("{folder}/{name}");
             if is_left_behind(&name) {
@@ -94,7 +96,7 @@ impl Folder {
                     format!("{shown} is no file of the ledger and is not looked at"),
                     format!("{shown} 不是账本文件，未作检查"),
                 ));
-            } else if !file.is_file() {
+            } else if !is_plain_file(&file) {
                 self.remark(Remark::Unexplained(shown));
             } else {
                 files.push(file);
@@ -106,14 +108,14 @@ impl Folder {
     /// The files of a folder in it, with their names and bytes.
     fn all(&self, folder: &str) -> Result<Vec<Named<Vec<u8>>>, Failure> {
         let files = self.files(folder)?.into_iter();
-        files.map(|file| Ok((named(folder, &file), read_file(&file)?))).collect()
+        files.map(|file| Ok((named(folder, &file), read_member(&file)?))).collect()
     }
 
     /// The certificates of a file. What editors and transfers add to such a file means nothing, and is said; what else it
     /// holds is explained by nothing.
     fn chain(&self, name: &str) -> Result<Vec<Certificate>, Failure> {
         let path = self.path.join(name);
-        let bytes = read_file(&path)?;
+        let bytes = read_member(&path)?;
         let blocks = plain_blocks(&String::from_utf8_lossy(&bytes));
         let chain = decode_pem_chain(match bytes.first() {
             // A certificate in DER.
@@ -153,9 +155,16 @@ fn plain_blocks(text: &str) -> String {
     plain
 }
 
-/// Whether a name is one that desktops and version control give to files of their own.
+/// Whether a name is one that operating systems, desktops and version control give to files of their own.
 pub fn is_left_behind(name: &str) -> bool {
-    name.starts_with('.') || LEFT_BEHIND.contains(&name.to_ascii_lowercase().as_str())
+    name.starts_with('.')
+        || is_stray(name.as_ref())
+        || LEFT_BEHIND.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Whether a file of a folder is one by itself: no link, which could lead anywhere, and no folder.
+fn is_plain_file(file: &Path) -> bool {
+    file.symlink_metadata().is_ok_and(|found| found.is_file())
 }
 
 /// How a file of a folder is shown.
@@ -170,7 +179,7 @@ pub fn shown_name(file: &Path) -> String {
 
 impl Source for Folder {
     fn note(&self) -> Result<String, Failure> {
-        let bytes = read_file(&self.path.join("checkpoint"))?;
+        let bytes = read_member(&self.path.join("checkpoint"))?;
         // What is no text is signed by nobody, and the audit says so.
         let text = String::from_utf8_lossy(&bytes);
         let plain = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
@@ -221,7 +230,7 @@ impl Source for Folder {
         let paths = (0..).map(|number| self.path.join(cosigned_path(number)));
         let mut all = Vec::new();
         for path in paths.take_while(|path| path.exists()) {
-            let bundle = read_file(&path)?;
+            let bundle = read_member(&path)?;
             let kept = entries(&bundle).map_err(|e| Failure::from(e).at(&path))?;
             all.extend(kept.iter().map(|one| one.to_vec()));
         }
@@ -241,19 +250,19 @@ impl Source for Folder {
         let widths = (1..=TILE_WIDTH).rev();
         let mut paths = widths.map(|width| self.path.join(entries_path(bundle, width)));
         match paths.find(|path| path.exists()) {
-            Some(path) => Ok(Some(read_file(&path)?)),
+            Some(path) => Ok(Some(read_member(&path)?)),
             None => Ok(None),
         }
     }
 
     fn tile(&self, level: u32, index: u64, width: usize) -> Option<Vec<u8>> {
-        read_file(&self.path.join(tile_path(level, index, width))).ok()
+        read_member(&self.path.join(tile_path(level, index, width))).ok()
     }
 
     fn history(&self) -> Box<dyn Iterator<Item = Result<Vec<u8>, Failure>> + '_> {
         let paths = (0..).map(|number| self.path.join(history_path(number)));
         let there = paths.take_while(|path| path.exists());
-        Box::new(there.map(|path| Ok(read_file(&path)?)))
+        Box::new(there.map(|path| Ok(read_member(&path)?)))
     }
 
     fn evidence_names(&self) -> Result<Vec<String>, Failure> {
@@ -261,7 +270,7 @@ impl Source for Folder {
     }
 
     fn evidence(&self, name: &str) -> Result<Vec<u8>, Failure> {
-        Ok(read_file(&self.path.join("evidence").join(name))?)
+        Ok(read_member(&self.path.join("evidence").join(name))?)
     }
 
     fn orders(&self) -> Result<Vec<Named<Vec<u8>>>, Failure> {

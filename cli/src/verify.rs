@@ -6,7 +6,7 @@ use std::{
 };
 
 use chancery_crypto::Digest;
-use chancery_node::{NodeError, read_file};
+use chancery_node::{NodeError, members, read_file, read_member};
 use chancery_protocol::{
     CONTENT_MAGIC, ContentOpener, Evidence, EvidenceVerifier, Finding, ForkProof, Indication,
     Opening, ProtocolError, SignatureReport, SignedDocument, SubIndication, Validation,
@@ -14,10 +14,11 @@ use chancery_protocol::{
 };
 
 use crate::{
-    draft::{digest_file, each_piece},
+    draft::{digest_member, each_piece},
     failure::Failure,
     output::{Output, plain, time},
     place::{PARTS, Place, Placed, first_bytes},
+    source::shown_name,
     trust::{MaterialArgs, TrustArgs},
 };
 
@@ -192,19 +193,23 @@ fn check_folder(
     for part in &document.header().parts {
         // The name was checked to be a plain file name when the header was decoded.
         let file = folder.join(PARTS).join(&part.name);
-        let found = if file.exists() { Some(digest_file(&file, &progress)?.1) } else { None };
+        let found = match file.symlink_metadata() {
+            Ok(_) => Some(digest_member(&file, &progress)?.1),
+            Err(_) => None,
+        };
         report.check_part(part, found);
     }
     progress.finish_and_clear();
     for file in files_in(&folder.join(PARTS))? {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        if !document.header().parts.iter().any(|part| part.name == name) {
-            report.unsigned_content(&name);
+        // As bytes: names that only look alike when they are shown are not the same.
+        let name = file.file_name().unwrap_or_default();
+        if !document.header().parts.iter().any(|part| part.name.as_str() == name) {
+            report.unsigned_content(&shown_name(&file));
         }
     }
     let verifier = EvidenceVerifier::new(by);
     for file in files_in(&folder.join("evidence"))? {
-        match Evidence::decode(&read_file(&file)?) {
+        match Evidence::decode(&read_member(&file)?) {
             Ok(evidence) => drop(report.check_evidence(&evidence, &verifier)),
             Err(error) => {
                 let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -263,16 +268,7 @@ fn check_attached(
 
 /// The files of a folder, in the order of their names; none when there is no folder.
 pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    let entries = std::fs::read_dir(folder).map_err(NodeError::file(folder))?;
-    let mut files = entries
-        .map(|entry| entry.map(|e| e.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(NodeError::file(folder))?;
-    files.sort();
-    Ok(files)
+    Ok(members(folder)?)
 }
 
 impl Verdict {
@@ -354,7 +350,7 @@ impl Verdict {
                 };
                 println!("{}  {}  {}", self.indication().name(), name(sub), path.display());
                 let (en, zh) = self.fork_sentences();
-                println!("  {mark} {}", output.t(&en, &zh));
+                println!("  {mark} {}", plain(output.t(&en, &zh)));
                 print_advice(output, sub);
                 return;
             }

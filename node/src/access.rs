@@ -1,19 +1,20 @@
 //! Who may do what on this node: roles from `node.toml`, rules in Cedar.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     str::FromStr as _,
     sync::{Mutex, PoisonError},
 };
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
-    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    ActionConstraint, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId,
+    EntityTypeName, EntityUid, PolicyId, PolicySet, PrincipalConstraint, Request,
+    RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use chancery_certs::AgencyName;
-use chancery_protocol::DocumentHeader;
+use chancery_protocol::{DocumentHeader, SecrecyLevel};
 
-use crate::{AccessSettings, NodeConfig, NodeError, read_file};
+use crate::{AccessSettings, NodeConfig, NodeError, files::read_text, unix_now};
 
 /// The rules of a node that names no others.
 pub const DEFAULT_POLICIES: &str = include_str!("access.default.cedar");
@@ -68,6 +69,13 @@ pub enum Object<'a> {
     Document(&'a DocumentHeader, bool),
 }
 
+/// The roles whose members are cleared, and how far. Whoever is in none of them is not.
+const CLEARED: [(&str, SecrecyLevel); 3] = [
+    ("cleared", SecrecyLevel::TopSecret),
+    ("cleared-highly-secret", SecrecyLevel::HighlySecret),
+    ("cleared-secret", SecrecyLevel::Secret),
+];
+
 /// Somebody who asks: an officer by name, `unix:NAME`, or `token:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller(String);
@@ -116,10 +124,15 @@ pub struct Access {
     policies: PolicySet,
     schema: Schema,
     roles: Vec<(String, Vec<String>)>,
+    /// Users of this machine, and the officers that they are.
+    users: BTreeMap<String, String>,
     types: Types,
     /// Questions that were answered with yes. Rules and roles do not change while the node runs, so neither do answers.
     known: Mutex<HashSet<String>>,
 }
+
+/// The reason when there is no other.
+const NO_RULE: &str = "the rule that what no rule permits is refused";
 
 /// Answered questions that are remembered.
 const MAX_KNOWN: usize = 4096;
@@ -139,7 +152,7 @@ fn question(principal: &Caller, caller: &Caller, action: Action, object: Object<
         piece(&header.kind);
         piece(&header.module);
         piece(header.urgency.name());
-        piece(header.classification.as_deref().unwrap_or_default());
+        piece(header.level().mark());
         piece(header.from.as_str());
         piece(if incoming { "in" } else { "out" });
         for recipient in header.recipients() {
@@ -186,9 +199,9 @@ impl Access {
     /// # Errors
     /// [`NodeError::Config`], naming the rule that is not right.
     pub fn load(config: &NodeConfig) -> Result<Self, NodeError> {
-        let AccessSettings { policies, roles } = &config.access;
+        let AccessSettings { policies, roles, users } = &config.access;
         let text = match policies {
-            Some(path) => String::from_utf8_lossy(&read_file(path)?).into_owned(),
+            Some(path) => read_text(path)?,
             None => DEFAULT_POLICIES.to_owned(),
         };
         let own = Caller::unix(process_user());
@@ -197,10 +210,76 @@ impl Access {
             members.retain(|(name, _)| name != role);
             members.push((role.clone(), given.clone()));
         }
-        Self::new(&text, members).map_err(|why| NodeError::Config {
+        let users =
+            users.iter().map(|(user, officer)| (format!("unix:{user}"), officer.to_string()));
+        let access = Self::new(&text, members).map_err(|why| NodeError::Config {
             path: policies.clone().unwrap_or_else(|| "the default policies".into()),
             why,
-        })
+        })?;
+        Ok(Self { users: users.collect(), ..access })
+    }
+
+    /// How secret a document may be that somebody sees at a time. This is asked whichever door he comes in by. Whoever is
+    /// in a role at all is an officer of the agency, or stands for one: what is 内部 is for him.
+    pub fn clearance(&self, officer: &Caller, _at: i64) -> SecrecyLevel {
+        let roles = self.roles_of(officer);
+        let cleared = CLEARED.iter().filter(|(role, _)| roles.contains(role));
+        let most = cleared.map(|(_, level)| *level).max();
+        let own = if roles.is_empty() { SecrecyLevel::None } else { SecrecyLevel::Internal };
+        most.unwrap_or(own)
+    }
+
+    /// Whether somebody may see what is written over a document: its title, its number, the names of its parts.
+    pub fn may_see(&self, caller: &Caller, header: &DocumentHeader, at: i64) -> bool {
+        header.level() <= self.clearance(caller, at)
+    }
+
+    /// Refuses whom no rule could permit something, with whatever object. Nothing is looked for on his behalf.
+    ///
+    /// # Errors
+    /// [`NodeError::NotPermitted`].
+    pub fn could(&self, principal: &Caller, action: Action) -> Result<(), NodeError> {
+        let roles = self.roles_of(principal);
+        let of_role =
+            |role: &EntityUid| roles.iter().any(|own| uid(&self.types.role, own) == *role);
+        let (user, wanted) =
+            (uid(&self.types.user, principal.name()), uid(&self.types.action, action.name()));
+        let permits = self.policies.policies().any(|policy| {
+            let principal = match policy.principal_constraint() {
+                PrincipalConstraint::In(role) | PrincipalConstraint::IsIn(_, role) => {
+                    of_role(&role) || role == user
+                }
+                PrincipalConstraint::Eq(name) => name == user,
+                PrincipalConstraint::Any | PrincipalConstraint::Is(_) => true,
+            };
+            let action = match policy.action_constraint() {
+                ActionConstraint::Any => true,
+                ActionConstraint::In(actions) => actions.contains(&wanted),
+                ActionConstraint::Eq(one) => one == wanted,
+            };
+            policy.effect() == Effect::Permit && principal && action
+        });
+        if permits {
+            return Ok(());
+        }
+        let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
+        let why = format!("{principal} (roles: {roles}) may not {} anything", action.name());
+        Err(NodeError::NotPermitted { rule: NO_RULE.to_owned(), why })
+    }
+
+    fn members<'a>(&'a self, wanted: &'a str) -> impl Iterator<Item = &'a str> {
+        let lists = self.roles.iter().filter(move |(role, _)| role == wanted);
+        lists.flat_map(|(_, members)| members.iter().map(String::as_str))
+    }
+
+    /// Who works with documents and is not cleared for what is secret: by the entries of the role of clerks.
+    pub fn uncleared(&self) -> Vec<&str> {
+        let cleared: HashSet<_> = CLEARED.iter().flat_map(|(role, _)| self.members(role)).collect();
+        let is_cleared = |entry: &str| {
+            let one = || self.clearance(&Caller(entry.to_owned()), unix_now()).is_secret();
+            cleared.contains(entry) || !entry.contains('*') && one()
+        };
+        self.members("clerk").filter(|entry| !is_cleared(entry)).collect()
     }
 
     fn new(text: &str, roles: Vec<(String, Vec<String>)>) -> Result<Self, String> {
@@ -219,12 +298,18 @@ impl Access {
         }
         let authorizer = Authorizer::new();
         let known = Mutex::default();
-        Ok(Self { authorizer, policies, schema, roles, types: Types::new()?, known })
+        let users = BTreeMap::new();
+        Ok(Self { authorizer, policies, schema, roles, users, types: Types::new()?, known })
     }
 
     /// The roles that somebody is in.
     pub fn roles_of(&self, caller: &Caller) -> Vec<&str> {
-        let is_in = |(_, members): &&(String, Vec<String>)| members.iter().any(|m| fits(m, caller));
+        // A user of this machine who is an officer is in the officer's roles besides.
+        let officer = self.users.get(caller.name()).map(|officer| Caller(officer.clone()));
+        let fits = |entry: &String| {
+            fits(entry, caller) || officer.as_ref().is_some_and(|officer| fits(entry, officer))
+        };
+        let is_in = |(_, members): &&(String, Vec<String>)| members.iter().any(fits);
         self.roles.iter().filter(is_in).map(|(role, _)| role.as_str()).collect()
     }
 
@@ -258,9 +343,9 @@ impl Access {
         };
         let what = match object {
             Object::Node => "this node".to_owned(),
-            Object::Document(header, _) => match &header.classification {
-                Some(classification) => format!("a {} ({classification})", header.kind),
-                None => format!("a {}", header.kind),
+            Object::Document(header, _) => match header.level().mark() {
+                "" => format!("a {}", header.kind),
+                mark => format!("a {} ({mark})", header.kind),
             },
         };
         let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
@@ -282,7 +367,11 @@ impl Access {
         let user = uid(&types.user, principal.name());
         let mut entities: Vec<_> =
             roles.iter().map(|role| Entity::new_no_attrs(role.clone(), HashSet::new())).collect();
-        entities.push(Entity::new_no_attrs(user.clone(), roles));
+        let clearance = self.clearance(principal, unix_now()).rank();
+        let clearance = RestrictedExpression::new_long(clearance.into());
+        let known = HashMap::from([("clearance".to_owned(), clearance)]);
+        let entity = Entity::new(user.clone(), known, roles);
+        entities.push(entity.map_err(|e| e.to_string())?);
         let resource = match object {
             Object::Node => uid(&types.node, "node"),
             Object::Document(header, incoming) => {
@@ -308,7 +397,7 @@ impl Access {
         let forbidding = response.diagnostics().reason().map(ToString::to_string);
         let forbidding = forbidding.collect::<Vec<_>>().join(", ");
         let rule = match forbidding.is_empty() {
-            true => "the rule that what no rule permits is refused".to_owned(),
+            true => NO_RULE.to_owned(),
             false => format!("rule {forbidding}"),
         };
         Ok(Some(rule))
@@ -322,7 +411,8 @@ fn attributes(header: &DocumentHeader, incoming: bool) -> HashMap<String, Restri
         ("kind", text(&header.kind)),
         ("module", text(&header.module)),
         ("urgency", text(header.urgency.name())),
-        ("classification", text(header.classification.as_deref().unwrap_or_default())),
+        ("classification", text(header.level().mark())),
+        ("level", RestrictedExpression::new_long(header.level().rank().into())),
         ("from", text(header.from.as_str())),
         ("to", RestrictedExpression::new_set(to)),
         ("incoming", RestrictedExpression::new_bool(incoming)),
@@ -342,9 +432,10 @@ fn default_roles(agency: &AgencyName, own: &Caller) -> [(String, Vec<String>); 4
     let officers = format!("*@{agency}");
     [
         ("operator".into(), vec!["unix:root".into(), own.name().into()]),
-        ("clerk".into(), vec!["unix:*".into(), officers.clone()]),
+        ("clerk".into(), vec!["unix:*".into(), officers]),
         ("auditor".into(), Vec::new()),
-        ("cleared".into(), vec![officers, "unix:*".into()]),
+        // Nobody, until somebody says so.
+        ("cleared".into(), Vec::new()),
     ]
 }
 
@@ -376,6 +467,7 @@ mod tests {
             to: vec!["b.gov.cn".parse().expect("a name")],
             cc: Vec::new(),
             classification: classification.map(str::to_owned),
+            secrecy_period: None,
             urgency: Urgency::Routine,
             created: 0,
             deadline: None,
@@ -438,6 +530,67 @@ mod tests {
             let said = refusal(&access, who, action, object).expect(who);
             assert!(said.contains(rule) && said.contains(who), "{said}");
             assert!(said.contains(action.name()), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_notation_of_a_secret_is_for_the_cleared_and_what_is_internal_for_all() {
+        let members = roles(&[
+            ("clerk", &["*@a.gov.cn", "unix:*"]),
+            ("cleared", &["wang@a.gov.cn"]),
+            ("cleared-secret", &["zhang@a.gov.cn"]),
+        ]);
+        let access = Access::new(DEFAULT_POLICIES, members).expect("they are sound");
+        let users = BTreeMap::from([("unix:w".to_owned(), "wang@a.gov.cn".to_owned())]);
+        let access = Access { users, ..access };
+        let may = |who: &str, classification: &str| {
+            let header = header(Some(classification));
+            let read = refusal(&access, who, Action::Read, Object::Document(&header, true));
+            let seen = access.may_see(&Caller(who.into()), &header, 0);
+            assert_eq!(read.is_none(), seen, "{who} {classification}");
+            seen
+        };
+        for secret in ["绝密", "绝密★30年", "机密★1年", "机密 ", "　绝密", "機密", "绝密\u{200b}"]
+        {
+            assert!(may("wang@a.gov.cn", secret) && may("unix:w", secret), "{secret}");
+            assert!(!may("li@a.gov.cn", secret) && !may("unix:li", secret), "{secret}");
+            assert!(!may("zhang@a.gov.cn", secret), "{secret}");
+        }
+        for unknown in ["TOP SECRET", "机秘", "绝密（核心）"] {
+            assert!(may("wang@a.gov.cn", unknown) && !may("zhang@a.gov.cn", unknown), "{unknown}");
+        }
+        for least in ["秘密", "秘密★5年"] {
+            assert!(may("zhang@a.gov.cn", least) && !may("li@a.gov.cn", least), "{least}");
+        }
+        for open in ["内部", "", "无"] {
+            assert!(may("li@a.gov.cn", open) && may("unix:li", open), "{open}");
+        }
+        assert_eq!(access.uncleared(), ["*@a.gov.cn", "unix:*"]);
+    }
+
+    #[test]
+    fn whom_no_rule_could_permit_anything_is_refused_before_anything_is_looked_for() {
+        let members = roles(&[("clerk", &["li@a.gov.cn"]), ("auditor", &["token:audit"])]);
+        let own = format!(
+            "{DEFAULT_POLICIES}\n@id(\"one\") permit (principal == User::\"token:one\", \
+             action == Action::\"list\", resource) when {{ resource.kind == \"函\" }};"
+        );
+        let access = Access::new(&own, members).expect("they are sound");
+        let could = |who: &str, action| access.could(&Caller(who.into()), action);
+        for (who, action) in [
+            ("li@a.gov.cn", Action::List),
+            ("token:audit", Action::Trace),
+            ("token:one", Action::List),
+        ] {
+            could(who, action).expect(who);
+        }
+        for (who, action) in [
+            ("token:erp", Action::List),
+            ("wang@b.gov.cn", Action::Read),
+            ("token:audit", Action::Read),
+            ("token:one", Action::Trace),
+        ] {
+            assert_eq!(could(who, action).expect_err(who).code(), "CHY-4018");
         }
     }
 

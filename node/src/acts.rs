@@ -9,6 +9,7 @@ use std::{
 
 use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{Commitment, Digest, cbor};
+use chancery_protocol::text::show_line;
 use chancery_protocol::{
     Act, DocumentHeader, DocumentId, EnvelopeId, Event, Indication, Leaf, OUTCOME, REASON,
     SignedDocument, Urgency, commit_to_document, sign_document,
@@ -249,8 +250,11 @@ fn answer(shared: &Shared, withdrawal: &EnvelopeId) -> Result<(), NodeError> {
         opened => Some(opened?),
     };
     let theirs = head.as_ref().map(|head| head.document.header());
-    let title = theirs.map(|theirs| theirs.title.chars().take(TITLE).collect());
+    let title = theirs.map(|theirs| theirs.title.chars().take(TITLE).collect::<String>());
+    let title = title.map(|title| show_line(&title).into_owned());
     let title: String = title.unwrap_or_else(|| due.withdrawal.to_string());
+    let (classification, secrecy_period) =
+        theirs.map(DocumentHeader::classification_of_answer).unwrap_or_default();
     let outcome = if due.accepted { "accepted" } else { "refused" };
     let now = unix_now();
     let header = DocumentHeader {
@@ -260,7 +264,8 @@ fn answer(shared: &Shared, withdrawal: &EnvelopeId) -> Result<(), NodeError> {
         from: shared.identity.agency.clone(),
         to: vec![due.to],
         cc: Vec::new(),
-        classification: theirs.and_then(|theirs| theirs.classification.clone()),
+        classification,
+        secrecy_period,
         urgency: Urgency::Urgent,
         created: now,
         deadline: None,
@@ -335,6 +340,7 @@ mod tests {
             to: vec![agency("b.cn")],
             cc: Vec::new(),
             classification: None,
+            secrecy_period: None,
             urgency: Urgency::Routine,
             created: 0,
             deadline: None,

@@ -1,10 +1,7 @@
 //! A node's data folder at rest: a stopped node's, a backup's, or one that an export was imported into.
 //! Nothing in it is changed.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use chancery_certs::{Certificate, Scrutiny};
 use chancery_crypto::{CHUNK_SIZE, Digest, cbor};
@@ -18,6 +15,7 @@ use crate::{
     LocalReply, LocalRequest, NodeError,
     content::{Ciphertext, ContentFiles},
     export::{LedgerFiles, keys, rows},
+    files::Staged,
     ledger::{
         LedgerBuilder, LedgerView, all_seals, put_past, put_seal, put_statement, receipt_key,
     },
@@ -467,20 +465,7 @@ fn root_of(content: &mut Ciphertext, header: &EnvelopeHeader) -> Result<bool, No
 #[derive(Debug)]
 pub struct LedgerImport {
     builder: LedgerBuilder,
-    partial: Partial,
-    into: PathBuf,
-}
-
-/// A folder that is removed unless it is whole: half a ledger must not be mistaken for one.
-#[derive(Debug)]
-struct Partial(PathBuf);
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if self.0.exists() {
-            drop(std::fs::remove_dir_all(&self.0));
-        }
-    }
+    staged: Staged,
 }
 
 impl LedgerImport {
@@ -489,19 +474,9 @@ impl LedgerImport {
     /// # Errors
     /// [`NodeError::File`].
     pub fn create(into: &Path) -> Result<Self, NodeError> {
-        if into.exists() {
-            return Err(NodeError::file(into)(std::io::ErrorKind::AlreadyExists.into()));
-        }
-        let mut partial = into.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        if partial.exists() {
-            std::fs::remove_dir_all(&partial).map_err(NodeError::file(&partial))?;
-        }
-        crate::files::create_private(&partial)?;
-        let partial = Partial(partial);
-        let store = Arc::new(RocksStore::open(&partial.0.join("store"))?);
-        Ok(Self { builder: LedgerBuilder::new(store), partial, into: into.to_owned() })
+        let staged = Staged::folder(into)?;
+        let store = Arc::new(RocksStore::open(&staged.path().join("store"))?);
+        Ok(Self { builder: LedgerBuilder::new(store), staged })
     }
 
     /// Takes in the next entry.
@@ -595,9 +570,9 @@ impl LedgerImport {
     /// # Errors
     /// [`NodeError::Damaged`] when the entries are not those of the checkpoint.
     pub fn finish(self, signed: &SignedCheckpoint, cose: Option<ByteBuf>) -> Result<(), NodeError> {
-        let Self { builder, partial, into } = self;
+        let Self { builder, staged } = self;
         // The store is closed when the builder has gone.
         builder.finish(signed, cose)?;
-        std::fs::rename(&partial.0, &into).map_err(NodeError::file(&into))
+        staged.finish()
     }
 }

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     NodeError,
-    files::{read_file, sync_directory, write_new},
+    files::{
+        Staged, create_private_file, new_folder, open_member, read_file, sync_directory, write_new,
+    },
     ledger::stored_tree,
     records::EnvelopeRecord,
     shared::Shared,
@@ -74,25 +76,16 @@ pub fn make(shared: &Shared) -> Result<(PathBuf, BackupManifest), NodeError> {
     std::fs::create_dir_all(&backups).map_err(NodeError::file(&backups))?;
     let made = unix_now();
     let name = chancery_certs::rfc3339(made).replace(':', "");
-    let (to, partial) = (backups.join(&name), backups.join(format!("{name}.partial")));
-    if to.exists() {
-        return Err(NodeError::file(&to)(std::io::ErrorKind::AlreadyExists.into()));
-    }
-    if partial.exists() {
-        std::fs::remove_dir_all(&partial).map_err(NodeError::file(&partial))?;
-    }
-    let manifest = fill(shared, &partial, made).inspect_err(|_| {
-        // Half a backup must not be mistaken for a whole one, nor stay in the way.
-        drop(std::fs::remove_dir_all(&partial));
-    })?;
-    std::fs::rename(&partial, &to).map_err(NodeError::file(&to))?;
-    sync_directory(&backups)?;
+    let to = backups.join(&name);
+    // Half a backup must not be mistaken for a whole one, nor stay in the way.
+    let staged = Staged::folder(&to)?;
+    let manifest = fill(shared, staged.path(), made)?;
+    staged.finish()?;
     Ok((to, manifest))
 }
 
 fn fill(shared: &Shared, partial: &Path, made: i64) -> Result<BackupManifest, NodeError> {
     let data = &shared.config.files.data;
-    std::fs::create_dir(partial).map_err(NodeError::file(partial))?;
     // The store first: every content that it speaks of was there before.
     shared.store.copy_to(&partial.join("store"))?;
     let copy: Arc<dyn Store> = Arc::new(RocksStore::open_read_only(&partial.join("store"))?);
@@ -151,7 +144,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, NodeError> {
 
 fn describe(root: &Path, file: &Path) -> Result<BackupFile, NodeError> {
     let path = file.strip_prefix(root).unwrap_or(file).to_string_lossy().into_owned();
-    let mut open = std::fs::File::open(file).map_err(NodeError::file(file))?;
+    let mut open = open_member(file)?;
     let (mut hasher, mut size, mut buffer) = (Hasher::new(), 0u64, vec![0; 1 << 20]);
     loop {
         let count = open.read(&mut buffer).map_err(NodeError::file(file))?;
@@ -200,41 +193,24 @@ pub fn check(backup: &Path) -> Result<BackupManifest, NodeError> {
 /// [`NodeError::Backup`] or [`NodeError::Damaged`]; nothing is left in place then.
 pub fn restore(backup: &Path, into: &Path) -> Result<BackupManifest, NodeError> {
     let manifest = check(backup)?;
-    if into.exists() {
-        return Err(NodeError::file(into)(std::io::ErrorKind::AlreadyExists.into()));
-    }
-    let mut partial = into.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    if partial.exists() {
-        std::fs::remove_dir_all(&partial).map_err(NodeError::file(&partial))?;
-    }
-    let restored = copy_all(backup, &partial, &manifest);
-    if let Err(error) = restored {
-        // Half a store must not be mistaken for a whole one.
-        drop(std::fs::remove_dir_all(&partial));
-        return Err(error);
-    }
-    std::fs::rename(&partial, into).map_err(NodeError::file(into))?;
-    if let Some(parent) = into.parent().filter(|p| !p.as_os_str().is_empty()) {
-        sync_directory(parent)?;
-    }
+    // Half a store must not be mistaken for a whole one.
+    let staged = Staged::folder(into)?;
+    copy_all(backup, staged.path(), &manifest)?;
+    staged.finish()?;
     Ok(manifest)
 }
 
 fn copy_all(backup: &Path, to: &Path, manifest: &BackupManifest) -> Result<(), NodeError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    for folder in [to.to_owned(), to.join("store"), to.join("content")] {
-        std::fs::create_dir_all(&folder).map_err(NodeError::file(&folder))?;
-        let owner = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(&folder, owner).map_err(NodeError::file(&folder))?;
+    for folder in [to.join("store"), to.join("content")] {
+        new_folder(&folder)?;
     }
     for file in &manifest.files {
         // The path is one that a walk below the backup has found: it leads nowhere else.
         let copy = to.join(&file.path);
-        std::fs::copy(backup.join(&file.path), &copy).map_err(NodeError::file(&copy))?;
-        let synced = std::fs::File::open(&copy).and_then(|open| open.sync_all());
-        synced.map_err(NodeError::file(&copy))?;
+        let mut from = open_member(&backup.join(&file.path))?;
+        let mut to = create_private_file(&copy)?;
+        let written = std::io::copy(&mut from, &mut to).and_then(|_| to.sync_all());
+        written.map_err(NodeError::file(&copy))?;
     }
     for folder in [to.join("store"), to.join("content"), to.to_owned()] {
         sync_directory(&folder)?;

@@ -6,10 +6,10 @@ use std::{
 
 use chancery_certs::{AgencyName, OfficerName};
 use chancery_crypto::Digest;
-use chancery_protocol::MAX_INLINE;
+use chancery_protocol::{MAX_INLINE, text::check_line};
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeError, read_file};
+use crate::{NodeError, files::read_text};
 
 /// Every setting with its default and what it is for.
 pub const SAMPLE_CONFIG: &str = include_str!("node.sample.toml");
@@ -64,6 +64,9 @@ pub struct AccessSettings {
     /// Who is in which role: officers (`li@a.gov.cn`, `*@a.gov.cn`), users of this machine (`unix:li`, `unix:*`),
     /// holders of tokens (`token:erp`). A role that is not named here has the members that it has by default.
     pub roles: BTreeMap<String, Vec<String>>,
+    /// Which officer a user of this machine is: `li = "li@a.gov.cn"`. Whoever comes by the socket as that user is in the
+    /// officer's roles and has the officer's clearance, so that neither is said twice.
+    pub users: BTreeMap<String, OfficerName>,
 }
 
 /// The HTTP interface.
@@ -230,8 +233,7 @@ impl NodeConfig {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, NodeError> {
         let wrong = |why: String| NodeError::Config { path: path.to_owned(), why };
-        let bytes = read_file(path)?;
-        let text = String::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;
+        let text = read_text(path)?;
         // First as it stands, so that a mistake in the file is shown with its line.
         let parsed = toml::from_str::<toml::Table>(&text);
         let mut table = parsed.map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
@@ -248,6 +250,17 @@ impl NodeConfig {
             false => toml::from_str(&text).map_err(|e| e.to_string()),
         };
         let mut config = parsed.map_err(|e| wrong(with_suggestion(e.trim_end())))?;
+        if let Err(fault) = check_line(&config.display) {
+            return Err(wrong(format!("display is {:?}: {fault}", config.display)));
+        }
+        let foreign = config.access.users.iter().find(|(_, o)| *o.agency() != config.agency);
+        if let Some((user, officer)) = foreign {
+            let why = format!(
+                "access.users: {user} is {officer}, who is no officer of {}",
+                config.agency
+            );
+            return Err(wrong(why));
+        }
         if config.limits.inline_bytes > MAX_INLINE as u64 {
             return Err(wrong(format!("limits.inline_bytes may be at most {MAX_INLINE}")));
         }

@@ -540,6 +540,7 @@ mod tests {
             to: vec!["b.gov.cn".parse().expect("a name")],
             cc: Vec::new(),
             classification: None,
+            secrecy_period: None,
             urgency: Urgency::Routine,
             created: now,
             deadline: None,

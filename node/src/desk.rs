@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chancery_crypto::{CborError, CryptoError, cbor};
-use chancery_protocol::{Act, DocumentId, EnvelopeId, Event, Leaf, MAX_FRAME, ProtocolError};
+use chancery_protocol::{
+    Act, EnvelopeId, Event, Leaf, MAX_FRAME, ProtocolError, SecrecyLevel, text::fold,
+};
 
 use crate::{
     NodeError,
@@ -20,6 +22,7 @@ use crate::{
     rejections,
     shared::Shared,
     store::Table,
+    unix_now,
 };
 
 /// Characters of a title in a step of a trace.
@@ -28,6 +31,8 @@ const NOTE: usize = 120;
 const MAX_HANDED_OUT: usize = MAX_FRAME - 4096;
 /// Documents of each direction that a search looks at, newest first.
 const MAX_SEARCHED: usize = 10_000;
+/// Documents of a list that are looked at together.
+const PAGE: usize = 128;
 
 /// How the node is.
 pub async fn status(shared: &Arc<Shared>, caller: &Caller) -> Result<StatusView, NodeError> {
@@ -77,16 +82,41 @@ fn clock(shared: &Shared) -> ClockView {
     }
 }
 
-/// The one document whose id starts so, if the caller may do this with it.
+/// The one document whose id starts so, if the caller may do this with it. What he may not even see in lists is not
+/// there for him, and whom no rule could permit this is told so before anything is looked for: neither learns which ids
+/// there are.
 pub fn find(
     shared: &Shared,
     caller: &Caller,
     id: &str,
     action: Action,
 ) -> Result<Arc<OpenedHead>, NodeError> {
-    let head = documents::find(shared, id)?;
+    shared.access.could(caller, action)?;
+    let known = |head: Option<&OpenedHead>| match head {
+        Some(head) => {
+            may_list(shared, caller, head) || shared.permit(caller, action, object(head)).is_ok()
+        }
+        None => shared.permit(caller, Action::Status, Object::Node).is_ok(),
+    };
+    let head = documents::find(shared, id, known)?;
     shared.permit(caller, action, object(&head))?;
     Ok(head)
+}
+
+/// Whether what is written over a document may be shown to somebody.
+pub fn may_see(shared: &Shared, caller: &Caller, head: &OpenedHead) -> bool {
+    shared.access.may_see(caller, head.document.header(), unix_now())
+}
+
+/// Refuses whoever may not see what is written over a document.
+pub fn must_see(shared: &Shared, caller: &Caller, head: &OpenedHead) -> Result<(), NodeError> {
+    if may_see(shared, caller, head) {
+        return Ok(());
+    }
+    // A rule says why, if it is the one that stands by default; the clearance is asked for whatever rules there are.
+    shared.permit(caller, Action::Read, object(head))?;
+    let why = format!("{caller} is not cleared for {}", head.document.header().level().mark());
+    Err(NodeError::NotPermitted { rule: "the clearance for what is secret".into(), why })
 }
 
 /// Hands a document over to somebody who may read it: what was withdrawn is not.
@@ -96,6 +126,7 @@ pub async fn hand_over(
     head: &OpenedHead,
 ) -> Result<(), NodeError> {
     shared.permit(caller, Action::Read, object(head))?;
+    must_see(shared, caller, head)?;
     if !head.incoming {
         return Ok(());
     }
@@ -112,12 +143,12 @@ pub async fn hand_over(
 pub struct Page {
     /// Those of them that the caller may see, newest first.
     pub documents: Vec<DocumentView>,
-    /// The envelope before which the next page begins, if there may be one.
+    /// The envelope before which the next page begins, if there may be one; the caller may see it.
     pub next: Option<EnvelopeId>,
 }
 
-/// The newest documents of a direction, or the newest of those before an envelope: at most `limit`, of which the
-/// caller is shown those that the rules permit.
+/// The newest documents of a direction that the caller may see, or the newest of those before one of them: at most
+/// `limit`. Where the next page begins is such a document, too: of others nothing is told, nor that they are there.
 pub fn list(
     shared: &Shared,
     caller: &Caller,
@@ -125,9 +156,35 @@ pub fn list(
     before: Option<&EnvelopeId>,
     limit: u32,
 ) -> Result<Page, NodeError> {
-    let newest = documents::newest(shared, incoming, before, limit as usize)?;
-    let next = newest.last().copied().filter(|_| newest.len() == limit as usize);
-    Ok(Page { documents: views(shared, caller, incoming, &newest)?, next })
+    shared.access.could(caller, Action::List)?;
+    let limit = limit as usize;
+    let step = limit.max(PAGE);
+    if let Some(before) = before {
+        let not_found = || NodeError::NotFound(before.to_string());
+        shown(shared, caller, incoming, *before)?.ok_or_else(not_found)?;
+    }
+    let (mut documents, mut from, mut looked) = (Vec::new(), before.copied(), 0);
+    while documents.len() < limit && looked < MAX_SEARCHED {
+        let newest = documents::newest(shared, incoming, from.as_ref(), step)?;
+        looked += newest.len();
+        let mut rest = newest.iter().copied();
+        for envelope in rest.by_ref() {
+            documents.extend(shown(shared, caller, incoming, envelope)?);
+            if documents.len() == limit {
+                break;
+            }
+        }
+        from = newest.last().copied();
+        if newest.len() < step {
+            // What is left of the last ones is not the next page if nobody may see it.
+            let more = rest
+                .any(|envelope| matches!(shown(shared, caller, incoming, envelope), Ok(Some(_))));
+            let next = documents.last().filter(|_| more).map(|view| view.envelope);
+            return Ok(Page { documents, next });
+        }
+    }
+    let next = documents.last().map(|view| view.envelope);
+    Ok(Page { documents, next })
 }
 
 /// What is shown of some envelopes, as far as the caller may see it.
@@ -137,18 +194,30 @@ pub fn views(
     incoming: bool,
     envelopes: &[EnvelopeId],
 ) -> Result<Vec<DocumentView>, NodeError> {
-    let mut list = Vec::with_capacity(envelopes.len());
-    for envelope in envelopes.iter().copied() {
-        match documents::open_head(shared, &envelope) {
-            Ok(head) if may_list(shared, caller, &head) => list.push(view(shared, &head)?),
-            Ok(_) => {}
-            Err(error) => {
-                let error = format!("{}: {error}", error.code());
-                list.push(DocumentView::unopened(envelope, incoming, error));
-            }
+    shared.access.could(caller, Action::List)?;
+    let shown = envelopes.iter().map(|id| shown(shared, caller, incoming, *id).transpose());
+    shown.flatten().collect()
+}
+
+/// What is shown of an envelope in a list, if the caller may see it there.
+fn shown(
+    shared: &Shared,
+    caller: &Caller,
+    incoming: bool,
+    envelope: EnvelopeId,
+) -> Result<Option<DocumentView>, NodeError> {
+    match documents::open_head(shared, &envelope) {
+        Ok(head) if head.incoming == incoming && may_list(shared, caller, &head) => {
+            view(shared, caller, &head).map(Some)
+        }
+        Ok(_) => Ok(None),
+        // Rules cannot look at what cannot be opened: it is for those who see how the node is.
+        Err(_) if shared.permit(caller, Action::Status, Object::Node).is_err() => Ok(None),
+        Err(error) => {
+            let error = format!("{}: {error}", error.code());
+            Ok(Some(DocumentView::unopened(envelope, incoming, error)))
         }
     }
-    Ok(list)
 }
 
 fn may_list(shared: &Shared, caller: &Caller, head: &OpenedHead) -> bool {
@@ -168,24 +237,32 @@ pub fn search(
     text: &str,
     limit: u32,
 ) -> Result<Vec<DocumentView>, NodeError> {
-    let wanted = text.to_lowercase();
+    shared.access.could(caller, Action::List)?;
+    // Full-width digits and blanks between characters are a matter of the keyboard.
+    let wanted = fold(text);
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut found = Vec::new();
     for incoming in [true, false] {
         for envelope in documents::newest(shared, incoming, None, MAX_SEARCHED)? {
             let Ok(head) = documents::open_head(shared, &envelope) else { continue };
+            // What he may not see is not compared: whether it is found would tell what it says.
+            if !may_list(shared, caller, &head) {
+                continue;
+            }
             let header = head.document.header();
             let agencies = std::iter::once(&header.from).chain(header.recipients());
             let agencies: Vec<_> = agencies.map(|agency| agency.as_str().to_owned()).collect();
-            let names = header.parts.iter().map(|part| &part.name);
-            let texts = [&header.title, &header.kind]
+            let over = [&header.title]
                 .into_iter()
                 .chain(&header.number)
                 .chain(header.fields.values())
-                .chain(names)
-                .chain(&agencies);
-            let found_in = texts.into_iter().any(|text| text.to_lowercase().contains(&wanted));
-            if found_in && may_list(shared, caller, &head) {
-                found.push(view(shared, &head)?);
+                .chain(header.parts.iter().map(|part| &part.name))
+                .filter(|_| may_see(shared, caller, &head));
+            let mut texts = over.chain(&agencies).chain([&header.kind]);
+            if texts.any(|text| fold(text).contains(&wanted)) {
+                found.push(view(shared, caller, &head)?);
             }
         }
     }
@@ -194,30 +271,39 @@ pub fn search(
     Ok(found)
 }
 
-/// What is shown of a document.
-pub fn view(shared: &Shared, head: &OpenedHead) -> Result<DocumentView, NodeError> {
+/// What is shown of a document. Of what is too secret for the caller he sees that it is there, of whom and how secret.
+pub fn view(
+    shared: &Shared,
+    caller: &Caller,
+    head: &OpenedHead,
+) -> Result<DocumentView, NodeError> {
     let header = head.document.header();
+    let seen = may_see(shared, caller, head);
     let signers = head.report.signatures.iter().filter_map(|s| s.signer.as_ref());
+    let marking = Some(header.marking()).filter(|marking| !marking.is_empty());
+    let level = || Some(header.level().mark().to_owned());
     Ok(DocumentView {
         envelope: head.envelope,
         document: Some(head.document.id()),
         incoming: head.incoming,
         arrived: head.arrived,
         kind: header.kind.clone(),
-        number: header.number.clone(),
-        title: header.title.clone(),
+        number: header.number.clone().filter(|_| seen),
+        title: if seen { header.title.clone() } else { masked(header.level()) },
         from: Some(header.from.clone()),
         to: header.to.clone(),
         cc: header.cc.clone(),
-        classification: header.classification.clone(),
+        classification: if seen { marking } else { level() },
+        masked: !seen,
         urgency: header.urgency,
         deadline: header.deadline,
         parts: header
             .parts
             .iter()
+            .filter(|_| seen)
             .map(|part| PartView { name: part.name.clone(), size: part.size })
             .collect(),
-        signers: signers.map(ToString::to_string).collect(),
+        signers: signers.filter(|_| seen).map(ToString::to_string).collect(),
         in_reply_to: header.in_reply_to,
         indication: head.report.indication.name().to_owned(),
         deliveries: deliveries(shared, head)?,
@@ -228,6 +314,11 @@ pub fn view(shared: &Shared, head: &OpenedHead) -> Result<DocumentView, NodeErro
         copy: head.copy,
         error: None,
     })
+}
+
+/// What stands in the place of a title that somebody may not see.
+fn masked(level: SecrecyLevel) -> String {
+    format!("〔{}〕***", level.mark())
 }
 
 /// Where the deliveries of a document stand.
@@ -279,16 +370,21 @@ pub fn proven(
 /// The journey of a document, also of one that was refused when it was submitted.
 pub fn trace(shared: &Shared, caller: &Caller, id: &str) -> Result<TraceView, NodeError> {
     let head = match find(shared, caller, id, Action::Trace) {
-        Err(NodeError::NotFound(_)) => return rejections::trace(shared, caller, id),
+        Err(NodeError::NotFound(_))
+            if shared.permit(caller, Action::Audit, Object::Node).is_ok() =>
+        {
+            return rejections::trace(shared, caller, id);
+        }
         found => found?,
     };
+    let seen = may_see(shared, caller, &head);
     let mut steps = rejections::steps(shared, &head.document.id())?;
     steps.push(TraceStep {
         time: head.document.header().created,
         event: "Created".into(),
         agency: head.document.header().from.clone(),
         entry: None,
-        by: head.report.signatures.first().and_then(|s| s.signer.as_ref()).map(ToString::to_string),
+        by: signer(&head).filter(|_| seen),
         indication: Some(head.report.indication),
         note: None,
     });
@@ -321,28 +417,40 @@ pub fn trace(shared: &Shared, caller: &Caller, id: &str) -> Result<TraceView, No
             });
         }
     }
-    answers(shared, &head.document.id(), &mut steps)?;
+    answers(shared, caller, &head, &mut steps)?;
     steps.sort_by_key(|step| step.time);
-    Ok(TraceView { document: view(shared, &head)?, steps })
+    Ok(TraceView { document: view(shared, caller, &head)?, steps })
 }
 
-/// The signed acts and answers that refer to a document, from either side.
+fn signer(head: &OpenedHead) -> Option<String> {
+    let first = head.report.signatures.first();
+    first.and_then(|s| s.signer.as_ref()).map(ToString::to_string)
+}
+
+/// The signed acts and answers that refer to a document, from either side. Their titles repeat that of the document, and
+/// are as secret as it is.
 fn answers(
     shared: &Shared,
-    document: &DocumentId,
+    caller: &Caller,
+    on: &OpenedHead,
     steps: &mut Vec<TraceStep>,
 ) -> Result<(), NodeError> {
-    for head in documents::answers(shared, document)? {
+    for head in documents::answers(shared, &on.document.id())? {
         let header = head.document.header();
+        let seen = may_see(shared, caller, on) && may_see(shared, caller, &head);
         let signature = head.report.signatures.first();
+        let level = header.level().max(on.document.header().level());
         steps.push(TraceStep {
             time: signature.and_then(|s| s.signing_time).unwrap_or(header.created),
             event: header.kind.clone(),
             agency: header.from.clone(),
             entry: None,
-            by: signature.and_then(|s| s.signer.as_ref()).map(ToString::to_string),
+            by: signer(&head).filter(|_| seen),
             indication: Some(head.report.indication),
-            note: Some(header.title.chars().take(NOTE).collect()),
+            note: Some(match seen {
+                true => header.title.chars().take(NOTE).collect(),
+                false => masked(level),
+            }),
         });
     }
     Ok(())

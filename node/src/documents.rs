@@ -212,9 +212,13 @@ impl Submission {
         let document = SignedDocument::decode(document)?;
         let report = verify_own(shared, &document)?;
         let header = document.header();
+        // What older programs signed is read, and goes out no more.
+        header.check_new()?;
         // Who signed first answers for it; the others stand by what they signed.
         let signer = report.signatures.first().and_then(|s| s.signer.as_ref());
         let signer = Caller::signer(signer.ok_or_else(|| refuse("nobody has signed it"))?);
+        // Before anything is looked for: who may do nothing here does not learn which documents there are.
+        shared.access.could(&signer, Action::Seal)?;
         let act = acts::check(shared, header)?;
         let (action, object) = match &act {
             Some(act) => (act.action, desk::object(&act.on)),
@@ -732,8 +736,13 @@ fn with_prefix(
     Ok(fits.filter_map(|(key, _)| envelope(key)).collect())
 }
 
-/// Finds the one kept document whose id, or whose envelope's id, starts with `digits`.
-pub fn find(shared: &Shared, digits: &str) -> Result<Arc<OpenedHead>, NodeError> {
+/// Finds the one kept document whose id, or whose envelope's id, starts with `digits`, among those that are known to
+/// whoever asks; of what cannot be opened there is no head to judge by.
+pub fn find(
+    shared: &Shared,
+    digits: &str,
+    known: impl Fn(Option<&OpenedHead>) -> bool,
+) -> Result<Arc<OpenedHead>, NodeError> {
     let digits = digits.to_ascii_lowercase();
     let not_found = || NodeError::NotFound(digits.clone());
     if digits.len() < 4 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -742,7 +751,8 @@ pub fn find(shared: &Shared, digits: &str) -> Result<Arc<OpenedHead>, NodeError>
     index_all(shared)?;
     let mut found = with_prefix(shared, Table::Documents, &digits, indexed_envelope)?;
     found.extend(with_prefix(shared, Table::Envelopes, &digits, EnvelopeId::from_slice)?);
-    let mut heads = found.iter().map(|id| open_head(shared, id));
+    let heads = found.iter().map(|id| open_head(shared, id));
+    let mut heads = heads.filter(|head| known(head.as_ref().ok().map(Arc::as_ref)));
     let first = heads.next().ok_or_else(not_found)??;
     for head in heads {
         // The same document may have come twice; another one makes the digits ambiguous.

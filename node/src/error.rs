@@ -294,6 +294,7 @@ pub fn protocol_code(error: &ProtocolError) -> &'static str {
             _ => "CHY-2013",
         },
         ProtocolError::Header(_) => "CHY-3001",
+        ProtocolError::Classification(_) => "CHY-3050",
         ProtocolError::Content(_) => "CHY-3002",
         ProtocolError::PartDigest { .. } => "CHY-3003",
         ProtocolError::Envelope(_) => "CHY-3004",
@@ -368,6 +369,9 @@ pub fn protocol_remedy(error: &ProtocolError) -> &'static str {
             "Check the certificates and the trust anchor; ask the signer's CA if they are right."
         }
         ProtocolError::Header(_) => "Correct the document's header.",
+        ProtocolError::Classification(_) => {
+            "Write 绝密, 机密, 秘密, 内部 or none, and the secrecy period apart from it or behind a star: 机密★10年."
+        }
         ProtocolError::Content(_) | ProtocolError::PartDigest { .. } => {
             "Do not rely on the content; ask the sender for it again."
         }

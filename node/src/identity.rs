@@ -16,7 +16,13 @@ use chancery_crypto::{
 use chancery_protocol::{EnvelopeId, OpenedPart, ProtocolError, RecipientPart};
 use zeroize::Zeroizing;
 
-use crate::{NodeConfig, NodeError, files::check_private, read_file, trust::TrustFile, unix_now};
+use crate::{
+    NodeConfig, NodeError,
+    files::{check_private, is_stray},
+    read_file,
+    trust::TrustFile,
+    unix_now,
+};
 
 /// The keys and certificates of a running node.
 #[derive(Debug)]
@@ -213,8 +219,10 @@ fn retired_keys(folder: &Path) -> Result<Vec<PathBuf>, NodeError> {
     };
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let paths = paths.collect::<Result<Vec<_>, _>>().map_err(NodeError::file(folder))?;
-    let mut keys: Vec<_> =
-        paths.into_iter().filter(|path| path.extension().is_some_and(|e| e == "key")).collect();
+    let is_key = |path: &PathBuf| {
+        path.extension().is_some_and(|e| e == "key") && !path.file_name().is_some_and(is_stray)
+    };
+    let mut keys: Vec<_> = paths.into_iter().filter(is_key).collect();
     // Newest first: they are named by when they were retired.
     keys.sort_by(|a, b| b.cmp(a));
     Ok(keys)
@@ -223,7 +231,9 @@ fn retired_keys(folder: &Path) -> Result<Vec<PathBuf>, NodeError> {
 fn load_kem_key(path: &Path) -> Result<KemPrivateKey, NodeError> {
     check_private(path)?;
     let seed = Zeroizing::new(read_file(path)?);
-    let seed = std::str::from_utf8(&seed).ok().map(str::trim).and_then(|t| hex::decode(t).ok());
+    // A line end, and the mark that some editors put before a text, mean nothing.
+    let text = std::str::from_utf8(&seed).ok().map(|t| t.trim_start_matches('\u{feff}').trim());
+    let seed = text.and_then(|text| hex::decode(text).ok());
     let seed = seed.ok_or_else(|| wrong(path, "it is no key in hexadecimal".into()))?;
     Ok(KemPrivateKey::from_bytes(Kem::XWing, &Zeroizing::new(seed))?)
 }
@@ -235,5 +245,5 @@ fn load_key(path: &Path) -> Result<SigningKey, NodeError> {
         path: path.to_owned(),
         why: "it is no PEM text".into(),
     })?;
-    Ok(SigningKey::from_pem(text, None)?)
+    Ok(SigningKey::from_pem(text.trim_start_matches('\u{feff}'), None)?)
 }

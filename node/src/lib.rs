@@ -58,7 +58,10 @@ pub use error::{
     NodeError, cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,
 };
 pub use export::LedgerFiles;
-pub use files::{read_file, sync_directory, write_new, write_private};
+pub use files::{
+    Staged, create_private_file, every_member, is_stray, members, new_folder, open_file, open_log,
+    open_member, read_file, read_member, read_text, sync_directory, write_new, write_private,
+};
 pub use identity::Identity;
 pub use ledger::{
     Commit, CosignedRow, KeptCosignature, Ledger, LedgerView, Outcome, PastCosignature,
@@ -74,12 +77,14 @@ pub use store::{Batch, Entry, Read, RocksStore, Store, Table};
 pub use trust::TrustFile;
 pub use tsa::TimeStampServer;
 
-/// Checks the rules that a configuration names.
+/// Checks the rules that a configuration names. Returns who works with documents and is not cleared for what is secret, by
+/// the entries of the role of clerks.
 ///
 /// # Errors
 /// [`NodeError::Config`], naming the rule that is not right.
-pub fn check_policies(config: &NodeConfig) -> Result<(), NodeError> {
-    access::Access::load(config).map(drop)
+pub fn check_policies(config: &NodeConfig) -> Result<Vec<String>, NodeError> {
+    let access = access::Access::load(config)?;
+    Ok(access.uncleared().into_iter().map(str::to_owned).collect())
 }
 
 /// What is missing in the witnesses of a node's agency, by the directory that lies in its file; nothing is said without

@@ -301,8 +301,12 @@ pub struct DocumentView {
     pub to: Vec<AgencyName>,
     #[schema(value_type = Vec<String>)]
     pub cc: Vec<AgencyName>,
+    /// Its level and secrecy period, as they are written over it.
     #[serde(default)]
     pub classification: Option<String>,
+    /// Whether it is too secret for who asks: title, number, parts and signers are left out.
+    #[serde(default)]
+    pub masked: bool,
     /// `routine`, `urgent` or `flash`.
     #[schema(value_type = String)]
     pub urgency: Urgency,
@@ -343,6 +347,7 @@ impl DocumentView {
             to: Vec::new(),
             cc: Vec::new(),
             classification: None,
+            masked: false,
             urgency: Urgency::Routine,
             deadline: None,
             parts: Vec::new(),

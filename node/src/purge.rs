@@ -8,7 +8,9 @@ use chancery_crypto::cbor;
 use chancery_protocol::{EnvelopeHeader, EnvelopeId, Event, Leaf, OpenedPurgeOrder, PurgeOrder};
 
 use crate::{
-    Commit, LocalReply, NodeError, Outcome, documents,
+    Commit, LocalReply, NodeError, Outcome,
+    access::{Action, Caller},
+    desk, documents,
     files::blocking,
     ledger::receipt_key,
     records::{EnvelopeRecord, unindex},
@@ -32,10 +34,11 @@ fn not_permitted(rule: &'static str, why: impl Into<String>) -> NodeError {
 ///
 /// # Errors
 /// [`NodeError::NotFound`] and [`NodeError::Ambiguous`] as for every look-up; [`NodeError::Purged`].
-pub fn plan(shared: &Shared, id: &str) -> Result<LocalReply, NodeError> {
-    let head = documents::find(shared, id)?;
+pub fn plan(shared: &Shared, caller: &Caller, id: &str) -> Result<LocalReply, NodeError> {
+    // The plan shows the title.
+    let head = desk::find(shared, caller, id, Action::List)?;
     let envelopes = documents::envelopes_of(shared, &head.document.id())?;
-    let title = head.document.header().title.clone();
+    let title = desk::view(shared, caller, &head)?.title;
     Ok(LocalReply::PurgePlan { agency: shared.identity.agency.clone(), title, envelopes })
 }
 

@@ -190,12 +190,7 @@ async fn answer(
         LocalRequest::PlanPurge { id } => {
             let (shared, caller) = (shared.clone(), client.caller.clone());
             shared.permit(&caller, Action::Purge, Object::Node)?;
-            blocking(move || {
-                // The plan shows the title.
-                desk::find(&shared, &caller, &id, Action::List)?;
-                purge::plan(&shared, &id)
-            })
-            .await?
+            blocking(move || purge::plan(&shared, &caller, &id)).await?
         }
         LocalRequest::Purge { order } => {
             shared.permit(&client.caller, Action::Purge, Object::Node)?;
@@ -243,6 +238,7 @@ async fn list(
     incoming: bool,
     limit: u32,
 ) -> Result<(), NodeError> {
+    shared.access.could(&client.caller, Action::List)?;
     let work = shared.clone();
     let newest = blocking(move || documents::newest(&work, incoming, None, limit as usize)).await?;
     for page in newest.chunks(PAGE) {
@@ -365,7 +361,7 @@ async fn tell(
     let told = blocking(move || {
         let head = documents::open_head(&work, &id)?;
         work.permit(&caller, Action::List, desk::object(&head))?;
-        desk::view(&work, &head)
+        desk::view(&work, &caller, &head)
     });
     match told.await {
         Ok(view) => client.send(&LocalReply::Document(Box::new(view))).await,
@@ -382,6 +378,8 @@ async fn open(
 ) -> Result<(), NodeError> {
     let (work, caller) = (shared.clone(), client.caller.clone());
     let head = blocking(move || desk::find(&work, &caller, &id, Action::List)).await?;
+    // The header goes out whole, also without the parts.
+    desk::must_see(shared, &client.caller, &head)?;
     if parts {
         desk::hand_over(shared, &client.caller, &head).await?;
     }

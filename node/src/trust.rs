@@ -11,7 +11,7 @@ use chancery_certs::{
 };
 use serde::Deserialize;
 
-use crate::{NodeError, config::with_suggestion, read_file, unix_now};
+use crate::{NodeError, config::with_suggestion, read_file, read_text, unix_now};
 
 /// What a verifier has said of whom it believes: files and names, of which [`TrustFile::store`] makes the trust.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +60,7 @@ impl TrustFile {
     /// [`NodeError::File`] or [`NodeError::Config`], naming the key that is not right.
     pub fn load(path: &Path) -> Result<Self, NodeError> {
         let wrong = |why: String| NodeError::Config { path: path.to_owned(), why };
-        let text = String::from_utf8(read_file(path)?).map_err(|e| wrong(e.to_string()))?;
+        let text = read_text(path)?;
         let read = toml::from_str::<Written>(&text);
         let read = read.map_err(|e| wrong(with_suggestion(e.to_string().trim_end())))?;
         if read.anchors.is_empty() {

@@ -149,11 +149,8 @@ async fn answer(
         let made = authority.answer(&body, now)?;
         if let (Some(serial), Some(log)) = (&made.serial, log) {
             let line = serde_json::json!({ "time": now, "serial": serial });
-            let file = std::fs::OpenOptions::new().append(true).create(true).open(&*log);
-            let written = file.and_then(|mut file| {
-                writeln!(file, "{line}")?;
-                file.sync_data()
-            });
+            let mut file = crate::files::open_log(&log)?;
+            let written = writeln!(file, "{line}").and_then(|()| file.sync_data());
             written.map_err(NodeError::file(log.as_path()))?;
         }
         Ok::<_, NodeError>(made)

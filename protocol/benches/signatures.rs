@@ -24,6 +24,7 @@ fn header() -> DocumentHeader {
         to: vec!["b.gov.cn".parse().unwrap()],
         cc: Vec::new(),
         classification: None,
+        secrecy_period: None,
         urgency: Urgency::Routine,
         created: NOW,
         deadline: None,

@@ -6,7 +6,12 @@ use chancery_crypto::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{ProtocolError, asic::EntryName};
+use crate::{
+    Classification, ProtocolError, SecrecyLevel,
+    asic::EntryName,
+    classification::level_of,
+    text::{check_line, check_lines},
+};
 
 /// The media type of a signed document header.
 pub(crate) const DOCUMENT: &str = "application/vnd.chancery.document+cbor";
@@ -124,9 +129,12 @@ pub struct DocumentHeader {
     /// The copies (抄送).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cc: Vec<AgencyName>,
-    /// The classification.
+    /// How secret it is (密级): 内部, 秘密, 机密 or 绝密. Others may have written it otherwise; see [`DocumentHeader::level`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classification: Option<String>,
+    /// For how long, or until when, it is secret (保密期限): `10年`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrecy_period: Option<String>,
     /// The urgency.
     #[serde(default)]
     pub urgency: Urgency,
@@ -166,6 +174,82 @@ impl DocumentHeader {
         self.parts.iter().map(|part| part.size).sum()
     }
 
+    /// How secret it is held to be here: what is written in a way that nobody knows is as secret as can be.
+    pub fn level(&self) -> SecrecyLevel {
+        level_of(self.classification.as_deref(), self.secrecy_period.as_deref())
+    }
+
+    /// How secret it is, and for how long, as it is written over it; nothing when it is not classified.
+    pub fn marking(&self) -> String {
+        let said = self.classification.as_deref().unwrap_or_default();
+        match (said.parse::<Classification>(), &self.secrecy_period) {
+            (Ok(known), Some(term)) => {
+                Classification { term: Some(term.clone()), ..known }.to_string()
+            }
+            (Ok(known), None) => known.to_string(),
+            (Err(_), Some(term)) => format!("{said}★{term}"),
+            (Err(_), None) => said.to_owned(),
+        }
+    }
+
+    /// The classification and secrecy period of a document that answers this one: the same, as they are written here.
+    pub fn classification_of_answer(&self) -> (Option<String>, Option<String>) {
+        let said = self.classification.as_deref().unwrap_or_default();
+        let known = said.parse::<Classification>().unwrap_or_default();
+        let known = Classification { level: self.level(), ..known };
+        let level = known.level_field();
+        let with = |term: &String| known.clone().with_term(term).ok().and_then(|known| known.term);
+        (level, self.secrecy_period.as_ref().and_then(with).or(known.term))
+    }
+
+    /// Checks what is not asked of headers that were signed before: that all of it is seen by whoever reads it, and that
+    /// its classification is one that there is. It is asked where a document is made, signed first, or sent.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Header`] or [`ProtocolError::Classification`], naming the text.
+    pub fn check_new(&self) -> Result<(), ProtocolError> {
+        self.check()?;
+        let line = |what: &str, text: &str| {
+            check_line(text).map_err(|fault| refuse(format!("its {what} {text:?}: {fault}")))
+        };
+        line("type", &self.kind)?;
+        line("title", &self.title)?;
+        line("module", &self.module)?;
+        self.number.iter().try_for_each(|number| line("number", number))?;
+        for (name, value) in &self.fields {
+            line("field", name)?;
+            let fault = |fault| refuse(format!("its field {name:?} {value:?}: {fault}"));
+            check_lines(value).map_err(fault)?;
+        }
+        self.parts.iter().try_for_each(|part| line("media type", &part.media_type))?;
+        self.check_new_names()?;
+        if let Some(said) = &self.classification {
+            let known: Classification = said.parse()?;
+            self.secrecy_period.iter().try_for_each(|term| known.clone().with_term(term).map(drop))
+        } else if let Some(term) = &self.secrecy_period {
+            Classification::default().with_term(term).map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// All that is asked of the names of new parts: a part's name is a line that people read, and the name of a file that can
+    /// go into a container, and come out of it, as itself and as no other part.
+    fn check_new_names(&self) -> Result<(), ProtocolError> {
+        let mut keys = BTreeSet::new();
+        for part in &self.parts {
+            let bad = |why: &dyn fmt::Display| refuse(format!("its part {:?}: {why}", part.name));
+            check_line(&part.name).map_err(|fault| bad(&fault))?;
+            let name = EntryName::of_part(&part.name);
+            let name =
+                name.map_err(|_| refuse(format!("{:?} is no plain file name", part.name)))?;
+            if !keys.insert(name.key()) {
+                return Err(bad(&"it is the name of another part, to some systems"));
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), ProtocolError> {
         if self.to.is_empty() {
             return Err(refuse("it names no recipient"));
@@ -203,27 +287,8 @@ impl DocumentHeader {
     }
 }
 
-impl DocumentHeader {
-    /// Nothing is signed that could not go into a container, and come out of it, under its name.
-    fn check_new_names(&self) -> Result<(), ProtocolError> {
-        let mut keys = BTreeSet::new();
-        for part in &self.parts {
-            let name = EntryName::of_part(&part.name);
-            let name =
-                name.map_err(|_| refuse(format!("{:?} is no plain file name", part.name)))?;
-            if !keys.insert(name.key()) {
-                return Err(refuse(format!(
-                    "{:?} is the name of another part, to some systems",
-                    part.name
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
 fn optional_lines(header: &DocumentHeader) -> impl Iterator<Item = &String> {
-    [&header.number, &header.classification].into_iter().flatten()
+    [&header.number, &header.classification, &header.secrecy_period].into_iter().flatten()
 }
 
 /// Characters that make a line say something else than it holds: controls (which also steer
@@ -369,8 +434,7 @@ pub fn sign_document(
     commitment: Commitment,
     now: i64,
 ) -> Result<SignedDocument, ProtocolError> {
-    header.check()?;
-    header.check_new_names()?;
+    header.check_new()?;
     let builder = CoseSign::builder(DOCUMENT, cbor::encode(header)?);
     let bytes = by.sign(builder, commitment, now)?.encode()?;
     SignedDocument::decode(&bytes)
@@ -385,8 +449,7 @@ pub mod unsigned_header {
     /// # Errors
     /// [`ProtocolError::Header`] when the header is not acceptable.
     pub fn encode(header: &DocumentHeader) -> Result<Vec<u8>, ProtocolError> {
-        header.check()?;
-        header.check_new_names()?;
+        header.check_new()?;
         Ok(cbor::encode(header)?)
     }
 
@@ -459,6 +522,7 @@ pub(crate) mod tests {
             to: vec!["b.gov.cn".parse().expect("a name")],
             cc: vec!["c.gov.cn".parse().expect("a name"), "b.gov.cn".parse().expect("a name")],
             classification: None,
+            secrecy_period: None,
             urgency: Urgency::Routine,
             created: NOW,
             deadline: None,
@@ -499,5 +563,62 @@ pub(crate) mod tests {
             assert!(matches!(signed, Err(ProtocolError::Header(_))), "{title:?}");
         }
         assert!(sign(&[("决定.pdf", b""), ("附件 1.xlsx", b"")]).is_ok());
+        assert!(sign(&[("家👨\u{200d}👩\u{200d}👧.png", b""), ("芦\u{e0100}田.pdf", b"")]).is_ok());
+        // Each of these is refused by one of the two rules alone: that of lines, and that of files in containers.
+        for names in
+            [&["a\u{e000}.txt"][..], &["a\u{a0}b.txt"], &["A.txt", "a.txt"], &["a.txt", "a.txt."]]
+        {
+            let parts: Vec<_> = names.iter().map(|name| (*name, &b""[..])).collect();
+            let signed = sign(&parts);
+            assert!(matches!(signed, Err(ProtocolError::Header(_))), "{names:?}: {signed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_seen_or_not_known_is_not_signed_and_what_was_signed_is_read() {
+        let world = world();
+        let with = |change: fn(&mut DocumentHeader)| {
+            let mut header = header(&[("a.txt", b"")]);
+            change(&mut header);
+            header
+        };
+        for bad in [
+            with(|h| h.title = " ".into()),
+            with(|h| h.title = "A\u{200b}".into()),
+            with(|h| h.number = Some("　".into())),
+            with(|h| h.kind = "通\u{2060}知".into()),
+            with(|h| h.parts[0].name = "a\u{200f}.txt".into()),
+            with(|h| drop(h.fields.insert("note".into(), "\u{1b}[2J".into()))),
+            with(|h| h.classification = Some("机秘".into())),
+            with(|h| h.secrecy_period = Some("10年".into())),
+            with(|h| {
+                h.classification = Some("机密★10年".into());
+                h.secrecy_period = Some("20年".into());
+            }),
+        ] {
+            let signed = sign_document(&bad, &world.officer, Commitment::Approval, NOW);
+            assert!(signed.is_err(), "{bad:?}");
+            assert!(unsigned_header::encode(&bad).is_err(), "{bad:?}");
+            // As one that was made before, or by others.
+            let builder = CoseSign::builder(DOCUMENT, cbor::encode(&bad).expect("encodes"));
+            let signed = world.officer.sign(builder, Commitment::Approval, NOW).expect("signs");
+            let bytes = signed.encode().expect("encodes");
+            match SignedDocument::decode(&bytes) {
+                Ok(read) => assert_eq!(*read.header(), bad),
+                // Controls and directions were never read.
+                Err(_) => assert!(format!("{bad:?}").contains("1b"), "{bad:?}"),
+            }
+        }
+        let good = with(|h| {
+            h.classification = Some("机密".into());
+            h.secrecy_period = Some("10年".into());
+            h.fields.insert("note".into(), "一\n二".into());
+        });
+        let signed = sign_document(&good, &world.officer, Commitment::Approval, NOW);
+        let header = signed.expect("signs").header().clone();
+        assert_eq!(
+            (header.level(), header.marking().as_str()),
+            (SecrecyLevel::HighlySecret, "机密★10年")
+        );
     }
 }

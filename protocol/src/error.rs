@@ -11,6 +11,9 @@ pub enum ProtocolError {
     /// A document header says what it may not say.
     #[error("the document header is not acceptable: {0}")]
     Header(String),
+    /// A classification is none of those that there are, or has a term that it cannot have.
+    #[error("the classification is not acceptable: {0}")]
+    Classification(String),
     /// The content stream is not as its header says.
     #[error("the content is not as its header says: {0}")]
     Content(String),

@@ -19,6 +19,7 @@ mod act;
 mod asic;
 mod audit;
 mod checkpoint;
+mod classification;
 mod content;
 mod courier;
 mod delivery;
@@ -33,6 +34,7 @@ mod limit;
 pub mod merkle;
 mod parties;
 mod purge;
+pub mod text;
 pub mod tile;
 mod time_proof;
 mod validation;
@@ -47,6 +49,7 @@ pub use asic::{
 };
 pub use audit::{AuditReport, CheckedEvidence, Held, HeldItem, LedgerAudit};
 pub use checkpoint::{Checkpoint, KeptCheckpoint, LogKey, SignedCheckpoint, WitnessKey};
+pub use classification::{Classification, SecrecyLevel};
 pub use content::{
     CONTENT_MAGIC, ContentOpener, ContentSealer, MAX_DOCUMENT, Opening, SealedContent, content_head,
 };

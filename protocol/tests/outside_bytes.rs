@@ -97,6 +97,7 @@ fn make() -> Good {
         to: vec!["b.gov.cn".parse().unwrap()],
         cc: Vec::new(),
         classification: None,
+        secrecy_period: None,
         urgency: Urgency::Flash,
         created: NOW,
         deadline: None,

@@ -60,6 +60,7 @@ impl Clerk {
             to: to.iter().map(|to| to.parse().unwrap()).collect(),
             cc: Vec::new(),
             classification: None,
+            secrecy_period: None,
             urgency,
             created: unix_now(),
             deadline: None,

@@ -128,6 +128,7 @@ pub fn document(from: &str, to: &str, title: &str, parts: &[(&str, &[u8])]) -> D
         to: vec![format!("{to}.zj.gov.cn").parse().unwrap()],
         cc: Vec::new(),
         classification: None,
+        secrecy_period: None,
         urgency: Urgency::Routine,
         created: unix_now(),
         deadline: None,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use chancery_crypto::UnsignedElement;
+use chancery_node::open_member;
 use chancery_protocol::{
     ASIC_DOCUMENT, ASIC_E, ASIC_HEADER, EntryName, Manifest, ProtocolError, SignedDocument,
     asic_manifest_name, asic_signature_name,
@@ -15,10 +16,10 @@ use chancery_protocol::{
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
-    draft::each_piece,
+    draft::each_piece_of,
     failure::Failure,
     output::Output,
-    place::{PARTS, Place, Placed, swap},
+    place::{PARTS, Place, Placed, write_staged},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -47,9 +48,7 @@ fn refuse(what: impl std::fmt::Display) -> ProtocolError {
 impl Export {
     pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let Self::Asic { document, out } = self;
-        if out.exists() {
-            return Err(Failure::exists(&out));
-        }
+        Failure::unless_new(&out)?;
         let placed = Placed::read(&document)?;
         let Place::Folder { folder, .. } = &placed.place else {
             let what = "it is one file with its parts";
@@ -72,17 +71,7 @@ impl Export {
         }
         let size = signed.header().parts_size();
         let progress = output.bytes_bar(size, output.t("writing", "写入"));
-        let mut failed = None;
-        let written = swap(&out, |file| {
-            write_container(file, signed, &cades, folder, &progress).map_err(|failure| {
-                failed = Some(failure);
-                std::io::Error::other("the container could not be written")
-            })
-        });
-        if let Some(failure) = failed {
-            return Err(failure);
-        }
-        written?;
+        write_staged(&out, |file| write_container(file, signed, &cades, folder, &progress))?;
         progress.finish_and_clear();
         if output.json {
             let id = signed.id();
@@ -123,7 +112,7 @@ fn write_container(
         zip.start_file(name.as_str(), large).map_err(failed)?;
         let path = folder.join(PARTS).join(&part.name);
         let mut hash = chancery_crypto::Hasher::new();
-        each_piece(&path, |bytes| {
+        each_piece_of(open_member(&path)?, &path, |bytes| {
             progress.inc(bytes.len() as u64);
             hash.update(bytes);
             zip.write_all(bytes).map_err(write)

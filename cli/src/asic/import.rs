@@ -1,15 +1,14 @@
 //! `chancery import asic`: a container is verified and its files are taken out.
 
 use std::{
-    fs::{DirBuilder, File},
+    fs::File,
     io::Write as _,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use chancery_crypto::Hasher;
-use chancery_node::NodeError;
+use chancery_node::{NodeError, Staged, create_private_file};
 use chancery_protocol::{
     ASIC_HEADER, Archive, EntryName, Indication, ProtocolError, VerifiedContainer, verify_container,
 };
@@ -52,9 +51,7 @@ impl Import {
 impl ImportAsic {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let (file, out) = (&self.file, &self.out);
-        if out.exists() {
-            return Err(Failure::exists(out));
-        }
+        Failure::unless_new(out)?;
         let trust = self.trust.store()?;
         let material = self.material.read()?;
         let by = material.validation(&trust, self.trust.at());
@@ -76,21 +73,9 @@ impl ImportAsic {
             };
             return Err(failure.at(file));
         }
-        // A folder that nobody else has made, and that nobody else can reach.
-        let mut name = std::ffi::OsString::from(".");
-        name.push(out.file_name().unwrap_or_default());
-        name.push(format!(".{}", hex::encode(chancery_crypto::random::<8>()?)));
-        let staging = out.with_file_name(name);
-        DirBuilder::new().mode(0o700).create(&staging).map_err(NodeError::file(&staging))?;
-        let taken = take_out(&mut archive, &verified, &staging).map_err(|f| f.at(file));
-        let taken = taken.and_then(|files| {
-            if out.exists() {
-                return Err(Failure::exists(out));
-            }
-            std::fs::rename(&staging, out).map_err(NodeError::file(out))?;
-            Ok(files)
-        });
-        let files = taken.inspect_err(|_| drop(std::fs::remove_dir_all(&staging)))?;
+        let staged = Staged::folder(out)?;
+        let files = take_out(&mut archive, &verified, staged.path()).map_err(|f| f.at(file))?;
+        staged.finish()?;
         if output.json {
             output.print_json(&serde_json::json!({
                 "files": files, "folder": out, "lenient": self.trust.is_lenient(),
@@ -155,6 +140,6 @@ fn write_new(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut file = File::create_new(path).map_err(NodeError::file(path))?;
+    let mut file = create_private_file(path)?;
     write(&mut file)
 }

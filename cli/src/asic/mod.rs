@@ -6,7 +6,7 @@ mod import;
 
 use std::{fs::File, path::Path};
 
-use chancery_node::NodeError;
+use chancery_node::open_file;
 use chancery_protocol::{Archive, ProtocolError, Validation, VerificationReport, verify_container};
 
 pub use export::Export;
@@ -22,8 +22,7 @@ pub fn is_container(path: &Path) -> Result<bool, Failure> {
 }
 
 fn open(path: &Path) -> Result<Result<Archive<File>, ProtocolError>, Failure> {
-    let file = File::open(path).map_err(NodeError::file(path))?;
-    Ok(Archive::read(file))
+    Ok(Archive::read(open_file(path)?))
 }
 
 /// Verifies a container: its CAdES signatures, the digests in their manifests, and our own document if there is one.

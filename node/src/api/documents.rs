@@ -286,7 +286,7 @@ pub async fn show(
     Path(id): Path<String>,
 ) -> Answer<Json<DocumentView>> {
     let head = find(&node, &caller, id, Action::List).await?;
-    Ok(Json(blocking(move || desk::view(&node, &head)).await?))
+    Ok(Json(blocking(move || desk::view(&node, &caller, &head)).await?))
 }
 
 /// The signed document with the receipts that this node has, without its parts. That hands it over.
@@ -316,6 +316,7 @@ pub async fn part(
     Path((id, name)): Path<(String, String)>,
 ) -> Answer<Response> {
     let head = find(&node, &caller, id, Action::Read).await?;
+    desk::must_see(&node, &caller, &head)?;
     let parts = &head.document.header().parts;
     let found = parts.iter().position(|part| part.name == name);
     let index = found.ok_or_else(|| NodeError::NotFound(format!("…/{name}")))?;

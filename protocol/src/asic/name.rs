@@ -102,7 +102,8 @@ pub(super) fn key(name: &str) -> String {
 
 /// Whether a name is what it looks like: no controls, and nothing that is not seen (Unicode's
 /// Default_Ignorable_Code_Point, and the controls of direction), but for what joins pictures and chooses among the
-/// forms of a character.
+/// forms of a character. It is asked of containers that others made, too; of a new document's parts more is asked, by
+/// `DocumentHeader::check_new`.
 pub(crate) fn is_plain(name: &str) -> bool {
     let mut before = ' ';
     let mut characters = name.chars().peekable();

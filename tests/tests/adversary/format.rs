@@ -66,6 +66,7 @@ fn document_header(to: &[&str], title: &str) -> DocumentHeader {
         to: to.iter().map(|agency| name(agency)).collect(),
         cc: Vec::new(),
         classification: None,
+        secrecy_period: None,
         urgency: Urgency::Routine,
         created: unix_now(),
         deadline: None,
