@@ -514,7 +514,7 @@ mod tests {
 
     #[test]
     fn what_is_no_ber_or_too_deep_is_refused() {
-        let deep = |levels: usize| [vec![SEQUENCE, 0x80].repeat(levels), vec![0, 0].repeat(levels)];
+        let deep = |levels: usize| [[SEQUENCE, 0x80].repeat(levels), [0, 0].repeat(levels)];
         assert!(ber_to_der(&deep(20).concat()).is_ok());
         for bad in [
             &b""[..],

@@ -101,7 +101,8 @@ pub(crate) fn check_purpose(
         Purpose::Cades => lenient,
         _ => false,
     };
-    if !usages.contains(&usage) && !(others && !leaf.0.has_key_usage) {
+    let unsaid = others && !leaf.0.has_key_usage;
+    if !unsaid && !usages.contains(&usage) {
         return Err(refused(leaf, usage));
     }
     match &leaf.0.extensions.extended {

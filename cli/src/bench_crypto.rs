@@ -279,9 +279,18 @@ fn encapsulation() -> Result<Value, Failure> {
         let recipient = key.public_key().prepare_by(by)?;
         let wrapped = recipient.wrap(&content, b"bench")?;
         let name = by.name();
-        let wrap = micros(|| Ok(drop(black_box(recipient.wrap(&content, b"bench")?))))?;
-        let unwrap = micros(|| Ok(drop(black_box(unwrap_key(&key, &wrapped, b"bench")?))))?;
-        let reading = micros(|| Ok(drop(black_box(read()?))))?;
+        let wrap = micros(|| {
+            black_box(recipient.wrap(&content, b"bench")?);
+            Ok(())
+        })?;
+        let unwrap = micros(|| {
+            black_box(unwrap_key(&key, &wrapped, b"bench")?);
+            Ok(())
+        })?;
+        let reading = micros(|| {
+            black_box(read()?);
+            Ok(())
+        })?;
         out.insert(format!("X-Wing wrap, {name}, us"), json!(wrap));
         out.insert(format!("X-Wing unwrap, {name}, us"), json!(unwrap));
         out.insert(format!("X-Wing key read, {name}, us"), json!(reading));

@@ -269,15 +269,15 @@ impl Drop for TemporaryFolder {
 
 fn report_submitted(output: &Output, submitted: &Submitted, title: &str, numbered: bool) {
     if output.json {
-        let mut said = serde_json::json!({
-            "document": submitted.document, "recipients": submitted.recipients,
-        });
+        let mut said = serde_json::Map::new();
+        said.insert("document".into(), serde_json::json!(submitted.document));
+        said.insert("recipients".into(), serde_json::json!(submitted.recipients));
         if numbered {
             let each = submitted.recipients.iter();
             let copies = each.map(|agency| (agency.to_string(), submitted.copy_of(agency).into()));
-            said["copies"] = serde_json::Value::Object(copies.collect());
+            said.insert("copies".into(), serde_json::Value::Object(copies.collect()));
         }
-        output.print_json(&said);
+        output.print_json(&said.into());
         return;
     }
     println!("{} {title}", output.t("accepted for sending:", "已受理发送："));

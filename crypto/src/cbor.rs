@@ -161,7 +161,7 @@ fn names(bytes: &[u8]) -> Vec<String> {
     let mut reader = Reader::new(bytes);
     let count = match reader.head_of(5) {
         Some(count) => count,
-        None => return reader.text().map(str::to_owned).into_iter().filter(is_plain).collect(),
+        None => return reader.text().map(str::to_owned).into_iter().filter(|name| is_plain(name)).collect(),
     };
     let mut names = Vec::new();
     for _ in 0..count {
@@ -175,11 +175,11 @@ fn names(bytes: &[u8]) -> Vec<String> {
             break;
         }
     }
-    names.retain(is_plain);
+    names.retain(|name| is_plain(name));
     names
 }
 
-fn is_plain(name: &String) -> bool {
+fn is_plain(name: &str) -> bool {
     name.len() <= MAX_CRITICAL && name.chars().all(|c| c.is_ascii_graphic())
 }
 

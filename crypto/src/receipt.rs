@@ -218,7 +218,7 @@ impl CoseReceipt {
 }
 
 fn read_range(hashes: &[u8]) -> Result<Vec<Digest>, CryptoError> {
-    let whole = hashes.len() % Digest::LEN == 0 && hashes.len() <= MAX_RANGE * Digest::LEN;
+    let whole = hashes.len().is_multiple_of(Digest::LEN) && hashes.len() <= MAX_RANGE * Digest::LEN;
     let read = hashes.chunks(Digest::LEN).map(Digest::from_slice).collect::<Option<_>>();
     read.filter(|_| whole).ok_or_else(|| refuse("its compact range is no list of hashes"))
 }

@@ -167,11 +167,12 @@ impl RecipientKey {
         info: &[u8],
     ) -> Result<(WrappedKey, PartSealer), CryptoError> {
         type Context<K> = hpke::aead::AeadCtxS<AesGcm256, HkdfSha256, K>;
+        type Wrapped<K> = (Vec<u8>, Vec<u8>, Box<Context<K>>);
         fn wrap<K: hpke::Kem>(
             key: &K::PublicKey,
             plain: &[u8],
             info: &[u8],
-        ) -> Result<(Vec<u8>, Vec<u8>, Box<Context<K>>), hpke::HpkeError> {
+        ) -> Result<Wrapped<K>, hpke::HpkeError> {
             let (enc, mut context) =
                 hpke::setup_sender::<AesGcm256, HkdfSha256, K>(&OpModeS::Base, key, info)?;
             let ct = context.seal(plain, b"")?;
@@ -232,11 +233,12 @@ pub fn unwrap_key_with_part(
     info: &[u8],
 ) -> Result<(ContentKey, PartOpener), CryptoError> {
     type Context<K> = hpke::aead::AeadCtxR<AesGcm256, HkdfSha256, K>;
+    type Unwrapped<K> = (Zeroizing<Vec<u8>>, Box<Context<K>>);
     fn unwrap<K: hpke::Kem>(
         private: &K::PrivateKey,
         wrapped: &WrappedKey,
         info: &[u8],
-    ) -> Result<(Zeroizing<Vec<u8>>, Box<Context<K>>), hpke::HpkeError> {
+    ) -> Result<Unwrapped<K>, hpke::HpkeError> {
         let enc = K::EncappedKey::from_bytes(&wrapped.enc)?;
         let mut context =
             hpke::setup_receiver::<AesGcm256, HkdfSha256, K>(&OpModeR::Base, private, &enc, info)?;

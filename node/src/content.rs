@@ -327,6 +327,7 @@ fn remove_quietly(path: &Path) {
 
 /// What became of a ciphertext that arrived.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives for a moment, and most are whole")]
 pub enum Settled {
     /// It is here; opened, if it was.
     Whole(Option<InspectedContent>),
@@ -378,7 +379,7 @@ impl Arriving {
             self.skipped += chunk.len() as u64;
             return Ok(());
         }
-        Ok(self.file.write(chunk).map_err(NodeError::file(&self.path))?)
+        self.file.write(chunk).map_err(NodeError::file(&self.path))
     }
 
     /// Bytes that were taken, without those of a chunk that is not whole.

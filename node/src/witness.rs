@@ -402,11 +402,11 @@ async fn ask_all(
     downloads: Option<Arc<Semaphore>>,
 ) -> bool {
     let mut good = true;
-    if let Some(downloads) = downloads {
-        if let Err(error) = ask_directory(&shared, &peer, &connection, &downloads).await {
-            good = false;
-            tracing::warn!(%peer, %error, code = error.code(), "its directory is not used");
-        }
+    if let Some(downloads) = downloads
+        && let Err(error) = ask_directory(&shared, &peer, &connection, &downloads).await
+    {
+        good = false;
+        tracing::warn!(%peer, %error, code = error.code(), "its directory is not used");
     }
     match tokio::time::timeout(PATIENCE, ask(&shared, &peer, &connection)).await {
         Ok(Ok(())) => {}

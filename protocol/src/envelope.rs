@@ -386,7 +386,8 @@ mod tests {
             let public = key.public_key().prepare().expect("a key");
             let (wrapped, sealer) = public.wrap_with_part(&content, &info).expect("wraps");
             recipients.push(Recipient { agency, key: wrapped });
-            (keys.push(key), sealers.push(sealer));
+            keys.push(key);
+            sealers.push(sealer);
         }
         let header = header(recipients);
         let id = header.id().expect("encodes");

@@ -57,7 +57,7 @@ fn ways(stolen: &[u8], own: &[u8]) -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("two extensions, the own name first", vec![list(&[&own]), list(&[&stolen])]),
         ("two extensions, the stolen name first", vec![list(&[&stolen]), list(&[&own])]),
         ("two extensions, an empty one first", vec![list(&[]), list(&[&stolen])]),
-        ("bytes behind", vec![raw(&[names(&[stolen.clone()]), vec![5, 0]].concat())]),
+        ("bytes behind", vec![raw(&[names(std::slice::from_ref(&stolen)), vec![5, 0]].concat())]),
         ("bytes inside, behind", vec![raw(&tlv(0x30, &[stolen.as_slice(), &[0]].concat()))]),
         ("indefinite length", vec![raw(&[&[0x30, 0x80], stolen.as_slice(), &[0, 0]].concat())]),
         (
@@ -85,11 +85,18 @@ fn ways(stolen: &[u8], own: &[u8]) -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ),
         (
             "a flag that is no BOOLEAN of DER",
-            vec![sequence(&[&oid("2.5.29.17"), &[1, 1, 1], &tlv(4, &names(&[stolen.clone()]))])],
+            vec![sequence(&[
+                &oid("2.5.29.17"),
+                &[1, 1, 1],
+                &tlv(4, &names(std::slice::from_ref(&stolen))),
+            ])],
         ),
         (
             "issuerAltName besides",
-            vec![extension("2.5.29.18", false, &names(&[stolen.clone()])), list(&[&stolen])],
+            vec![
+                extension("2.5.29.18", false, &names(std::slice::from_ref(&stolen))),
+                list(&[&stolen]),
+            ],
         ),
     ];
     let mut upper = stolen.clone();
