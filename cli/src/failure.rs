@@ -87,7 +87,7 @@ impl Failure {
                     message.push_str(&format!(" (recorded: chancery trace {digits})"));
                 }
                 // 40xx come from the node's surroundings, but for what the clerk asked of it.
-                let clerk = ["CHY-4008", "CHY-4009", "CHY-4010", "CHY-4012"];
+                let clerk = ["CHY-4008", "CHY-4009", "CHY-4010", "CHY-4012", "CHY-4026"];
                 let exit = match code.as_str() {
                     "CHY-4011" | "CHY-4019" => NO,
                     "CHY-4018" | "CHY-4020" => REFUSED,

@@ -333,10 +333,16 @@ impl<'a> LedgerFiles<'a> {
         for leaf in entries(bundle)? {
             let leaf = Leaf::decode(leaf)?;
             let Some(digest) = leaf.evidence else { continue };
-            if leaf.event != Event::ContentPurged {
-                file(format!("evidence/{digest}"), self.evidence(&digest)?)?;
-            } else if orders.insert(digest) {
-                file(format!("orders/{digest}"), self.order(&digest)?)?;
+            match leaf.event {
+                Event::EvidenceReceived | Event::RelayEvidenceReceived => {
+                    file(format!("evidence/{digest}"), self.evidence(&digest)?)?;
+                }
+                Event::ContentPurged if orders.insert(digest) => {
+                    file(format!("orders/{digest}"), self.order(&digest)?)?;
+                }
+                // With other events it is the digest of what stands elsewhere, as of a recipient's part; of those that are
+                // not known here, nobody can say.
+                _ => {}
             }
         }
         Ok(())
