@@ -177,11 +177,17 @@ fn strays_and_line_ends_mean_nothing_and_names_that_look_alike_are_not_the_same(
         world.write(&format!("doc/evidence/{stray}"), b"left by a system");
     }
     world.run("verify doc --anchor root/ca.pem").ok();
-    // The replacement character is what a name that is no text would be shown with.
+    // The replacement character is what a name that is no text would be shown with: nothing is signed under such a name.
     world.write("b\u{fffd}.txt", b"text");
-    let words = "doc sign b\u{fffd}.txt --to b.zj.gov.cn --type 通知 --title t --key certs-a/clerk.key \
-                 --cert certs-a/clerk.pem --out alike";
-    world.run(words).ok();
+    world.write("b.txt", b"text");
+    let words = |name: &str| {
+        format!(
+            "doc sign {name} --to b.zj.gov.cn --type 通知 --title t --key certs-a/clerk.key \
+             --cert certs-a/clerk.pem --out alike"
+        )
+    };
+    world.run(&words("b\u{fffd}.txt")).refused(2, "CHY-3001");
+    world.run(&words("b.txt")).ok();
     world.run("verify alike --anchor root/ca.pem").ok();
     let other = world.path("alike/parts").join(OsStr::from_bytes(b"b\xff.txt"));
     std::fs::write(other, b"not signed").unwrap();
