@@ -161,7 +161,14 @@ fn names(bytes: &[u8]) -> Vec<String> {
     let mut reader = Reader::new(bytes);
     let count = match reader.head_of(5) {
         Some(count) => count,
-        None => return reader.text().map(str::to_owned).into_iter().filter(|name| is_plain(name)).collect(),
+        None => {
+            return reader
+                .text()
+                .map(str::to_owned)
+                .into_iter()
+                .filter(|name| is_plain(name))
+                .collect();
+        }
     };
     let mut names = Vec::new();
     for _ in 0..count {
