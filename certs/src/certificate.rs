@@ -21,7 +21,7 @@ const MAX_CERTIFICATE: usize = 64 * 1024;
 
 /// A parsed X.509 certificate and its DER: the one decoded form, from which names, constraints, usages, validity
 /// and all else are taken. It is strictly DER, and encodes to the same bytes again. Parsing verifies nothing; see
-/// [`crate::TrustStore::validate`]. A clone is another handle.
+/// [`crate::TrustStore::validate_by`]. A clone is another handle.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate(pub(crate) Arc<Fields>);
 

@@ -155,7 +155,7 @@ pub fn seal_within<T: Serialize>(
     seal_with(content_type, value, None, by, now, most)
 }
 
-/// As [`seal_within`], with something beside the statement that readers of before pass over.
+/// As `seal_within`, with something beside the statement that readers of before pass over.
 ///
 /// # Errors
 /// As [`seal`].
