@@ -86,6 +86,10 @@ impl Attribute {
     /// The value prepared for comparison: case, spaces, what has no look.
     fn prepared(&self) -> Option<String> {
         let text = self.text()?;
+        let text: Cow<'_, str> = match text.contains(is_without_look) {
+            true => text.chars().filter(|c| !is_without_look(*c)).collect::<String>().into(),
+            false => text,
+        };
         // Folding case alone leaves forms of compatibility as they are.
         let normal = if text.is_empty() { "".into() } else { x520prep(&text, false).ok()? };
         let prepared = if normal.is_empty() { "".into() } else { x520prep(&normal, true).ok()? };
@@ -97,6 +101,15 @@ impl Attribute {
             && ((self.tag == other.tag && self.value == other.value)
                 || self.prepared().zip(other.prepared()).is_some_and(|(own, its)| own == its))
     }
+}
+
+/// Characters that are mapped to nothing before names are compared (RFC 4518 §2.2), and the direction marks that came later.
+fn is_without_look(c: char) -> bool {
+    matches!(c,
+        '\u{0}'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{ad}' | '\u{34f}'
+        | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{1806}' | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffc}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 impl DistinguishedName {
@@ -162,6 +175,22 @@ impl DistinguishedName {
             own.len() == base.len() && base.iter().all(|b| own.iter().any(|a| a.matches(b)))
         };
         base.parts.len() <= self.parts.len() && self.parts.iter().zip(&base.parts).all(same)
+    }
+
+    /// The same, and `None` when that cannot be said: an attribute that would have to be compared has no form for
+    /// comparison, as it is no text, or has characters that preparation does not know.
+    pub(crate) fn lies_within(&self, base: &Self) -> Option<bool> {
+        if self.within(base) {
+            return Some(true);
+        }
+        let unclear = |own: &Attribute, its: &Attribute| {
+            own.kind == its.kind
+                && (own.tag, &own.value) != (its.tag, &its.value)
+                && (own.prepared().is_none() || its.prepared().is_none())
+        };
+        let mut pairs = self.parts.iter().zip(&base.parts);
+        let open = pairs.any(|(own, its)| its.iter().any(|i| own.iter().any(|o| unclear(o, i))));
+        (!open).then_some(false)
     }
 }
 
@@ -241,6 +270,26 @@ mod tests {
         }
         assert!(name(&[(UTF8, b"A"), (UTF8, b"B")]).within(&name(&[(PRINTABLE, b"a")])));
         assert!(!name(&[(UTF8, b"A")]).within(&name(&[(UTF8, b"A"), (UTF8, b"B")])));
+    }
+
+    #[test]
+    fn no_character_and_no_kind_of_value_leads_out_of_a_subtree_unseen() {
+        let base = name(&[(UTF8, b"Evil Corp")]);
+        for hidden in
+            ["Ev\u{200d}il Corp", "Evil \u{2060}Corp", "\u{202e}EVIL corp", "Evil\u{e0001} Corp"]
+        {
+            assert_eq!(
+                name(&[(UTF8, hidden.as_bytes())]).lies_within(&base),
+                Some(true),
+                "{hidden:?}"
+            );
+        }
+        // What has no form for comparison cannot be said to lie outside.
+        for odd in [&b"Evil\xff Corp"[..], "Evil \u{9fff} Corp".as_bytes(), "\u{e000}".as_bytes()] {
+            assert_eq!(name(&[(UTF8, odd)]).lies_within(&base), None, "{odd:?}");
+        }
+        assert_eq!(name(&[(encoding::OCTET_STRING, b"Evil Corp")]).lies_within(&base), None);
+        assert_eq!(name(&[(UTF8, b"Good Corp")]).lies_within(&base), Some(false));
     }
 
     #[test]

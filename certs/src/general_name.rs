@@ -180,7 +180,7 @@ impl GeneralName {
     /// the subtree is of a kind that is not judged here.
     pub(crate) fn holds(&self, name: &Self) -> Option<bool> {
         match (self, name) {
-            (Self::Directory(base), Self::Directory(name)) => Some(name.within(base)),
+            (Self::Directory(base), Self::Directory(name)) => name.lies_within(base),
             (Self::Dns(base), Self::Dns(name)) => {
                 // What a wildcard stands for lies where the rest of it does.
                 let name = name.strip_prefix("*.").unwrap_or(name);

@@ -373,7 +373,9 @@ impl Crl {
     fn entry(&self, issuer: &Name, serial: &[u8]) -> Option<&Entry> {
         let of_issuer =
             |entry: &&Entry| same_name(entry.issuer.as_deref().unwrap_or(&self.issuer), issuer);
-        self.entries.get(serial)?.iter().find(of_issuer)
+        // Where it stands twice, what is for good counts.
+        let mut entries = self.entries.get(serial)?.iter().filter(of_issuer);
+        entries.clone().find(|entry| !entry.is_passing()).or_else(|| entries.next())
     }
 }
 
@@ -570,6 +572,8 @@ impl<'a> Revocation<'a> {
         let path: Vec<_> = below.chain([anchor]).collect();
         // From when on the word of each counts for nothing, when the past is asked about: of an anchor never.
         let mut ends = vec![i64::MAX; path.len()];
+        // That somebody above is not covered does not hide that somebody below is revoked.
+        let mut open = None;
         for index in (0..path.len().saturating_sub(1)).rev() {
             let (Some(certificate), Some(above)) = (path.get(index), path.get(index + 1..)) else {
                 continue;
@@ -596,7 +600,7 @@ impl<'a> Revocation<'a> {
                 }
                 Status::Unknown => {
                     let note = self.fault_of_lists(certificate);
-                    return Err(PathError {
+                    open.get_or_insert(PathError {
                         reason: PathReason::RevocationUnknown,
                         sentence: format!(
                             "no CRL at hand that is current at {at} says whether the certificate of \
@@ -607,7 +611,7 @@ impl<'a> Revocation<'a> {
                 }
             }
         }
-        Ok(ends.into_iter().min().unwrap_or(i64::MAX))
+        open.map_or_else(|| Ok(ends.into_iter().min().unwrap_or(i64::MAX)), Err)
     }
 
     /// Why a list by the issuer's name does not count, if there is one.
@@ -1080,6 +1084,20 @@ mod tests {
         // As of a time that the lists at hand are too young for, who asks about that time is told the same.
         let early = Scrutiny::by(&trust, &crls, NOW + 4 * DAY);
         assert!(early.check(&chain[0], &chain[1..], Purpose::Sign).is_ok());
+    }
+
+    #[test]
+    fn that_a_ca_is_not_covered_does_not_hide_that_a_certificate_below_is_revoked() {
+        let root = root();
+        let zj = below(&root, "Zhejiang", "zj.gov.cn", 0);
+        let chain = seal(&zj, "a.zj.gov.cn");
+        let gone = list(&zj, &[(&chain[0], RevocationReason::KeyCompromise)], NOW);
+        let judged = |lists: &[&Crl], uncovered| judge(&root, &chain, lists, NOW + DAY, uncovered);
+        for uncovered in [Uncovered::Open, Uncovered::Passes] {
+            assert_eq!(judged(&[&gone], uncovered), Err(PathReason::Revoked));
+        }
+        let good = list(&zj, &[], NOW);
+        assert_eq!(judged(&[&good], Uncovered::Open), Err(PathReason::RevocationUnknown));
     }
 
     /// A list with these changes to what it holds, signed or not.

@@ -164,14 +164,21 @@ impl TrustStore {
     ) -> Result<ValidPath, PathError> {
         let stamping = Purpose::TimeStamp;
         check_purpose(leaf, stamping, self.is_lenient())?;
-        let pool: Vec<_> = intermediates.iter().chain(&self.named.time.pool).cloned().collect();
+        let own = self.named.time.pool.iter().chain(&self.named.time.anchors);
+        let pool: Vec<_> = intermediates.iter().chain(own).cloned().collect();
         let named =
             |chain: &[&Certificate], anchor: &Certificate| self.named.time.check(chain, anchor);
         let found = self.search_by(leaf, &pool, revocation, at, stamping, &named);
         let (Err(error), Some(own)) = (&found, &self.named.of_time) else { return found };
-        // Who is revoked where it is known stays so.
+        // Who is revoked where it is known stays so: also a named CA that stands under an anchor, and is revoked there.
         if error.reason == PathReason::Revoked {
             return found;
+        }
+        let under_anchors = self.search_by(leaf, &pool, revocation, at, stamping, &|_, _| Ok(()));
+        if let Err(revoked) = under_anchors
+            && revoked.reason == PathReason::Revoked
+        {
+            return Err(revoked);
         }
         own.search_by(leaf, &pool, revocation, at, stamping, &|_, _| Ok(())).map_err(|other| {
             match other.reason {

@@ -15,7 +15,7 @@ use chancery_node::{
 };
 use chancery_protocol::{
     AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, Held, HeldItem,
-    Indication, KeptCheckpoint, LedgerAudit, LogKey, ProtocolError, SeenCheckpoint,
+    Indication, KeptCheckpoint, LedgerAudit, LogKey, ProtocolError, SealedNote, SeenCheckpoint,
     SignedCheckpoint, Validation,
     merkle::leaf_hash,
     tile::{TILE_WIDTH, Tile, TileEdge, entries_path, tile_path, whole_entries},
@@ -224,7 +224,16 @@ fn collect_held(path: &Path, held: &mut Vec<Held>) -> Result<(), Failure> {
     }
     // An export is held by the agency whose ledger it is; anything else by whoever gave it.
     let seal = path.join("seal.pem");
-    let seal = seal.exists().then(|| Folder::new(path.to_owned()).seal().ok()).flatten();
+    let folder = Folder::new(path.to_owned());
+    let seal = seal.exists().then(|| folder.seal().ok()).flatten();
+    // It is a copy of that ledger itself, too: two copies must not tell two histories.
+    if let (Some(chain), Ok(note)) = (&seal, folder.note())
+        && let Some(agency) = chain.first().and_then(|seal| seal.agency_name().ok())
+    {
+        let chain = chain.iter().map(|c| c.der().to_vec().into()).collect();
+        let what = HeldItem::Copy(agency, SealedNote { note, chain });
+        held.push(Held { holder: path.display().to_string(), what });
+    }
     let holder = seal.and_then(|chain| Some(chain.first()?.subject().to_owned()));
     let holder = holder.unwrap_or_else(|| path.display().to_string());
     for (folder, what) in [("evidence", false), ("seen", true)] {
@@ -232,13 +241,15 @@ fn collect_held(path: &Path, held: &mut Vec<Held>) -> Result<(), Failure> {
             if is_left_behind(&shown_name(&file)) || !file.is_file() {
                 continue;
             }
-            let bytes = read_member(&file)?;
-            let read = match what {
-                true => seen(&bytes),
-                false => Evidence::decode(&bytes).map(HeldItem::Receipt),
-            };
+            let read = read_member(&file).map_err(|e| e.to_string()).and_then(|bytes| {
+                let read = match what {
+                    true => seen(&bytes),
+                    false => Evidence::decode(&bytes).map(HeldItem::Receipt),
+                };
+                read.map_err(|e| e.to_string())
+            });
             let name = format!("{folder}/{}", shown_name(&file));
-            let what = read.unwrap_or_else(|e| HeldItem::Unreadable(name, e.to_string()));
+            let what = read.unwrap_or_else(|why| HeldItem::Unreadable(name, why));
             held.push(Held { holder: holder.clone(), what });
         }
     }
@@ -360,8 +371,21 @@ fn audit_one(
 fn take_cosigned(source: &dyn Source, audit: &mut LedgerAudit<'_>) -> Result<(), Failure> {
     let mut all = Vec::new();
     let mut first: HashMap<Digest, i64> = HashMap::new();
-    for kept in source.cosigned()? {
-        let past: PastCosignature = cbor::decode(&kept).map_err(NodeError::from)?;
+    let kept = match source.cosigned() {
+        Ok(kept) => kept,
+        Err(failure) => {
+            audit.unreadable("cosigned/", &failure.message);
+            Vec::new()
+        }
+    };
+    for kept in kept {
+        let past: PastCosignature = match cbor::decode(&kept) {
+            Ok(past) => past,
+            Err(error) => {
+                audit.unreadable("a cosignature in cosigned/", &error.to_string());
+                continue;
+            }
+        };
         first.entry(past.statement).or_insert(past.time);
         all.push(past);
     }

@@ -34,6 +34,8 @@ pub enum HeldItem {
     Receipt(Evidence),
     /// A checkpoint of an agency's ledger that was seen.
     Checkpoint(AgencyName, SealedNote),
+    /// The checkpoint of another copy of an agency's ledger. It may have been made earlier or later.
+    Copy(AgencyName, SealedNote),
     /// A file that cannot be read as either, and why.
     Unreadable(String, String),
 }
@@ -586,6 +588,20 @@ impl<'a> LedgerAudit<'a> {
             HeldItem::Checkpoint(agency, note) if *agency == self.report.agency => {
                 let read = note.open_then(agency, self.by);
                 (agency, read.map(|signed| (None, signed.checkpoint)))
+            }
+            HeldItem::Copy(agency, note) if *agency == self.report.agency => {
+                // What a copy lacks is found in its own audit.
+                let Ok(signed) = note.open_then(agency, self.by) else { return };
+                let (theirs, holder) = (signed.checkpoint.size, held.holder.clone());
+                if self.checkpoint.as_ref().is_none_or(|own| own.size < theirs) {
+                    let text = text!(
+                        ("{holder} is a later copy of this ledger, of {theirs} entries"),
+                        ("{holder} 是该账本较晚的副本，有 {theirs} 条")
+                    );
+                    return self.add(Finding::passed(text));
+                }
+                let claim = Claim { holder, entry: None, checkpoint: signed.checkpoint };
+                return self.claims.entry(theirs).or_default().push(claim);
             }
             HeldItem::Unreadable(name, why) => {
                 let holder = &held.holder;

@@ -280,6 +280,12 @@ fn a_ledger_that_was_rolled_back_is_seen_by_what_its_peers_have_seen_of_it() {
     assert!(!evidence.is_empty());
     let said = audit(&world, "forked --against out-b");
     assert!(said.findings.contains("LEDGER_FORKED"), "{}", said.findings);
+    // Two copies of one ledger must not tell two histories. An earlier one is only an earlier one.
+    for line in ["forked --against out-a", "out-a --against forked"] {
+        let said = audit(&world, line);
+        assert!(said.findings.contains("LEDGER_FORKED"), "{line}: {}", said.findings);
+    }
+    audit(&world, "back --against out-a").passed("a later copy of this ledger");
     // Imported and exported again, what was seen is still there.
     world.run("ledger import out-b --into kept --anchor root/ca.pem").ok();
     world.run("ledger export --data kept --out again").ok();
