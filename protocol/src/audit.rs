@@ -600,8 +600,12 @@ impl<'a> LedgerAudit<'a> {
                     );
                     return self.add(Finding::passed(text));
                 }
-                let claim = Claim { holder, entry: None, checkpoint: signed.checkpoint };
-                return self.claims.entry(theirs).or_default().push(claim);
+                // Of an empty ledger there is nothing to tell.
+                if theirs > 0 {
+                    let claim = Claim { holder, entry: None, checkpoint: signed.checkpoint };
+                    self.claims.entry(theirs).or_default().push(claim);
+                }
+                return;
             }
             HeldItem::Unreadable(name, why) => {
                 let holder = &held.holder;
