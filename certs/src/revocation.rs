@@ -640,10 +640,11 @@ impl<'a> Revocation<'a> {
         let (mut covered, mut until) = (ReasonFlags::default(), i64::MAX);
         // What its distribution points name, and then whatever its issuer has issued.
         for point in points.iter().map(Some).chain([None]) {
-            for crl in self.crls.iter().copied().filter(|crl| crl.base.is_none()) {
+            for crl in self.crls.iter().copied() {
                 let Some(scope) = question.covers(crl, point) else { continue };
-                // What a newer list says of it outweighs this one, but for what is for good.
-                let news = !(scope.reasons - covered).is_empty();
+                // What a newer list says of it outweighs this one, but for what is for good. A delta by itself says nothing
+                // else either: that it does not name a certificate means something only beside the list that it builds on.
+                let news = crl.base.is_none() && !(scope.reasons - covered).is_empty();
                 let answer = self.look_up(crl, &question, scope.indirect, news);
                 if let Some(entry) = answer.revoked {
                     return Status::Revoked(entry);
