@@ -58,7 +58,7 @@ pub use issuer::{Issuer, RevocationReason, Revoked, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};
 pub use path::{
     KnownCrl, PathError, PathReason, RevocationCheck, SignatureBudget, TrustStore, ValidPath,
-    rfc3339,
+    anchors_of_file, rfc3339,
 };
 pub use profile::Profile;
 pub use request::CertificateRequest;

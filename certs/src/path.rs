@@ -575,13 +575,30 @@ fn has_named_key(issuer: &Certificate, subject: &Certificate) -> bool {
 impl Certificate {
     /// Whether its own key signed it.
     pub(crate) fn signed_by_itself(&self) -> bool {
+        self.signed_by(self)
+    }
+
+    fn signed_by(&self, issuer: &Self) -> bool {
         let verifies = |key: &PublicKey| {
             let scheme = self.0.algorithm.scheme?;
             key.verify_der(scheme, &self.0.tbs, &self.0.signature).ok()
         };
-        self.public_key().and_then(verifies).is_some()
+        issuer.public_key().and_then(verifies).is_some()
     }
 }
+
+/// Those certificates of a file of trust anchors that are anchors: of a chain its top, for who names the file of a seal with
+/// what stands above it believes none of those below by themselves. One that signed itself is always one.
+pub fn anchors_of_file(all: Vec<Certificate>) -> Vec<Certificate> {
+    let below = |one: &Certificate| {
+        let by = all.iter().filter(|ca| ca.der() != one.der() && issued(ca, one));
+        !one.signed_by_itself() && by.take(MAX_ISSUERS).any(|ca| one.signed_by(ca))
+    };
+    all.iter().filter(|one| !below(one)).cloned().collect()
+}
+
+/// Certificates by one name that are tried as the issuer of another in a file of anchors.
+const MAX_ISSUERS: usize = 16;
 
 /// A time in seconds since 1970 UTC for people: RFC 3339, or the number where that cannot say it.
 pub fn rfc3339(at: i64) -> String {
@@ -655,6 +672,26 @@ mod tests {
         assert!(trust.validate(&person, &chain, NOW, Purpose::Sign).is_ok());
         let ca = &chain[0];
         assert!(trust.validate(ca, &chain, NOW, Purpose::Sign).is_err());
+    }
+
+    #[test]
+    fn the_anchor_of_a_file_with_a_chain_is_its_top() {
+        let root = Issuer::new_root("Root", &[], Algorithm::EdDsa, NOW).expect("a root");
+        let subject = Subject::authority("CA", &[agency("zj.gov.cn")], None);
+        let key = key();
+        let ca = root.issue(&subject, &key.public_key(), NOW).expect("a CA");
+        let ca = Issuer::new(key, vec![ca]).expect("fits");
+        let seal = Subject::agency(Profile::Seal, agency("a.zj.gov.cn"), "A");
+        let seal = ca.issue(&seal, &self::key().public_key(), NOW).expect("a seal");
+        // By the root's name, and not by its key.
+        let other = Issuer::new_root("Root", &[], Algorithm::EdDsa, NOW).expect("a root");
+        let of = |list: &[&Certificate]| anchors_of_file(list.iter().copied().cloned().collect());
+        let (root, ca, other) = (root.certificate(), ca.certificate(), other.certificate());
+        assert_eq!(of(&[&seal, ca, root]), [root.clone()]);
+        assert_eq!(of(&[&seal, ca]), [ca.clone()]);
+        assert_eq!(of(&[root, other]), [root.clone(), other.clone()]);
+        assert_eq!(of(&[ca, other]), [ca.clone(), other.clone()]);
+        assert_eq!(of(&[root, root]), [root.clone(), root.clone()]);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl ListArgs {
 /// What to verify against.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TrustArgs {
-    /// Trust anchor: a root certificate, PEM or DER (may be given several times). Time-stamping authorities that it
+    /// Trust anchor: a root certificate, PEM or DER; of a file with a chain its top (may be given several times). Time-stamping authorities that it
     /// has certified itself may say what time it was; others are named with --tsa or --trust
     #[arg(
         long = "anchor",

@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use chancery_certs::decode_pem_chain;
 use chancery_certs::{
     AgencyName, Certificate, Credential, Crl, Purpose, Scrutiny, SignerName, TrustStore,
+    anchors_of_file, decode_pem_chain,
 };
 use chancery_crypto::{
     ContentKey, CryptoError, Kem, KemPrivateKey, PartOpener, SigningKey, StorageKey, WrappedKey,
@@ -168,7 +168,9 @@ impl Identity {
                 }
                 trust.store()?
             }
-            None => TrustStore::new(decode_pem_chain(&read_file(&files.anchors)?)?)?,
+            None => {
+                TrustStore::new(anchors_of_file(decode_pem_chain(&read_file(&files.anchors)?)?))?
+            }
         };
         let trust = trust.with_registrar(config.registrar.clone());
         let renewable = RwLock::new(Renewable::load(config)?);

@@ -7,7 +7,7 @@ use std::{
 
 use chancery_certs::{
     AgencyName, CertError, Certificate, Directory, OpenedDirectory, Scrutiny, TimeAuthorities,
-    TrustStore, decode_pem_chain,
+    TrustStore, anchors_of_file, decode_pem_chain,
 };
 use serde::Deserialize;
 
@@ -108,7 +108,7 @@ impl TrustFile {
     pub fn store(&self) -> Result<TrustStore, NodeError> {
         let mut anchors = Vec::new();
         for path in &self.anchors {
-            anchors.extend(read(path)?);
+            anchors.extend(anchors_of_file(read(path)?));
         }
         let mut time = match self.named_only {
             true => TimeAuthorities::named(),
