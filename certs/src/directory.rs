@@ -220,7 +220,13 @@ impl Directory {
             return Err(SealError::Content(why));
         }
         let more = DirectoryMore::read(opened.more.as_deref())?;
-        Ok(OpenedDirectory { directory: opened.value, more, digest: opened.whole })
+        let (directory, digest) = (opened.value, opened.whole);
+        // What is written again loses what is not known here.
+        let payload = CoseSign::decode_within(bytes, MAX_DIRECTORY)?;
+        let same = cbor::encode_within(&directory, MAX_DIRECTORY)
+            .is_ok_and(|again| again == payload.payload())
+            && opened.more.is_none_or(|bytes| cbor::encode(&more).is_ok_and(|m| m == bytes));
+        Ok(OpenedDirectory { directory, more, digest, known_whole: same })
     }
 }
 
@@ -273,6 +279,9 @@ pub struct OpenedDirectory {
     /// The digest of both, as they were signed ([`CoseSign::signed_digest`]): whoever signs the same again, later or with
     /// another key, has published nothing else.
     pub digest: Digest,
+    /// Whether nothing stands in it that is not known here: else whoever makes the next of it must be of a newer version, or
+    /// would lose something.
+    pub known_whole: bool,
 }
 
 impl OpenedDirectory {
@@ -399,6 +408,35 @@ mod tests {
         ];
         let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
         (trust, seals, [one.certificate().clone(), two.certificate().clone()])
+    }
+
+    #[test]
+    fn it_is_known_when_a_directory_holds_what_this_version_does_not_know() {
+        let (trust, seals, _) = world();
+        let directory = Directory {
+            registrar: name("root.cn"),
+            version: 1,
+            issued: NOW,
+            expires: NOW + 9,
+            agencies: Vec::new(),
+            crls: Vec::new(),
+        };
+        let by = Scrutiny::without_lists(&trust, NOW);
+        let whole = |bytes: &[u8]| {
+            let opened = Directory::open_whole(bytes, &name("root.cn"), &by);
+            opened.expect("it holds").known_whole
+        };
+        let more = DirectoryMore { independent: [name("a.one.cn")].into(), ..Default::default() };
+        for more in [&DirectoryMore::default(), &more] {
+            assert!(whole(&directory.seal_with(more, &seals[0], NOW).expect("sealed")));
+        }
+        #[derive(Serialize)]
+        struct Newer {
+            later: u8,
+        }
+        let later = cbor::encode(&Newer { later: 1 }).expect("plain");
+        let sealed = seal_with(DIRECTORY, &directory, Some(later), &seals[0], NOW, MAX_DIRECTORY);
+        assert!(!whole(&sealed.expect("sealed")));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use chancery_certs::{
     LEAST_WITNESSES, Line, MAX_WITNESSES, OpenedDirectory, Previous, Scrutiny, SealError,
     SignerName, decode_crls,
 };
+use chancery_crypto::{CborError, CryptoError};
 use chancery_node::{LocalReply, LocalRequest, NodeError, read_file, unix_now, write_new};
 
 use serde_bytes::ByteBuf;
@@ -208,8 +209,12 @@ impl AddAgency {
         let mut lists = DirectoryValue::crls_unverified(&read);
         lists.extend(given.iter().cloned());
         let by = Scrutiny::by(&trust, &lists, now);
-        let OpenedDirectory { directory: old, mut more, digest } =
+        let OpenedDirectory { directory: old, mut more, digest, known_whole } =
             read_directory(&self.to, &read, &registrar, &by)?;
+        if !known_whole {
+            let newer = CborError::Newer("what stands in the directory".into());
+            return Err(Failure::from(CryptoError::from(newer)).at(&self.to));
+        }
         more.previous = Some(Previous { version: old.version, digest });
         let mut agencies = BTreeMap::new();
         for card in old.agencies {
@@ -424,7 +429,7 @@ fn show(
     let by = trust.scrutiny(&store, &lists);
     let opened = DirectoryValue::open_whole(&bytes, registrar, &by).map_err(seal)?;
     let authorities = opened.time_authorities();
-    let OpenedDirectory { directory, more, digest } = opened;
+    let OpenedDirectory { directory, more, digest, .. } = opened;
     let cards = directory
         .agencies
         .iter()
