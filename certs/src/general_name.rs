@@ -205,10 +205,16 @@ impl GeneralName {
             }
             (Self::Ip(range), Self::Ip(octets)) => {
                 address(octets)?;
-                let (base, mask) = range.split_at(range.len() / 2);
                 if !matches!(range.len(), 8 | 32) {
                     return None;
                 }
+                // An IPv4 address may be written as an IPv6 one (RFC 4291 §2.5.5.2) and is the same host.
+                let octets = unmapped(octets);
+                let (base, mask) = range.split_at(range.len() / 2);
+                let (base, mask) = match (unmapped(base), mask.split_at(mask.len() - 4)) {
+                    (v4, ([0xff, 0xff, .., 0xff], last)) if v4.len() < base.len() => (v4, last),
+                    _ => (base, mask),
+                };
                 let same =
                     octets.iter().zip(base.iter().zip(mask)).all(|(o, (b, m))| o & m == b & m);
                 Some(octets.len() == base.len() && same)
@@ -230,6 +236,14 @@ impl GeneralName {
 pub(crate) fn address(octets: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+}
+
+/// The four octets of an IPv4 address that is written as an IPv6 one, and all others as they are.
+fn unmapped(octets: &[u8]) -> &[u8] {
+    match octets {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4 @ ..] if v4.len() == 4 => v4,
+        _ => octets,
+    }
 }
 
 fn subtree_shown(octets: &[u8]) -> String {
@@ -327,6 +341,14 @@ mod tests {
         let email = |text: &str| GeneralName::Email(text.into());
         let uri = |text: &str| GeneralName::Uri(text.into());
         let ip = |octets: &[u8]| GeneralName::Ip(octets.to_vec());
+        let mapped = |v4: [u8; 4]| {
+            let mut octets = [0; 16];
+            octets[10..12].fill(0xff);
+            octets[12..].copy_from_slice(&v4);
+            octets
+        };
+        let mut eight = [0xff; 16];
+        eight[13..].fill(0);
         for (base, name, want) in [
             (dns("zj.gov.cn"), dns("zj.gov.cn"), Some(true)),
             (dns("zj.gov.cn"), dns("a.ZJ.gov.cn"), Some(true)),
@@ -353,6 +375,12 @@ mod tests {
             (ip(&[10, 0, 0, 0, 255, 0, 0, 0]), ip(&[10, 1, 2, 3]), Some(true)),
             (ip(&[10, 0, 0, 0, 255, 0, 0, 0]), ip(&[11, 1, 2, 3]), Some(false)),
             (ip(&[10, 0, 0, 0, 255, 0, 0, 0]), ip(&[0; 16]), Some(false)),
+            (ip(&[10, 0, 0, 0, 255, 0, 0, 0]), ip(&mapped([10, 1, 2, 3])), Some(true)),
+            (ip(&[10, 0, 0, 0, 255, 0, 0, 0]), ip(&mapped([11, 1, 2, 3])), Some(false)),
+            (ip(&[mapped([10, 0, 0, 0]), eight].concat()), ip(&[10, 1, 2, 3]), Some(true)),
+            (ip(&[mapped([10, 0, 0, 0]), eight].concat()), ip(&mapped([10, 9, 9, 9])), Some(true)),
+            (ip(&[mapped([10, 0, 0, 0]), eight].concat()), ip(&[11, 1, 2, 3]), Some(false)),
+            (ip(&[[0; 16], [0; 16]].concat()), ip(&[0; 16]), Some(true)),
             (ip(&[10, 0, 0, 0, 255, 0, 0, 0]), ip(&[10, 0, 0, 0, 255, 0, 0, 0]), None),
         ] {
             assert_eq!(base.holds(&name), want, "{base:?} {name:?}");

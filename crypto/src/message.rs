@@ -120,11 +120,11 @@ impl CoseMessage {
 
     fn of_sign(value: Value, understood: &[&str]) -> Result<Self, CryptoError> {
         let sign = CoseSign::from_cbor_value(value).map_err(structure)?;
-        check_critical(&sign.protected.header, understood)?;
+        check_critical(&sign.protected.header, &sign.unprotected, understood)?;
         let body = protected(&sign.protected)?;
         let mut out = Self { payload: sign.payload.clone(), signatures: Vec::new() };
         for one in &sign.signatures {
-            check_critical(&one.protected.header, understood)?;
+            check_critical(&one.protected.header, &one.unprotected, understood)?;
             let own = protected(&one.protected)?;
             let context = "Signature";
             let headers = [&one.protected.header, &one.unprotected];
@@ -146,7 +146,7 @@ impl CoseMessage {
 
     fn of_sign1(value: Value, understood: &[&str]) -> Result<Self, CryptoError> {
         let sign = CoseSign1::from_cbor_value(value).map_err(structure)?;
-        check_critical(&sign.protected.header, understood)?;
+        check_critical(&sign.protected.header, &sign.unprotected, understood)?;
         let body = protected(&sign.protected)?;
         let mut out = Self { payload: sign.payload.clone(), signatures: Vec::new() };
         out.push(MessageSignature {
@@ -213,7 +213,7 @@ impl CoseMessage {
             }
         }
         for (second, one) in found {
-            check_critical(&one.protected.header, understood)?;
+            check_critical(&one.protected.header, &one.unprotected, understood)?;
             let second = second && !others.is_empty();
             self.push(MessageSignature {
                 context: if second { "CounterSignatureV2" } else { "CounterSignature" },
@@ -309,7 +309,15 @@ fn protected(header: &ProtectedHeader) -> Result<Vec<u8>, CryptoError> {
     value.into_bytes().map_err(|_| refuse("a protected header is no byte string"))
 }
 
-fn check_critical(header: &Header, understood: &[&str]) -> Result<(), CryptoError> {
+fn check_critical(
+    header: &Header,
+    unprotected: &Header,
+    understood: &[&str],
+) -> Result<(), CryptoError> {
+    // RFC 9052 §3.1: it "MUST be placed in the protected-header bucket".
+    if !unprotected.crit.is_empty() {
+        return Err(refuse("critical header parameters are listed where nothing signs them"));
+    }
     use coset::RegisteredLabelWithPrivate as Critical;
     for label in &header.crit {
         let name = match label {
