@@ -1,6 +1,6 @@
 //! The fuzz targets (`fuzz/src/lib.rs`) without a fuzzer: everything of the corpus, and mutants of it, through each of them. So they are
 //! compiled and hold in `make test`; `scripts/fuzz.sh --stable SECONDS` gives each of them that long, with no other compiler than
-//! that of the build. What libFuzzer has more of is coverage: it keeps the mutants that reach something new.
+//! that of the build (`FUZZ_ONLY=ber,cms`: only these). What libFuzzer has more of is coverage: it keeps the mutants that reach something new.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
 #[rustfmt::skip]
@@ -95,8 +95,11 @@ fn mutant(dice: &mut Dice, notation: Option<Notation>, inputs: &[Vec<u8>]) -> Ve
 fn every_fuzz_target_stands_its_corpus_and_mutants_of_it() {
     let seconds = std::env::var("FUZZ_SECONDS").ok().map(|text| text.parse().expect("a number"));
     let limit = seconds.map(Duration::from_secs);
+    let only = std::env::var("FUZZ_ONLY").ok();
+    let wanted =
+        |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|one| one == name));
     let corpus = corpus();
-    for (name, target, notation, besides) in TARGETS {
+    for (name, target, notation, besides) in TARGETS.iter().filter(|target| wanted(target.0)) {
         let from = std::iter::once(name).chain(*besides);
         let mut inputs: Vec<_> = from.filter_map(|n| corpus.get(*n)).flatten().cloned().collect();
         inputs.extend([Vec::new(), chancery_tests::noise(1216, 1), chancery_tests::noise(1200, 2)]);
