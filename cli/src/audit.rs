@@ -43,7 +43,7 @@ const HISTORY_BATCH: usize = 16;
   chancery audit backups/2026-11-24T093000Z --anchor root.pem
 Each ledger is a folder as `chancery ledger export` writes it, or the data folder of a node (a stopped one's,
 or a backup), of which every index, delivery and content is checked as well. Nothing in it is changed. --against takes other exports, opened
-documents, or evidence files: every receipt in them that the audited ledger gave must be true of it.
+documents, evidence files, or proofs of forks: every receipt in them that the audited ledger gave must be true of it.
 Exit 0: passed; 1: failed; 5: indeterminate.")]
 pub struct Audit {
     /// Exported ledgers, or data folders of stopped nodes
@@ -206,20 +206,19 @@ fn collect_held(path: &Path, held: &mut Vec<Held>) -> Result<(), Failure> {
             let what = HeldItem::Receipt(Evidence::decode(&data.evidence(&name)?)?);
             held.push(Held { holder: holder.clone(), what });
         }
-        for (_, bytes) in Source::seen(&data)? {
-            held.push(Held { holder: holder.clone(), what: seen(&bytes)? });
+        for (name, bytes) in Source::seen(&data)? {
+            held.push(Held { holder: holder.clone(), what: held_item("seen", &name, &bytes)? });
+        }
+        for (name, bytes) in Source::forks(&data)? {
+            held.push(Held { holder: holder.clone(), what: held_item("fork", &name, &bytes)? });
         }
         return Ok(());
     }
     if !path.is_dir() {
         let (holder, bytes) = (path.display().to_string(), read_file(path)?);
-        let what = match path.extension().is_some_and(|e| e == "seen") {
-            true => seen(&bytes).map_err(|e| Failure::from(e).at(path))?,
-            false => {
-                HeldItem::Receipt(Evidence::decode(&bytes).map_err(|e| Failure::from(e).at(path))?)
-            }
-        };
-        held.push(Held { holder, what });
+        let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        let what = held_item(kind, &shown_name(path), &bytes);
+        held.push(Held { holder, what: what.map_err(|e| Failure::from(e).at(path))? });
         return Ok(());
     }
     // An export is held by the agency whose ledger it is; anything else by whoever gave it.
@@ -236,24 +235,34 @@ fn collect_held(path: &Path, held: &mut Vec<Held>) -> Result<(), Failure> {
     }
     let holder = seal.and_then(|chain| Some(chain.first()?.subject().to_owned()));
     let holder = holder.unwrap_or_else(|| path.display().to_string());
-    for (folder, what) in [("evidence", false), ("seen", true)] {
-        for file in every_member(&path.join(folder))? {
+    for (folder, kind) in [("evidence", "evidence"), ("seen", "seen"), ("forks", "fork")] {
+        // What stands in its place is for the audit of that folder itself to say.
+        let files = match every_member(&path.join(folder)) {
+            Err(error) if error.is_out_of_place() => continue,
+            files => files?,
+        };
+        for file in files {
             if is_left_behind(&shown_name(&file)) || !file.is_file() {
                 continue;
             }
-            let read = read_member(&file).map_err(|e| e.to_string()).and_then(|bytes| {
-                let read = match what {
-                    true => seen(&bytes),
-                    false => Evidence::decode(&bytes).map(HeldItem::Receipt),
-                };
-                read.map_err(|e| e.to_string())
-            });
             let name = format!("{folder}/{}", shown_name(&file));
+            let read = read_member(&file).map_err(|e| e.to_string());
+            let read =
+                read.and_then(|bytes| held_item(kind, &name, &bytes).map_err(|e| e.to_string()));
             let what = read.unwrap_or_else(|why| HeldItem::Unreadable(name, why));
             held.push(Held { holder: holder.clone(), what });
         }
     }
     Ok(())
+}
+
+/// What a file of somebody says of a ledger, by the kind of file that it is.
+fn held_item(kind: &str, name: &str, bytes: &[u8]) -> Result<HeldItem, ProtocolError> {
+    match kind {
+        "seen" => seen(bytes),
+        "fork" => Ok(HeldItem::Fork(name.to_owned(), Box::new(ForkProof::decode(bytes)?))),
+        _ => Ok(HeldItem::Receipt(Evidence::decode(bytes)?)),
+    }
 }
 
 fn seen(bytes: &[u8]) -> Result<HeldItem, ProtocolError> {
@@ -379,7 +388,7 @@ fn take_cosigned(source: &dyn Source, audit: &mut LedgerAudit<'_>) -> Result<(),
         }
     };
     for kept in kept {
-        let past: PastCosignature = match cbor::decode(&kept) {
+        let past: PastCosignature = match cbor::decode_open(&kept, cbor::MAX_BYTES) {
             Ok(past) => past,
             Err(error) => {
                 audit.unreadable("a cosignature in cosigned/", &error.to_string());

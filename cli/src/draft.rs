@@ -143,7 +143,8 @@ pub fn digest_member(
     digest_of(open_member(path)?, path, progress)
 }
 
-fn digest_of(
+/// The digest of an open file, read piece by piece.
+pub fn digest_of(
     file: File,
     path: &Path,
     progress: &indicatif::ProgressBar,

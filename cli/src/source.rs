@@ -8,7 +8,7 @@ use std::{
 use chancery_certs::{Certificate, decode_pem_chain};
 use chancery_crypto::cbor;
 use chancery_node::{
-    CosignedRow, DataFolder, KeptCosignature, NodeError, every_member, is_stray, read_member,
+    CosignedRow, DataFolder, KeptCosignature, NodeError, every_member, is_stray, read_below,
 };
 use chancery_protocol::tile::{
     TILE_WIDTH, cosigned_path, entries, entries_path, history_path, tile_path,
@@ -85,10 +85,40 @@ impl Folder {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
     }
 
+    /// What the export holds at a place, as far as a plain file can be read there. What stands there and is none is told, and
+    /// counts as missing.
+    fn member(&self, below: &Path) -> Result<Option<Vec<u8>>, Failure> {
+        match read_below(&self.path, below) {
+            Err(error) if error.is_out_of_place() => {
+                let name = below.display().to_string();
+                self.remark(Remark::Unreadable(name, error.reason()));
+                Ok(None)
+            }
+            read => Ok(Some(read?)),
+        }
+    }
+
+    /// Whether anything stands at a place, or in the way to it.
+    fn is_there(&self, below: &Path) -> bool {
+        let in_the_way = |place: &Path| {
+            let found = self.path.join(place).symlink_metadata();
+            !place.as_os_str().is_empty() && found.is_ok_and(|found| !found.is_dir())
+        };
+        self.path.join(below).symlink_metadata().is_ok()
+            || below.ancestors().skip(1).any(in_the_way)
+    }
+
     /// The files of a folder in it that may be the ledger's.
     fn files(&self, folder: &str) -> Result<Vec<PathBuf>, Failure> {
         let mut files = Vec::new();
-        for file in every_member(&self.path.join(folder))? {
+        let members = match every_member(&self.path.join(folder)) {
+            Err(error) if error.is_out_of_place() => {
+                self.remark(Remark::Unreadable(folder.to_owned(), error.reason()));
+                Vec::new()
+            }
+            members => members?,
+        };
+        for file in members {
             let name = shown_name(&file);
             let shown = format!("{folder}/{name}");
             if is_left_behind(&name) {
@@ -96,7 +126,9 @@ impl Folder {
                     format!("{shown} is no file of the ledger and is not looked at"),
                     format!("{shown} 不是账本文件，未作检查"),
                 ));
-            } else if !is_plain_file(&file) {
+            } else if !is_plain_file(&file) || file.file_name().is_none_or(|f| f.to_str().is_none())
+            {
+                // No file of a ledger has a name that is no text.
                 self.remark(Remark::Unexplained(shown));
             } else {
                 files.push(file);
@@ -107,15 +139,19 @@ impl Folder {
 
     /// The files of a folder in it, with their names and bytes.
     fn all(&self, folder: &str) -> Result<Vec<Named<Vec<u8>>>, Failure> {
-        let files = self.files(folder)?.into_iter();
-        files.map(|file| Ok((named(folder, &file), read_member(&file)?))).collect()
+        let mut all = Vec::new();
+        for file in self.files(folder)? {
+            let name = named(folder, &file);
+            all.extend(self.member(name.as_ref())?.map(|bytes| (name, bytes)));
+        }
+        Ok(all)
     }
 
     /// The certificates of a file. What editors and transfers add to such a file means nothing, and is said; what else it
     /// holds is explained by nothing.
     fn chain(&self, name: &str) -> Result<Vec<Certificate>, Failure> {
         let path = self.path.join(name);
-        let bytes = read_member(&path)?;
+        let bytes = read_below(&self.path, name.as_ref())?;
         let blocks = plain_blocks(&String::from_utf8_lossy(&bytes));
         let chain = decode_pem_chain(match bytes.first() {
             // A certificate in DER.
@@ -179,7 +215,7 @@ pub fn shown_name(file: &Path) -> String {
 
 impl Source for Folder {
     fn note(&self) -> Result<String, Failure> {
-        let bytes = read_member(&self.path.join("checkpoint"))?;
+        let bytes = self.member("checkpoint".as_ref())?.unwrap_or_default();
         // What is no text is signed by nobody, and the audit says so.
         let text = String::from_utf8_lossy(&bytes);
         let plain = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
@@ -214,7 +250,7 @@ impl Source for Folder {
     fn cosignatures(&self) -> Result<Vec<Named<KeptCosignature>>, Failure> {
         let mut read = Vec::new();
         for (name, bytes) in self.all("witness")? {
-            match cbor::decode(&bytes) {
+            match cbor::decode_open(&bytes, cbor::MAX_BYTES) {
                 Ok(kept) => read.push((name, kept)),
                 Err(error) => self.remark(Remark::Unreadable(name, error.to_string())),
             }
@@ -227,10 +263,10 @@ impl Source for Folder {
     }
 
     fn cosigned(&self) -> Result<Vec<Vec<u8>>, Failure> {
-        let paths = (0..).map(|number| self.path.join(cosigned_path(number)));
+        let paths = (0..).map(|number| PathBuf::from(cosigned_path(number)));
         let mut all = Vec::new();
-        for path in paths.take_while(|path| path.exists()) {
-            let bundle = read_member(&path)?;
+        for path in paths.take_while(|path| self.is_there(path)) {
+            let Some(bundle) = self.member(&path)? else { break };
             let kept = entries(&bundle).map_err(|e| Failure::from(e).at(&path))?;
             all.extend(kept.iter().map(|one| one.to_vec()));
         }
@@ -248,21 +284,21 @@ impl Source for Folder {
     /// The full bundle, or the widest partial one.
     fn entries(&self, bundle: u64) -> Result<Option<Vec<u8>>, Failure> {
         let widths = (1..=TILE_WIDTH).rev();
-        let mut paths = widths.map(|width| self.path.join(entries_path(bundle, width)));
-        match paths.find(|path| path.exists()) {
-            Some(path) => Ok(Some(read_member(&path)?)),
+        let mut paths = widths.map(|width| PathBuf::from(entries_path(bundle, width)));
+        match paths.find(|path| self.is_there(path)) {
+            Some(path) => self.member(&path),
             None => Ok(None),
         }
     }
 
     fn tile(&self, level: u32, index: u64, width: usize) -> Option<Vec<u8>> {
-        read_member(&self.path.join(tile_path(level, index, width))).ok()
+        read_below(&self.path, tile_path(level, index, width).as_ref()).ok()
     }
 
     fn history(&self) -> Box<dyn Iterator<Item = Result<Vec<u8>, Failure>> + '_> {
-        let paths = (0..).map(|number| self.path.join(history_path(number)));
-        let there = paths.take_while(|path| path.exists());
-        Box::new(there.map(|path| Ok(read_member(&path)?)))
+        let paths = (0..).map(|number| PathBuf::from(history_path(number)));
+        let there = paths.take_while(|path| self.is_there(path));
+        Box::new(there.map_while(|path| self.member(&path).transpose()))
     }
 
     fn evidence_names(&self) -> Result<Vec<String>, Failure> {
@@ -270,7 +306,7 @@ impl Source for Folder {
     }
 
     fn evidence(&self, name: &str) -> Result<Vec<u8>, Failure> {
-        Ok(read_member(&self.path.join("evidence").join(name))?)
+        Ok(read_below(&self.path, format!("evidence/{name}").as_ref())?)
     }
 
     fn orders(&self) -> Result<Vec<Named<Vec<u8>>>, Failure> {

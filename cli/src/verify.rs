@@ -6,7 +6,7 @@ use std::{
 };
 
 use chancery_crypto::Digest;
-use chancery_node::{NodeError, members, read_file, read_member};
+use chancery_node::{NodeError, members, open_member, read_file, read_member};
 use chancery_protocol::{
     CONTENT_MAGIC, ContentOpener, Evidence, EvidenceVerifier, Finding, ForkProof, Indication,
     Opening, ProtocolError, SignatureReport, SignedDocument, SubIndication, Validation,
@@ -14,14 +14,16 @@ use chancery_protocol::{
 };
 
 use crate::{
-    draft::{digest_member, each_piece},
+    draft::{digest_of, each_piece},
     failure::Failure,
     output::{Output, plain, time},
-    place::{PARTS, Place, Placed, first_bytes},
+    place::{DOCUMENT, PARTS, Place, Placed, first_bytes},
     source::shown_name,
     trust::{MaterialArgs, TrustArgs},
 };
 
+/// The folder of the evidence beside a document.
+const EVIDENCE: &str = "evidence";
 /// Documents that are verified before their verdicts are shown.
 const BATCH: usize = 64;
 
@@ -144,6 +146,12 @@ fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdi
             Err(error) => Verdict::NoFork(error.to_string()),
         });
     }
+    if path.is_dir()
+        && let Err(error) = open_member(&path.join(DOCUMENT))
+        && error.is_out_of_place()
+    {
+        return Ok(Verdict::Unreadable(error.to_string()));
+    }
     let placed = match Placed::read(path) {
         Ok(placed) => placed,
         // A file that is there and is no document fails; one that is not there is a mistake.
@@ -162,7 +170,7 @@ fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdi
 
 /// What to say of a file that cannot be read as a document: what it is, where that can be seen.
 fn unlike_ours(path: &Path, failure: Failure) -> Result<Verdict, Failure> {
-    let path = if path.is_dir() { path.join(crate::place::DOCUMENT) } else { path.to_owned() };
+    let path = if path.is_dir() { path.join(DOCUMENT) } else { path.to_owned() };
     let first = first_bytes(&path)?;
     let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first);
     let known = [
@@ -188,36 +196,64 @@ fn check_folder(
     by: &Validation<'_>,
     output: &Output,
 ) -> Result<(), Failure> {
+    // A link, or anything else, in the place of the folder holds none of them.
+    let files = in_place(members(&folder.join(PARTS)))?;
     let size = document.header().parts_size();
     let progress = output.bytes_bar(size, output.t("reading", "读取"));
     for part in &document.header().parts {
         // The name was checked to be a plain file name when the header was decoded.
         let file = folder.join(PARTS).join(&part.name);
-        let found = match file.symlink_metadata() {
-            Ok(_) => Some(digest_member(&file, &progress)?.1),
-            Err(_) => None,
+        let open = match file.symlink_metadata() {
+            Ok(_) if files.is_some() => in_place(open_member(&file))?,
+            _ => None,
         };
-        report.check_part(part, found);
+        let found = open.map(|open| digest_of(open, &file, &progress)).transpose()?;
+        report.check_part(part, found.map(|(_, digest)| digest));
     }
     progress.finish_and_clear();
-    for file in files_in(&folder.join(PARTS))? {
+    if files.is_none() {
+        report.unsigned_content(PARTS);
+    }
+    for file in files.unwrap_or_default() {
         // As bytes: names that only look alike when they are shown are not the same.
         let name = file.file_name().unwrap_or_default();
         if !document.header().parts.iter().any(|part| part.name.as_str() == name) {
             report.unsigned_content(&shown_name(&file));
         }
     }
+    check_folder_evidence(report, folder, by)
+}
+
+fn check_folder_evidence(
+    report: &mut VerificationReport,
+    folder: &Path,
+    by: &Validation<'_>,
+) -> Result<(), Failure> {
     let verifier = EvidenceVerifier::new(by);
-    for file in files_in(&folder.join("evidence"))? {
-        match Evidence::decode(&read_member(&file)?) {
+    let Some(files) = in_place(members(&folder.join(EVIDENCE)))? else {
+        report.unreadable_evidence(EVIDENCE, &"it is no folder");
+        return Ok(());
+    };
+    for file in files {
+        let name = shown_name(&file);
+        let Some(bytes) = in_place(read_member(&file))? else {
+            report.unreadable_evidence(&name, &"it is no plain file, or too large for one");
+            continue;
+        };
+        match Evidence::decode(&bytes) {
             Ok(evidence) => drop(report.check_evidence(&evidence, &verifier)),
-            Err(error) => {
-                let name = file.file_name().unwrap_or_default().to_string_lossy();
-                report.unreadable_evidence(&name, &error);
-            }
+            Err(error) => report.unreadable_evidence(&name, &error),
         }
     }
     Ok(())
+}
+
+/// What was read; nothing where something else stands than is to be read, which is for the verdict to say.
+fn in_place<T>(read: Result<T, NodeError>) -> Result<Option<T>, Failure> {
+    match read {
+        Err(error) if error.is_out_of_place() => Ok(None),
+        read => Ok(Some(read?)),
+    }
 }
 
 /// The parts behind a document in one file.
@@ -264,11 +300,6 @@ fn check_attached(
         report.unsigned_content(&name);
     }
     Ok(())
-}
-
-/// The files of a folder, in the order of their names; none when there is no folder.
-pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    Ok(members(folder)?)
 }
 
 impl Verdict {

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{io::ErrorKind, path::PathBuf};
 
 use chancery_certs::{CertError, SealError};
 use chancery_crypto::{CborError, CryptoError};
@@ -164,6 +164,24 @@ impl NodeError {
     pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         |source| Self::File { path, source }
+    }
+
+    /// Whether what stands at the place of a file or folder is something else (a link, a folder, a FIFO, …), or far too large
+    /// for it. Nothing is wrong with the disk then: it is for a verdict to say.
+    pub fn is_out_of_place(&self) -> bool {
+        let Self::File { source, .. } = self else { return false };
+        matches!(
+            source.kind(),
+            ErrorKind::InvalidInput | ErrorKind::NotADirectory | ErrorKind::FileTooLarge
+        )
+    }
+
+    /// What is wrong, without the place.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::File { source, .. } => source.to_string(),
+            other => other.to_string(),
+        }
     }
 
     /// The stable code.

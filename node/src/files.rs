@@ -4,10 +4,13 @@ use std::{
     ffi::OsStr,
     fs::{File, OpenOptions},
     io::{Read as _, Write as _},
-    os::unix::fs::{
-        DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::fs::{
+            DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _,
+        },
     },
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use bytes::Bytes;
@@ -51,10 +54,42 @@ pub fn open_member(path: &Path) -> Result<File, NodeError> {
     open_plain(path, OFlags::NOFOLLOW)
 }
 
+/// As [`open_member`], of a file at a path below a folder that somebody named: no link is followed on the way to it either.
+///
+/// # Errors
+/// [`NodeError::File`].
+pub fn open_below(folder: &Path, below: &Path) -> Result<File, NodeError> {
+    let path = folder.join(below);
+    let failed = |error: Errno| match error {
+        Errno::LOOP | Errno::NOTDIR => no_plain_file(&path, "behind a link, or behind a file"),
+        error => NodeError::file(&path)(error.into()),
+    };
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+    let mut at = rustix::fs::open(folder, flags, Mode::empty()).map_err(failed)?;
+    let above = below.parent().unwrap_or(Path::new(""));
+    for step in above.components() {
+        let Component::Normal(name) = step else { return Err(failed(Errno::INVAL)) };
+        let next = rustix::fs::openat(&at, name, flags | OFlags::NOFOLLOW, Mode::empty());
+        at = next.map_err(failed)?;
+    }
+    let name = below.file_name().ok_or_else(|| failed(Errno::INVAL))?;
+    open_plain_at(at.as_fd(), name.as_ref(), &path, OFlags::NOFOLLOW)
+}
+
 fn open_plain(path: &Path, flags: OFlags) -> Result<File, NodeError> {
+    open_plain_at(CWD, path, path, flags)
+}
+
+/// Opens a plain file by its name in an open folder; `path` is what it is called.
+fn open_plain_at(
+    folder: BorrowedFd<'_>,
+    name: &Path,
+    path: &Path,
+    flags: OFlags,
+) -> Result<File, NodeError> {
     // Without it, opening a FIFO would wait for its other end. It changes nothing about a plain file.
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags | OFlags::RDONLY, Mode::empty());
+    let opened = rustix::fs::openat(folder, name, flags | OFlags::RDONLY, Mode::empty());
     let file = match opened {
         Ok(file) => File::from(file),
         Err(Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => {
@@ -99,13 +134,22 @@ pub fn read_member(path: &Path) -> Result<Vec<u8>, NodeError> {
     read_whole(open_member(path)?, path)
 }
 
+/// As [`read_member`], by [`open_below`].
+///
+/// # Errors
+/// [`NodeError::File`].
+pub fn read_below(folder: &Path, below: &Path) -> Result<Vec<u8>, NodeError> {
+    read_whole(open_below(folder, below)?, &folder.join(below))
+}
+
 fn read_whole(file: File, path: &Path) -> Result<Vec<u8>, NodeError> {
     let mut bytes = Vec::new();
     // Not by what its size is said to be: it may grow, and in /proc everything has none.
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(NodeError::file(path))?;
     if bytes.len() as u64 > MAX_FILE {
         let why = format!("more than {MAX_FILE} bytes are too large for such a file");
-        return Err(NodeError::file(path)(std::io::Error::other(why)));
+        let error = std::io::Error::new(std::io::ErrorKind::FileTooLarge, why);
+        return Err(NodeError::file(path)(error));
     }
     Ok(bytes)
 }

@@ -59,8 +59,9 @@ pub use error::{
 };
 pub use export::LedgerFiles;
 pub use files::{
-    Staged, create_private_file, every_member, is_stray, members, new_folder, open_file, open_log,
-    open_member, read_file, read_member, read_text, sync_directory, write_new, write_private,
+    Staged, create_private_file, every_member, is_stray, members, new_folder, open_below,
+    open_file, open_log, open_member, read_below, read_file, read_member, read_text,
+    sync_directory, write_new, write_private,
 };
 pub use identity::Identity;
 pub use ledger::{

@@ -8,9 +8,10 @@ use chancery_crypto::Digest;
 use serde::Serialize;
 
 use crate::{
-    Awaited, Checkpoint, EnvelopeId, Event, Evidence, EvidenceVerifier, Finding, Indication, Leaf,
-    LogKey, ProtocolError, PurgeOrder, SealedNote, SeenCheckpoint, SignedCheckpoint, SubIndication,
-    Validation, VerifiedReceipt, WitnessKey, WitnessStatement, merkle,
+    Awaited, Checkpoint, EnvelopeId, Event, Evidence, EvidenceVerifier, Finding, ForkProof,
+    Indication, Leaf, LogKey, ProtocolError, PurgeOrder, SealedNote, SeenCheckpoint,
+    SignedCheckpoint, SubIndication, Validation, VerifiedReceipt, WitnessKey, WitnessStatement,
+    merkle,
     time_proof::{TimeProof, TimesFound, WITNESSES_NEEDED},
     verdict::{Text, judge_evidence, judge_path, text},
 };
@@ -36,6 +37,8 @@ pub enum HeldItem {
     Checkpoint(AgencyName, SealedNote),
     /// The checkpoint of another copy of an agency's ledger. It may have been made earlier or later.
     Copy(AgencyName, SealedNote),
+    /// The proof that an agency's ledger was forked, and what it is called.
+    Fork(String, Box<ForkProof>),
     /// A file that cannot be read as either, and why.
     Unreadable(String, String),
 }
@@ -606,6 +609,25 @@ impl<'a> LedgerAudit<'a> {
                     self.claims.entry(theirs).or_default().push(claim);
                 }
                 return;
+            }
+            HeldItem::Fork(name, proof) if proof.agency == self.report.agency => {
+                let (holder, agency) = (&held.holder, &proof.agency);
+                return match proof.verify(&self.by.scrutiny()) {
+                    Ok((first, second)) => {
+                        let (first, second) = (first.checkpoint.size, second.checkpoint.size);
+                        let text = text!(
+                            ("{name} of {holder} proves that this ledger was forked: its seal has signed two \
+                                 histories, of {first} and of {second} entries, that exclude each other"),
+                            ("{holder} 的 {name} 证明该账本已分叉：其印章签署了互相排斥的两段历史，分别为 {first} \
+                                 条和 {second} 条")
+                        );
+                        self.fail(SubIndication::LedgerForked, text);
+                    }
+                    Err(error) => {
+                        let finding = judge_evidence(&error, agency.as_str());
+                        self.add(Finding { indication: Indication::Indeterminate, ..finding });
+                    }
+                };
             }
             HeldItem::Unreadable(name, why) => {
                 let holder = &held.holder;

@@ -560,7 +560,7 @@ impl VerificationReport {
     }
 
     /// Adds the verdict on an evidence file that cannot even be read.
-    pub fn unreadable_evidence(&mut self, name: &str, error: &ProtocolError) {
+    pub fn unreadable_evidence(&mut self, name: &str, error: &dyn std::fmt::Display) {
         let text = text!(
             ("the evidence file {name:?} cannot be read: {error}"),
             ("证据文件“{name}”无法读取：{error}")

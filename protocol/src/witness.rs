@@ -197,7 +197,7 @@ impl SeenCheckpoint {
     /// # Errors
     /// [`ProtocolError`] when the bytes are no such checkpoint in the form in which it is written.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
-        let seen: Self = cbor::decode(bytes)?;
+        let seen: Self = cbor::decode_open(bytes, cbor::MAX_BYTES)?;
         // The reader takes a byte string for a text.
         if seen.encode()? != bytes {
             let why = "it is not in the form in which it is written";

@@ -259,9 +259,11 @@ fn no_mutated_document_passes_for_another_or_stops_the_verifier() {
             } else {
                 let mutant = mutant_of(&mut dice, &folder, &other, Some(Notation::Cbor));
                 let document = room.join(seed.to_string());
-                std::fs::create_dir(&document).unwrap();
-                std::os::unix::fs::symlink(world.path("doc/parts"), document.join("parts"))
-                    .unwrap();
+                // A link to the folder would hold no parts.
+                std::fs::create_dir_all(document.join("parts")).unwrap();
+                for part in ["parts/a.txt", "parts/b.txt"] {
+                    std::fs::hard_link(world.path("doc").join(part), document.join(part)).unwrap();
+                }
                 std::fs::write(document.join("document.cose"), mutant).unwrap();
             }
             files.push((*seed, path));
@@ -430,8 +432,9 @@ fn bound(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     Some(bytes.to_vec())
 }
 
-#[test]
-fn no_mutated_export_passes_with_other_entries_or_stops_the_audit() {
+/// Two nodes have exchanged documents and are witnesses of each other: what b's ledger exported is in `good`, what it had before in
+/// `before`, and a's in `other`.
+fn with_exports() -> World {
     let mut world = World::new();
     for agency in ["a", "b"] {
         world.set(agency, "limits.witness_seconds", "1");
@@ -454,6 +457,72 @@ fn no_mutated_export_passes_with_other_entries_or_stops_the_audit() {
     world.export("a", "other");
     world.stop("a");
     world.stop("b");
+    world
+}
+
+/// Every file and folder of an export, by its path in it.
+fn places(folder: &Path) -> BTreeSet<PathBuf> {
+    let files = files_below(folder);
+    let all = files.keys().flat_map(|name| Path::new(name).ancestors().map(Path::to_owned));
+    all.filter(|place| !place.as_os_str().is_empty()).collect()
+}
+
+#[test]
+fn whatever_stands_in_a_place_of_an_export_ends_in_a_verdict() {
+    let world = with_exports();
+    let good = world.path("good");
+    let folders = ["witness", "cosigned", "statements", "seen", "evidence", "history"];
+    let more = ["forks", "orders", "seals"].map(PathBuf::from);
+    let places: Vec<_> = places(&good).into_iter().chain(more).collect();
+    for folder in folders {
+        assert!(places.iter().any(|place| place.starts_with(folder)), "no {folder}: {places:?}");
+    }
+    for (number, place) in places.iter().enumerate() {
+        for form in ["link", "nowhere", "loop", "folder", "file", "fifo"] {
+            let room = emptied(&world, "odd");
+            chancery_tests::copy_dir(&good, &room);
+            let path = room.join(place);
+            let was_folder = path.is_dir();
+            if was_folder {
+                std::fs::remove_dir_all(&path).unwrap();
+            } else if path.exists() {
+                std::fs::remove_file(&path).unwrap();
+            }
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let link = |to: &Path| std::os::unix::fs::symlink(to, &path).unwrap();
+            match form {
+                // To the very file or folder, elsewhere.
+                "link" => link(&good.join(place)),
+                "nowhere" => link(Path::new("/nowhere")),
+                "loop" => link(path.file_name().unwrap().as_ref()),
+                "folder" => std::fs::create_dir(&path).unwrap(),
+                "file" => std::fs::write(&path, b"").unwrap(),
+                _ => {
+                    let made = std::process::Command::new("mkfifo").arg(&path).status();
+                    assert!(made.unwrap().success());
+                }
+            }
+            for line in ["audit odd", "audit good --against odd"] {
+                let answer = world.run(&format!("--json {line} --anchor root/ca.pem"));
+                let what = format!("{number}, {} as {form}: {line}: {answer:?}", place.display());
+                // Without a seal it cannot be said whose ledger it is.
+                let judged = match place.to_str() {
+                    Some("seal.pem") => judged(&answer),
+                    _ => judged(&answer) && answer.json()["ledgers"][0]["agency"].is_string(),
+                };
+                assert!(judged, "{what}");
+                // An empty folder, and a file in the place of a link to nothing, may be as good as nothing there.
+                if line == "audit odd" && form != "folder" {
+                    assert_ne!(answer.code, 0, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_mutated_export_passes_with_other_entries_or_stops_the_audit() {
+    let world = with_exports();
     let [good, before, other] =
         ["good", "before", "other"].map(|name| files_below(&world.path(name)));
     let audit = |path: &str| world.run(&format!("--json audit {path} --anchor root/ca.pem"));

@@ -7,8 +7,8 @@ use chancery_certs::Credential;
 use chancery_crypto::{Digest, cbor};
 use chancery_node::unix_now;
 use chancery_protocol::{
-    Checkpoint, EnvelopeId, Event, Evidence, KeptCheckpoint, Leaf, LogKey, Receipt,
-    SignedCheckpoint, WitnessKey, WitnessStatement, merkle,
+    Checkpoint, EnvelopeId, Event, Evidence, ForkProof, KeptCheckpoint, Leaf, LogKey, Receipt,
+    SealedNote, SignedCheckpoint, WitnessKey, WitnessStatement, merkle,
     tile::{TileEdge, entries, entries_path, history_path, push_entry, tile_path},
 };
 use chancery_tests::{World, copy_dir, flip, peer::seal_of};
@@ -286,6 +286,32 @@ fn a_ledger_that_was_rolled_back_is_seen_by_what_its_peers_have_seen_of_it() {
         assert!(said.findings.contains("LEDGER_FORKED"), "{line}: {}", said.findings);
     }
     audit(&world, "back --against out-a").passed("a later copy of this ledger");
+    // Whoever has the proof of that shows it, by itself or in an export.
+    let note = |folder: &str| {
+        std::fs::read_to_string(world.path(&format!("{folder}/checkpoint"))).unwrap()
+    };
+    let second = note("forked");
+    let second = SignedCheckpoint::open(&second, &LogKey::of_seal(&seal.chain()[0]).unwrap());
+    let first = SealedNote::new(&note("out-a"), seal.chain());
+    let agency = seal.name().agency().clone();
+    let proof = ForkProof::of_one_size(agency, first, &second.unwrap(), seal.chain());
+    let proof = proof.encode().unwrap();
+    world.write("proof.fork", &proof);
+    copy_dir(&world.path("out-b"), &world.path("shown"));
+    std::fs::create_dir_all(world.path("shown/forks")).unwrap();
+    world.write("shown/forks/a.fork", &proof);
+    for against in ["proof.fork", "shown"] {
+        let said = audit(&world, &format!("out-a --against {against}"));
+        said.failed("LEDGER_FORKED", "proves that this ledger was forked");
+    }
+    audit(&world, "out-b --against proof.fork").passed("sealed root");
+    // Bent, it proves nothing, against nobody.
+    let mut bent = proof;
+    let at = bent.len() - 40;
+    bent[at] ^= 1;
+    world.write("shown/forks/a.fork", &bent);
+    let said = audit(&world, "out-a --against shown");
+    assert_ne!(said.ledger["sub_indication"], "LEDGER_FORKED", "{}", said.findings);
     // Imported and exported again, what was seen is still there.
     world.run("ledger import out-b --into kept --anchor root/ca.pem").ok();
     world.run("ledger export --data kept --out again").ok();

@@ -98,6 +98,28 @@ fn time_is_made_by_those_who_are_named_and_by_no_ca_below_the_root() {
 }
 
 #[test]
+fn a_named_authority_of_time_is_believed_until_an_anchor_has_revoked_it() {
+    let world = World::new();
+    let issue =
+        "ca issue --ca root --profile intermediate --display Time --permit gov.cn --path-len 0";
+    world.run(&format!("{issue} --out time --no-passphrase")).ok();
+    sign(&world, "certs-a/clerk", "doc");
+    stamp(&world, "doc", &authority(&world, &ca(&world, "time"), "tsa.pem"), 120);
+    // The signature must rest on its time-stamp.
+    world.run("ca revoke --ca zj --reason key-compromise certs-a/clerk.pem").ok();
+    for ca in ["root", "zj", "time"] {
+        world.run(&format!("ca crl --ca {ca} --out {ca}.crl")).ok();
+    }
+    let trust = "anchors = [\"root/ca.pem\"]\n[[time_stamping]]\nname = \"tsa.gov.cn\"\nissuer = \"time/ca.pem\"\n";
+    world.write("trust.toml", trust.as_bytes());
+    let line = "doc --trust trust.toml --crl root.crl --crl zj.crl --crl time.crl";
+    assert_eq!(verdict(&world, line), passed());
+    world.run("ca revoke --ca root --reason key-compromise time/ca.pem").ok();
+    world.run("ca crl --ca root --out root.crl").ok();
+    assert_eq!(verdict(&world, line), open("REVOKED_NO_POE"));
+}
+
+#[test]
 fn an_audit_and_a_node_go_by_the_trust_file() {
     let mut world = World::new();
     world.write("trust.toml", b"anchors = [\"root/ca.pem\"]\nregistrar = \"registry.zj.gov.cn\"\n");
