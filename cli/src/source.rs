@@ -14,7 +14,7 @@ use chancery_protocol::tile::{
     TILE_WIDTH, cosigned_path, entries, entries_path, history_path, tile_path,
 };
 
-use crate::failure::Failure;
+use crate::failure::{Failure, USAGE};
 
 /// Folders that archivers and disk stations leave in others.
 const LEFT_BEHIND: [&str; 2] = ["__macosx", "@eadir"];
@@ -151,7 +151,11 @@ impl Folder {
     /// holds is explained by nothing.
     fn chain(&self, name: &str) -> Result<Vec<Certificate>, Failure> {
         let path = self.path.join(name);
-        let bytes = read_below(&self.path, name.as_ref())?;
+        // Whose ledger it is cannot be said without it, as without certificates in it.
+        let bytes = read_below(&self.path, name.as_ref()).map_err(|error| match error {
+            error if error.is_out_of_place() => Failure { exit: USAGE, ..error.into() },
+            error => error.into(),
+        })?;
         let blocks = plain_blocks(&String::from_utf8_lossy(&bytes));
         let chain = decode_pem_chain(match bytes.first() {
             // A certificate in DER.

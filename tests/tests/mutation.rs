@@ -479,7 +479,8 @@ fn whatever_stands_in_a_place_of_an_export_ends_in_a_verdict() {
     }
     for (number, place) in places.iter().enumerate() {
         for form in ["link", "nowhere", "loop", "folder", "file", "fifo"] {
-            let room = emptied(&world, "odd");
+            let room = world.path("odd");
+            drop(std::fs::remove_dir_all(&room));
             chancery_tests::copy_dir(&good, &room);
             let path = room.join(place);
             let was_folder = path.is_dir();
@@ -508,7 +509,7 @@ fn whatever_stands_in_a_place_of_an_export_ends_in_a_verdict() {
                 // Without a seal it cannot be said whose ledger it is.
                 let judged = match place.to_str() {
                     Some("seal.pem") => judged(&answer),
-                    _ => judged(&answer) && answer.json()["ledgers"][0]["agency"].is_string(),
+                    _ => judged(&answer) && answer.stdout.contains("\"agency\""),
                 };
                 assert!(judged, "{what}");
                 // An empty folder, and a file in the place of a link to nothing, may be as good as nothing there.

@@ -8,7 +8,10 @@ use chancery_certs::{
 use chancery_crypto::{SignatureAt, SigningKey, UnsignedElement};
 use chancery_node::{LocalClient, LocalReply, LocalRequest, unix_now};
 use chancery_protocol::SignedDocument;
-use chancery_tests::World;
+use chancery_tests::{
+    World,
+    forge::{self, Forger},
+};
 
 /// A CA of the world, with its key in hand.
 pub(crate) fn ca(world: &World, dir: &str) -> Issuer {
@@ -210,6 +213,48 @@ fn a_list_that_is_not_der_is_no_list_and_no_answer() {
         let verify = format!("verify d --anchor root/ca.pem --crl root.crl --crl {name}");
         world.run(&verify).refused(2, "CHY-2020");
     }
+}
+
+#[test]
+fn a_delta_revokes_whom_it_names_though_the_list_that_it_builds_on_is_not_at_hand() {
+    let world = World::new();
+    list(&world, "root");
+    sign(&world, "certs-a/clerk", "doc");
+    let zj = Forger::of(&world, "zj");
+    let serial = hex::decode(signer(&world, "certs-a/clerk").chain()[0].serial()).unwrap();
+    // Complete and empty, and older than the one that the delta builds on.
+    world.write("zj.crl", &zj.list(&[]).sign(&zj.key));
+    let delta = |serials: &[&[u8]]| {
+        let mut list = zj.list(serials);
+        list.extensions = vec![
+            zj.key_identifier(),
+            forge::extension("2.5.29.20", false, &forge::tlv(0x02, &[0x70])),
+            forge::extension("2.5.29.27", true, &forge::tlv(0x02, &[0x60])),
+        ];
+        list.sign(&zj.key)
+    };
+    world.write("none.crl", &delta(&[]));
+    world.write("delta.crl", &delta(&[&serial]));
+    let by =
+        |lists: &str| verdict(&world, &format!("doc --anchor root/ca.pem --crl root.crl {lists}"));
+    assert_eq!(by("--crl zj.crl"), passed());
+    assert_eq!(by("--crl zj.crl --crl none.crl"), passed());
+    assert_eq!(by("--crl zj.crl --crl delta.crl"), open("REVOKED_NO_POE"));
+    assert_eq!(by("--crl delta.crl"), open("REVOKED_NO_POE"));
+    // It frees nobody, and says nothing of those whom it does not name.
+    assert_eq!(by("--crl none.crl").0, 5);
+    // One by another key does not count.
+    let evil = Forger::new(
+        SigningKey::generate(chancery_crypto::Algorithm::Es256).unwrap(),
+        zj.chain.clone(),
+    );
+    world.write("delta.crl", &{
+        let mut list = zj.list(&[&serial]);
+        list.extensions.push(forge::extension("2.5.29.27", true, &forge::tlv(0x02, &[0x60])));
+        list.algorithm = forge::algorithm(&evil.key);
+        list.sign(&evil.key)
+    });
+    assert_eq!(by("--crl zj.crl --crl delta.crl"), passed());
 }
 
 #[test]
