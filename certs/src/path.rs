@@ -2,7 +2,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{
-        Mutex,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -25,8 +25,16 @@ const MAX_DEPTH: usize = 8;
 const MAX_PATHS: usize = 256;
 /// The most partial paths that are looked at for one leaf.
 const MAX_STEPS: usize = 4096;
-/// The most signatures that are checked for one question, where nobody says otherwise.
+/// What the signatures that are checked for one question may cost, where nobody says otherwise.
 const MAX_SIGNATURES: u32 = 256;
+/// How many steps of searches may be made for all questions that share a budget, for each unit of it.
+const STEPS_PER_CHECK: u32 = 16;
+/// How many names are compared in one step.
+const NAMES_PER_STEP: usize = 64;
+/// How far up it is looked for whether a certificate may issue: a path of that length is in no case valid.
+const MAX_CLIMB: usize = 64;
+/// Which part of a budget may be spent besides on lists that are not a verifier's own.
+const FOR_LISTS: u32 = 4;
 /// The most certificates that are remembered.
 const MAX_PARSED: usize = 1024;
 /// The most results that are remembered.
@@ -136,9 +144,21 @@ pub enum RevocationCheck<'a> {
     },
 }
 
-/// How many signatures may still be checked to answer one question, or several that share it.
+/// What may still be spent on signature checks to answer one question, or several that share it: one unit is a check with
+/// the cheapest keys. What was checked once is not checked again, so that what many signatures share costs once.
 #[derive(Debug)]
-pub struct SignatureBudget(AtomicU32);
+pub struct SignatureBudget {
+    checks: AtomicU32,
+    steps: AtomicU32,
+    /// For lists that are not the verifier's own. They have a share of their own: whoever adds bad ones does not push
+    /// aside what does not rest on them.
+    lists: AtomicU32,
+    /// The lists that cost nothing: the verifier has brought them himself.
+    own: HashSet<Digest>,
+    /// Whether what has this digest was signed by the key that has that one.
+    signed: Mutex<HashMap<(Digest, Digest), bool>>,
+    given: u32,
+}
 
 impl Default for SignatureBudget {
     fn default() -> Self {
@@ -146,20 +166,98 @@ impl Default for SignatureBudget {
     }
 }
 
+/// What a check under a key costs, in units of the cheapest.
+fn cost(key: &PublicKey) -> u32 {
+    match key {
+        PublicKey::P256(_) | PublicKey::Ed25519(_) => 1,
+        PublicKey::P384(_) => 4,
+        PublicKey::Rsa(_) => {
+            1 + u32::try_from(key.rsa_bits().unwrap_or_default()).unwrap_or(0) / 2048
+        }
+    }
+}
+
+/// What tells a key from all others.
+fn digest_of(key: &PublicKey) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.update(key.kind().as_bytes());
+    match key {
+        PublicKey::P256(key)
+        | PublicKey::P384(key)
+        | PublicKey::Ed25519(key)
+        | PublicKey::Rsa(key) => hasher.update(key),
+    }
+    hasher.finish()
+}
+
+fn spend(of: &AtomicU32, cost: u32) -> bool {
+    let less = |left: u32| left.checked_sub(cost);
+    of.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+}
+
 impl SignatureBudget {
-    /// A budget of this many checks.
+    /// A budget of this many units.
     pub fn new(checks: u32) -> Self {
-        Self(AtomicU32::new(checks))
+        Self {
+            checks: AtomicU32::new(checks),
+            steps: AtomicU32::new(checks.saturating_mul(STEPS_PER_CHECK)),
+            lists: AtomicU32::new(checks / FOR_LISTS),
+            own: HashSet::new(),
+            signed: Mutex::default(),
+            given: checks,
+        }
     }
 
-    /// How many are left.
+    /// The same, when these lists are the verifier's own: they cost nothing of it.
+    #[must_use]
+    pub fn with_own(mut self, lists: &[Crl]) -> Self {
+        self.own = lists.iter().map(Crl::digest).collect();
+        self
+    }
+
+    /// How much is left.
     pub fn left(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.checks.load(Ordering::Relaxed)
     }
 
-    fn spend(&self) -> bool {
-        let less = |left: u32| left.checked_sub(1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    /// How much was spent, also on lists.
+    pub fn spent(&self) -> u32 {
+        let lists = (self.given / FOR_LISTS).saturating_sub(self.lists.load(Ordering::Relaxed));
+        self.given.saturating_sub(self.left()).saturating_add(lists)
+    }
+
+    /// Takes what a signature check under a key costs. Says whether it may be made.
+    pub fn spend(&self, key: &PublicKey) -> bool {
+        spend(&self.checks, cost(key))
+    }
+
+    /// As [`SignatureBudget::spend`], when it is not known yet under which key: as much as the dearest usual one.
+    pub fn spend_one(&self) -> bool {
+        spend(&self.checks, 4)
+    }
+
+    /// Takes steps of a search. Says whether they may be made.
+    fn step(&self, steps: u32) -> bool {
+        spend(&self.steps, steps)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<(Digest, Digest), bool>> {
+        // A poisoned lock still holds whole entries: each is inserted at once.
+        self.signed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a list was signed by a key; `None` when that may not be found out any more.
+    pub(crate) fn list(&self, list: &Crl, key: &PublicKey) -> Option<bool> {
+        let pair = (list.digest(), digest_of(key));
+        if let Some(known) = self.known().get(&pair) {
+            return Some(*known);
+        }
+        if !self.own.contains(&pair.0) && !spend(&self.lists, cost(key)) {
+            return None;
+        }
+        let holds = list.verifies(key);
+        self.known().insert(pair, holds);
+        Some(holds)
     }
 }
 
@@ -274,7 +372,8 @@ impl TrustStore {
         {
             return Ok(path.clone());
         }
-        let path = self.find(leaf, intermediates, at, purpose, budget, &|_, _| Ok(()))?;
+        let path =
+            self.search(leaf, intermediates, Asked { at, purpose, budget }, &|_, _| Ok(()))?;
         let mut known = self.known();
         if known.len() >= MAX_REMEMBERED {
             known.clear();
@@ -298,14 +397,33 @@ impl TrustStore {
         at: i64,
         purpose: Purpose,
     ) -> Result<ValidPath, PathError> {
+        let budget = SignatureBudget::default();
+        self.validate_by_within(leaf, intermediates, revocation, at, purpose, &budget)
+    }
+
+    /// As [`TrustStore::validate_by`], with a bound on what may be checked, which several questions may share.
+    ///
+    /// # Errors
+    /// As [`TrustStore::validate_by`], and [`PathReason::TooComplex`].
+    pub fn validate_by_within(
+        &self,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        revocation: &RevocationCheck<'_>,
+        at: i64,
+        purpose: Purpose,
+        budget: &SignatureBudget,
+    ) -> Result<ValidPath, PathError> {
         if purpose == Purpose::TimeStamp {
-            return self.validate_time(leaf, intermediates, revocation, at);
+            return self.validate_time(leaf, intermediates, revocation, at, budget);
         }
         if matches!(revocation, RevocationCheck::None) {
-            return self.validate(leaf, intermediates, at, purpose);
+            return self.validate_within(leaf, intermediates, at, purpose, budget);
         }
         check_purpose(leaf, purpose, self.lenient)?;
-        self.search_by(leaf, intermediates, revocation, at, purpose, &|_, _| Ok(()))
+        self.search_by(leaf, intermediates, revocation, Asked { at, purpose, budget }, &|_, _| {
+            Ok(())
+        })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, ValidPath>> {
@@ -319,23 +437,10 @@ impl TrustStore {
         &self,
         leaf: &Certificate,
         intermediates: &[Certificate],
-        at: i64,
-        purpose: Purpose,
+        asked: Asked<'_>,
         accept: Accept<'_>,
     ) -> Result<ValidPath, PathError> {
-        let budget = SignatureBudget::default();
-        self.find(leaf, intermediates, at, purpose, &budget, accept)
-    }
-
-    fn find(
-        &self,
-        leaf: &Certificate,
-        intermediates: &[Certificate],
-        at: i64,
-        purpose: Purpose,
-        budget: &SignatureBudget,
-        accept: Accept<'_>,
-    ) -> Result<ValidPath, PathError> {
+        let Asked { at, purpose, budget } = asked;
         if at <= 0 {
             return Err(path_error(
                 PathReason::Malformed,
@@ -346,6 +451,17 @@ impl TrustStore {
         let search = Search { store: self, at, purpose, budget, accept };
         search.run(leaf, intermediates)
     }
+}
+
+/// What is asked of a path, and what may be spent on the answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// The time at which it must be valid, in seconds since 1970 UTC.
+    pub at: i64,
+    /// What its leaf must be good for.
+    pub purpose: Purpose,
+    /// What may be spent.
+    pub budget: &'a SignatureBudget,
 }
 
 /// What must hold of a valid path besides, leaf first, with its anchor.
@@ -386,9 +502,98 @@ fn rank(error: &PathError) -> u8 {
     }
 }
 
+/// The certificates of one search that might be issuers, and what is known of them.
+struct Pool<'a> {
+    all: Vec<&'a Certificate>,
+    /// Whether a chain of signatures leads from it to an anchor, of those of which it is known.
+    anchored: HashMap<Digest, bool>,
+}
+
+impl<'a> Pool<'a> {
+    /// Each certificate once, in the order in which they were given: what a signer has bound comes first, and what
+    /// others have added does not come before it.
+    fn new(intermediates: &'a [Certificate]) -> Self {
+        let mut seen = HashSet::new();
+        let all = intermediates.iter().filter(|c| seen.insert(c.fingerprint())).collect();
+        Self { all, anchored: HashMap::new() }
+    }
+
+    /// Who may have issued a certificate, by name. What fits by its key identifier comes first.
+    fn issuers(&self, of: &Certificate) -> Vec<&'a Certificate> {
+        let mut found: Vec<_> =
+            self.all.iter().copied().filter(|issuer| issued(issuer, of)).collect();
+        found.sort_by_key(|issuer| !has_named_key(issuer, of));
+        found
+    }
+
+    /// What it costs to look through it.
+    fn steps(&self) -> u32 {
+        u32::try_from(self.all.len() / NAMES_PER_STEP).unwrap_or(u32::MAX).saturating_add(1)
+    }
+}
+
 impl Search<'_> {
-    /// Depth first over issuers. A signature is checked before a path is made longer, so what is tried are
-    /// chains that hold, and what others add at will costs one check each.
+    /// Whether a chain of signatures leads from a certificate to an anchor, so that it can be anybody's issuer. Whoever has
+    /// no CA under an anchor can make none that is: what he adds costs a check for each anchor of that name, once, and
+    /// no path through it is looked at. It is found out from below, as far as the first that is, so that what was added
+    /// to a good chain is not even looked at.
+    fn anchored(
+        &self,
+        certificate: &Certificate,
+        pool: &mut Pool<'_>,
+        failure: &mut Failure,
+    ) -> bool {
+        loop {
+            let (mut visited, before) = (HashSet::new(), pool.anchored.len());
+            if self.climb(certificate, pool, 0, &mut visited, failure) {
+                return true;
+            }
+            // Somebody may have been left because one above it was still being looked at, which is anchored after all.
+            if pool.anchored.len() == before {
+                pool.anchored.extend(visited.into_iter().map(|visited| (visited, false)));
+                return false;
+            }
+        }
+    }
+
+    /// One attempt at it, by which nobody is looked at twice.
+    fn climb(
+        &self,
+        certificate: &Certificate,
+        pool: &mut Pool<'_>,
+        height: usize,
+        visited: &mut HashSet<Digest>,
+        failure: &mut Failure,
+    ) -> bool {
+        let own = certificate.fingerprint();
+        if let Some(known) = pool.anchored.get(&own) {
+            return *known;
+        }
+        if height > MAX_CLIMB || !visited.insert(own) || !self.budget.step(pool.steps()) {
+            return false;
+        }
+        let mut holds = |issuer: &Certificate| match self.signed(certificate, issuer) {
+            Ok(()) => true,
+            Err((rank, error)) => {
+                failure.take(rank, error);
+                false
+            }
+        };
+        let mut anchors = self.store.anchors.iter().filter(|anchor| issued(anchor, certificate));
+        let found = anchors.any(&mut holds)
+            || pool.issuers(certificate).into_iter().any(|issuer| {
+                self.climb(issuer, pool, height + 1, visited, failure)
+                    && self.signed(certificate, issuer).is_ok()
+            });
+        if found {
+            pool.anchored.insert(own, true);
+        }
+        found
+    }
+
+    /// Depth first over issuers. A signature is checked before a path is made longer, and only by keys from which a chain
+    /// of signatures leads to an anchor, so what is tried are chains that hold, and what others add at will costs one
+    /// check each.
     fn run(
         &self,
         leaf: &Certificate,
@@ -403,20 +608,18 @@ impl Search<'_> {
                 format!("从“{who}”（由“{by}”签发）没有通向信任锚的证书链"),
             ),
         };
-        let mut seen = HashSet::new();
-        let pool: Vec<_> = intermediates.iter().filter(|c| seen.insert(c.fingerprint())).collect();
-        let mut checked = HashMap::new();
+        let mut pool = Pool::new(intermediates);
         let (mut tried, mut steps) = (0, 0);
         let mut open: Vec<Vec<&Certificate>> = vec![vec![leaf]];
         while let Some(chain) = open.pop() {
             steps += 1;
             let Some(top) = chain.last() else { continue };
-            if steps > MAX_STEPS || tried >= MAX_PATHS {
+            if steps > MAX_STEPS || tried >= MAX_PATHS || !self.budget.step(pool.steps()) {
                 failure.take(5, too_complex(leaf));
                 break;
             }
             for anchor in self.store.anchors.iter().filter(|anchor| issued(anchor, top)) {
-                if let Err((rank, error)) = self.signed(top, anchor, &mut checked) {
+                if let Err((rank, error)) = self.signed(top, anchor) {
                     failure.take(rank, error);
                     continue;
                 }
@@ -429,29 +632,24 @@ impl Search<'_> {
             if chain.len() > MAX_DEPTH || open.len() > MAX_STEPS {
                 continue;
             }
-            // What fits by its key identifier is tried first, which is last on the stack.
-            let fits = |issuer: &&&Certificate| issued(issuer, top) && !chain.contains(issuer);
-            let mut issuers: Vec<_> = pool.iter().filter(fits).copied().collect();
-            issuers.sort_by_key(|issuer| has_named_key(issuer, top));
             let mut next = Vec::new();
-            for issuer in issuers.into_iter().rev() {
-                match self.signed(top, issuer, &mut checked) {
+            for issuer in pool.issuers(top) {
+                if chain.contains(&issuer) || !self.anchored(issuer, &mut pool, &mut failure) {
+                    continue;
+                }
+                match self.signed(top, issuer) {
                     Ok(()) => next.push([chain.as_slice(), &[issuer]].concat()),
                     Err((rank, error)) => failure.take(rank, error),
                 }
             }
+            // What is tried first is last on the stack.
             open.extend(next.into_iter().rev());
         }
         Err(failure.error)
     }
 
     /// Whether an issuer's key signed a certificate; else why not, and how telling that is.
-    fn signed(
-        &self,
-        subject: &Certificate,
-        issuer: &Certificate,
-        checked: &mut HashMap<(Digest, Digest), bool>,
-    ) -> Result<(), (u8, PathError)> {
+    fn signed(&self, subject: &Certificate, issuer: &Certificate) -> Result<(), (u8, PathError)> {
         let (who, by) = (subject.subject(), issuer.subject());
         let unsupported = |en: String, zh: String| {
             let rank = if has_named_key(issuer, subject) { 4 } else { 2 };
@@ -481,10 +679,11 @@ impl Search<'_> {
             ));
         }
         let pair = (subject.fingerprint(), issuer.fingerprint());
-        let holds = match checked.get(&pair) {
-            Some(holds) => *holds,
+        let known = self.budget.known().get(&pair).copied();
+        let holds = match known {
+            Some(holds) => holds,
             None => {
-                if !self.budget.spend() {
+                if !self.budget.spend(key) {
                     return Err((5, too_complex(subject)));
                 }
                 let verified = key.verify_der(scheme, &subject.0.tbs, &subject.0.signature);
@@ -498,7 +697,7 @@ impl Search<'_> {
                         format!("“{who}”的证书以不被接受的算法与密钥组合签署（{oid}，{scheme:?}）"),
                     ));
                 }
-                checked.insert(pair, verified.is_ok());
+                self.budget.known().insert(pair, verified.is_ok());
                 verified.is_ok()
             }
         };

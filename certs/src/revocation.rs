@@ -24,8 +24,9 @@ use x509_cert::{
 };
 
 use crate::{
-    CertError, Certificate, PathError, PathReason, Purpose, RevocationCheck, TrustStore, Uncovered,
-    path::{issued, scheme_of_algorithm},
+    CertError, Certificate, PathError, PathReason, Purpose, RevocationCheck, SignatureBudget,
+    TrustStore, Uncovered,
+    path::{Asked, issued, scheme_of_algorithm},
     rfc3339,
 };
 
@@ -100,6 +101,7 @@ impl Entry {
 #[derive(Clone)]
 pub struct Crl {
     der: Vec<u8>,
+    digest: Digest,
     tbs: Vec<u8>,
     signature: Vec<u8>,
     scheme: Option<SignatureScheme>,
@@ -203,6 +205,7 @@ impl Crl {
         let issuer_der = tbs.issuer.to_der().map_err(malformed)?;
         let mut crl = Self {
             der: der.to_vec(),
+            digest: Digest::of(der),
             tbs: tbs.to_der().map_err(malformed)?,
             signature: signature.to_vec(),
             scheme: scheme_of_algorithm(&list.algorithm),
@@ -365,7 +368,13 @@ impl Crl {
         self.this_update <= at && self.next_update.is_some_and(|next| at <= next)
     }
 
-    fn verifies(&self, key: &PublicKey) -> bool {
+    /// The digest of its DER.
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Whether a key signed it.
+    pub(crate) fn verifies(&self, key: &PublicKey) -> bool {
         self.scheme.is_some_and(|scheme| key.verify_der(scheme, &self.tbs, &self.signature).is_ok())
     }
 
@@ -482,6 +491,7 @@ struct Answer {
 /// Answers, from a set of CRLs, whether the certificates of a path are revoked.
 pub(crate) struct Revocation<'a> {
     pub store: &'a TrustStore,
+    budget: &'a SignatureBudget,
     /// The newest first: an older one that is still current must not hide what a newer one says.
     crls: Vec<&'a Crl>,
     /// Since when each is known to have existed, by its place in memory.
@@ -514,6 +524,7 @@ impl<'a> Revocation<'a> {
         check: &RevocationCheck<'a>,
         pool: &'a [Certificate],
         at: i64,
+        budget: &'a SignatureBudget,
     ) -> Option<Self> {
         let (known, fresh, unknown) = match *check {
             RevocationCheck::None => return None,
@@ -530,6 +541,7 @@ impl<'a> Revocation<'a> {
         crls.sort_by_key(|crl| std::cmp::Reverse((crl.this_update, crl.order())));
         Some(Self {
             store,
+            budget,
             crls,
             since,
             fresh,
@@ -767,7 +779,7 @@ impl<'a> Revocation<'a> {
         if let Some((_, known)) = tried.iter().find(|(tried, _)| tried == key) {
             return *known;
         }
-        let verifies = tried.len() < MAX_KEYS && crl.verifies(key);
+        let verifies = tried.len() < MAX_KEYS && self.budget.list(crl, key) == Some(true);
         tried.push((key.clone(), verifies));
         verifies
     }
@@ -801,22 +813,22 @@ impl<'a> Revocation<'a> {
         }
         self.visiting.borrow_mut().push(own);
         let end = Cell::new(i64::MAX);
-        let valid =
-            self.store.search(certificate, self.pool, self.at, Purpose::Any, &|chain, anchor| {
-                let issuer = chain.get(1).copied().unwrap_or(anchor);
-                let same = issuer.0.subject_der == by.0.subject_der
-                    && issuer.public_key().is_some()
-                    && issuer.public_key() == by.public_key();
-                if *anchor != *question.anchor() || !same {
-                    return Err(PathError {
-                        reason: PathReason::RevocationUnknown,
-                        sentence: "the CRL is by somebody else than the certificate's issuer"
-                            .into(),
-                        zh: "吊销列表并非由该证书的签发机构签发".into(),
-                    });
-                }
-                self.walk(chain, anchor).map(|until| end.set(until))
-            });
+        let (at, purpose, budget) = (self.at, Purpose::Any, self.budget);
+        let asked = Asked { at, purpose, budget };
+        let valid = self.store.search(certificate, self.pool, asked, &|chain, anchor| {
+            let issuer = chain.get(1).copied().unwrap_or(anchor);
+            let same = issuer.0.subject_der == by.0.subject_der
+                && issuer.public_key().is_some()
+                && issuer.public_key() == by.public_key();
+            if *anchor != *question.anchor() || !same {
+                return Err(PathError {
+                    reason: PathReason::RevocationUnknown,
+                    sentence: "the CRL is by somebody else than the certificate's issuer".into(),
+                    zh: "吊销列表并非由该证书的签发机构签发".into(),
+                });
+            }
+            self.walk(chain, anchor).map(|until| end.set(until))
+        });
         self.visiting.borrow_mut().pop();
         // Inside another's validation a no may only mean that it went too deep.
         let end = valid.is_ok().then(|| end.get());

@@ -13,7 +13,7 @@ use crate::{
     cms::{Signing, TST_INFO, sign},
     encoding::{OCTET_STRING, element},
     oid::ObjectId,
-    path::RevocationCheck,
+    path::{RevocationCheck, SignatureBudget},
 };
 
 /// The largest answer that is read, in bytes.
@@ -349,9 +349,25 @@ impl TimeStampToken {
         revocation: &RevocationCheck<'_>,
         at: i64,
     ) -> Result<VerifiedTimeStamp, CertError> {
+        self.verify_within(trust, others, revocation, at, &SignatureBudget::default())
+    }
+
+    /// As [`TimeStampToken::verify`], with a bound on what may be checked, which several questions may share.
+    ///
+    /// # Errors
+    /// As [`TimeStampToken::verify`].
+    pub fn verify_within(
+        &self,
+        trust: &TrustStore,
+        others: &[Certificate],
+        revocation: &RevocationCheck<'_>,
+        at: i64,
+        budget: &SignatureBudget,
+    ) -> Result<VerifiedTimeStamp, CertError> {
         let signer = self.signer(others)?;
         let pool: Vec<_> = self.cms.certificates().iter().chain(others).cloned().collect();
-        let path = trust.validate_by(&signer, &pool, revocation, at, Purpose::TimeStamp)?;
+        let stamping = Purpose::TimeStamp;
+        let path = trust.validate_by_within(&signer, &pool, revocation, at, stamping, budget)?;
         let valid = signer.not_before()..=signer.not_after();
         if !valid.contains(&self.info.time.0) {
             return Err(CertError::Path(PathError {

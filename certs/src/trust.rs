@@ -2,7 +2,9 @@
 
 use crate::{
     AgencyName, CertError, Certificate, Crl, KnownCrl, PathError, PathReason, Purpose,
-    RevocationCheck, TrustStore, ValidPath, path::issued, revocation::Revocation,
+    RevocationCheck, SignatureBudget, TrustStore, ValidPath,
+    path::{Asked, issued},
+    revocation::Revocation,
     usage::check_purpose,
 };
 
@@ -161,26 +163,28 @@ impl TrustStore {
         intermediates: &[Certificate],
         revocation: &RevocationCheck<'_>,
         at: i64,
+        budget: &SignatureBudget,
     ) -> Result<ValidPath, PathError> {
-        let stamping = Purpose::TimeStamp;
-        check_purpose(leaf, stamping, self.is_lenient())?;
+        let purpose = Purpose::TimeStamp;
+        let asked = Asked { at, purpose, budget };
+        check_purpose(leaf, purpose, self.is_lenient())?;
         let own = self.named.time.pool.iter().chain(&self.named.time.anchors);
         let pool: Vec<_> = intermediates.iter().chain(own).cloned().collect();
         let named =
             |chain: &[&Certificate], anchor: &Certificate| self.named.time.check(chain, anchor);
-        let found = self.search_by(leaf, &pool, revocation, at, stamping, &named);
+        let found = self.search_by(leaf, &pool, revocation, asked, &named);
         let (Err(error), Some(own)) = (&found, &self.named.of_time) else { return found };
         // Who is revoked where it is known stays so: also a named CA that stands under an anchor, and is revoked there.
         if error.reason == PathReason::Revoked {
             return found;
         }
-        let under_anchors = self.search_by(leaf, &pool, revocation, at, stamping, &|_, _| Ok(()));
+        let under_anchors = self.search_by(leaf, &pool, revocation, asked, &|_, _| Ok(()));
         if let Err(revoked) = under_anchors
             && revoked.reason == PathReason::Revoked
         {
             return Err(revoked);
         }
-        own.search_by(leaf, &pool, revocation, at, stamping, &|_, _| Ok(())).map_err(|other| {
+        own.search_by(leaf, &pool, revocation, asked, &|_, _| Ok(())).map_err(|other| {
             match other.reason {
                 PathReason::UnknownAuthority => error.clone(),
                 _ => other,
@@ -194,16 +198,15 @@ impl TrustStore {
         leaf: &Certificate,
         pool: &[Certificate],
         revocation: &RevocationCheck<'_>,
-        at: i64,
-        purpose: Purpose,
+        asked: Asked<'_>,
         accept: crate::path::Accept<'_>,
     ) -> Result<ValidPath, PathError> {
-        let revocation = Revocation::new(self, revocation, pool, at);
+        let revocation = Revocation::new(self, revocation, pool, asked.at, asked.budget);
         let check = |chain: &[&Certificate], anchor: &Certificate| {
             accept(chain, anchor)?;
             revocation.as_ref().map_or(Ok(()), |revocation| revocation.check_path(chain, anchor))
         };
-        let mut path = self.search(leaf, pool, at, purpose, &check)?;
+        let mut path = self.search(leaf, pool, asked, &check)?;
         path.uncovered = revocation.and_then(|revocation| revocation.uncovered());
         Ok(path)
     }
@@ -240,13 +243,15 @@ pub struct Scrutiny<'a> {
     pub certificates: &'a [Certificate],
     /// What becomes of whom they do not cover.
     pub uncovered: Uncovered,
+    /// What may be spent on signature checks, when several questions share that.
+    pub budget: Option<&'a SignatureBudget>,
 }
 
 impl<'a> Scrutiny<'a> {
     /// By the lists at hand, as far as they speak: who is not covered passes.
     pub fn by(trust: &'a TrustStore, crls: &'a [Crl], at: i64) -> Self {
         let uncovered = Uncovered::Passes;
-        Self { trust, at, now: at, crls, certificates: &[], uncovered }
+        Self { trust, at, now: at, crls, certificates: &[], uncovered, budget: None }
     }
 
     /// Where no list can be at hand.
@@ -279,10 +284,12 @@ impl<'a> Scrutiny<'a> {
             Uncovered::Passes => RevocationCheck::Listed(&known),
             Uncovered::Open => RevocationCheck::Current(&known),
         };
+        let default = SignatureBudget::default();
+        let (at, budget) = (self.at, self.budget.unwrap_or(&default));
         if self.certificates.is_empty() {
-            return self.trust.validate_by(leaf, above, &check, self.at, purpose);
+            return self.trust.validate_by_within(leaf, above, &check, at, purpose, budget);
         }
         let pool: Vec<_> = above.iter().chain(self.certificates).cloned().collect();
-        self.trust.validate_by(leaf, &pool, &check, self.at, purpose)
+        self.trust.validate_by_within(leaf, &pool, &check, at, purpose, budget)
     }
 }

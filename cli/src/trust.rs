@@ -87,6 +87,7 @@ impl Material {
             require_revocation: self.require_revocation,
             uncovered: Uncovered::Open,
             require_countersignatures: self.require_countersignatures,
+            budget: None,
         }
     }
 }

@@ -20,11 +20,12 @@ use crate::{
     Commit, NodeError, Outcome,
     access::Action,
     documents::{self, Submission},
-    files::blocking,
+    files::{Blocking, on_thread},
     heads::OpenedHead,
     ledger::receipt_key,
+    records::EnvelopeRecord,
     shared::Shared,
-    store::Table,
+    store::{Read, Table},
     unix_now,
 };
 
@@ -50,6 +51,9 @@ pub struct ActRecord {
     pub document: DocumentId,
     /// When it took effect here, in seconds since 1970 UTC.
     pub time: i64,
+    /// Its module, which earlier versions did not keep: they took an act of any for one on any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
 }
 
 /// The answer to a withdrawal, from when it is recorded that it took effect or did not until the answer is sent.
@@ -69,34 +73,72 @@ impl AnswerDue {
     }
 }
 
-/// The key of a document's act. The sender is part of it: nobody else's withdrawal stands in the way.
-pub fn act_key(original: &DocumentId, sender: &AgencyName) -> Vec<u8> {
-    [ACTS, original.digest().as_bytes(), sender.as_str().as_bytes()].concat()
+/// What acts are about: a document of a sender, in a module. An act of another module is no act on it, whatever it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The document.
+    pub original: DocumentId,
+    /// Who sent it: nobody else's withdrawal stands in the way.
+    pub sender: AgencyName,
+    /// Its module.
+    pub module: String,
 }
 
-/// The act that took effect on a document of a sender.
-pub fn of(
-    shared: &Shared,
-    original: &DocumentId,
-    sender: &AgencyName,
-) -> Result<Option<ActRecord>, NodeError> {
-    let found = shared.store.get(Table::Modules, &act_key(original, sender))?;
-    Ok(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
+impl Subject {
+    /// A document that came in, or one that is named by its sender before it comes.
+    pub fn new(original: DocumentId, sender: &AgencyName, module: &str) -> Self {
+        Self { original, sender: sender.clone(), module: module.to_owned() }
+    }
+
+    /// A document that came in.
+    pub fn of(head: &OpenedHead) -> Self {
+        let header = head.document.header();
+        Self::new(head.document.id(), &header.from, &header.module)
+    }
+
+    fn of_module(&self, module: &str) -> Self {
+        Self::new(self.original, &self.sender, module)
+    }
+
+    /// The key of the act that took effect on it.
+    fn key(&self) -> Vec<u8> {
+        let key =
+            [ACTS, self.original.digest().as_bytes(), self.sender.as_str().as_bytes()].concat();
+        match self.module.as_str() {
+            MODULE => key,
+            other => [&key[..], &[0], other.as_bytes()].concat(),
+        }
+    }
+}
+
+/// The act that took effect on a document.
+pub fn of(shared: &Shared, on: &Subject) -> Result<Option<ActRecord>, NodeError> {
+    of_in(&*shared.store, on)
+}
+
+fn of_in(store: &(impl Read + ?Sized), on: &Subject) -> Result<Option<ActRecord>, NodeError> {
+    let at = |key: &[u8]| {
+        let found = store.get(Table::Modules, key)?;
+        Ok::<Option<ActRecord>, NodeError>(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
+    };
+    match at(&on.key())? {
+        // What an earlier version has kept of another module stands where ours does.
+        None if on.module != MODULE => {
+            Ok(at(&on.of_module(MODULE).key())?.filter(|record| record.module.is_none()))
+        }
+        found => Ok(found),
+    }
 }
 
 fn refuse(why: impl Into<String>) -> NodeError {
     NodeError::NotAccepted(why.into())
 }
 
-fn original_of(header: &DocumentHeader) -> Result<DocumentId, NodeError> {
-    header.in_reply_to.ok_or_else(|| refuse(format!("a {} names the document", header.kind)))
-}
-
 /// The refusal of an act on a document that another has taken effect on.
-pub fn too_late(shared: &Shared, original: &DocumentId, sender: &AgencyName) -> NodeError {
-    match of(shared, original, sender) {
+pub fn too_late(shared: &Shared, on: &Subject) -> NodeError {
+    match of(shared, on) {
         Ok(Some(act)) if act.kind == Act::Withdraw.kind() => {
-            NodeError::Withdrawn { document: original.to_string(), time: rfc3339(act.time) }
+            NodeError::Withdrawn { document: on.original.to_string(), time: rfc3339(act.time) }
         }
         Ok(Some(act)) => refuse(format!("{} took effect on it at {}", act.kind, rfc3339(act.time))),
         Ok(None) => refuse("another act has just taken effect on it"),
@@ -115,20 +157,39 @@ pub struct CheckedAct {
     pub effect: Option<Effect>,
 }
 
-/// How an act takes effect.
+/// How an act takes effect: as the first on this.
 #[derive(Debug)]
-pub struct Effect {
-    /// Under which key in [`Table::Modules`].
-    pub key: Vec<u8>,
-    /// On which document.
-    pub original: DocumentId,
-    /// Of which sender.
-    pub sender: AgencyName,
+pub struct Effect(pub Subject);
+
+impl Effect {
+    /// What is to be written, and only if nothing is there yet.
+    pub fn put(&self, act: &ActRecord, commit: &mut Commit) -> Result<(), NodeError> {
+        let key = self.0.key();
+        commit.batch.put(Table::Modules, key.clone(), cbor::encode(act)?);
+        commit.absent.push((Table::Modules, key));
+        Ok(())
+    }
 }
 
-/// Checks an act that a clerk submits.
-pub fn check(shared: &Shared, header: &DocumentHeader) -> Result<Option<CheckedAct>, NodeError> {
-    let Some(act) = Act::of(&header.kind) else { return Ok(None) };
+/// The act that a document is, given the module of the document that it names, if that is here. One of another module than
+/// what it answers is none; nor is one of another module than ours that answers nothing that is here.
+fn act_on(header: &DocumentHeader, module: Option<&str>) -> Option<Act> {
+    Act::of(&header.kind).filter(|_| module.unwrap_or(MODULE) == header.module)
+}
+
+/// Checks an act that a clerk submits. Withdrawals of the document that came before take effect before it.
+pub fn check(
+    here: &Blocking,
+    shared: &Shared,
+    header: &DocumentHeader,
+) -> Result<Option<CheckedAct>, NodeError> {
+    let envelopes = match &header.in_reply_to {
+        Some(original) => documents::envelopes_of(shared, original)?,
+        None => Vec::new(),
+    };
+    let mut inside = envelopes.iter().filter_map(|id| documents::inside(shared, id).ok());
+    let module = inside.next().map(|(_, document)| document.header().module.clone());
+    let Some(act) = act_on(header, module.as_deref()) else { return Ok(None) };
     let action = match act {
         Act::Receive => Action::Receive,
         Act::Return => Action::Return,
@@ -137,10 +198,10 @@ pub fn check(shared: &Shared, header: &DocumentHeader) -> Result<Option<CheckedA
             return Err(refuse("withdrawals are answered by the node itself"));
         }
     };
-    let original = original_of(header)?;
-    let envelopes = documents::envelopes_of(shared, &original)?;
-    let mut heads = envelopes.iter().filter_map(|id| documents::open_head(shared, id).ok());
+    let named = || refuse(format!("a {} names the document", header.kind));
+    let original = header.in_reply_to.ok_or_else(named)?;
     let incoming = !matches!(act, Act::Withdraw);
+    let mut heads = envelopes.iter().filter_map(|id| documents::open_head(shared, id).ok());
     let head = heads.find(|head| head.incoming == incoming);
     let unknown = || refuse(format!("the document {original} is not here for a {}", header.kind));
     let on = head.ok_or_else(unknown)?;
@@ -158,12 +219,36 @@ pub fn check(shared: &Shared, header: &DocumentHeader) -> Result<Option<CheckedA
     if act == Act::Return && header.fields.get(REASON).is_none_or(|r| r.trim().is_empty()) {
         return Err(refuse("a document is returned with a reason"));
     }
-    let key = act_key(&original, &theirs.from);
-    if shared.store.get(Table::Modules, &key)?.is_some() {
-        return Err(too_late(shared, &original, &theirs.from));
+    let subject = Subject::of(&on);
+    settle(here, shared, &subject)?;
+    if of(shared, &subject)?.is_some() {
+        return Err(too_late(shared, &subject));
     }
-    let sender = theirs.from.clone();
-    Ok(Some(CheckedAct { action, on, effect: Some(Effect { key, original, sender }) }))
+    Ok(Some(CheckedAct { action, on, effect: Some(Effect(subject)) }))
+}
+
+/// Whether a document may be an act, so that whoever takes it in has to be able to wait.
+pub fn may_be(header: &DocumentHeader) -> bool {
+    Act::of(&header.kind).is_some()
+}
+
+/// Has the withdrawals of a document take effect that have come, and have not been looked at yet: what came first counts,
+/// whenever it is looked at. Only its sender's can, so that nobody else keeps anybody waiting here; what of them is too
+/// dear to look at now has no effect yet.
+pub fn settle(here: &Blocking, shared: &Shared, on: &Subject) -> Result<(), NodeError> {
+    for id in documents::waiting_answers(shared, &on.original)? {
+        if of(shared, on)?.is_some() {
+            return Ok(());
+        }
+        // The sender stands over the envelope: it is not opened for anybody else's.
+        let record = EnvelopeRecord::get(&*shared.store, &id)?;
+        let header = record.map(|record| record.header()).transpose()?;
+        if header.is_some_and(|(_, header)| header.sender == on.sender) {
+            let Ok(found) = documents::inside(shared, &id) else { continue };
+            withdraw(here, shared, &id, &found)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a document that has come calls for an answer of this node: a withdrawal of a document does. Answers and all other
@@ -175,25 +260,46 @@ pub fn calls_for_an_answer(header: &DocumentHeader) -> bool {
     }
 }
 
+/// What became of a withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// It took effect, now or before.
+    Accepted,
+    /// It came too late.
+    Refused,
+    /// It is none: its signatures do not hold, or it is of another module than what it names.
+    None,
+    /// It is not known yet: its sender's documents have cost too much.
+    PutOff,
+}
+
 /// Takes in a withdrawal that has come: in time it takes effect, else it is refused. Either is recorded in the
 /// ledger, and with it that its sender is owed an answer. It can be repeated.
 pub fn withdraw(
+    here: &Blocking,
     shared: &Shared,
     id: &EnvelopeId,
-    salt: &Digest,
-    document: &SignedDocument,
-) -> Result<(), NodeError> {
+    (salt, document): &(Digest, SignedDocument),
+) -> Result<Withdrawal, NodeError> {
     let header = document.header();
-    let Some(original) = header.in_reply_to else { return Ok(()) };
-    if shared.verify(document).indication != Indication::TotalPassed {
-        tracing::warn!(envelope = %id, "a withdrawal does not verify and has no effect");
-        shared.refused.put(&header.from, Instant::now());
-        return Ok(());
+    let Some(original) = header.in_reply_to else { return Ok(Withdrawal::None) };
+    let module = documents::module_of(shared, &original, &header.from)?;
+    if module.is_some_and(|module| module != header.module) {
+        return Ok(Withdrawal::None);
+    }
+    match shared.judge(&header.from, document) {
+        None => return Ok(Withdrawal::PutOff),
+        Some(report) if report.indication != Indication::TotalPassed => {
+            tracing::warn!(envelope = %id, "a withdrawal does not verify and has no effect");
+            return Ok(Withdrawal::None);
+        }
+        Some(_) => {}
     }
     let record = ActRecord {
         kind: Act::Withdraw.kind().to_owned(),
         document: document.id(),
         time: unix_now(),
+        module: Some(header.module.clone()),
     };
     let leaf = |event| Leaf {
         event,
@@ -206,50 +312,73 @@ pub fn withdraw(
     let due = |accepted| {
         cbor::encode(&AnswerDue { accepted, withdrawal: document.id(), to: header.from.clone() })
     };
-    let key = act_key(&original, &header.from);
-    let mut commit = Commit {
-        leaves: vec![leaf(Event::WithdrawalAcceptance)],
-        absent: Some((Table::Modules, key.clone())),
-        ..Commit::default()
-    };
-    commit.batch.put(Table::Modules, key, cbor::encode(&record)?);
+    let subject = Subject::new(original, &header.from, &header.module);
+    let mut commit =
+        Commit { leaves: vec![leaf(Event::WithdrawalAcceptance)], ..Commit::default() };
+    Effect(subject.clone()).put(&record, &mut commit)?;
     commit.batch.put(Table::Modules, AnswerDue::key(id), due(true)?);
-    let accepted = match shared.ledger.commit_blocking(commit)? {
+    let accepted = match shared.ledger.commit_blocking(here, commit)? {
         Outcome::Committed(_) => true,
-        Outcome::Exists => {
-            let held = of(shared, &original, &header.from)?;
+        Outcome::Exists(..) => {
+            let held = of(shared, &subject)?;
             held.is_some_and(|held| held.document == document.id())
         }
     };
     if !accepted {
-        shared.refused.put(&header.from, Instant::now());
         let leaf = leaf(Event::WithdrawalRejection);
-        let absent = Some((Table::Receipts, receipt_key(&leaf)));
+        let absent = vec![(Table::Receipts, receipt_key(&leaf))];
         let mut commit = Commit { leaves: vec![leaf], absent, ..Commit::default() };
         commit.batch.put(Table::Modules, AnswerDue::key(id), due(false)?);
-        shared.ledger.commit_blocking(commit)?;
+        shared.ledger.commit_blocking(here, commit)?;
     }
-    tracing::info!(envelope = %id, sender = %header.from, accepted, "withdrawal");
-    if let Err(error) = answer(shared, id) {
+    Ok(if accepted { Withdrawal::Accepted } else { Withdrawal::Refused })
+}
+
+/// Takes in a withdrawal that waits, and answers its sender. Says whether that is done: if not, it waits for another time.
+pub fn take_up(
+    here: &Blocking,
+    shared: &Shared,
+    id: &EnvelopeId,
+    found: &(Digest, SignedDocument),
+) -> Result<bool, NodeError> {
+    let sender = &found.1.header().from;
+    match withdraw(here, shared, id, found) {
+        Ok(Withdrawal::PutOff) => return Ok(false),
+        // It passes, and what waits behind it need not wait for that.
+        Err(NodeError::Clock { .. }) => return Ok(false),
+        Ok(Withdrawal::None) => {
+            shared.refused.put(sender, Instant::now());
+            return Ok(true);
+        }
+        Ok(done) => {
+            let accepted = done == Withdrawal::Accepted;
+            if !accepted {
+                shared.refused.put(sender, Instant::now());
+            }
+            tracing::info!(envelope = %id, %sender, accepted, "withdrawal");
+        }
+        Err(error) => return Err(error),
+    }
+    if let Err(error) = answer(here, shared, id) {
         tracing::warn!(%error, envelope = %id, "the sender of a withdrawal cannot be answered yet");
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Tells the sender of a withdrawal, under the agency's seal, whether it came in time. Does nothing when that was
 /// done: the answer and the end of what is due are one commit.
-fn answer(shared: &Shared, withdrawal: &EnvelopeId) -> Result<(), NodeError> {
+fn answer(here: &Blocking, shared: &Shared, withdrawal: &EnvelopeId) -> Result<(), NodeError> {
     // Two that answer at once would answer twice.
     let _answering = shared.answering.lock().unwrap_or_else(PoisonError::into_inner);
     let key = AnswerDue::key(withdrawal);
     let Some(due) = shared.store.get(Table::Modules, &key)? else { return Ok(()) };
     let due: AnswerDue = cbor::decode(&due)?;
-    let head = match documents::open_head(shared, withdrawal) {
+    let found = match documents::inside(shared, withdrawal) {
         // It is answered all the same.
         Err(NodeError::Purged(_)) => None,
         opened => Some(opened?),
     };
-    let theirs = head.as_ref().map(|head| head.document.header());
+    let theirs = found.as_ref().map(|(_, document)| document.header());
     let title = theirs.map(|theirs| theirs.title.chars().take(TITLE).collect::<String>());
     let title = title.map(|title| show_line(&title).into_owned());
     let title: String = title.unwrap_or_else(|| due.withdrawal.to_string());
@@ -278,7 +407,7 @@ fn answer(shared: &Shared, withdrawal: &EnvelopeId) -> Result<(), NodeError> {
     let seal = shared.identity.seal();
     let document = sign_document(&header, &seal, Commitment::Receipt, now)?;
     let sealed = Submission::of_node(shared, document)?.seal(shared)?;
-    sealed.and_forget(key).commit_blocking(shared).map(drop)
+    sealed.and_forget(key).commit_blocking(here, shared).map(drop)
 }
 
 /// Gives the answers that could not be given when they became due: no valid directory was held, say.
@@ -288,12 +417,7 @@ pub async fn keep_answering(shared: Arc<Shared>) {
     loop {
         let work = shared.clone();
         let after = std::mem::take(&mut from);
-        let due = blocking(move || {
-            // A withdrawal that came while nothing could be sealed waits there.
-            documents::index_arrivals(&work, ANSWERS_AT_ONCE)?;
-            answer_due(&work, &after)
-        });
-        match due.await {
+        match on_thread(move |here| answer_due(here, &work, &after)).await {
             Ok(next) => from = next,
             Err(error) => tracing::error!(%error, "what answers are due could not be read"),
         }
@@ -306,13 +430,13 @@ pub async fn keep_answering(shared: Arc<Shared>) {
 
 /// Tries some of the answers that are due. Returns the key at which to go on: those that cannot be given stand in
 /// nobody's way.
-fn answer_due(shared: &Shared, from: &[u8]) -> Result<Vec<u8>, NodeError> {
+fn answer_due(here: &Blocking, shared: &Shared, from: &[u8]) -> Result<Vec<u8>, NodeError> {
     let from = if from.is_empty() { ANSWERS } else { from };
     let due = shared.store.scan(Table::Modules, from, ANSWERS, ANSWERS_AT_ONCE)?;
     for (key, _) in &due {
         let id = key.get(ANSWERS.len()..).and_then(EnvelopeId::from_slice);
         let Some(id) = id else { continue };
-        match answer(shared, &id) {
+        match answer(here, shared, &id) {
             Ok(()) => tracing::info!(envelope = %id, "the sender of a withdrawal is answered"),
             Err(error) => {
                 tracing::debug!(%error, envelope = %id, "the sender of a withdrawal cannot be answered yet");
@@ -329,6 +453,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::store::{Batch, Store as _, memory::MemoryStore};
 
     fn header(kind: &str, in_reply_to: Option<u8>) -> DocumentHeader {
         let agency = |name: &str| name.parse::<AgencyName>().expect("a name");
@@ -350,6 +475,55 @@ mod tests {
             parts: Vec::new(),
             nonce: Digest::of(b"nonce"),
         }
+    }
+
+    fn subject(module: &str) -> Subject {
+        let document = DocumentId::from_slice(&[7; 32]).expect("32 bytes");
+        Subject::new(document, &"a.cn".parse().expect("a name"), module)
+    }
+
+    #[test]
+    fn an_act_is_one_only_on_a_document_of_its_own_module() {
+        let of =
+            |module: &str| DocumentHeader { module: module.into(), ..header("签收", Some(7)) };
+        let (ours, theirs) = (of(MODULE), of("logistics"));
+        assert_eq!(act_on(&ours, Some(MODULE)), Some(Act::Receive));
+        assert_eq!(act_on(&theirs, Some("logistics")), Some(Act::Receive));
+        assert_eq!(act_on(&theirs, Some(MODULE)), None, "it has no effect, and no rule refuses it");
+        assert_eq!(act_on(&ours, Some("logistics")), None);
+        // What is not here: our own rule says so of our own acts; of others nothing is known.
+        assert_eq!(act_on(&ours, None), Some(Act::Receive));
+        assert_eq!(act_on(&theirs, None), None);
+        assert_eq!(act_on(&DocumentHeader { kind: "通知".into(), ..ours }, Some(MODULE)), None);
+    }
+
+    #[test]
+    fn acts_of_two_modules_do_not_stand_in_each_others_way() {
+        let keys = [MODULE, "logistics", "licences"].map(|module| subject(module).key());
+        assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+        // As earlier versions have kept it.
+        let expected = [ACTS, &[7; 32], b"a.cn"].concat();
+        assert_eq!(keys[0], expected);
+    }
+
+    #[test]
+    fn what_took_effect_is_found_in_its_own_module_and_what_was_kept_before_in_any() {
+        let store = MemoryStore::default();
+        let put = |module: Option<&str>, at: &str| {
+            let document = DocumentId::from_slice(&[1; 32]).expect("32 bytes");
+            let module = module.map(str::to_owned);
+            let record = ActRecord { kind: "签收".into(), document, time: 1, module };
+            let mut batch = Batch::default();
+            batch.put(Table::Modules, subject(at).key(), cbor::encode(&record).expect("encodes"));
+            store.write(batch).expect("writes");
+        };
+        let found = |module: &str| of_in(&store, &subject(module)).expect("reads").is_some();
+        put(None, MODULE);
+        assert!(found(MODULE) && found("logistics"));
+        put(Some(MODULE), MODULE);
+        assert!(found(MODULE) && !found("logistics"));
+        put(Some("logistics"), "logistics");
+        assert!(found("logistics") && !found("licences"));
     }
 
     const KINDS: [&str; 6] = ["签收", "退回", "撤回", "撤回答复", "通知", "other"];

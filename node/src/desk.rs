@@ -13,6 +13,7 @@ use crate::{
     acts,
     clock::Moment,
     documents,
+    files::in_place,
     heads::OpenedHead,
     local::{
         AgencyView, ClockView, DeliveryView, DocumentView, ExportedFile, PartView, PeerClockView,
@@ -130,10 +131,11 @@ pub async fn hand_over(
     if !head.incoming {
         return Ok(());
     }
-    let (id, from) = (head.document.id(), head.document.header().from.clone());
-    let act = acts::of(shared, &id, &from)?;
-    if act.is_some_and(|act| act.kind == Act::Withdraw.kind()) {
-        return Err(acts::too_late(shared, &id, &from));
+    let on = acts::Subject::of(head);
+    // What has come to withdraw it came before this.
+    in_place(|here| acts::settle(here, shared, &on))?;
+    if acts::of(shared, &on)?.is_some_and(|act| act.kind == Act::Withdraw.kind()) {
+        return Err(acts::too_late(shared, &on));
     }
     documents::hand_over(shared, head).await
 }
@@ -308,7 +310,7 @@ pub fn view(
         indication: head.report.indication.name().to_owned(),
         deliveries: deliveries(shared, head)?,
         act: match head.incoming {
-            true => acts::of(shared, &head.document.id(), &header.from)?.map(|act| act.kind),
+            true => acts::of(shared, &acts::Subject::of(head))?.map(|act| act.kind),
             false => None,
         },
         copy: head.copy,

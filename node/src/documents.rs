@@ -1,17 +1,14 @@
 //! Documents inside envelopes: taking them in from clerks, and opening what is kept.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, PoisonError},
-};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use chancery_certs::{AgencyName, Certificate, Formats, rfc3339};
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, PartSealer, cbor};
 use chancery_protocol::{
-    Act, ContentOpener, ContentSealer, DocumentId, EnvelopeHeader, EnvelopeId, Event, Evidence,
-    Indication, Leaf, OpenedEnvelope, OpenedPart, Opening, PartContent, ProtocolError, Recipient,
-    RecipientPart, RecipientParts, SignedDocument, VerificationReport, check_inside,
+    ContentOpener, ContentSealer, DocumentHeader, DocumentId, EnvelopeHeader, EnvelopeId, Event,
+    Evidence, Indication, Leaf, OpenedEnvelope, OpenedPart, Opening, PartContent, ProtocolError,
+    Recipient, RecipientPart, RecipientParts, SignedDocument, VerificationReport, check_inside,
     commit_to_document, recipient_info,
 };
 use serde::{Deserialize, Serialize};
@@ -19,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Commit, NodeError, Outcome,
     access::{Action, Caller, Object},
-    acts::{self, ActRecord, Effect},
+    acts::{self, ActRecord, CheckedAct, Effect},
     content::{PlainReader, Spool},
     desk,
-    files::Feed,
+    files::{Blocking, Feed, in_place},
     fresh::FreshEnvelope,
     heads::OpenedHead,
     ledger::receipt_key,
@@ -35,11 +32,11 @@ use crate::{
     unix_now,
 };
 
-/// Envelopes that are put into the index at once.
-const INDEX_BATCH: usize = 256;
 /// The most index entries that one look-up reads.
 const MAX_FOUND: usize = 10_000;
 
+/// A document of so many bytes is to few recipients: each has a key wrapped, which takes a sixth of a millisecond.
+const SMALL: usize = 4 << 10;
 /// Parts of so many bytes take less than another thread takes to stand in for this one.
 const QUICK: usize = 64 * 1024;
 
@@ -77,11 +74,11 @@ impl Filling {
                     submission.push(&gathered)?;
                     submission.seal(shared)
                 };
-                if quick { seal() } else { tokio::task::block_in_place(seal) }
+                if quick { seal() } else { in_place(|_| seal()) }
             }
             Self::Large(feed) => {
                 let submission = feed.finish().await?;
-                tokio::task::block_in_place(|| submission.seal(shared))
+                in_place(|_| submission.seal(shared))
             }
         }
     }
@@ -144,7 +141,7 @@ impl RequestKey {
         let Accepted { envelope, document, recipients, .. } = accepted.clone();
         let done = DoneRequest { time, document, envelope, recipients };
         commit.batch.put(Table::Requests, self.0.clone(), cbor::encode(&done)?);
-        commit.absent = Some((Table::Requests, self.0.clone()));
+        commit.absent.push((Table::Requests, self.0.clone()));
         Ok(())
     }
 }
@@ -197,19 +194,37 @@ fn refuse(why: impl Into<String>) -> NodeError {
 
 impl Submission {
     /// Checks a signed document that somebody hands in, asks the rules whether its signer may do this, and adds the
-    /// agency's seal. Its parts must follow through [`Submission::push`].
-    pub fn begin(shared: &Shared, caller: &Caller, document: &[u8]) -> Result<Self, NodeError> {
-        Self::begin_numbered(shared, caller, document, None)
-    }
-
-    /// As [`Submission::begin`], with a number for each recipient's copy, from `first` on.
-    pub fn begin_numbered(
+    /// agency's seal. Its parts must follow through [`Submission::push`]. With `first`, each recipient's copy has a number,
+    /// from that one on.
+    ///
+    /// Every door comes in here, on an async worker. What is small, and waits for nothing, is done on it: that takes less
+    /// than another thread takes to stand in for this one.
+    pub fn begin(
         shared: &Shared,
         caller: &Caller,
         document: &[u8],
         first: Option<u64>,
     ) -> Result<Self, NodeError> {
-        let document = SignedDocument::decode(document)?;
+        let small = document.len() <= SMALL;
+        let read = || SignedDocument::decode(document);
+        let document = if small { read() } else { in_place(|_| read()) }?;
+        if acts::may_be(document.header()) {
+            return in_place(|here| {
+                let check = |header: &DocumentHeader| acts::check(here, shared, header);
+                Self::admit(shared, caller, document, first, check)
+            });
+        }
+        let begin = || Self::admit(shared, caller, document, first, |_| Ok(None));
+        if small { begin() } else { in_place(|_| begin()) }
+    }
+
+    fn admit(
+        shared: &Shared,
+        caller: &Caller,
+        document: SignedDocument,
+        first: Option<u64>,
+        check: impl Fn(&DocumentHeader) -> Result<Option<CheckedAct>, NodeError>,
+    ) -> Result<Self, NodeError> {
         let report = verify_own(shared, &document)?;
         let header = document.header();
         // What older programs signed is read, and goes out no more.
@@ -219,7 +234,7 @@ impl Submission {
         let signer = Caller::signer(signer.ok_or_else(|| refuse("nobody has signed it"))?);
         // Before anything is looked for: who may do nothing here does not learn which documents there are.
         shared.access.could(&signer, Action::Seal)?;
-        let act = acts::check(shared, header)?;
+        let act = check(header)?;
         let (action, object) = match &act {
             Some(act) => (act.action, desk::object(&act.on)),
             None => (Action::Send, Object::Document(header, false)),
@@ -387,11 +402,10 @@ impl Submission {
             let done = Accepted { envelope: id, document, recipients, copies: Vec::new() };
             request.put(&done, now, &mut commit)?;
         }
-        if let Some(Effect { key, .. }) = &self.effect {
+        if let Some(effect) = &self.effect {
             let (kind, document) = (self.document.header().kind.clone(), self.document.id());
-            let record = ActRecord { kind, document, time: now };
-            commit.batch.put(Table::Modules, key.clone(), cbor::encode(&record)?);
-            commit.absent = Some((Table::Modules, key.clone()));
+            let module = Some(self.document.header().module.clone());
+            effect.put(&ActRecord { kind, document, time: now, module }, &mut commit)?;
         }
         let document = self.document.id();
         let Self { effect, request, .. } = self;
@@ -430,24 +444,29 @@ impl SealedSubmission {
     }
 
     /// As [`SealedSubmission::commit`], from a thread that may block.
-    pub fn commit_blocking(mut self, shared: &Shared) -> Result<Accepted, NodeError> {
-        let outcome = shared.ledger.commit_blocking(std::mem::take(&mut self.commit))?;
+    pub fn commit_blocking(
+        mut self,
+        here: &Blocking,
+        shared: &Shared,
+    ) -> Result<Accepted, NodeError> {
+        let outcome = shared.ledger.commit_blocking(here, std::mem::take(&mut self.commit))?;
         self.committed(shared, &outcome)
     }
 
     fn committed(self, shared: &Shared, outcome: &Outcome) -> Result<Accepted, NodeError> {
-        if *outcome == Outcome::Exists {
+        if let Outcome::Exists(table, _) = outcome {
             // A large content that was named already is not spoken of by anything.
             shared.content.remove(&self.id)?;
-            if let Some(done) = self.request.as_ref().map(|r| r.get(shared)).transpose()?.flatten()
-            {
-                // The same request was done at the same time.
-                return done.answer(&self.document);
-            }
-            return Err(match &self.effect {
-                Some(effect) => acts::too_late(shared, &effect.original, &effect.sender),
-                None => NodeError::Damaged("an envelope id stands twice".into()),
-            });
+            return match (table, &self.request, &self.effect) {
+                // Something was done under the same key at the same time: this, or another.
+                (Table::Requests, Some(request), _) => {
+                    let done = request.get(shared)?;
+                    let gone = || NodeError::Damaged("a request that was done is gone".into());
+                    done.ok_or_else(gone)?.answer(&self.document)
+                }
+                (Table::Modules, _, Some(Effect(on))) => Err(acts::too_late(shared, on)),
+                _ => Err(NodeError::Damaged("an envelope id stands twice".into())),
+            };
         }
         let recipients: Vec<_> = self.header.recipients.iter().map(|r| r.agency.clone()).collect();
         shared.metrics.accepted();
@@ -625,7 +644,13 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
         return Ok(head);
     }
     let Peeked { record, salt, document, part } = peek(shared, id)?;
-    let report = shared.verify(&document);
+    // What a peer has sent is looked at as far as its documents have not cost too much, and else the next time.
+    let report = match record.incoming {
+        true => shared.judge(&document.header().from, &document),
+        false => Some(shared.verify(&document)),
+    };
+    let judged = report.is_some();
+    let report = report.unwrap_or_else(|| VerificationReport::put_off(&document, unix_now()));
     let head = Arc::new(OpenedHead {
         envelope: *id,
         incoming: record.incoming,
@@ -635,52 +660,84 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
         document,
         report,
     });
-    shared.heads.put(head.clone());
+    if judged {
+        shared.heads.put(head.clone());
+    }
     Ok(head)
 }
 
-/// Puts what came in and was opened into the index, together with its record. A withdrawal waits for those who index: it
-/// acts, and is verified before that.
+/// The document in an envelope, and the salt of its commitment. Its signatures are not looked at.
+pub fn inside(shared: &Shared, id: &EnvelopeId) -> Result<(Digest, SignedDocument), NodeError> {
+    if let Some(head) = shared.heads.get(id) {
+        return Ok((head.salt, head.document.clone()));
+    }
+    let Peeked { salt, document, .. } = peek(shared, id)?;
+    Ok((salt, document))
+}
+
+/// The module of a document that a sender has sent here, if it is here and can be opened.
+pub fn module_of(
+    shared: &Shared,
+    document: &DocumentId,
+    sender: &AgencyName,
+) -> Result<Option<String>, NodeError> {
+    let envelopes = envelopes_of(shared, document)?;
+    let inside = envelopes.iter().filter_map(|id| inside(shared, id).ok());
+    let mut headers = inside.map(|(_, document)| document.header().clone());
+    Ok(headers.find(|header| header.from == *sender).map(|header| header.module))
+}
+
+/// Puts what came in and was opened into the index, together with its record: whoever looks something up waits for nothing.
+/// A withdrawal acts besides, and is verified before it does: it waits for [`take_up`].
 pub fn index_opened(batch: &mut Batch, id: &EnvelopeId, document: &SignedDocument) {
-    match Act::of(&document.header().kind) {
-        Some(Act::Withdraw) => batch.put(Table::Unindexed, *id.digest().as_bytes(), []),
-        _ => index(batch, id, document.header(), &document.id()),
+    index(batch, id, document.header(), &document.id());
+    if acts::calls_for_an_answer(document.header()) {
+        batch.put(Table::Unindexed, *id.digest().as_bytes(), []);
     }
 }
 
-/// Puts up to `limit` envelopes that came in into the index. Returns how many it has done.
-pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError> {
-    // Withdrawals act: each is done once, by one of those who index.
-    let mut from = shared.indexing.lock().unwrap_or_else(PoisonError::into_inner);
-    // It goes on where it was: at the start of the table lie all those that have gone, until the store clears them
-    // away, and to look there each time would cost more the more had come.
-    let mut waiting = shared.store.scan(Table::Unindexed, &from, &[], limit)?;
-    if waiting.is_empty() && !from.is_empty() {
-        from.clear();
-        waiting = shared.store.scan(Table::Unindexed, &[], &[], limit)?;
-    }
-    let count = waiting.len();
-    if count == 0 {
-        return Ok(0);
-    }
-    let (mut batch, mut next) = (Batch::default(), Vec::new());
-    let mut waits = 0;
+/// What became of some of the envelopes that wait.
+#[derive(Debug, Default)]
+pub struct TakenUp {
+    /// From which key to go on.
+    pub next: Vec<u8>,
+    /// How many were looked at.
+    pub looked: usize,
+    /// How many of them are done.
+    pub done: usize,
+}
+
+/// Takes up to `limit` envelopes up that wait, from a key on: puts them into the index, if an earlier version has not, and
+/// has withdrawals take effect. What cannot be done now stays, and stands in nobody's way. Nothing is locked meanwhile:
+/// a withdrawal that somebody else takes up at the same time takes effect once.
+pub fn take_up(
+    here: &Blocking,
+    shared: &Shared,
+    from: &[u8],
+    limit: usize,
+) -> Result<TakenUp, NodeError> {
+    let waiting = shared.store.scan(Table::Unindexed, from, &[], limit)?;
+    let full = waiting.len() == limit;
+    let (mut batch, mut taken) = (Batch::default(), TakenUp::default());
     for (key, _) in waiting {
-        next = [key.as_slice(), &[0]].concat();
+        taken.looked += 1;
+        taken.next = if full { [key.as_slice(), &[0]].concat() } else { Vec::new() };
         if let Some(id) = EnvelopeId::from_slice(&key) {
-            match peek(shared, &id) {
-                Ok(Peeked { salt, document, .. }) => {
+            // The sender stands over the envelope: what is put off costs nothing.
+            let record = EnvelopeRecord::get(&*shared.store, &id)?;
+            let header = record.and_then(|record| record.header().ok());
+            if header.is_some_and(|(_, h)| !shared.checks.may(&h.sender, Instant::now())) {
+                continue;
+            }
+            match inside(shared, &id) {
+                Ok(found) => {
+                    let document = &found.1;
                     index(&mut batch, &id, document.header(), &document.id());
-                    if acts::calls_for_an_answer(document.header()) {
-                        // Before it leaves the queue: after a crash it is done again.
-                        match acts::withdraw(shared, &id, &salt, &document) {
-                            // It passes: whoever looks something up is not kept waiting for it.
-                            Err(NodeError::Clock { .. }) => {
-                                waits += 1;
-                                continue;
-                            }
-                            done => done?,
-                        }
+                    // Before it leaves the queue: after a crash it is done again.
+                    if acts::calls_for_an_answer(document.header())
+                        && !acts::take_up(here, shared, &id, &found)?
+                    {
+                        continue;
                     }
                 }
                 // The disk's fault is not the envelope's: it waits for the next time.
@@ -690,16 +747,40 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
             }
         }
         batch.delete(Table::Unindexed, key);
+        taken.done += 1;
     }
-    shared.store.write(batch)?;
-    *from = next;
-    Ok(count - waits)
+    if taken.done > 0 {
+        shared.store.write(batch)?;
+    }
+    Ok(taken)
 }
 
-/// Brings the index up to date.
-fn index_all(shared: &Shared) -> Result<(), NodeError> {
-    while index_arrivals(shared, INDEX_BATCH)? > 0 {}
-    Ok(())
+/// Puts into the index what an earlier version has left for later. What this one takes in is in it at once.
+pub fn index_waiting(shared: &Shared) -> Result<(), NodeError> {
+    let mut batch = Batch::default();
+    for (key, _) in shared.store.scan(Table::Unindexed, &[], &[], usize::MAX)? {
+        let Some(id) = EnvelopeId::from_slice(&key) else { continue };
+        if let Ok((_, document)) = inside(shared, &id) {
+            index(&mut batch, &id, document.header(), &document.id());
+        }
+    }
+    shared.store.write(batch)
+}
+
+/// The envelopes that answer a document and wait for [`take_up`].
+pub fn waiting_answers(
+    shared: &Shared,
+    document: &DocumentId,
+) -> Result<Vec<EnvelopeId>, NodeError> {
+    let prefix = document.digest().as_bytes();
+    let found = shared.store.scan(Table::Answers, prefix, prefix, MAX_FOUND)?;
+    let mut waiting = Vec::new();
+    for id in found.iter().filter_map(|(key, _)| indexed_envelope(key)) {
+        if shared.store.get(Table::Unindexed, id.digest().as_bytes())?.is_some() {
+            waiting.push(id);
+        }
+    }
+    Ok(waiting)
 }
 
 /// The newest envelopes of a direction, or the newest of those before another, newest first.
@@ -748,7 +829,6 @@ pub fn find(
     if digits.len() < 4 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(not_found());
     }
-    index_all(shared)?;
     let mut found = with_prefix(shared, Table::Documents, &digits, indexed_envelope)?;
     found.extend(with_prefix(shared, Table::Envelopes, &digits, EnvelopeId::from_slice)?);
     let heads = found.iter().map(|id| open_head(shared, id));
@@ -765,7 +845,6 @@ pub fn find(
 
 /// All envelopes that hold a document.
 pub fn envelopes_of(shared: &Shared, document: &DocumentId) -> Result<Vec<EnvelopeId>, NodeError> {
-    index_all(shared)?;
     let prefix = document.digest().as_bytes();
     let found = shared.store.scan(Table::Documents, prefix, prefix, MAX_FOUND)?;
     Ok(found.iter().filter_map(|(key, _)| indexed_envelope(key)).collect())
@@ -773,7 +852,6 @@ pub fn envelopes_of(shared: &Shared, document: &DocumentId) -> Result<Vec<Envelo
 
 /// The documents that answer a document, from either side.
 pub fn answers(shared: &Shared, document: &DocumentId) -> Result<Vec<Arc<OpenedHead>>, NodeError> {
-    index_all(shared)?;
     let prefix = document.digest().as_bytes();
     let found = shared.store.scan(Table::Answers, prefix, prefix, MAX_FOUND)?;
     let ids = found.iter().filter_map(|(key, _)| indexed_envelope(key));
@@ -791,7 +869,7 @@ pub async fn hand_over(shared: &Shared, head: &OpenedHead) -> Result<(), NodeErr
         time: unix_now(),
         evidence: None,
     };
-    let absent = Some((Table::Receipts, receipt_key(&leaf)));
+    let absent = vec![(Table::Receipts, receipt_key(&leaf))];
     let commit = Commit { leaves: vec![leaf], absent, ..Commit::default() };
     shared.ledger.commit(commit).await.map(drop)
 }

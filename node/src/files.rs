@@ -416,11 +416,29 @@ pub fn sync_directory(path: &Path) -> Result<(), NodeError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(NodeError::file(path))
 }
 
+/// Shows that the thread at hand may wait: for the ledger's writer, for a lock that others hold while they do. Only what is run
+/// by [`on_thread`] and [`in_place`] is lent one, so that nothing that waits can be called on an async worker.
+#[derive(Debug)]
+pub struct Blocking(());
+
 /// Runs what waits for the disk away from the async workers.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
 ) -> Result<T, NodeError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| NodeError::Store(e.to_string()))?
+    on_thread(|_| work()).await
+}
+
+/// As [`blocking`], for what can only be called by whoever may wait.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce(&Blocking) -> Result<T, NodeError> + Send + 'static,
+) -> Result<T, NodeError> {
+    let run = tokio::task::spawn_blocking(|| work(&Blocking(())));
+    run.await.map_err(|e| NodeError::Store(e.to_string()))?
+}
+
+/// The same on the thread at hand, which stops being an async worker meanwhile: for work on what is borrowed.
+pub(crate) fn in_place<T>(work: impl FnOnce(&Blocking) -> T) -> T {
+    tokio::task::block_in_place(|| work(&Blocking(())))
 }
 
 /// Bytes that a [`Feed`] hands over when the last ones are taken in. A thousand slow streams hold so much each.

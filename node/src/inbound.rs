@@ -26,7 +26,7 @@ use crate::{
     documents::{index_opened, unwrap_opened},
     endpoint::{FRAME_BUDGET, read_frame, write},
     error::protocol_code,
-    files::{Feed, blocking},
+    files::{Feed, blocking, in_place},
     ledger::receipt_key,
     records::EnvelopeRecord,
     relay,
@@ -534,7 +534,7 @@ impl Offered<'_> {
     ) -> Result<Option<PeerMessage>, NodeError> {
         let Some(receipt) = self.held()? else { return Ok(None) };
         let Some(recipient) = recipient else { return Ok(Some(PeerMessage::Have { receipt })) };
-        let carried = relay::carry_on(self.shared, &self.opened, recipient)?;
+        let carried = in_place(|here| relay::carry_on(here, self.shared, &self.opened, recipient))?;
         Ok(carried.then_some(PeerMessage::Relayed { receipt }))
     }
 
@@ -585,7 +585,7 @@ impl Offered<'_> {
         let id = self.opened.id;
         let leaf = self.leaf();
         let mut commit = Commit {
-            absent: Some((Table::Receipts, receipt_key(&leaf))),
+            absent: vec![(Table::Receipts, receipt_key(&leaf))],
             leaves: vec![leaf],
             patient: true,
             ..Commit::default()
@@ -595,7 +595,7 @@ impl Offered<'_> {
             && let Some(receipt) = self.held()?
         {
             // Only its content had gone, once it was with everybody else.
-            relay::refill(self.shared, &self.opened, recipient, inline)?;
+            in_place(|here| relay::refill(here, self.shared, &self.opened, recipient, inline))?;
             self.shared.limits.carry(&self.opened.header.sender, self.size());
             return Ok(PeerMessage::Relayed { receipt });
         }
@@ -651,7 +651,7 @@ impl Offered<'_> {
                 self.shared.outbound.enqueue(id, recipient.clone(), urgency);
                 Ok(PeerMessage::Relayed { receipt })
             }
-            Outcome::Exists => match self.answer_held(recipient)? {
+            Outcome::Exists(..) => match self.answer_held(recipient)? {
                 Some(answer) => Ok(answer),
                 None => Err(NodeError::Damaged(format!("envelope {id} has no receipt"))),
             },

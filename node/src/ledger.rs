@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     NodeError,
     clock::{Moment, PeerClocks, WrongClock},
+    files::Blocking,
     local::WitnessView,
     store::{Batch, Read, Store, Table},
 };
@@ -72,8 +73,9 @@ pub struct Commit {
     pub leaves: Vec<Leaf>,
     /// The records that go with them.
     pub batch: Batch,
-    /// A key that must not exist yet; if it does, the commit is [`Outcome::Exists`].
-    pub absent: Option<(Table, Vec<u8>)>,
+    /// Keys that must not exist yet, neither in the store nor among those that commits of the same group ask for. If one
+    /// does, nothing is written, and [`Outcome::Exists`] names the first that does.
+    pub absent: Vec<(Table, Vec<u8>)>,
     /// How many more (or fewer) bytes of which senders are kept with it.
     pub stored: Vec<(AgencyName, i64)>,
     /// Whether it can wait a moment for others: no clerk waits for its answer.
@@ -95,8 +97,8 @@ fn read_stored(store: &(impl Read + ?Sized), sender: &AgencyName) -> Result<u64,
 pub enum Outcome {
     /// It is durable; the receipts of its entries, in order.
     Committed(Vec<Receipt>),
-    /// Nothing was written: the key that should be absent is there.
-    Exists,
+    /// Nothing was written: this key, which should be absent, is there.
+    Exists(Table, Vec<u8>),
 }
 
 type Reply = oneshot::Sender<Result<Outcome, NodeError>>;
@@ -317,6 +319,7 @@ pub struct Ledger {
     expected: Arc<AtomicUsize>,
     clocks: Arc<PeerClocks>,
     last: Arc<AtomicI64>,
+    grown: watch::Receiver<u64>,
 }
 
 /// A commit that is being made. While there are many, batches wait for each other's commits.
@@ -441,6 +444,7 @@ impl Ledger {
         let seal = Arc::new(Mutex::new(seal));
         let expected = Arc::new(AtomicUsize::new(0));
         let last = Arc::new(AtomicI64::new(newest_time(&*store, size)?));
+        let (grows, grown) = watch::channel(size);
         let clocks = Arc::new(PeerClocks::default());
         for (witness, kept) in cosignatures(&*store)? {
             // Our own record: it was verified when it came.
@@ -456,6 +460,7 @@ impl Ledger {
             failed,
             seal: seal.clone(),
             newest: newest.clone(),
+            grows,
             store: store.clone(),
             stored: HashMap::new(),
             expected: expected.clone(),
@@ -473,6 +478,7 @@ impl Ledger {
             expected,
             clocks,
             last,
+            grown,
         })
     }
 
@@ -538,11 +544,16 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::commit`].
-    pub fn commit_blocking(&self, commit: Commit) -> Result<Outcome, NodeError> {
+    pub fn commit_blocking(&self, _: &Blocking, commit: Commit) -> Result<Outcome, NodeError> {
         let queue = lock(&self.queue).clone().ok_or(NodeError::Stopping)?;
         let (reply, answer) = oneshot::channel();
         queue.blocking_send((commit, reply)).map_err(|_| NodeError::Stopping)?;
         answer.blocking_recv().map_err(|_| NodeError::Stopping)?
+    }
+
+    /// The number of entries, which moves when there are more. What is read after it has moved holds them.
+    pub fn grown(&self) -> watch::Receiver<u64> {
+        self.grown.clone()
     }
 
     /// Lets the writer finish what waits, joins it, and notes that all is well.
@@ -718,6 +729,19 @@ impl LedgerView {
     pub fn leaves(&self, from: u64, limit: usize) -> Result<Vec<Vec<u8>>, NodeError> {
         let found = self.store.scan(Table::Leaves, &from.to_be_bytes(), &[], limit)?;
         Ok(found.into_iter().map(|(_, leaf)| leaf).collect())
+    }
+
+    /// What has happened from an entry on, in the order in which it was committed, each with its number: up to `limit` sealed
+    /// entries. Clocks have no part in that order, so that whoever goes on after the last entry that he has seen
+    /// misses nothing and is told nothing twice.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`], or [`NodeError::Protocol`] when an entry cannot be read.
+    pub fn feed(&self, from: u64, limit: usize) -> Result<Vec<(u64, Leaf)>, NodeError> {
+        let size = self.checkpoint().checkpoint.size;
+        let sealed = usize::try_from(size.saturating_sub(from)).unwrap_or(usize::MAX);
+        let leaves = self.leaves(from, limit.min(sealed))?;
+        (from..).zip(leaves).map(|(index, leaf)| Ok((index, Leaf::decode(&leaf)?))).collect()
     }
 
     /// The receipt of an entry under the newest checkpoint, if there is such an entry.
@@ -1155,6 +1179,8 @@ struct Writer {
     failed: watch::Sender<Option<String>>,
     seal: Arc<Mutex<Arc<Credential>>>,
     newest: Arc<Mutex<Newest>>,
+    /// Told of the number of entries once they can be read.
+    grows: watch::Sender<u64>,
     store: Arc<dyn Store>,
     /// How many bytes of each sender are kept, as far as it was asked for.
     stored: HashMap<AgencyName, u64>,
@@ -1279,15 +1305,20 @@ impl Writer {
         let mut claimed = HashSet::new();
         let mut exists = Vec::new();
         for (mut commit, reply) in group {
+            if commit.batch.is_conditional() {
+                // It would fail all of the group: what a commit asks for stands in the commit.
+                drop(reply.send(Err(NodeError::Conflict("a commit"))));
+                continue;
+            }
             match self.place(&mut commit, &mut claimed, &mut last) {
-                Ok(Some(leaves)) => {
+                Ok(Ok(leaves)) => {
                     for (sender, more) in commit.stored.drain(..) {
                         self.count(sender, more, &mut batch);
                     }
                     batch.append(std::mem::take(&mut commit.batch));
                     placed.push(Placed { reply, leaves });
                 }
-                Ok(None) => exists.push(reply),
+                Ok(Err(key)) => exists.push((reply, key)),
                 Err(error) => {
                     // The tree in memory may be half grown: nothing of this group is written.
                     tracing::error!(%error, "a commit could not be placed in the tree");
@@ -1305,6 +1336,7 @@ impl Writer {
             Ok((newest, receipts)) => {
                 self.last.store(last, Ordering::Relaxed);
                 self.show(newest, &seal);
+                self.grows.send_replace(self.tree.size);
                 for (placed, receipts) in placed.into_iter().zip(receipts) {
                     drop(placed.reply.send(Ok(Outcome::Committed(receipts))));
                 }
@@ -1318,6 +1350,10 @@ impl Writer {
                 };
                 self.failed.send_replace(Some(why));
                 fail_all(placed, &error.to_string());
+                // What was in their way may have been of this very group, and is not there either.
+                for (reply, _) in exists.drain(..) {
+                    drop(reply.send(Err(NodeError::Store(error.to_string()))));
+                }
             }
         }
         // Only now: the key may be one that this very group has made durable.
@@ -1345,19 +1381,21 @@ impl Writer {
         batch.put(Table::Meta, key, kept.to_be_bytes());
     }
 
-    /// Gives a commit's entries their places, or `None` when its key is there already.
+    /// Gives a commit's entries their places, or the first key that is there although it should not be.
     #[expect(clippy::type_complexity, reason = "it is local to the writer")]
     fn place(
         &mut self,
         commit: &mut Commit,
         claimed: &mut HashSet<(Table, Vec<u8>)>,
         last: &mut i64,
-    ) -> Result<Option<Vec<(u64, Leaf, Vec<u8>)>>, NodeError> {
-        if let Some((table, key)) = commit.absent.take()
-            && (self.store.get(table, &key)?.is_some() || !claimed.insert((table, key)))
-        {
-            return Ok(None);
+    ) -> Result<Result<Vec<(u64, Leaf, Vec<u8>)>, (Table, Vec<u8>)>, NodeError> {
+        for absent in &commit.absent {
+            let (table, key) = absent;
+            if claimed.contains(absent) || self.store.get(*table, key)?.is_some() {
+                return Ok(Err(absent.clone()));
+            }
         }
+        claimed.extend(commit.absent.drain(..));
         let mut leaves = Vec::with_capacity(commit.leaves.len());
         for mut leaf in commit.leaves.drain(..) {
             // Callers overtake each other, and a clock may have been set: entry times never decrease.
@@ -1368,7 +1406,7 @@ impl Writer {
             self.tree.push(merkle::leaf_hash(&bytes))?;
             leaves.push((index, leaf, bytes));
         }
-        Ok(Some(leaves))
+        Ok(Ok(leaves))
     }
 
     fn seal_and_write(
@@ -1431,9 +1469,9 @@ fn fail_all(placed: Vec<Placed>, why: &str) {
     }
 }
 
-fn answer_exists(replies: Vec<Reply>) {
-    for reply in replies {
-        drop(reply.send(Ok(Outcome::Exists)));
+fn answer_exists(replies: Vec<(Reply, (Table, Vec<u8>))>) {
+    for (reply, (table, key)) in replies {
+        drop(reply.send(Ok(Outcome::Exists(table, key))));
     }
 }
 
@@ -1498,7 +1536,7 @@ mod tests {
     async fn receipts(ledger: &Ledger, commit: Commit) -> Vec<Receipt> {
         match ledger.commit(commit).await.expect("commits") {
             Outcome::Committed(receipts) => receipts,
-            Outcome::Exists => panic!("it exists"),
+            Outcome::Exists(table, _) => panic!("it exists in {table:?}"),
         }
     }
 
@@ -1611,18 +1649,150 @@ mod tests {
         let once = || {
             let mut commit = commit(5..6);
             commit.batch.put(Table::Envelopes, *b"id", *b"record");
-            commit.absent = Some((Table::Envelopes, b"id".to_vec()));
+            commit.absent = vec![(Table::Envelopes, b"id".to_vec())];
             commit
         };
         // Both wait at the same time: in one group or in two, one of them wins.
         let (one, two) = tokio::join!(ledger.commit(once()), ledger.commit(once()));
-        let exists = [one, two].into_iter().filter(|r| matches!(r, Ok(Outcome::Exists))).count();
+        let exists = [one, two].into_iter().filter(|r| matches!(r, Ok(Outcome::Exists(..))));
+        let exists = exists.count();
         assert_eq!(exists, 1);
         assert_eq!(ledger.checkpoint().checkpoint.size, 6);
 
         ledger.close();
         let stopped = ledger.commit(commit(6..7)).await.expect_err("closed");
         assert_eq!(stopped.code(), "CHY-4006");
+    }
+
+    /// A commit of one entry that asks for these keys in [`Table::Modules`] to be absent, and sets them.
+    fn asking(n: u64, keys: &[&str]) -> Commit {
+        let mut commit = commit(n..n + 1);
+        for key in keys {
+            commit.batch.put(Table::Modules, key.as_bytes(), n.to_be_bytes());
+            commit.absent.push((Table::Modules, key.as_bytes().to_vec()));
+        }
+        commit
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_written_only_if_all_that_it_asks_for_holds_and_else_says_what_does_not() {
+        let exists = |key: &str| Outcome::Exists(Table::Modules, key.as_bytes().to_vec());
+        let store = Arc::new(MemoryStore::default());
+        let ledger = Ledger::open(store.clone(), seal()).expect("opens");
+        receipts(&ledger, asking(0, &["a", "b"])).await;
+        // The first key that does not hold is named, whichever it is.
+        for (keys, held) in
+            [(&["x", "b"][..], "b"), (&["a", "x"], "a"), (&["x", "y", "b", "a"], "b")]
+        {
+            let outcome = ledger.commit(asking(1, keys)).await.expect("it is no error");
+            assert_eq!(outcome, exists(held), "{keys:?}");
+        }
+        assert_eq!(ledger.checkpoint().checkpoint.size, 1, "nothing was written");
+        for key in ["x", "y"] {
+            assert_eq!(store.get(Table::Modules, key.as_bytes()).expect("reads"), None);
+        }
+        // What was refused asks for nothing any more: its other keys are free.
+        receipts(&ledger, asking(1, &["x"])).await;
+        receipts(&ledger, asking(2, &["y"])).await;
+    }
+
+    #[tokio::test]
+    async fn of_commits_that_share_any_key_and_come_at_once_one_is_written() {
+        let store = Arc::new(MemoryStore::default());
+        let ledger = Arc::new(Ledger::open(store.clone(), seal()).expect("opens"));
+        for round in 0..50u64 {
+            // A request with its act, another act under the same request, and another request for the same act: in one
+            // group or in several.
+            let keys = [["r", "p"], ["r", "q"], ["s", "p"], ["p", "r"]];
+            let mut all = tokio::task::JoinSet::new();
+            for (n, keys) in (0..).zip(keys) {
+                let keys = keys.map(|key| format!("{key}{round}"));
+                let ledger = ledger.clone();
+                all.spawn(async move {
+                    let keys = [keys[0].as_str(), keys[1].as_str()];
+                    ledger.commit(asking(10 * round + n, &keys)).await.expect("it is no error")
+                });
+            }
+            let outcomes = all.join_all().await;
+            let done = outcomes.iter().filter(|one| matches!(one, Outcome::Committed(_))).count();
+            // The second and the third share nothing with each other.
+            assert!((1..=2).contains(&done), "{outcomes:?}");
+            let value = |key: &str| {
+                let key = format!("{key}{round}");
+                store.get(Table::Modules, key.as_bytes()).expect("reads")
+            };
+            let by = [value("r"), value("p"), value("q"), value("s")];
+            // No key is of a commit whose other key is somebody else's.
+            let whole = match done {
+                1 => by[0] == by[1] && by[2].is_none() && by[3].is_none(),
+                _ => by[0] == by[2] && by[1] == by[3] && by[0] != by[1],
+            };
+            assert!(whole, "{outcomes:?}: {by:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_commit_asks_for_stands_in_the_commit_and_harms_no_other() {
+        let ledger = Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens");
+        let mut bad = commit(0..1);
+        bad.batch.require(Table::Meta, *b"x", Some(b"y".to_vec()));
+        let (bad, good) = tokio::join!(ledger.commit(bad), ledger.commit(commit(1..2)));
+        assert_eq!(bad.expect_err("it is refused").code(), "CHY-4015");
+        assert!(matches!(good, Ok(Outcome::Committed(_))), "{good:?}");
+        assert_eq!(*ledger.failure().borrow(), None, "it is no reason to stop");
+    }
+
+    /// Entries that are added while somebody follows.
+    const MORE: u64 = 400;
+
+    #[tokio::test]
+    async fn whoever_follows_the_feed_is_told_of_every_entry_once_and_in_order() {
+        let ledger =
+            Arc::new(Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens"));
+        receipts(&ledger, commit(0..3)).await;
+        let follow = |limit: usize| {
+            let ledger = ledger.clone();
+            let mut grown = ledger.grown();
+            let first = *grown.borrow_and_update();
+            tokio::spawn(async move {
+                let (mut next, mut told) = (first, Vec::new());
+                while told.len() < usize::try_from(MORE).expect("small") {
+                    let entries = ledger.feed(next, limit).expect("reads");
+                    if entries.is_empty() {
+                        grown.changed().await.expect("the writer lives");
+                    }
+                    for (index, leaf) in entries {
+                        assert_eq!(index, next, "none is left out, and none comes twice");
+                        next = index + 1;
+                        told.push(leaf.commitment);
+                    }
+                }
+                told
+            })
+        };
+        let followers = [follow(1), follow(7), follow(10_000)];
+        // From several sides at once, by clocks that do not agree.
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..4 {
+            let ledger = ledger.clone();
+            writers.spawn(async move {
+                for n in 0..MORE / 4 {
+                    let number = 1000 * (writer + 1) + n;
+                    let behind = i64::try_from(writer).expect("small") * 7;
+                    receipts(&ledger, at(began() - behind, number)).await;
+                }
+            });
+        }
+        writers.join_all().await;
+        let mut all = Vec::new();
+        for follower in followers {
+            let told = tokio::time::timeout(Duration::from_secs(60), follower).await;
+            all.push(told.expect("nobody waits for ever").expect("ends"));
+        }
+        assert!(all[0] == all[1] && all[1] == all[2]);
+        let distinct: HashSet<_> = all[0].iter().collect();
+        assert_eq!(distinct.len(), usize::try_from(MORE).expect("small"));
+        assert_eq!(ledger.feed(MORE + 3, 5).expect("reads"), [], "there is no more");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod acts;
 mod api;
 mod archive;
 mod backup;
+mod checks;
 mod clock;
 mod config;
 mod content;

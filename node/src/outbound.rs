@@ -26,7 +26,7 @@ use crate::{
     content::{Ciphertext, drop_cached},
     endpoint,
     error::protocol_code,
-    files::{Source, blocking},
+    files::{Source, in_place, on_thread},
     inbound,
     ledger::receipt_key,
     queue::Queue,
@@ -450,7 +450,7 @@ async fn accept_relay(
     };
     let mut commit = Commit {
         // One relay may carry it to several recipients: its receipt is recorded once.
-        absent: Some((Table::Receipts, receipt_key(&leaf))),
+        absent: vec![(Table::Receipts, receipt_key(&leaf))],
         leaves: vec![leaf],
         batch: seen,
         ..Commit::default()
@@ -465,7 +465,7 @@ async fn accept_relay(
     record.relayed = Some(digest);
     let mut batch = Batch::default();
     batch.put(Table::Deliveries, delivery_key(id, &way.recipient), cbor::encode(&record)?);
-    shared.store.write(batch)?;
+    in_place(|_| shared.store.write(batch))?;
     tracing::info!(envelope = %id, recipient = %way.recipient, relay = %way.hop, "relayed");
     Ok(Some(digest))
 }
@@ -657,5 +657,5 @@ async fn conclude(
         return Ok(());
     }
     let (work, id) = (shared.clone(), *id);
-    blocking(move || relay::drop_carried(&work, &id)).await
+    on_thread(move |here| relay::drop_carried(here, &work, &id)).await
 }

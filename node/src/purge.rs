@@ -104,7 +104,7 @@ fn prepare(shared: &Shared, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), 
             commit.stored.push((header.sender, -size));
         }
         remove(shared, id, record, &opened, &mut commit.batch)?;
-        commit.absent.get_or_insert_with(|| (Table::Receipts, receipt_key(&leaf)));
+        commit.absent.push((Table::Receipts, receipt_key(&leaf)));
         commit.leaves.push(leaf);
     }
     commit.batch.put(Table::Orders, *opened.digest.as_bytes(), bytes);
@@ -151,8 +151,8 @@ fn remove(
 ) -> Result<(), NodeError> {
     let key = *id.digest().as_bytes();
     // A content that cannot be opened is in no index.
-    if let Ok(head) = documents::open_head(shared, id) {
-        unindex(batch, id, head.document.header(), &head.document.id());
+    if let Ok((_, document)) = documents::inside(shared, id) {
+        unindex(batch, id, document.header(), &document.id());
     }
     // What was not indexed yet cannot be from now on.
     batch.delete(Table::Unindexed, key);

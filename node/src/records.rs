@@ -53,10 +53,11 @@ impl EnvelopeRecord {
 
     /// Its place in the journal: direction (`i` in, `o` out, `t` in transit), time, id.
     pub fn journal_key(&self, id: &EnvelopeId) -> Vec<u8> {
+        let [incoming, outgoing, transit] = DIRECTIONS;
         let direction = match self {
-            Self { transit: true, .. } => b't',
-            Self { incoming: true, .. } => b'i',
-            _ => b'o',
+            Self { transit: true, .. } => transit,
+            Self { incoming: true, .. } => incoming,
+            _ => outgoing,
         };
         let mut key = vec![direction];
         key.extend(self.time.to_be_bytes());
@@ -69,6 +70,14 @@ impl EnvelopeRecord {
         let found = store.get(Table::Envelopes, id.digest().as_bytes())?;
         Ok(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
     }
+}
+
+/// What the keys of the journal start with: what came in, what went out, what is only carried on.
+pub const DIRECTIONS: [u8; 3] = [b'i', b'o', b't'];
+
+/// The time in a journal key, in microseconds since 1970 UTC.
+pub fn journal_time(key: &[u8]) -> Option<i64> {
+    key.get(1..)?.first_chunk::<8>().map(|time| i64::from_be_bytes(*time))
 }
 
 /// The envelope that a journal key speaks of.

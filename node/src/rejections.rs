@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Commit, NodeError,
     access::{Action, Caller, Object},
+    files::in_place,
     local::{DocumentView, TraceStep, TraceView},
     shared::Shared,
     store::Table,
@@ -62,7 +63,7 @@ pub async fn record(shared: &Shared, document: &[u8], error: &NodeError) -> Opti
     let document = SignedDocument::decode(document).ok()?;
     let own = &shared.identity.agency;
     // It may have many signatures.
-    let report = tokio::task::block_in_place(|| shared.verify(&document));
+    let report = in_place(|_| shared.verify(&document));
     let signer =
         report.signatures.first().filter(|s| s.finding.indication == Indication::TotalPassed);
     let signer = signer.and_then(|s| s.signer.as_ref())?;
@@ -98,7 +99,7 @@ async fn commit(
         evidence: None,
     };
     let mut commit = Commit { leaves: vec![leaf], ..Commit::default() };
-    commit.absent = Some((Table::Modules, key.clone()));
+    commit.absent.push((Table::Modules, key.clone()));
     let rejection = Rejection { salt, code: code.to_owned(), rule, time };
     commit.batch.put(Table::Modules, key, cbor::encode(&rejection)?);
     shared.ledger.commit(commit).await?;

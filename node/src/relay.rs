@@ -10,6 +10,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     NodeError, documents,
+    files::Blocking,
     records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key},
     shared::Shared,
     store::{Batch, Table},
@@ -31,6 +32,7 @@ pub fn begin(batch: &mut Batch, id: &EnvelopeId, recipient: &AgencyName) -> Resu
 /// Begins the delivery of an envelope that is here to one more recipient, unless it has begun. Says whether it
 /// is under way: not so when its content has gone already.
 pub fn carry_on(
+    _: &Blocking,
     shared: &Shared,
     opened: &OpenedEnvelope,
     recipient: &AgencyName,
@@ -53,6 +55,7 @@ pub fn carry_on(
 
 /// Keeps the content of an envelope that was carried on before and that one more recipient is to have.
 pub fn refill(
+    _: &Blocking,
     shared: &Shared,
     opened: &OpenedEnvelope,
     recipient: &AgencyName,
@@ -77,7 +80,7 @@ pub fn refill(
 }
 
 /// Removes the content of what was only carried on, once it is with everybody it was carried to.
-pub fn drop_carried(shared: &Shared, id: &EnvelopeId) -> Result<(), NodeError> {
+pub fn drop_carried(_: &Blocking, shared: &Shared, id: &EnvelopeId) -> Result<(), NodeError> {
     let _one = shared.relaying.lock().unwrap_or_else(PoisonError::into_inner);
     let record = EnvelopeRecord::get(&*shared.store, id)?;
     let Some(record) = record.filter(|record| record.transit) else { return Ok(()) };

@@ -14,7 +14,7 @@ use crate::{
     NodeConfig, NodeError, acts, api, clock,
     content::ContentFiles,
     documents, endpoint,
-    files::{blocking, create_private},
+    files::{blocking, create_private, on_thread},
     identity::Identity,
     inbound,
     ledger::Ledger,
@@ -28,8 +28,10 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(10);
 /// Handshakes that may be under way at once.
 const MAX_HANDSHAKES: usize = 256;
-/// How long the ledger must be quiet before arrivals are indexed.
-const INDEX_PAUSE: Duration = Duration::from_millis(250);
+/// How long is waited after the withdrawals that have come were taken up, so that many are taken up together.
+const TAKE_UP_PAUSE: Duration = Duration::from_millis(100);
+/// When those that were put off are looked at again.
+const TAKE_UP_AGAIN: Duration = Duration::from_secs(2);
 /// Days before something runs out in which the log says so.
 const WARN_DAYS: i64 = 14;
 /// How often those who are connected are judged again.
@@ -38,8 +40,8 @@ const JUDGE_EVERY: Duration = Duration::from_secs(10);
 const WARN_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// For how long a request with an idempotency key is remembered, in seconds.
 const REQUESTS_KEPT: i64 = 7 * 86_400;
-/// Arrivals that are indexed before it is looked again whether the node is quiet.
-const INDEX_STEP: usize = 64;
+/// Envelopes that are looked at before it is looked whether the node stops.
+const TAKEN_AT_ONCE: usize = 64;
 
 /// A running node.
 #[derive(Debug)]
@@ -79,6 +81,7 @@ impl Node {
             Some(address) => Some(monitor::listen(address).await?),
             None => None,
         };
+        documents::index_waiting(&shared)?;
         let pending = outbound::recover(&shared)?;
         tracing::info!(
             agency = %shared.identity.agency,
@@ -90,7 +93,7 @@ impl Node {
         let mut tasks = JoinSet::new();
         tasks.spawn(outbound::supervise(shared.clone()));
         tasks.spawn(accept(shared.clone()));
-        tasks.spawn(keep_indexed(shared.clone()));
+        tasks.spawn(keep_taking_up(shared.clone()));
         tasks.spawn(acts::keep_answering(shared.clone()));
         tasks.spawn(witness::watch(shared.clone()));
         tasks.spawn(purge::resume(shared.clone()));
@@ -157,41 +160,32 @@ impl Node {
     }
 }
 
-/// Opens what has come in as far as its document and puts it into the index, when nothing more
-/// urgent is going on. Whoever looks something up before that waits for the rest of it.
-async fn keep_indexed(shared: Arc<Shared>) {
+/// Takes up the withdrawals that have come. Nobody who looks something up waits for it.
+async fn keep_taking_up(shared: Arc<Shared>) {
     let mut stop = shared.stop.subscribe();
-    let mut changed = shared.store.watch();
-    // What came before the last stop may be waiting.
-    changed.mark_changed();
-    let mut seen = 0;
+    let mut grown = shared.ledger.grown();
     loop {
-        let quiet = async {
-            // The store outlives this task: the signal does not end before it.
-            drop(changed.changed().await);
-            tokio::time::sleep(INDEX_PAUSE).await;
+        let mut from = Vec::new();
+        loop {
+            let work = shared.clone();
+            let step = on_thread(move |here| documents::take_up(here, &work, &from, TAKEN_AT_ONCE));
+            match step.await {
+                Ok(taken) if !taken.next.is_empty() && !*shared.stop.borrow() => from = taken.next,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::error!(%error, "what waits could not be taken up; it is tried again");
+                    break;
+                }
+            }
+        }
+        // What came meanwhile, and what was put off, is taken up together.
+        let more = async {
+            tokio::time::sleep(TAKE_UP_PAUSE).await;
+            drop(tokio::time::timeout(TAKE_UP_AGAIN, grown.changed()).await);
         };
         tokio::select! {
-            () = quiet => {}
+            () = more => {}
             _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let size = shared.ledger.checkpoint().checkpoint.size;
-        if std::mem::replace(&mut seen, size) != size {
-            changed.mark_changed();
-            continue;
-        }
-        let work = shared.clone();
-        let indexed = blocking(move || {
-            // As long as nothing else comes, and there is something to do.
-            while work.ledger.checkpoint().checkpoint.size == size
-                && !*work.stop.borrow()
-                && documents::index_arrivals(&work, INDEX_STEP)? > 0
-            {}
-            Ok(())
-        });
-        if let Err(error) = indexed.await {
-            changed.mark_changed();
-            tracing::error!(%error, "the index could not be brought up to date");
         }
     }
 }

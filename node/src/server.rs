@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chancery_certs::MAX_DIRECTORY;
-use chancery_protocol::{DocumentId, decode_frame, encode_frame};
+use chancery_protocol::{DocumentId, Event, decode_frame, encode_frame};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
@@ -21,17 +21,12 @@ use crate::{
     local::{
         ExportedFile, Frame, LocalReply, LocalRequest, OpenedView, RAW, read_length, unexpected,
     },
-    purge,
-    records::journal_envelope,
-    rejections, requests,
+    purge, rejections, requests,
     shared::Shared,
-    store::Table,
 };
 
 /// Documents of a list that are opened at once.
 const PAGE: usize = 128;
-/// A document of so many bytes is to few recipients: each has a key wrapped, which takes a sixth of a millisecond.
-const SMALL_DOCUMENT: usize = 4 << 10;
 /// Frames between the disk and the socket.
 const AHEAD: usize = 8;
 
@@ -271,8 +266,7 @@ async fn submit(
     first: Option<u64>,
 ) -> Result<(), NodeError> {
     let expected = shared.ledger.expect();
-    let begin = || Submission::begin_numbered(shared, &client.caller, document, first);
-    let submission = working(document.len() <= SMALL_DOCUMENT, begin)?;
+    let submission = Submission::begin(shared, &client.caller, document, first)?;
     let mut left = submission.parts_size();
     client.send(&LocalReply::Ready).await?;
     let mut filling = submission.fill(shared);
@@ -297,58 +291,57 @@ async fn submit(
     client.send(&reply).await
 }
 
-/// Does work for the processor: what is small takes less than another thread takes to stand in for this one.
-fn working<T>(small: bool, work: impl FnOnce() -> T) -> T {
-    if small { work() } else { tokio::task::block_in_place(work) }
-}
-
 /// Tells a clerk of every document that comes in or goes out from now on, and of every delivery that ends,
-/// until the clerk hangs up.
+/// until the clerk hangs up: in the order in which it is committed, whatever the clock says.
 async fn watch(shared: &Arc<Shared>, client: &mut Client) -> Result<(), NodeError> {
     shared.permit(&client.caller, Action::Watch, Object::Node)?;
-    let mut changed = shared.store.watch();
-    let mut concluded = shared.concluded.subscribe();
+    let mut grown = shared.ledger.grown();
     let mut stop = shared.stop.subscribe();
-    let mut from = [b'i', b'o'].map(|direction| (direction, journal_end(shared, direction)));
+    let mut next = *grown.borrow_and_update();
+    // A document to many has an entry for each, one after the other.
+    let mut sent = None;
     client.send(&LocalReply::Ready).await?;
     loop {
-        let mut news = Vec::new();
-        for (direction, last) in &mut from {
-            let after = [last.as_slice(), &[0]].concat();
-            for (key, _) in shared.store.scan(Table::Journal, &after, &[*direction], AHEAD)? {
-                news.extend(journal_envelope(&key));
-                *last = key;
+        let work = shared.clone();
+        let entries = blocking(move || work.ledger.feed(next, AHEAD)).await?;
+        let more = !entries.is_empty();
+        for (index, leaf) in entries {
+            next = index.saturating_add(1);
+            let again = sent.replace((leaf.event, leaf.envelope)) == sent;
+            if is_news(leaf.event) && !(again && leaf.event == Event::SubmissionAcceptance) {
+                tell(shared, client, leaf.envelope).await?;
             }
-        }
-        let more = !news.is_empty();
-        for id in news {
-            tell(shared, client, id).await?;
         }
         if more {
             continue;
         }
-        let ended = tokio::select! {
-            changed = changed.changed() => match changed {
-                Ok(()) => None,
-                Err(_) => break,
-            },
-            said = concluded.recv() => said.ok().map(|(id, _)| id),
+        tokio::select! {
+            changed = grown.changed() => if changed.is_err() { break },
             // A clerk who goes has nothing more to say.
             gone = client.read() => return gone.map(drop),
             () = async { drop(stop.wait_for(|stop| *stop).await) } => break,
-        };
-        if let Some(id) = ended {
-            tell(shared, client, id).await?;
         }
     }
     client.send(&LocalReply::Done).await
 }
 
-/// The last place of a direction in the journal.
-fn journal_end(shared: &Shared, direction: u8) -> Vec<u8> {
-    let last = shared.store.scan_back(Table::Journal, &[direction], None, 1);
-    let last = last.ok().and_then(|mut last| last.pop()).map(|(key, _)| key);
-    last.unwrap_or_else(|| vec![direction])
+/// Whether an event is one of which a clerk is told: a document comes in or goes out, or a delivery ends.
+fn is_news(event: Event) -> bool {
+    match event {
+        Event::ContentConsignment
+        | Event::SubmissionAcceptance
+        | Event::EvidenceReceived
+        | Event::RelayRejection
+        | Event::RelayFailure => true,
+        Event::SubmissionRejection
+        | Event::ContentHandover
+        | Event::RelayAcceptance
+        | Event::RelayEvidenceReceived
+        | Event::WithdrawalAcceptance
+        | Event::WithdrawalRejection
+        | Event::ContentPurged
+        | Event::Unknown(_) => false,
+    }
 }
 
 async fn tell(

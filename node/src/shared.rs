@@ -6,13 +6,14 @@ use std::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use chancery_certs::{AgencyName, Certificate, Crl, Purpose, Scrutiny, TrustStore, Uncovered};
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
-    EnvelopeId, ProtocolError, SignedDocument, Validation, VerificationReport, verify_document_by,
+    DocumentBudget, EnvelopeId, ProtocolError, SignedDocument, Validation, VerificationReport,
+    verify_document_by,
 };
 use serde_bytes::ByteBuf;
 use tokio::{
@@ -23,6 +24,7 @@ use tokio::{
 use crate::{
     NodeConfig, NodeError,
     access::{Access, Action, Caller, Object},
+    checks::CheckBudget,
     clock::PeerClocks,
     content::ContentFiles,
     directories,
@@ -35,6 +37,7 @@ use crate::{
     limits::PeerLimits,
     metrics::Metrics,
     queue::Outbound,
+    records::{DIRECTIONS, journal_time},
     refused::RefusedBudget,
     standing::Standing,
     store::{Batch, Store, Table},
@@ -84,8 +87,8 @@ pub struct Shared {
     pub arrivals: watch::Sender<u64>,
     /// Held while it is decided whether a relayed content stays.
     pub relaying: Mutex<()>,
-    /// Held while arrivals are indexed: the key from which it goes on.
-    pub indexing: Mutex<Vec<u8>>,
+    /// What the peers' documents may cost in signature checks.
+    pub checks: CheckBudget,
     /// Held while the sender of a withdrawal is answered.
     pub answering: Mutex<()>,
     /// Held while content is purged.
@@ -96,6 +99,8 @@ pub struct Shared {
     pub standing: Standing,
     /// Moves when those who are connected are to be judged again.
     pub judged: watch::Sender<u64>,
+    /// Held while a directory is taken up.
+    installing: Mutex<()>,
     directory: RwLock<Option<Arc<DirectoryView>>>,
     /// Lists of an earlier run, until a directory is in use.
     kept_lists: Arc<[Crl]>,
@@ -105,6 +110,8 @@ pub struct Shared {
     pub serving: Mutex<JoinSet<()>>,
 }
 
+/// How many bytes are hashed in the time that a signature check takes.
+const HASHED_PER_UNIT: usize = 64 << 10;
 /// The most that kept revocation lists may be together, in bytes.
 const MAX_LISTS: usize = 64 << 20;
 
@@ -113,6 +120,16 @@ fn kept_lists(store: &dyn Store) -> Result<Arc<[Crl]>, NodeError> {
     let Some(kept) = store.get(Table::Meta, REVOCATION_LISTS)? else { return Ok(Arc::new([])) };
     let lists: Vec<ByteBuf> = cbor::decode_within(&kept, MAX_LISTS)?;
     Ok(lists.iter().filter_map(|der| Crl::from_der(der).ok()).collect())
+}
+
+/// The newest time in the journal. What comes stands after it, also when the clock was ahead and was set back.
+fn newest_micros(store: &dyn Store) -> Result<i64, NodeError> {
+    let mut newest = 0;
+    for direction in DIRECTIONS {
+        let last = store.scan_back(Table::Journal, &[direction], None, 1)?;
+        newest = last.iter().filter_map(|(key, _)| journal_time(key)).fold(newest, i64::max);
+    }
+    Ok(newest)
 }
 
 impl std::fmt::Debug for dyn Store {
@@ -135,6 +152,7 @@ impl Shared {
         let access = Access::load(&config)?;
         let limits = PeerLimits::new(&config);
         let kept_lists = kept_lists(&*store)?;
+        let last_micros = newest_micros(&*store)?;
         let refused = RefusedBudget::new(config.limits.peer_refused);
         let clocks = ledger.clocks().clone();
         Ok(Self {
@@ -160,16 +178,17 @@ impl Shared {
             concluded: broadcast::Sender::new(4096),
             arrivals: watch::Sender::new(0),
             relaying: Mutex::default(),
-            indexing: Mutex::default(),
+            checks: CheckBudget::default(),
             answering: Mutex::default(),
             purging: tokio::sync::Mutex::default(),
             stop: watch::Sender::new(false),
             standing: Standing::default(),
             judged: watch::Sender::new(0),
+            installing: Mutex::default(),
             directory: RwLock::default(),
             kept_lists,
             arriving: Mutex::default(),
-            last_micros: AtomicI64::new(0),
+            last_micros: AtomicI64::new(last_micros),
             serving: Mutex::default(),
         })
     }
@@ -192,7 +211,9 @@ impl Shared {
         }
         let (registrar, trust) = (&self.config.registrar, &self.identity.trust);
         let new = DirectoryView::open(bytes, registrar, trust, &self.crls(), now)?;
-        let mut held = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        // One at a time; those who only look into the one that is held do not wait for the disk.
+        let _one = self.installing.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
         // The newest version that was ever in use counts, not only the one that is valid now: an
         // older directory may outlive a newer one.
         let newest = self.store.get(Table::Meta, DIRECTORY_VERSION)?;
@@ -210,8 +231,7 @@ impl Shared {
         batch.put(Table::Meta, REVOCATION_LISTS, cbor::encode_within(&lists, MAX_LISTS)?);
         self.store.write(batch)?;
         let new = Arc::new(new);
-        *held = Some(new.clone());
-        drop(held);
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Some(new.clone());
         // What is revoked by it is cut off now.
         self.standing.renew();
         self.judge_connected();
@@ -300,11 +320,35 @@ impl Shared {
     /// The verdict on a document. By the revocation lists that are held, certificate by certificate: who is named is
     /// revoked; who is not covered leaves it open for an auditor, while a clerk's work goes on.
     pub fn verify(&self, document: &SignedDocument) -> VerificationReport {
+        self.verify_counting(document).0
+    }
+
+    /// The verdict on a document that came from a peer: as [`Shared::verify`], as far as its documents have not cost too much
+    /// lately. Then there is none yet.
+    pub fn judge(
+        &self,
+        from: &AgencyName,
+        document: &SignedDocument,
+    ) -> Option<VerificationReport> {
+        if !self.checks.may(from, Instant::now()) {
+            return None;
+        }
+        let (report, cost) = self.verify_counting(document);
+        self.checks.charge(from, cost, Instant::now());
+        Some(report)
+    }
+
+    /// The verdict on a document, and what it has cost: checks, and what had to be hashed for each signature.
+    fn verify_counting(&self, document: &SignedDocument) -> (VerificationReport, u32) {
         let (crls, of_directory) = (self.crls(), self.trust());
         let trust = of_directory.as_deref().unwrap_or(&self.identity.trust);
-        let plain = Validation::new(trust, unix_now());
+        let budget = DocumentBudget::new(&crls);
+        let plain = Validation { budget: Some(&budget), ..Validation::new(trust, unix_now()) };
         let by = Validation { crls: &crls, uncovered: Uncovered::Passes, ..plain };
-        verify_document_by(document, &by)
+        let report = verify_document_by(document, &by);
+        let signatures = document.cose().signatures().len();
+        let hashed = signatures.saturating_mul(document.bytes().len()) / HASHED_PER_UNIT;
+        (report, budget.spent().saturating_add(u32::try_from(hashed).unwrap_or(u32::MAX)))
     }
 
     /// What runs out, and when.
@@ -341,5 +385,25 @@ impl Shared {
         let update = self.last_micros.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         // The closure never declines, so this is the value before; ours is the one after.
         next(update.unwrap_or_else(|last| last)).unwrap_or(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    #[test]
+    fn what_comes_stands_after_what_is_in_the_journal_whatever_the_clock_said() {
+        let store = MemoryStore::default();
+        assert_eq!(newest_micros(&store).expect("reads"), 0);
+        let ahead = 4_102_444_800_000_000_i64;
+        for (direction, time) in [(b'i', ahead), (b'i', 5), (b'o', ahead - 1), (b't', ahead + 7)] {
+            let key = [&[direction][..], &time.to_be_bytes(), &[7; 32]].concat();
+            let mut batch = Batch::default();
+            batch.put(Table::Journal, key, []);
+            store.write(batch).expect("writes");
+        }
+        assert_eq!(newest_micros(&store).expect("reads"), ahead + 7);
     }
 }

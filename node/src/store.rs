@@ -179,6 +179,11 @@ impl Batch {
         self.conditions.append(&mut other.conditions);
     }
 
+    /// Whether it asks for anything.
+    pub fn is_conditional(&self) -> bool {
+        !self.conditions.is_empty()
+    }
+
     /// The bytes of all keys and values.
     pub fn size(&self) -> usize {
         self.changes.iter().map(|(_, k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum()

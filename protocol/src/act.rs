@@ -31,7 +31,7 @@ impl Act {
         }
     }
 
-    /// The act that a document type stands for, if it does.
+    /// The act that a document type stands for, if it does: on documents of its own module, and no other.
     pub fn of(kind: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|act| act.kind() == kind)
     }

@@ -437,6 +437,7 @@ pub fn verify_cose_receipt(
     if let Some(range) = &receipt.range {
         merkle::verify_range(size, range, &root)?;
     }
+    by.spend_one()?;
     LogKey::of_seal(seal)?.verify_cose(&receipt, &root)?;
     let leaf = Leaf::decode(entry)?;
     by.path(seal, above)?;

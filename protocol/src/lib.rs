@@ -82,7 +82,7 @@ pub use time_proof::{
     CLOCK_TOLERANCE, COSIGN_AGAIN, SettledTimes, TimeBounds, TimeProof, Unfit, WITNESSES_NEEDED,
     may_cosign,
 };
-pub use validation::{Validation, verify_cms, verify_document, verify_document_by};
+pub use validation::{DocumentBudget, Validation, verify_cms, verify_document, verify_document_by};
 pub use verdict::{
     Finding, Indication, Level, SignatureReport, SubIndication, TimeStampReport, VerificationReport,
 };

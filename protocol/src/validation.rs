@@ -1,9 +1,12 @@
 //! Validation of signatures after ETSI EN 319 102-1 §5.3, §5.5 and §5.6: proofs of existence from
 //! time-stamps, and the state of certificates at the best signature time.
 
+use std::collections::HashSet;
+
 use chancery_certs::{
     CertError, Certificate, Crl, KnownCrl, PathError, PathReason, Purpose, RevocationCheck,
-    Scrutiny, SignedCms, TimeStampToken, TrustStore, Uncovered, ValidPath, rfc3339,
+    Scrutiny, SignatureBudget, SignedCms, TimeStampToken, TrustStore, Uncovered, ValidPath,
+    rfc3339,
 };
 use chancery_crypto::{CoseSignature, CryptoError, SignatureAt, UnsignedElement};
 
@@ -37,6 +40,49 @@ pub struct Validation<'a> {
     pub uncovered: Uncovered,
     /// Whether a countersignature that does not hold counts against the document. Anybody can add one.
     pub require_countersignatures: bool,
+    /// What may be spent on what is validated; without it, each document has what a document has.
+    pub budget: Option<&'a DocumentBudget>,
+}
+
+/// What one document may cost whoever verifies it, in units of [`SignatureBudget`]: 64 signatures of 64 officers with chains
+/// of three and the dearest keys fit, and what is made to be dear ends in a part of a second.
+const SIGNATURES: u32 = 2048;
+/// And what nobody has signed in it.
+const ADDITIONS: u32 = 2048;
+
+/// What may be spent on one document. What anybody can add to it has a share of its own: it cannot use up what the
+/// signatures need.
+#[derive(Debug)]
+pub struct DocumentBudget {
+    signatures: SignatureBudget,
+    additions: SignatureBudget,
+}
+
+impl DocumentBudget {
+    /// What a document may cost. The lists are the verifier's own, and cost nothing of it.
+    pub fn new(own: &[Crl]) -> Self {
+        Self {
+            signatures: SignatureBudget::new(SIGNATURES).with_own(own),
+            additions: SignatureBudget::new(ADDITIONS).with_own(own),
+        }
+    }
+
+    /// How much was spent.
+    pub fn spent(&self) -> u32 {
+        self.signatures.spent().saturating_add(self.additions.spent())
+    }
+}
+
+/// What is said of what would cost more than a document may.
+fn too_dear() -> Finding {
+    Finding::open(SubIndication::TryLater, too_dear_text())
+}
+
+fn too_dear_text() -> Text {
+    text!(
+        ("it was not looked at: what is in this document takes more checks than one document may"),
+        ("未予检查：此文件所需的检查次数超出单个文件的限度")
+    )
 }
 
 impl<'a> Validation<'a> {
@@ -50,6 +96,7 @@ impl<'a> Validation<'a> {
             require_revocation: false,
             uncovered: Uncovered::Open,
             require_countersignatures: false,
+            budget: None,
         }
     }
 
@@ -71,6 +118,22 @@ impl<'a> Validation<'a> {
             crls: self.crls,
             certificates: self.certificates,
             uncovered: self.uncovered(),
+            // Statements and evidence are nothing that a document's signers have signed.
+            budget: self.budget.map(|budget| &budget.additions),
+        }
+    }
+
+    /// Takes what the check of a signature costs that nobody has signed for, where that is bounded.
+    ///
+    /// # Errors
+    /// [`PathReason::TooComplex`] when nothing is left.
+    pub(crate) fn spend_one(&self) -> Result<(), PathError> {
+        match self.budget.is_none_or(|budget| budget.additions.spend_one()) {
+            true => Ok(()),
+            false => {
+                let (sentence, zh) = too_dear_text().both();
+                Err(PathError { reason: PathReason::TooComplex, sentence, zh })
+            }
         }
     }
 
@@ -106,8 +169,11 @@ pub fn verify_document(
 /// evidence files are added to the report by the caller, who has
 /// their bytes.
 pub fn verify_document_by(document: &SignedDocument, by: &Validation<'_>) -> VerificationReport {
+    let own = DocumentBudget::new(by.crls);
+    let budget = by.budget.unwrap_or(&own);
+    let by = &Validation { budget: Some(budget), ..*by };
     let mut report = VerificationReport::new(Some(document), by.at);
-    let judge = |at| Judge { source: Source::Cose(document, at), by }.signature();
+    let judge = |at| Judge { source: Source::Cose(document, at), by, budget }.signature();
     for (index, signature) in document.cose().signatures().iter().enumerate() {
         let mut one = judge(SignatureAt::Signature(index));
         for counter in 0..signature.countersignatures.len() {
@@ -167,8 +233,11 @@ pub(crate) fn verify_stamped_cms(
     by: &Validation<'_>,
 ) -> VerificationReport {
     let mut report = VerificationReport::new(None, by.at);
+    let own = DocumentBudget::new(by.crls);
+    let budget = by.budget.unwrap_or(&own);
     for index in 0..cms.signers() {
-        let one = Judge { source: Source::Cms(cms, index, content, stamps), by }.signature();
+        let source = Source::Cms(cms, index, content, stamps);
+        let one = Judge { source, by, budget }.signature();
         report.judge(&one.finding);
         report.signatures.push(one);
     }
@@ -183,7 +252,9 @@ pub(crate) fn verify_time_stamp(
     content: &[u8],
     by: &Validation<'_>,
 ) -> TimeStampReport {
-    let judge = Judge { source: Source::Cms(cms, 0, content, &[]), by };
+    let own = DocumentBudget::new(by.crls);
+    let budget = by.budget.unwrap_or(&own);
+    let judge = Judge { source: Source::Cms(cms, 0, content, &[]), by, budget };
     let element = UnsignedElement::SignatureTimeStamp(vec![token.to_vec()]);
     let material = judge.material(&[element], cms.certificates(), cms.crls());
     judge.time_stamp(token, "container", content, 0, &material).0
@@ -229,6 +300,11 @@ impl Source<'_> {
         }
     }
 
+    /// Whether anybody can add it to what somebody else has signed.
+    fn is_added(self) -> bool {
+        matches!(self, Self::Cose(_, SignatureAt::Countersignature(..)))
+    }
+
     /// What the signer's certificate must be good for.
     fn purpose(self) -> Purpose {
         match self {
@@ -241,6 +317,7 @@ impl Source<'_> {
 struct Judge<'a> {
     source: Source<'a>,
     by: &'a Validation<'a>,
+    budget: &'a DocumentBudget,
 }
 
 /// What stands beside one signature, and since when it is known to have existed.
@@ -272,6 +349,14 @@ impl Material {
 }
 
 impl Judge<'_> {
+    /// What may be spent on the signature itself.
+    fn own(&self) -> &SignatureBudget {
+        match self.source.is_added() {
+            true => &self.budget.additions,
+            false => &self.budget.signatures,
+        }
+    }
+
     fn signature(&self) -> SignatureReport {
         match self.source {
             Source::Cose(document, at) => match document.cose().read_at(at) {
@@ -309,9 +394,12 @@ impl Judge<'_> {
         };
         let Some((leaf, above)) = chain.split_first() else { return report };
         let mut material = self.material(&read.unsigned, above, &[]);
-        let value = check_value(document, at, leaf);
+        let value = match leaf.public_key().is_none_or(|key| self.own().spend(key)) {
+            true => check_value(document, at, leaf),
+            false => Err(too_dear()),
+        };
         self.conclude(&mut report, leaf, &mut material, value);
-        check_cades(document, at, &read.unsigned, leaf, &mut report);
+        self.check_cades(document, at, &read.unsigned, leaf, &mut report);
         report
     }
 
@@ -338,6 +426,10 @@ impl Judge<'_> {
         if let Some(why) = cms.unsupported(index) {
             let text = text!(("the CMS signature: {why}"), ("CMS 签名：不支持其算法（{why}）"));
             report.finding = Finding::open(SubIndication::NotSupported, text);
+            return report;
+        }
+        if !self.own().spend_one() {
+            report.finding = too_dear();
             return report;
         }
         let leaf = match cms.verify(index, content, self.by.certificates) {
@@ -395,8 +487,11 @@ impl Judge<'_> {
         let name = leaf.signer_name();
         report.signer = name.as_ref().ok().cloned();
         let who = name.map_or_else(|_| format!("{:?}", leaf.subject()), |name| name.to_string());
-        self.prove_existence(material, report);
-        let judged = value.and_then(|()| self.judge(report, leaf, material, &who));
+        // What stands beside a signature that is wrong proves nothing, and is not looked at.
+        let judged = value.and_then(|()| {
+            self.prove_existence(material, report);
+            self.judge(report, leaf, material, &who)
+        });
         report.finding = match judged {
             Err(finding) => finding,
             Ok(finding) => self.constrain(report, material, &who).unwrap_or(finding),
@@ -413,6 +508,7 @@ impl Judge<'_> {
         lists: &[Crl],
     ) -> Material {
         let mut pool = above.to_vec();
+        pool.extend(self.by.certificates.iter().cloned());
         // What came with the signature but in no element is known since now.
         let mut crls: Vec<_> = lists.iter().map(|crl| (usize::MAX, crl.clone())).collect();
         for (index, element) in elements.iter().enumerate() {
@@ -436,10 +532,11 @@ impl Judge<'_> {
                 UnsignedElement::Cades(_) | UnsignedElement::Unknown => {}
             }
         }
-        pool.extend(self.by.certificates.iter().cloned());
+        // What the signer has bound, and the verifier has brought, stays first: nothing that was added is looked at
+        // before it.
         if pool.len() > above.len() {
-            pool.sort_by_key(Certificate::fingerprint);
-            pool.dedup();
+            let mut seen = HashSet::new();
+            pool.retain(|certificate| seen.insert(certificate.fingerprint()));
         }
         let since = vec![self.by.at; elements.len()];
         Material { elements: elements.to_vec(), since, signature: self.by.at, crls, pool }
@@ -518,7 +615,12 @@ impl Judge<'_> {
         }
         let known = material.known(self.by);
         let check = self.past(&known, time);
-        match token.verify(self.by.trust, &material.pool, &check, since) {
+        let additions = &self.budget.additions;
+        if !additions.spend_one() {
+            let finding = too_dear();
+            return (TimeStampReport { kind, time: Some(time), authority: None, finding }, None);
+        }
+        match token.verify_within(self.by.trust, &material.pool, &check, since, additions) {
             Ok(verified) => {
                 let authority = verified.authority;
                 let at = rfc3339(time);
@@ -576,7 +678,11 @@ impl Judge<'_> {
         if self.by.uncovered() == Uncovered::Passes && !own.is_empty() {
             let check = RevocationCheck::Listed(&own);
             let (pool, purpose) = (&material.pool, self.source.purpose());
-            let by_own = self.by.trust.validate_by(leaf, pool, &check, self.by.at, purpose);
+            let additions = &self.budget.additions;
+            let by_own = self
+                .by
+                .trust
+                .validate_by_within(leaf, pool, &check, self.by.at, purpose, additions);
             if let Err(error) = by_own.map(drop)
                 && error.reason == PathReason::Revoked
             {
@@ -616,7 +722,7 @@ impl Judge<'_> {
             (true, Uncovered::Passes) => RevocationCheck::Listed(&known),
         };
         let validate = |check: &RevocationCheck<'_>, at| {
-            trust.validate_by(leaf, pool, check, at, self.source.purpose())
+            trust.validate_by_within(leaf, pool, check, at, self.source.purpose(), self.own())
         };
         let error = match validate(&now, self.by.at) {
             Ok(path) => {
@@ -706,12 +812,14 @@ impl Judge<'_> {
         let uncovered = Uncovered::Open;
         let check = |fresh| RevocationCheck::Past { crls: &own, fresh, uncovered };
         let best = material.signature;
-        let signer = self.by.trust.validate_by(
+        let additions = &self.budget.additions;
+        let signer = self.by.trust.validate_by_within(
             leaf,
             &material.pool,
             &check(best),
             best,
             self.source.purpose(),
+            additions,
         );
         // Of one time-stamp over it: others may have been hung on by anybody.
         let authority = || {
@@ -720,7 +828,9 @@ impl Judge<'_> {
                 list.iter().any(|der| {
                     TimeStampToken::from_der(der).is_ok_and(|token| {
                         let check = check(token.time());
-                        token.verify(self.by.trust, &material.pool, &check, *since).is_ok()
+                        let (trust, pool) = (self.by.trust, &material.pool);
+                        additions.spend_one()
+                            && token.verify_within(trust, pool, &check, *since, additions).is_ok()
                     })
                 })
             })
@@ -761,34 +871,40 @@ fn check_value(
     })
 }
 
-/// A CAdES signature that came along is to be the same signer's, over the manifest of this very document. One that is
-/// not proves nothing, and is said beside: anybody could have added it.
-fn check_cades(
-    document: &SignedDocument,
-    at: SignatureAt,
-    elements: &[UnsignedElement],
-    leaf: &Certificate,
-    report: &mut SignatureReport,
-) {
-    let ders = elements.iter().filter_map(|element| match element {
-        UnsignedElement::Cades(der) => Some(der),
-        _ => None,
-    });
-    for der in ders {
-        let fits = matches!(at, SignatureAt::Signature(_))
-            && SignedCms::from_der(der).is_ok_and(|cms| {
-                let manifest = Manifest::of_document(document, document.cades_before(at));
-                manifest.is_ok_and(|manifest| {
-                    let signer = cms.verify(0, manifest.to_xml().as_bytes(), &[]);
-                    cms.signers() == 1 && signer.is_ok_and(|signer| signer == *leaf)
-                })
-            });
-        if !fits {
-            let text = text!(
-                ("the CAdES signature that came along is not that of this signer and document"),
-                ("随附的 CAdES 签名不属于此签署人或此文件")
-            );
-            report.notes.push(Finding::failed(SubIndication::SigCryptoFailure, text));
+impl Judge<'_> {
+    /// A CAdES signature that came along is to be the same signer's, over the manifest of this very document. One that is
+    /// not proves nothing, and is said beside: anybody could have added it.
+    fn check_cades(
+        &self,
+        document: &SignedDocument,
+        at: SignatureAt,
+        elements: &[UnsignedElement],
+        leaf: &Certificate,
+        report: &mut SignatureReport,
+    ) {
+        let ders = elements.iter().filter_map(|element| match element {
+            UnsignedElement::Cades(der) => Some(der),
+            _ => None,
+        });
+        for der in ders {
+            if !self.budget.additions.spend_one() {
+                return report.notes.push(too_dear());
+            }
+            let fits = matches!(at, SignatureAt::Signature(_))
+                && SignedCms::from_der(der).is_ok_and(|cms| {
+                    let manifest = Manifest::of_document(document, document.cades_before(at));
+                    manifest.is_ok_and(|manifest| {
+                        let signer = cms.verify(0, manifest.to_xml().as_bytes(), &[]);
+                        cms.signers() == 1 && signer.is_ok_and(|signer| signer == *leaf)
+                    })
+                });
+            if !fits {
+                let text = text!(
+                    ("the CAdES signature that came along is not that of this signer and document"),
+                    ("随附的 CAdES 签名不属于此签署人或此文件")
+                );
+                report.notes.push(Finding::failed(SubIndication::SigCryptoFailure, text));
+            }
         }
     }
 }
@@ -799,7 +915,7 @@ mod tests {
         Credential, Issuer, Profile, RevocationReason, Revoked, Subject, TimeStampAuthority,
         TimeStampRequest, sign_cades,
     };
-    use chancery_crypto::Commitment;
+    use chancery_crypto::{Algorithm, Commitment, CoseSign, ProtectedAttributes, SigningKey, cbor};
 
     use super::*;
     use crate::{
@@ -883,6 +999,177 @@ mod tests {
 
     fn passed(level: Level) -> Verdict {
         (Indication::TotalPassed, None, level)
+    }
+
+    /// A document with a signature by each of these.
+    fn signed_by<'a>(signers: impl IntoIterator<Item = &'a Credential>) -> SignedDocument {
+        let mut document: Option<SignedDocument> = None;
+        for signer in signers {
+            document = Some(
+                match document {
+                    None => sign_document(&header(&[]), signer, Commitment::Approval, NOW),
+                    Some(document) => document.add_signature(signer, Commitment::Approval, NOW),
+                }
+                .expect("signs"),
+            );
+        }
+        document.expect("a signer")
+    }
+
+    /// The verdict on a document by its own budget, and what it has cost.
+    fn costing(document: &SignedDocument, by: &Validation<'_>) -> (VerificationReport, SignedCost) {
+        let budget = DocumentBudget::new(by.crls);
+        let by = Validation { budget: Some(&budget), ..*by };
+        let report = verify_document_by(document, &by);
+        let (signatures, additions) = (budget.signatures.spent(), budget.additions.spent());
+        (report, SignedCost { signatures, additions })
+    }
+
+    #[derive(Debug)]
+    struct SignedCost {
+        signatures: u32,
+        additions: u32,
+    }
+
+    /// An officer of the agency by a CA of the province, below the root.
+    fn officer_of(province: &Issuer, algorithm: Algorithm, n: usize) -> Credential {
+        let subject = Subject::officer(format!("o{n}@a.gov.cn").parse().expect("a name"), "O");
+        let key = SigningKey::generate(algorithm).expect("random bytes");
+        let cert = province.issue(&subject, &key.public_key(), NOW).expect("issues");
+        let chain = std::iter::once(cert).chain(province.chain().cloned()).collect();
+        Credential::new(key, chain).expect("fits")
+    }
+
+    fn province_by(root: &Issuer, algorithm: Algorithm) -> Issuer {
+        let domain = "gov.cn".parse().expect("a name");
+        let subject = Subject::authority("Province", &[domain], Some(0));
+        let key = SigningKey::generate(algorithm).expect("random bytes");
+        let cert = root.issue(&subject, &key.public_key(), NOW).expect("issues");
+        Issuer::new(key, vec![cert, root.certificate().clone()]).expect("a CA")
+    }
+
+    #[test]
+    fn sixty_four_officers_with_chains_of_three_and_the_dearest_keys_fit_what_a_document_may_cost()
+    {
+        for (algorithm, most) in [(Algorithm::Es256, 200), (Algorithm::Es384, 800)] {
+            let world = world();
+            let province = province_by(&world.root, algorithm);
+            let officers: Vec<_> = (0..64).map(|n| officer_of(&province, algorithm, n)).collect();
+            let document = signed_by(&officers);
+            let own = province.crl(&[], 1, NOW, NOW + 7 * DAY).expect("a CRL");
+            let lists = [crl(&world.root, &[], 1, NOW), own];
+            let lists = lists.map(|der| Crl::from_der(&der).expect("a CRL"));
+            for crls in [&[][..], &lists] {
+                let by = Validation { crls, ..Validation::new(&world.trust, NOW) };
+                let (report, cost) = costing(&document, &by);
+                assert_eq!(report.indication, Indication::TotalPassed, "{report:?}");
+                assert_eq!(report.revocation_checked, !crls.is_empty());
+                assert!(cost.signatures <= most && cost.additions == 0, "{cost:?}");
+            }
+        }
+    }
+
+    /// A key, and certificates of it that it has signed itself, in the name of the root: each may have issued all others.
+    fn fakes(root: &Issuer, count: usize) -> (Issuer, Vec<Certificate>) {
+        let domains = ["gov.cn".parse().expect("a name")];
+        let name = root.certificate().subject().trim_start_matches("CN=").to_owned();
+        let fake = Issuer::new_root(&name, &domains, Algorithm::Es256, NOW).expect("a root");
+        let subject = Subject { skip_checks: true, ..Subject::authority(&name, &domains, None) };
+        let one = || fake.issue(&subject, &fake.key().public_key(), NOW).expect("issues");
+        let all = (0..count).map(|_| one()).collect();
+        (fake, all)
+    }
+
+    fn bomb(world: &World, signatures: usize) -> SignedDocument {
+        let (fake, above) = fakes(&world.root, 7);
+        let mut builder = CoseSign::builder(
+            "application/vnd.chancery.document+cbor",
+            cbor::encode(&header(&[])).expect("encodes"),
+        );
+        for n in 0..signatures {
+            let name = format!("o{n}@a.gov.cn").parse().expect("a name");
+            let key = SigningKey::generate(Algorithm::Es256).expect("random bytes");
+            let leaf = fake.issue(&Subject::officer(name, "O"), &key.public_key(), NOW);
+            let chain = std::iter::once(leaf.expect("issues")).chain(above.iter().cloned());
+            let attributes = ProtectedAttributes {
+                x5chain: chain.map(|c| c.der().to_vec()).collect(),
+                signing_time: Some(NOW),
+                commitment: Some(Commitment::Approval),
+            };
+            builder = builder.sign(&key, attributes).expect("signs");
+        }
+        SignedDocument::decode(&builder.encode().expect("encodes")).expect("reads")
+    }
+
+    #[test]
+    fn chains_that_nobody_certified_cost_a_check_for_each_certificate_and_no_more() {
+        let world = world();
+        let (report, cost) = costing(&bomb(&world, 64), &Validation::new(&world.trust, NOW));
+        assert_eq!(report.indication, Indication::Indeterminate);
+        let of_each = report.signatures.iter().map(|one| one.finding.sub_indication);
+        assert!(
+            of_each.clone().all(|sub| sub == Some(SubIndication::NoCertificateChainFound)
+                || sub == Some(SubIndication::CertificateChainGeneralFailure)),
+            "{report:?}"
+        );
+        // Each signature, each leaf, and each of the seven once.
+        assert!(cost.signatures <= 64 + 64 + 7, "{cost:?}");
+    }
+
+    #[test]
+    fn what_is_hung_on_a_document_cannot_use_up_what_its_signatures_need() {
+        let world = world();
+        let province = province_by(&world.root, Algorithm::Es256);
+        let officer = officer_of(&province, Algorithm::Es256, 0);
+        let good = signed_by([&officer]);
+        let (fake, more) = fakes(&world.root, 60);
+        let ders = more.iter().map(|c| c.der().to_vec()).collect();
+        let mut hung = good.add_unsigned(OWN, &UnsignedElement::Certificates(ders)).expect("adds");
+        // By whoever has a certificate of any key: each is dear, and none of them is anybody's.
+        let stranger = Subject::officer("x@a.gov.cn".parse().expect("a name"), "X");
+        let stranger = credential(&fake, &stranger);
+        for _ in 0..16 {
+            hung = hung.countersign(0, &stranger, NOW).expect("signs");
+        }
+        // Lists that nobody made, in the name of the province.
+        let other = Issuer::new_root(
+            "Province",
+            &["gov.cn".parse().expect("a name")],
+            Algorithm::Es256,
+            NOW,
+        )
+        .expect("a root");
+        for round in 0..3 {
+            let lists = (0..20)
+                .map(|n| other.crl(&[], 20 * round + n, NOW, NOW + DAY).expect("a CRL"))
+                .collect();
+            hung = hung.add_unsigned(OWN, &UnsignedElement::Crls(lists)).expect("adds");
+        }
+        let lists = [
+            crl(&world.root, &[], 1, NOW),
+            province.crl(&[], 1, NOW, NOW + 7 * DAY).expect("a CRL"),
+        ];
+        let lists = lists.map(|der| Crl::from_der(&der).expect("a CRL"));
+        for (crls, uncovered) in
+            [(&[][..], Uncovered::Open), (&lists, Uncovered::Open), (&lists, Uncovered::Passes)]
+        {
+            let by = Validation { crls, uncovered, ..Validation::new(&world.trust, NOW) };
+            let (report, cost) = costing(&hung, &by);
+            assert_eq!(
+                report.signatures[0].finding.indication,
+                Indication::TotalPassed,
+                "{report:?}"
+            );
+            assert_eq!(report.indication, Indication::TotalPassed);
+            assert!(cost.signatures + cost.additions < 3 * (SIGNATURES / 4), "{cost:?}");
+            // However much there may be of it.
+            let (signatures, additions) =
+                (SignatureBudget::new(SIGNATURES).with_own(crls), SignatureBudget::new(0));
+            let none_left = DocumentBudget { signatures, additions };
+            let by = Validation { budget: Some(&none_left), ..by };
+            let report = verify_document_by(&hung, &by);
+            assert_eq!(report.indication, Indication::TotalPassed, "{report:?}");
+        }
     }
 
     #[test]

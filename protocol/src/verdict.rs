@@ -20,6 +20,11 @@ impl Text {
     pub(crate) fn new(en: String, zh: String) -> Self {
         Self { en, zh }
     }
+
+    /// In English and in Chinese.
+    pub(crate) fn both(self) -> (String, String) {
+        (self.en, self.zh)
+    }
 }
 
 /// One sentence in both languages: `text!(("english {x}"), ("中文 {x}"))`, each as for `format!`.
@@ -403,6 +408,19 @@ impl VerificationReport {
             findings: Vec::new(),
             evidence: Vec::new(),
         }
+    }
+
+    /// The verdict on a document that is not looked at now, because its sender's documents have cost too much lately.
+    pub fn put_off(document: &SignedDocument, at: i64) -> Self {
+        let mut report = Self::new(Some(document), at);
+        report.add(Finding::open(
+            SubIndication::TryLater,
+            text!(
+                ("it was not looked at yet: the documents of its sender have taken too many checks lately"),
+                ("尚未检查：其发件机关的文件近来所需的检查过多，请稍后再看")
+            ),
+        ));
+        report
     }
 
     pub(crate) fn judge(&mut self, finding: &Finding) {

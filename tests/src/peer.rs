@@ -158,6 +158,11 @@ impl Sealed {
         let from = header.from.as_str().split('.').next().unwrap().to_owned();
         let signer = officer_of(world, &from);
         let document = sign_document(header, &signer, Commitment::Approval, unix_now()).unwrap();
+        Self::of(document, parts)
+    }
+
+    /// A content of a document that is signed as it may be.
+    pub fn of(document: SignedDocument, parts: &[&[u8]]) -> Self {
         let salt = Digest::from_bytes(chancery_crypto::random().unwrap());
         let (key, mut content) = (ContentKey::generate().unwrap(), Vec::new());
         let mut sealer = ContentSealer::new(&key, &salt, &document, &mut content).unwrap();

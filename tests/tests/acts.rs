@@ -1,9 +1,15 @@
 //! What people do with documents: receive, return, withdraw, answer, forward, search, watch.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::process::{Command, Stdio};
 
-use chancery_tests::{World, binary};
+use chancery_crypto::Commitment;
+use chancery_node::{LocalClient, LocalReply, LocalRequest, unix_now};
+use chancery_protocol::{DocumentHeader, DocumentId, sign_document};
+use chancery_tests::{
+    World, binary,
+    peer::{document, officer_of},
+};
 use serde_json::Value;
 
 fn two() -> World {
@@ -113,6 +119,72 @@ fn a_withdrawal_takes_effect_before_the_document_is_received_and_is_refused_afte
     world.run("audit out-a out-b --anchor root/ca.pem").ok();
     world.stop("b");
     world.run("audit b/data --anchor root/ca.pem").ok();
+}
+
+/// What the node of an agency answers to a document without parts of its clerk.
+fn submit(world: &World, agency: &str, header: &DocumentHeader) -> LocalReply {
+    let officer = officer_of(world, agency);
+    let signed = sign_document(header, &officer, Commitment::Approval, unix_now()).unwrap();
+    let mut clerk = LocalClient::connect(&world.path(&format!("{agency}/node.sock"))).unwrap();
+    clerk.send(&LocalRequest::Submit { document: signed.bytes().to_vec() }).unwrap();
+    match clerk.reply().unwrap() {
+        LocalReply::Ready => clerk.reply().unwrap(),
+        other => other,
+    }
+}
+
+#[test]
+fn an_act_of_another_module_is_an_ordinary_document_of_that_module() {
+    let mut world = two();
+    let on = |id: &str| DocumentId::from_slice(&hex::decode(id).unwrap());
+    let of = |from: &str, to: &str, kind: &str, module: &str, original: Option<&str>| {
+        let mut header = document(from, to, kind, &[]);
+        (header.kind, header.module) = (kind.into(), module.into());
+        header.in_reply_to = original.and_then(on);
+        header.fields.insert("reason".into(), "x".into());
+        header
+    };
+    let taken = |agency: &str, header: &DocumentHeader| {
+        let answer = submit(&world, agency, header);
+        assert!(matches!(answer, LocalReply::Submitted { .. }), "{answer:?}");
+    };
+    let refused =
+        |agency: &str, header: &DocumentHeader, want: &str| match submit(&world, agency, header) {
+            LocalReply::Failed { code, .. } => assert_eq!(code, want),
+            other => panic!("{other:?}"),
+        };
+    let id = world.send("a", "b", "n.txt", "ours", &["--wait", "20"]);
+    // A parcel is received, returned, and taken back: none of it is about our document, and no rule of ours refuses it.
+    for kind in ["签收", "退回", "撤回答复"] {
+        taken("b", &of("b", "a", kind, "logistics", None));
+        taken("b", &of("b", "a", kind, "logistics", Some(&id)));
+    }
+    taken("a", &of("a", "b", "撤回", "logistics", Some(&id)));
+    let came = |w: &World, kind: &str| {
+        let inbox = w.list("b", "inbox");
+        inbox.iter().any(|one| one["kind"] == kind)
+    };
+    world.wait("it came", 20, |w| came(w, "撤回"));
+    // What answers nothing is still refused as an act of our own module.
+    refused("b", &of("b", "a", "签收", "official-documents", None), "CHY-4010");
+    refused("b", &of("b", "a", "撤回答复", "official-documents", Some(&id)), "CHY-4010");
+    assert_eq!(act_of(&world, "b", &id), Value::Null, "nothing took effect");
+    world.clerk("b", &format!("receive {id}")).ok();
+    assert_eq!(act_of(&world, "b", &id), "签收");
+    // In its own module an act takes effect, there and nowhere else.
+    taken("a", &of("a", "b", "提单", "logistics", None));
+    world.wait("the parcel", 20, |w| came(w, "提单"));
+    let inbox = world.list("b", "inbox");
+    let parcel = inbox.iter().find(|one| one["kind"] == "提单").unwrap();
+    let parcel = parcel["document"].as_str().unwrap().to_owned();
+    taken("b", &of("b", "a", "签收", "official-documents", Some(&parcel)));
+    assert_eq!(act_of(&world, "b", &parcel), Value::Null);
+    taken("b", &of("b", "a", "签收", "logistics", Some(&parcel)));
+    assert_eq!(act_of(&world, "b", &parcel), "签收");
+    refused("b", &of("b", "a", "退回", "logistics", Some(&parcel)), "CHY-4010");
+    let shown = world.clerk("b", "ledger show --limit 1000").ok().stdout;
+    assert!(!shown.contains("Withdrawal"), "{shown}");
+    world.stop("a");
 }
 
 #[test]

@@ -4,10 +4,17 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use chancery_tests::{World, free_address, noise, tool};
+use chancery_crypto::Commitment;
+use chancery_node::unix_now;
+use chancery_protocol::{DocumentHeader, DocumentId, sign_document};
+use chancery_tests::{
+    World, free_address, noise,
+    peer::{document, officer_of},
+    tool,
+};
 use serde_json::Value;
 use ureq::{
     Agent,
@@ -337,6 +344,89 @@ fn a_long_list_is_read_page_by_page_while_it_grows() {
     let own = system.json("/v1/outbox?limit=1")[0]["envelope"].as_str().unwrap().to_owned();
     system.refused(&format!("/v1/inbox?before={own}"), 404, "CHY-4011");
     system.refused("/v1/outbox?before=x", 400, "CHY-4022");
+}
+
+/// A document of an officer of an agency without parts, as it is submitted, in a folder of its own.
+fn folder(world: &World, name: &str, from: &str, header: &DocumentHeader) -> PathBuf {
+    let officer = officer_of(world, from);
+    let document = sign_document(header, &officer, Commitment::Approval, unix_now()).unwrap();
+    let folder = world.path(name);
+    std::fs::create_dir_all(folder.join("parts")).unwrap();
+    std::fs::write(folder.join("document.cose"), document.bytes()).unwrap();
+    folder
+}
+
+#[test]
+fn of_what_comes_at_once_under_one_key_one_thing_is_done_and_the_same_is_answered_the_same() {
+    let mut world = World::new();
+    let (address, [erp, ..]) = open(&mut world, "b", true);
+    world.write("n.txt", b"text");
+    world.start("a");
+    world.start("b");
+    let receipt = || {
+        let id = world.send("a", "b", "n.txt", "to receive", &["--wait", "20"]);
+        let on = DocumentId::from_slice(&hex::decode(id).unwrap());
+        let header = document("b", "a", "签收", &[]);
+        DocumentHeader { kind: "签收".into(), in_reply_to: on, ..header }
+    };
+    let plain = || document("b", "a", "plain", &[]);
+    let system = || System::plain(address, Some(&erp));
+    let at_once = |key: &str, folders: &[PathBuf]| -> Vec<(u16, Value)> {
+        let gate = std::sync::Barrier::new(folders.len());
+        std::thread::scope(|scope| {
+            let all: Vec<_> = folders
+                .iter()
+                .map(|folder| {
+                    let (system, gate) = (system(), &gate);
+                    scope.spawn(move || {
+                        gate.wait();
+                        let mut answer = system.submit(folder, Some(key));
+                        let text = answer.body_mut().read_to_string().unwrap();
+                        (answer.status().as_u16(), serde_json::from_str(&text).unwrap())
+                    })
+                })
+                .collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        })
+    };
+    let outbox = || system().json("/v1/outbox?limit=1000").as_array().unwrap().len();
+    let mut expected = 0;
+    for n in 0..8 {
+        for (kind, first, second) in [
+            ("two acts", receipt(), receipt()),
+            ("an act and another document", receipt(), plain()),
+            ("two documents", plain(), plain()),
+        ] {
+            let folders = [(1, first), (2, second)].map(|(place, header)| {
+                folder(&world, &format!("{n}-{place}-{kind}"), "b", &header)
+            });
+            let key = format!("{kind} {n}");
+            let answers = at_once(&key, &folders);
+            expected += 1;
+            assert_eq!(outbox(), expected, "{kind}: {answers:?}");
+            let mut states: Vec<_> = answers.iter().map(|(status, _)| *status).collect();
+            states.sort_unstable();
+            assert_eq!(states, [201, 422], "{kind}: {answers:?}");
+            let refused = answers.iter().find(|(status, _)| *status == 422).unwrap();
+            assert_eq!(refused.1["code"], "CHY-4021", "{kind}");
+            // What was done is told again, and what was not stays refused.
+            for (folder, (status, said)) in folders.iter().zip(&answers) {
+                let mut again = system().submit(folder, Some(&key));
+                let text = again.body_mut().read_to_string().unwrap();
+                let again_said: Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(again.status().as_u16(), *status);
+                assert_eq!(again_said["envelope"], said["envelope"]);
+            }
+        }
+        for (kind, header) in [("the same act", receipt()), ("the same document", plain())] {
+            let one = folder(&world, &format!("{n}-{kind}"), "b", &header);
+            let answers = at_once(&format!("{kind} {n}"), &[one.clone(), one.clone(), one]);
+            expected += 1;
+            assert_eq!(outbox(), expected, "{kind}: {answers:?}");
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+            assert_eq!(answers[0].0, 201, "{answers:?}");
+        }
+    }
 }
 
 /// Reads so many events of a stream: the id, name and data of each.

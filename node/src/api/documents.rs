@@ -169,9 +169,14 @@ async fn take(
         let id = SignedDocument::decode(&document)?.id();
         return Ok(created(done.answer(&id)?, true));
     }
-    match take_in(node, caller, key, form, &document).await {
+    match take_in(node, caller, key.clone(), form, &document).await {
         Ok(accepted) => Ok(created(accepted, false)),
         Err(error) => {
+            // The same request may have been done at the same time: then this is its answer, too.
+            if let Some(done) = key.map(|key| key.get(node)).transpose()?.flatten() {
+                let id = SignedDocument::decode(&document)?.id();
+                return Ok(created(done.answer(&id)?, true));
+            }
             rejections::record(node, &document, &error).await;
             Err(error)
         }
@@ -185,8 +190,7 @@ async fn take_in(
     form: &mut Multipart,
     document: &[u8],
 ) -> Answer<Accepted> {
-    let begin = || Submission::begin(node, caller, document);
-    let mut submission = tokio::task::block_in_place(begin)?;
+    let mut submission = Submission::begin(node, caller, document, None)?;
     if let Some(key) = key {
         submission.once(key);
     }

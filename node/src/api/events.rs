@@ -12,7 +12,6 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use chancery_protocol::Leaf;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -35,7 +34,7 @@ const STEP: usize = 64;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What happens here, as it happens: `event` is its name in EN 319 522, `id` the entry's number. Resumes after
-/// `Last-Event-ID`.
+/// `Last-Event-ID`. Whoever may not read the ledger is told of the documents that he may see, and of nothing else.
 #[utoipa::path(get, path = "/v1/events", tag = "ledger",
     params(EventParams, ("Last-Event-ID" = Option<String>, Header, description = "The last event that was seen",
         pattern = "^[0-9]{1,18}$")),
@@ -74,20 +73,22 @@ async fn tell(
     mut from: u64,
     events: &mpsc::Sender<Result<Event, Infallible>>,
 ) -> Result<(), NodeError> {
-    let mut changed = node.store.watch();
+    let mut grown = node.ledger.grown();
     let mut stop = node.stop.subscribe();
     loop {
         let (work, who) = (node.clone(), caller.clone());
-        let entries = blocking(move || read(&work, &who, from)).await?;
-        if entries.is_empty() {
+        // What is committed from now on moves it again.
+        grown.mark_unchanged();
+        let (next, entries) = blocking(move || read(&work, &who, from)).await?;
+        if next == from {
             tokio::select! {
-                changed = changed.changed() => if changed.is_err() { return Ok(()) },
+                grown = grown.changed() => if grown.is_err() { return Ok(()) },
                 () = events.closed() => return Ok(()),
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
             }
         }
+        from = next;
         for entry in entries {
-            from = entry.entry.saturating_add(1);
             let event = Event::default().id(entry.entry.to_string()).event(entry.event.clone());
             let event = event.json_data(&entry).map_err(|e| NodeError::Store(e.to_string()))?;
             if events.send(Ok(event)).await.is_err() {
@@ -97,16 +98,21 @@ async fn tell(
     }
 }
 
-fn read(node: &Shared, caller: &Caller, from: u64) -> Result<Vec<LedgerEntry>, NodeError> {
-    let size = node.ledger.checkpoint().checkpoint.size;
-    let mut out = Vec::new();
-    for (index, leaf) in (from..size).zip(node.ledger.leaves(from, STEP)?) {
-        let mut entry = entry(index, &Leaf::decode(&leaf)?);
+/// The next entries of which the caller may be told, and where to go on.
+fn read(node: &Shared, caller: &Caller, from: u64) -> Result<(u64, Vec<LedgerEntry>), NodeError> {
+    let audits = node.permit(caller, Action::Audit, Object::Node).is_ok();
+    let (mut next, mut out) = (from, Vec::new());
+    for (index, leaf) in node.ledger.feed(from, STEP)? {
+        next = index.saturating_add(1);
+        let mut entry = entry(index, &leaf);
         // What was purged, is only carried on, or cannot be opened has no document.
         let head = documents::open_head(node, &entry.envelope).ok();
         let head = head.filter(|h| node.permit(caller, Action::List, desk::object(h)).is_ok());
         entry.document = head.map(|head| head.document.id());
-        out.push(entry);
+        // That there is one that he may not see, and with whom, is not for him.
+        if audits || entry.document.is_some() {
+            out.push(entry);
+        }
     }
-    Ok(out)
+    Ok((next, out))
 }

@@ -13,8 +13,8 @@ use chancery_crypto::{Digest, HashAlgorithm, StreamingHash, equal};
 
 use super::{ASIC_E, ASIC_HEADER, Archive, EntryName, MAX_MANIFEST, Manifest, refuse, unsupported};
 use crate::{
-    Finding, Indication, ProtocolError, SignedDocument, SubIndication, TimeStampReport, Validation,
-    VerificationReport, unsigned_header,
+    DocumentBudget, Finding, Indication, ProtocolError, SignedDocument, SubIndication,
+    TimeStampReport, Validation, VerificationReport, unsigned_header,
     validation::{accompanies, verify_stamped_cms, verify_time_stamp},
     verdict::text,
     verify_document_by,
@@ -162,6 +162,8 @@ pub fn verify_container<R: Read + Seek>(
     let names = names.collect::<Result<Vec<_>, ProtocolError>>()?;
     let of = |kind: Kind| names.iter().filter(move |(k, _)| *k == kind).map(|(_, name)| name);
     let mut report = VerificationReport::new(None, by.at);
+    let own = DocumentBudget::new(by.crls);
+    let by = &Validation { budget: Some(by.budget.unwrap_or(&own)), ..*by };
     judge_mimetype(archive, &mut report)?;
     let mut manifests = Vec::new();
     let mut references = 0usize;
@@ -558,7 +560,8 @@ fn judge_document<R: Read + Seek>(
             report.add(Finding::open(SubIndication::SigConstraintsFailure, text));
         }
     }
-    let own = verify_document_by(&document, by);
+    // What signs the container does not use up what the document's own signers need.
+    let own = verify_document_by(&document, &Validation { budget: None, ..*by });
     report.document = own.document;
     report.absorb(own);
     Ok(document)

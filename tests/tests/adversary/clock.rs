@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf};
 
 use chancery_certs::{AgencyName, Credential};
 use chancery_crypto::{Algorithm, Digest, SigningKey, cbor};
-use chancery_node::{PastCosignature, unix_now};
+use chancery_node::{LocalClient, LocalReply, LocalRequest, PastCosignature, unix_now};
 use chancery_protocol::{
     Checkpoint, EnvelopeId, Event, KeptCheckpoint, Leaf, SignedCheckpoint, WitnessKey,
     WitnessStatement, merkle,
@@ -538,4 +538,39 @@ fn a_cosignature_of_the_history_that_does_not_hold_or_is_of_more_than_there_is_f
     let from = forged.cosigned.iter().find(|past| past.witness != name).unwrap().line.clone();
     forged.cosigned[0].line = from;
     assert_eq!(forged.audit("exchanged").code, 1);
+}
+
+#[test]
+fn a_clerk_who_watches_is_told_of_what_comes_after_the_clock_was_set_back() {
+    let Some(mut clocks) = Clocks::new(&["a", "b"]) else { return };
+    clocks.start("a", 0);
+    // Less than what others would notice.
+    clocks.start("b", 40);
+    let send = |clocks: &Clocks, title: &str| {
+        drop(clocks.world.send("a", "b", "n.txt", title, &["--wait", "20"]));
+    };
+    send(&clocks, "ahead 1");
+    send(&clocks, "ahead 2");
+    clocks.world.stop("b");
+    clocks.start("b", 0);
+    let mut clerk = LocalClient::connect(&clocks.world.path("b/node.sock")).unwrap();
+    clerk.send(&LocalRequest::Watch).unwrap();
+    assert!(matches!(clerk.reply().unwrap(), LocalReply::Ready));
+    let titles = ["new 1", "new 2", "new 3"];
+    titles.iter().for_each(|title| send(&clocks, title));
+    // They have come; now one goes out, of which it is told in any case: nothing is waited for in vain.
+    let words = ["send", "n.txt", "--to", "a.zj.gov.cn", "--type", "通知", "--title", "last"];
+    clocks.world.clerk_words("b", &words).ok();
+    let mut told = Vec::new();
+    while told.last().is_none_or(|title| title != "last") {
+        match clerk.reply().unwrap() {
+            LocalReply::Document(view) => told.push(view.title),
+            other => panic!("{other:?}"),
+        }
+    }
+    told.pop();
+    assert_eq!(told, titles);
+    let inbox = clocks.world.list("b", "inbox");
+    let order: Vec<_> = inbox.iter().map(|one| one["title"].as_str().unwrap()).collect();
+    assert_eq!(order, ["new 3", "new 2", "new 1", "ahead 2", "ahead 1"], "newest first");
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod auditor;
+mod certified_peer;
 mod clock;
 mod file_maker;
 mod format;

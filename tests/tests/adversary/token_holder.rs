@@ -1,7 +1,10 @@
 //! Somebody with a valid token: in no role, in a narrow one, or not cleared. What he may not see is not there for him, by
 //! whichever door and however he asks.
 
-use std::net::SocketAddr;
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+};
 
 use chancery_tests::{World, free_address};
 use serde_json::Value;
@@ -121,6 +124,55 @@ fn a_token_in_no_role_learns_nothing() {
     let before = format!("/v1/inbox?before={unknown}");
     assert_eq!(nobody.get(&before).0, 403);
     drop(world);
+}
+
+/// The data of the events from the first entry on, until the newest document has been told of.
+fn events(holder: &Holder, newest: &str) -> Vec<Value> {
+    let stream = holder.agent.get(format!("{}/v1/events?from=0", holder.base));
+    let stream = stream.header("Authorization", format!("Bearer {}", holder.token)).call().unwrap();
+    let lines = BufReader::new(stream.into_body().into_reader()).lines();
+    let mut all = Vec::new();
+    for line in lines.map(Result::unwrap) {
+        let Some(data) = line.strip_prefix("data: ") else { continue };
+        let data: Value = serde_json::from_str(data).unwrap();
+        let over = data["document"] == newest;
+        all.push(data);
+        if over {
+            break;
+        }
+    }
+    all
+}
+
+#[test]
+fn events_name_nothing_of_documents_that_a_token_may_not_see() {
+    let rules = "\n@id(\"letters\") permit (principal == User::\"token:one\", action in \
+                 [Action::\"list\", Action::\"read\"], resource) when { resource.kind == \"函\" };\n\
+                 @id(\"watchers\") permit (principal == User::\"token:one\", action == \
+                 Action::\"watch\", resource);\n";
+    let (mut world, holders, [plain, letter, secret]) = world(&["one", "watchman"], &[]);
+    let all = world.run("node policies").ok().stdout;
+    world.write("b/own.cedar", format!("{all}{rules}").as_bytes());
+    world.stop("b");
+    world.set("b", "access.policies", "own.cedar");
+    world.set("b", "access.roles.auditor", "['token:watchman']");
+    world.start("b");
+    // The last that comes is one that it may see, so that all others have been passed by.
+    let words =
+        ["--json", "send", "n.txt", "--to", "b.zj.gov.cn", "--type", "函", "--title", "end"];
+    let sent = world.clerk_words("a", &[&words[..], &["--wait", "20"]].concat()).ok().stdout;
+    let sent: Value = serde_json::from_str(sent.lines().next().unwrap()).unwrap();
+    let last = sent["document"].as_str().unwrap();
+    let told = events(&holders[0], last);
+    let documents: Vec<_> = told.iter().map(|one| one["document"].as_str().unwrap()).collect();
+    assert!(documents.iter().all(|one| [&*letter, last].contains(one)), "{told:#?}");
+    assert!(documents.contains(&&*letter));
+    let text = serde_json::to_string(&told).unwrap();
+    for other in world.list("b", "inbox") {
+        let hidden = [&*plain, &*secret].contains(&other["document"].as_str().unwrap());
+        let envelope = other["envelope"].as_str().unwrap();
+        assert_eq!(!hidden, text.contains(envelope), "{other}");
+    }
 }
 
 #[test]
