@@ -32,7 +32,7 @@ use crate::{
     },
     shared::Shared,
     store::{Batch, Table},
-    unix_now,
+    unix_now, witness,
 };
 
 /// Envelopes that are put into the index at once.
@@ -367,7 +367,6 @@ impl Submission {
         if let Some(inline) = inline {
             commit.batch.put(Table::Content, *id.digest().as_bytes(), inline);
         }
-        let pending = DeliveryRecord::pending(now);
         for recipient in &header.recipients {
             commit.leaves.push(Leaf {
                 event: Event::SubmissionAcceptance,
@@ -378,6 +377,8 @@ impl Submission {
                 evidence: parts.of(&header, &recipient.agency).map(|part| part.commitment),
             });
             let key = delivery_key(&id, &recipient.agency);
+            let pending =
+                DeliveryRecord::pending(now, witness::seen_size(shared, &recipient.agency)?);
             commit.batch.put(Table::Deliveries, key.clone(), cbor::encode(&pending)?);
             commit.batch.put(Table::Pending, key, []);
         }
@@ -675,7 +676,12 @@ pub fn index_arrivals(shared: &Shared, limit: usize) -> Result<usize, NodeError>
                         // Before it leaves the queue: after a crash it is done again.
                         match acts::withdraw(shared, &id, &salt, &document) {
                             // It passes: whoever looks something up is not kept waiting for it.
-                            Err(NodeError::Clock { .. }) => {
+                            Err(
+                                NodeError::Clock { .. }
+                                | NodeError::Full(_)
+                                | NodeError::Behind(_)
+                                | NodeError::Unheard(_),
+                            ) => {
                                 waits += 1;
                                 continue;
                             }
