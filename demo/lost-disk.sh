@@ -192,7 +192,7 @@ cp directory-2.cose bus/directory.cose
 start_node bus
 start_node tz
 send hz tz 没有目录 --wait 40
-await tz.zj.gov.cn tz node status
+await 'directory: 2' tz node status
 send tz nb 目录陈旧
 start_node nb
 await '"delivered"' tz --json outbox --limit 1

@@ -482,14 +482,18 @@ struct Asked {
     /// When it was asked last, and how often so far.
     tried: Option<Instant>,
     attempts: u32,
+    /// Whether it was connected then.
+    connected: bool,
     /// Whether it has answered, or can never answer. What it asks about is not taken for more than what it has shown then.
     done: bool,
 }
 
 impl Asked {
-    fn is_due(&self) -> bool {
+    /// Whether it is to be asked, now that it is connected or not: one that has just come need not wait.
+    fn is_due(&self, connected: bool) -> bool {
         let pause = AGAIN * 2u32.saturating_pow(self.attempts.saturating_sub(1).min(5));
-        !self.done && self.tried.is_none_or(|at| at.elapsed() >= pause)
+        let waited = self.tried.is_none_or(|at| at.elapsed() >= pause);
+        !self.done && (waited || (connected && !self.connected))
     }
 
     /// It has asked about a size. Peers of the release before say no more than that; others are asked to show it.
@@ -554,9 +558,11 @@ pub async fn keep_asking(shared: Arc<Shared>, mark: Mark) {
         }
         for peer in &whom {
             let one = asked.entry(peer.clone()).or_default();
-            if !one.is_due() {
+            let connected = shared.connections.get(peer).is_some();
+            if !one.is_due(connected) {
                 continue;
             }
+            one.connected = connected;
             (one.tried, one.attempts) = (Some(Instant::now()), one.attempts.saturating_add(1));
             let (work, peer) = (shared.clone(), peer.clone());
             asking.spawn(async move {
@@ -751,22 +757,25 @@ mod tests {
     #[test]
     fn a_peer_is_asked_again_less_and_less_often_and_anew_when_it_claims_more() {
         let mut one = Asked::default();
-        assert!(one.is_due());
+        assert!(one.is_due(false));
         (one.tried, one.attempts) = (Some(Instant::now()), 1);
-        assert!(!one.is_due());
+        assert!(!one.is_due(false));
         one.tried = Instant::now().checked_sub(AGAIN);
-        assert!(one.is_due());
+        assert!(one.is_due(false));
         one.attempts = 4;
-        assert!(!one.is_due(), "sixteen seconds");
+        assert!(!one.is_due(false), "sixteen seconds");
+        assert!(one.is_due(true), "it has just come");
+        one.connected = true;
+        assert!(!one.is_due(true));
         one.answered(&Answered::Fits);
-        assert!(!one.is_due() && one.word == Some(Word::Nothing));
+        assert!(!one.is_due(false) && one.word == Some(Word::Nothing));
         one.asks_about(7, 7);
         assert_eq!(one.word, Some(Word::Nothing));
         one.asks_about(8, 7);
-        assert!(one.is_due() && one.word == Some(Word::Claims(8)), "it is to show it");
+        assert!(one.is_due(false) && one.word == Some(Word::Claims(8)), "it is to show it");
         one.answered(&Answered::CannotSay);
         one.asks_about(8, 7);
-        assert!(!one.is_due() && one.word == Some(Word::Claims(8)), "it cannot");
+        assert!(!one.is_due(false) && one.word == Some(Word::Claims(8)), "it cannot");
         let mut old = Asked::default();
         old.answered(&Answered::CannotSay);
         assert_eq!(old.word, None, "it has said nothing");
