@@ -160,7 +160,7 @@ stop_node nb
 mv nb/data away
 expect 0 restored chancery ledger restore backup --into nb/data
 start_node nb
-expect 0 'are missing' nb node status
+expect 0 'missing at its end' nb node status
 send hz nb 恢复之后
 expect 3 CHY-4042 nb send notice.txt --to hz.zj.gov.cn --type 通知 --title 不该封存
 # What was there can be read, and handed to auditors.
@@ -173,7 +173,7 @@ stop_node nb
 # On another machine nothing beside the data folder says so: its peers do.
 mv nb/ledger.mark away.mark
 start_node nb
-await 'are missing' nb node status
+await 'missing at its end' nb node status
 stop_node nb
 # What the lost disk still gives is put back.
 rm -rf nb/data

@@ -383,7 +383,7 @@ fn found(shared: &Shared, by: &str, seen: &Checkpoint) -> Result<bool, NodeError
     let why = match sight {
         Sight::Fits => return Ok(true),
         Sight::Larger => format!(
-            "this ledger has {own} entries, and {by} shows that it had {}: the last {} are missing",
+            "this ledger has {own} entries, and {by} shows that it had {} (missing at its end: {})",
             seen.size,
             seen.size.saturating_sub(own)
         ),

@@ -71,7 +71,7 @@ pub fn full(error: &NodeError) -> Refusal {
 
 /// Whether `bytes` more leave what is to stay free.
 fn enough(data: &Path, free: u64, stays: u64, bytes: u64) -> Result<(), NodeError> {
-    if free >= stays.saturating_add(bytes) {
+    if free.checked_sub(stays).is_some_and(|left| left >= bytes) {
         return Ok(());
     }
     let data = data.display();
