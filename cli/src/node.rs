@@ -660,6 +660,8 @@ pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
         Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Saying on stderr that nothing can be written to it would end the process: a log has no room when its disk is full.
+    let log = log.log_internal_errors(false);
     match format {
         LogFormat::Text => log.with_ansi(false).event_format(OneLine(format::format())).init(),
         LogFormat::Json => log.json().init(),

@@ -464,7 +464,8 @@ async fn accept_relay(
     receipt: Receipt,
 ) -> Result<Option<Digest>, NodeError> {
     let Parcel { id, header, .. } = parcel;
-    let (received, seen) = check(shared, &way.hop, parcel, receipt, Event::RelayAcceptance)?;
+    let (received, seen) =
+        check(shared, &way.hop, parcel, receipt, Event::RelayAcceptance, Ok(()))?;
     let digest = Digest::of(&cbor::encode(&received.receipt)?);
     let now = unix_now();
     let leaf = Leaf {
@@ -560,6 +561,7 @@ fn check(
     parcel: &Parcel,
     receipt: Receipt,
     event: Event,
+    fit: Result<(), NodeError>,
 ) -> Result<(ReceivedEvidence, Batch), NodeError> {
     let entry = shared.directory()?.peer(agency)?;
     let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
@@ -596,7 +598,17 @@ fn check(
         tracing::error!(envelope = %parcel.id, peer = %agency, %error, "a receipt is dated too early");
     }
     let mut seen = Batch::default();
-    witness::remember(shared, agency, &entry.seal_chain, &verified.checkpoint, &mut seen)?;
+    let chain = &entry.seal_chain;
+    let kept = witness::remember(shared, agency, chain, &verified.checkpoint, fit, &mut seen);
+    if let Err(error @ NodeError::RolledBack { .. }) = &kept {
+        shared.metrics.receipt_not_taken(error.code());
+        shared.metrics.rolled_back();
+        tracing::error!(
+            envelope = %parcel.id, peer = %agency, %error, code = error.code(),
+            "the peer's receipt is not taken; the delivery is put off"
+        );
+    }
+    kept?;
     let Evidence { receipt, chain, .. } = evidence;
     Ok((ReceivedEvidence { receipt, chain }, seen))
 }
@@ -622,37 +634,32 @@ fn place(entry: u64, seen: Option<u64>, transit: bool) -> Place {
     }
 }
 
-/// Refuses a receipt of a ledger that was rolled back: the delivery goes on, until the ledger is back or it expires.
+/// Whether a receipt is one to be taken, by where its entry is: not of a ledger that was rolled back. Then the delivery goes on,
+/// until the ledger is back or it expires. The receipt itself is not verified yet.
 async fn check_place(
     shared: &Arc<Shared>,
     way: &Way,
     parcel: &Parcel,
     receipt: &Receipt,
-) -> Result<(), NodeError> {
+) -> Result<Result<(), NodeError>, NodeError> {
     let recipient = &way.recipient;
     if witness::seen_size(shared, recipient)?.is_none_or(|seen| receipt.index >= seen) {
-        return Ok(());
+        return Ok(Ok(()));
     }
     let begun = DeliveryRecord::get(&*shared.store, &parcel.id, recipient)?;
     match place(receipt.index, begun.and_then(|begun| begun.seen), parcel.transit) {
-        Place::Behind => Ok(()),
+        Place::Behind => {}
         Place::Unclear if way.hop == *recipient => {
-            witness::confirm(shared, recipient, &way.connection).await
+            witness::confirm(shared, recipient, &way.connection).await?;
         }
         // Its sender knows when it was made, and whoever is next to the recipient can ask it.
-        Place::Unclear => Ok(()),
+        Place::Unclear => {}
         Place::Before(sealed) => {
-            let error =
-                NodeError::RolledBack { peer: recipient.clone(), entry: receipt.index, sealed };
-            shared.metrics.receipt_not_taken(error.code());
-            shared.metrics.rolled_back();
-            tracing::error!(
-                envelope = %parcel.id, peer = %recipient, %error, code = error.code(),
-                "the peer's receipt is not taken; the delivery is put off"
-            );
-            Err(error)
+            let (peer, entry) = (recipient.clone(), receipt.index);
+            return Ok(Err(NodeError::RolledBack { peer, entry, sealed }));
         }
     }
+    Ok(Ok(()))
 }
 
 /// Checks the recipient's receipt and, if it is for this envelope, concludes the delivery.
@@ -664,13 +671,13 @@ async fn accept(
     receipt: Receipt,
 ) -> Result<(), NodeError> {
     let recipient = &way.recipient;
-    check_place(shared, way, parcel, &receipt).await?;
+    let fit = check_place(shared, way, parcel, &receipt).await?;
     let conclusion = Conclusion {
         event: Event::EvidenceReceived,
         state: DeliveryState::Delivered,
         refusal: None,
         relayed,
-        evidence: Some(check(shared, recipient, parcel, receipt, Event::ContentConsignment)?),
+        evidence: Some(check(shared, recipient, parcel, receipt, Event::ContentConsignment, fit)?),
     };
     conclude(shared, recipient, parcel, conclusion).await?;
     tracing::info!(envelope = %parcel.id, peer = %recipient, "delivered");

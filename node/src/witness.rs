@@ -289,15 +289,17 @@ pub fn newest_seen(shared: &Shared, peer: &AgencyName) -> Result<Option<SealedNo
 }
 
 /// Looks at a verified checkpoint that came with a receipt. Two roots of one size are a fork, at once; any
-/// other size waits until the peer has shown how its ledger grew. Puts what is to be kept into `batch`.
+/// other size waits until the peer has shown how its ledger grew, unless the receipt is not `fit` to be taken. Puts what is to
+/// be kept into `batch`.
 ///
 /// # Errors
-/// [`NodeError::Forked`]; the proof is kept then.
+/// [`NodeError::Forked`]; the proof is kept then. Else why it is not fit.
 pub fn remember(
     shared: &Shared,
     peer: &AgencyName,
     chain: &[Certificate],
     new: &SignedCheckpoint,
+    fit: Result<(), NodeError>,
     batch: &mut Batch,
 ) -> Result<(), NodeError> {
     let mut ledgers = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -305,12 +307,13 @@ pub fn remember(
     let size = new.checkpoint.size;
     if let Some(old) = known.of_size(size) {
         if old.signed.checkpoint.root == new.checkpoint.root {
-            return Ok(());
+            return fit;
         }
         let first = old.sealed.clone();
         let proof = ForkProof::of_one_size(peer.clone(), with_chain(first, chain), new, chain);
         return Err(forked(shared, peer, &proof));
     }
+    fit?;
     if known.waiting.len() >= MAX_WAITING {
         return Ok(());
     }
