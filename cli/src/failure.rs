@@ -144,6 +144,10 @@ impl From<NodeError> for Failure {
             }
             NodeError::File { .. }
             | NodeError::Store(_)
+            | NodeError::Full(_)
+            | NodeError::LedgerMissing { .. }
+            | NodeError::Behind(_)
+            | NodeError::Unheard(_)
             | NodeError::Damaged(_)
             | NodeError::Schema { .. }
             | NodeError::Conflict(_)

@@ -131,8 +131,8 @@ pub enum Ledger {
     #[command(
         after_help = "Examples:\n  chancery ledger restore 2026-11-24T093000Z --into node/data\n  \
                       chancery ledger restore 2026-11-24T093000Z --check\nWhat came after the backup is not \
-                      in it. Peers remember what the ledger has sealed since, and a ledger that grows \
-                      otherwise is proved forked: restore the newest backup, and tell the registrar."
+                      in it. Peers remember what the ledger has sealed since: when they have seen more than the \
+                      backup has, the node is for reading only. See \"A lost disk\" in docs/operators.md."
     )]
     Restore {
         /// The backup's folder

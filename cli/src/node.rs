@@ -11,9 +11,9 @@ use chancery_certs::{AgencyCard, AgencyName, Credential, EncryptionKeyStatement}
 use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
 use chancery_node::{
     AccessSettings, ApiSettings, ClockView, DEFAULT_POLICIES, FileSettings, Identity,
-    LimitSettings, LocalClient, LocalReply, LocalRequest, MonitorSettings, Node as Daemon,
-    NodeConfig, NodeError, POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, Staged, TrustFile, openapi,
-    read_file, sync_directory, unix_now, write_new, write_private,
+    LimitSettings, LocalClient, LocalReply, LocalRequest, MonitorSettings, NEW_MARK,
+    Node as Daemon, NodeConfig, NodeError, POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, Staged,
+    TrustFile, openapi, read_file, read_text, sync_directory, unix_now, write_new, write_private,
 };
 use chancery_protocol::{CLOCK_TOLERANCE, text::show_line};
 use tracing_subscriber::{
@@ -73,6 +73,14 @@ Then send agency.card to the registrar: others encrypt to the new key once they 
         #[command(flatten)]
         local: Local,
     },
+    /// Have the local node wait for no peer to say how far its ledger was seen to go
+    #[command(after_help = "Example:\n  chancery node alone\n\
+        For a node that says CHY-4043 and whose peers cannot be reached at all. If the ledger is not the newest after all, what it\n\
+        seals from then on proves it forked for ever: see \"A lost disk\" in docs/operators.md first.")]
+    Alone {
+        #[command(flatten)]
+        local: Local,
+    },
     /// Check a configuration, and the files that it names, without starting anything
     Check {
         #[command(flatten)]
@@ -89,10 +97,13 @@ Then send agency.card to the registrar: others encrypt to the new key once they 
     /// Make a bearer token for one of the agency's systems
     #[command(after_help = "Example:
   chancery node token erp
-Keep the token where the system reads it; put the lines that are printed into node.toml and restart.")]
+Keep the token where the system reads it; put the lines that are printed into node.toml and restart. They are made to fit
+the file that --config names, when it can be read.")]
     Token {
         /// Whose it is; roles speak of token:NAME
         name: String,
+        #[command(flatten)]
+        config: ConfigFile,
     },
     /// Print the OpenAPI document of the HTTP interface
     Openapi,
@@ -211,12 +222,13 @@ impl Node {
             Self::Card(card) => card.run(output),
             Self::RotateKey(card) => card.rotate(output),
             Self::Reload { local } => reload(output, &local),
+            Self::Alone { local } => alone(output, &local),
             Self::Check { config } => check(output, &config),
             Self::Settings => print_text(SAMPLE_CONFIG),
             Self::Policies { schema } => {
                 print_text(if schema { POLICY_SCHEMA } else { DEFAULT_POLICIES })
             }
-            Self::Token { name } => token(output, &name),
+            Self::Token { name, config } => token(output, &name, &config),
             Self::Openapi => print_text(&openapi()),
             Self::Status { local } => status(output, &local),
         }
@@ -302,6 +314,7 @@ impl Init {
         write_new(&at(&files.node_cert), pem(&node_chain).as_bytes())?;
         let card_path = self.dir.join("agency.card");
         write_new(&card_path, &card)?;
+        write_private(&at(&files.mark), NEW_MARK.as_bytes())?;
         write_new(&config_path, config.to_toml()?.as_bytes())?;
         if output.json {
             output.print_json(&serde_json::json!({
@@ -413,6 +426,19 @@ fn reload(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
     }
 }
 
+fn alone(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
+    match local.connect()?.ask(&LocalRequest::GoAlone)? {
+        LocalReply::Done => {
+            match output.json {
+                true => output.print_json(&serde_json::json!({ "alone": true })),
+                false => println!("{}", output.t("it waits for no peer", "不再等待其他节点")),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        other => Err(Failure::from_reply(other)),
+    }
+}
+
 fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let loaded = config.load()?;
     let identity = Identity::load(&loaded)?;
@@ -503,18 +529,85 @@ fn difference(output: &Output, ahead: i64) -> String {
     }
 }
 
-fn token(output: &Output, name: &str) -> Result<ExitCode, Failure> {
+fn token(output: &Output, name: &str, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let secret = Zeroizing::new(hex::encode(chancery_crypto::random::<32>()?));
-    let digest = chancery_crypto::Digest::of(secret.as_bytes());
+    let digest = chancery_crypto::Digest::of(secret.as_bytes()).to_string();
     if output.json {
         output.print_json(&serde_json::json!({ "name": name, "token": *secret, "digest": digest }));
         return Ok(ExitCode::SUCCESS);
     }
     println!("{} {}", output.t("token, shown this once:", "令牌（仅显示一次）："), *secret);
-    println!("{}", output.t("for node.toml:", "写入 node.toml："));
-    println!("\n[[api.tokens]]\nname = {name:?}\ndigest = \"{digest}\"\n");
-    println!("[access.roles]\nclerk = [\"unix:*\", \"token:{name}\"]");
+    let path = config.config.display();
+    // It may be on another machine, or not made yet.
+    let file = config.load().ok().zip(read_text(&config.config).ok());
+    let lines = match &file {
+        Some((settings, text)) => TokenLines::fitting(settings, text, name, &digest),
+        None => TokenLines::plain(name, &digest),
+    };
+    if let Some(line) = lines.remove {
+        println!("{} {path}: {line}", output.t("remove from", "删去"));
+    }
+    println!("{}", output.t("add at the end of node.toml:", "在 node.toml 末尾加入："));
+    println!("\n{}", lines.append);
+    if let Some((there, line)) = lines.within {
+        let (put, section) = match there {
+            true => {
+                ("replace `clerk` under [access.roles] by:", "将 [access.roles] 下的 clerk 改为：")
+            }
+            false => ("add under [access.roles]:", "在 [access.roles] 下加入："),
+        };
+        println!("{}\n\n{line}", output.t(put, section));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What makes a token known to a node, as lines of its configuration.
+#[derive(Debug, PartialEq, Eq)]
+struct TokenLines {
+    /// A line that is to go: it says that there are no tokens.
+    remove: Option<String>,
+    /// What is put at the end.
+    append: String,
+    /// What is put into a section that is there, and whether something of the name is there already.
+    within: Option<(bool, String)>,
+}
+
+impl TokenLines {
+    fn of(name: &str, digest: &str) -> String {
+        format!("[[api.tokens]]\nname = {name:?}\ndigest = \"{digest}\"\n")
+    }
+
+    /// For a file that is not known.
+    fn plain(name: &str, digest: &str) -> Self {
+        let token = Self::of(name, digest);
+        let append = format!(
+            "{token}\n[access.roles]\nclerk = [\"unix:*\", \"*@AGENCY\", \"token:{name}\"]\n"
+        );
+        Self { remove: None, append, within: None }
+    }
+
+    /// For a file that has these settings. No table may stand in it twice.
+    fn fitting(settings: &NodeConfig, text: &str, name: &str, digest: &str) -> Self {
+        let lines = || text.lines().map(str::trim);
+        let remove = lines().find(|line| line.replace(' ', "") == "tokens=[]").map(str::to_owned);
+        let roles = &settings.access.roles;
+        let mut clerks = roles
+            .get("clerk")
+            .cloned()
+            .unwrap_or_else(|| vec!["unix:*".to_owned(), format!("*@{}", settings.agency)]);
+        clerks.push(format!("token:{name}"));
+        let clerk = format!("clerk = {clerks:?}\n");
+        let token = Self::of(name, digest);
+        match lines().any(|line| line.starts_with("[access.roles]")) {
+            true => {
+                let within = Some((roles.contains_key("clerk"), clerk));
+                Self { remove, append: token, within }
+            }
+            false => {
+                Self { remove, append: format!("{token}\n[access.roles]\n{clerk}"), within: None }
+            }
+        }
+    }
 }
 
 fn hex_line(bytes: &[u8]) -> String {
@@ -567,6 +660,8 @@ pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
         Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")
     })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Saying on stderr that nothing can be written to it would end the process: a log has no room when its disk is full.
+    let log = log.log_internal_errors(false);
     match format {
         LogFormat::Text => log.with_ansi(false).event_format(OneLine(format::format())).init(),
         LogFormat::Json => log.json().init(),
@@ -617,9 +712,26 @@ fn status(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
         status.entries,
         short(status.root)
     );
+    if let Some(why) = &status.not_sealing {
+        put_red(&format!("  ✗ {why}"));
+    }
     println!("  {}: {}", output.t("pending deliveries", "待投递"), status.pending);
+    if let Some(disk) = &status.disk {
+        match &disk.full {
+            Some(why) => put_red(&format!("  ✗ {why}")),
+            None => {
+                let free = disk.free_bytes >> 20;
+                println!("  {}: {free} MiB", output.t("free on the disk", "磁盘剩余"));
+            }
+        }
+    }
     for peer in &status.connected {
         println!("  {}: {peer}", output.t("connected", "已连接"));
+    }
+    for peer in &status.forked {
+        let forked = output
+            .t("its ledger is forked; the proof is in data/forks", "账本已分叉，证明见 data/forks");
+        put_red(&format!("  ✗ {peer}: {forked}"));
     }
     print_clock(output, &status.clock);
     for witness in &status.witnesses {
@@ -668,6 +780,57 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    const PLAIN: &str = "agency = 'a.gov.cn'\ndisplay = 'A'\nlisten = '127.0.0.1:7400'\n\
+                         registrar = 'r.gov.cn'\n";
+
+    fn load(text: &str) -> Result<NodeConfig, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_lines_of_a_token_fit_the_file_that_they_are_for() {
+        let digest = chancery_crypto::Digest::of(b"x").to_string();
+        // As it is made now; as it was made before; as an operator has it.
+        let made = load(PLAIN).expect("in order").to_toml().expect("plain");
+        let older = format!(
+            "{PLAIN}[access]\n[access.roles]\n[access.users]\n[api]\nplain = false\ntokens = []\n"
+        );
+        let own =
+            format!("{PLAIN}[access.roles] # ours\nclerk = [\"unix:li\"]\n[api]\nplain = true\n");
+        for (text, clerks) in [
+            (PLAIN, ["unix:*", "*@a.gov.cn"].as_slice()),
+            (&made, &["unix:*", "*@a.gov.cn"]),
+            (&older, &["unix:*", "*@a.gov.cn"]),
+            (&own, &["unix:li"]),
+        ] {
+            let lines = TokenLines::fitting(&load(text).expect("in order"), text, "erp", &digest);
+            let mut text = format!("{text}\n{}", lines.append);
+            if let Some(line) = &lines.remove {
+                text = text.replace(line, "");
+            }
+            if let Some((there, line)) = &lines.within {
+                if *there {
+                    text = text.replace("clerk = [\"unix:li\"]\n", "");
+                }
+                let at = text.find("[access.roles]").expect("it is there");
+                let end = at + text[at..].find('\n').expect("a line") + 1;
+                text.insert_str(end, line);
+            }
+            let config = load(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            assert_eq!(config.api.tokens[0].name, "erp");
+            let (last, others) = config.access.roles["clerk"].split_last().expect("members");
+            assert_eq!(
+                (last.as_str(), others),
+                (
+                    "token:erp",
+                    clerks.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>().as_slice()
+                )
+            );
+        }
+        let plain = format!("{PLAIN}{}", TokenLines::plain("erp", &digest).append);
+        load(&plain.replace("AGENCY", "a.gov.cn")).expect("in order");
     }
 
     #[test]

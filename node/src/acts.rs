@@ -345,7 +345,7 @@ pub fn take_up(
     match withdraw(here, shared, id, found) {
         Ok(Withdrawal::PutOff) => return Ok(false),
         // It passes, and what waits behind it need not wait for that.
-        Err(NodeError::Clock { .. }) => return Ok(false),
+        Err(error) if error.is_passing() => return Ok(false),
         Ok(Withdrawal::None) => {
             shared.refused.put(sender, Instant::now());
             return Ok(true);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     NodeError,
+    continuity::note_restored,
     files::{
         Staged, create_private_file, new_folder, open_member, read_file, sync_directory, write_new,
     },
@@ -196,6 +197,8 @@ pub fn restore(backup: &Path, into: &Path) -> Result<BackupManifest, NodeError> 
     // Half a store must not be mistaken for a whole one.
     let staged = Staged::folder(into)?;
     copy_all(backup, staged.path(), &manifest)?;
+    // The node asks its peers what came after it before it seals anything.
+    note_restored(staged.path())?;
     staged.finish()?;
     Ok(manifest)
 }

@@ -63,9 +63,11 @@ pub struct AccessSettings {
     pub policies: Option<PathBuf>,
     /// Who is in which role: officers (`li@a.gov.cn`, `*@a.gov.cn`), users of this machine (`unix:li`, `unix:*`),
     /// holders of tokens (`token:erp`). A role that is not named here has the members that it has by default.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<String, Vec<String>>,
     /// Which officer a user of this machine is: `li = "li@a.gov.cn"`. Whoever comes by the socket as that user is in the
     /// officer's roles and has the officer's clearance, so that neither is said twice.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub users: BTreeMap<String, OfficerName>,
 }
 
@@ -81,6 +83,7 @@ pub struct ApiSettings {
     /// Whether officers may show their certificate in place of a token.
     pub officer_certificates: bool,
     /// Who may come in with a bearer token.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<TokenSettings>,
 }
 
@@ -138,6 +141,9 @@ pub struct FileSettings {
     pub directory: PathBuf,
     /// The data directory: store and large contents.
     pub data: PathBuf,
+    /// The file in which the node notes what it has sealed. It must lie outside of the data folder, so that a lost disk does not
+    /// take it along.
+    pub mark: PathBuf,
     /// The Unix socket for clerks and operators.
     pub socket: PathBuf,
     /// Whether the socket is open to the group of the node's process (mode 0660), and not only to
@@ -158,6 +164,7 @@ impl Default for FileSettings {
             retired_keys: "retired".into(),
             directory: "directory.cose".into(),
             data: "data".into(),
+            mark: "ledger.mark".into(),
             socket: "node.sock".into(),
             socket_group: false,
         }
@@ -305,6 +312,7 @@ impl NodeConfig {
             &mut files.retired_keys,
             &mut files.directory,
             &mut files.data,
+            &mut files.mark,
             &mut files.socket,
         ]
         .into_iter()
@@ -460,6 +468,8 @@ mod tests {
         full.relay = Some("r.gov.cn".parse().expect("a name"));
         full.advertise = Some("x".into());
         full.access.policies = Some("x".into());
+        full.access.roles.insert("clerk".into(), Vec::new());
+        full.access.users.insert("li".into(), "li@a.gov.cn".parse().expect("a name"));
         full.api.listen = Some(full.listen);
         full.monitor.listen = Some(full.listen);
         let table: toml::Table = full.to_toml().expect("plain").parse().expect("TOML");

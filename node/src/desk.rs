@@ -16,14 +16,14 @@ use crate::{
     files::in_place,
     heads::OpenedHead,
     local::{
-        AgencyView, ClockView, DeliveryView, DocumentView, ExportedFile, PartView, PeerClockView,
-        StatusView, TraceStep, TraceView,
+        AgencyView, ClockView, DeliveryView, DiskView, DocumentView, ExportedFile, PartView,
+        PeerClockView, StatusView, TraceStep, TraceView,
     },
     records::{DeliveryRecord, DeliveryState, delivery_of},
     rejections,
     shared::Shared,
     store::Table,
-    unix_now,
+    unix_now, witness,
 };
 
 /// Characters of a title in a step of a trace.
@@ -32,6 +32,8 @@ const NOTE: usize = 120;
 const MAX_HANDED_OUT: usize = MAX_FRAME - 4096;
 /// Documents of each direction that a search looks at, newest first.
 const MAX_SEARCHED: usize = 10_000;
+/// Peers with forked ledgers that are named.
+const MAX_FORKED: usize = 64;
 /// Documents of a list that are looked at together.
 const PAGE: usize = 128;
 
@@ -67,6 +69,13 @@ pub async fn status(shared: &Arc<Shared>, caller: &Caller) -> Result<StatusView,
         encryption_key_expires: own.map(|peer| peer.encryption_expires),
         clock: clock(shared),
         witnesses: shared.ledger.witnesses()?,
+        not_sealing: shared.ledger.continuity().check().err().map(|error| error.to_string()),
+        disk: Some(DiskView {
+            free_bytes: shared.limits.free(&shared.config.files.data)?,
+            keeps_bytes: shared.config.limits.free_bytes,
+            full: shared.limits.room(shared, 0).err().map(|error| error.to_string()),
+        }),
+        forked: witness::forked_peers(&*shared.store, MAX_FORKED)?,
     })
 }
 

@@ -110,6 +110,11 @@ impl DirectoryView {
         self.more.previous.as_ref()
     }
 
+    /// The witnesses that are named for an agency.
+    pub fn witnesses(&self, agency: &AgencyName) -> Vec<AgencyName> {
+        self.more.witnesses.get(agency).into_iter().flatten().cloned().collect()
+    }
+
     /// What is missing in an agency's witnesses.
     pub fn witness_gaps(&self, agency: &AgencyName) -> WitnessGaps {
         self.more.witness_gaps(agency, |agency| self.peers.get(agency).map(|p| p.line.clone()))
@@ -222,14 +227,14 @@ fn open_card(card: &[u8], by: &Scrutiny<'_>) -> Result<(AgencyName, Peer), NodeE
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use chancery_certs::{Credential, Issuer, Profile, Subject};
     use chancery_crypto::{Algorithm, Kem, KemPrivateKey, KemPublicKey, SigningKey};
 
     use super::*;
 
     /// A directory of names and the superiors above them. Keys do not matter here.
-    fn view(agencies: &[(&str, Option<&str>)]) -> DirectoryView {
+    pub(crate) fn view(agencies: &[(&str, Option<&str>)]) -> DirectoryView {
         let key = chancery_crypto::KemPrivateKey::generate(chancery_crypto::Kem::X25519);
         let encryption = key.public_key().prepare().expect("a key");
         let peers = agencies.iter().map(|(agency, via)| {

@@ -29,7 +29,7 @@ use crate::{
     },
     shared::Shared,
     store::{Batch, Table},
-    unix_now,
+    unix_now, witness,
 };
 
 /// The most index entries that one look-up reads.
@@ -382,7 +382,6 @@ impl Submission {
         if let Some(inline) = inline {
             commit.batch.put(Table::Content, *id.digest().as_bytes(), inline);
         }
-        let pending = DeliveryRecord::pending(now);
         for recipient in &header.recipients {
             commit.leaves.push(Leaf {
                 event: Event::SubmissionAcceptance,
@@ -393,6 +392,8 @@ impl Submission {
                 evidence: parts.of(&header, &recipient.agency).map(|part| part.commitment),
             });
             let key = delivery_key(&id, &recipient.agency);
+            let pending =
+                DeliveryRecord::pending(now, witness::seen_size(shared, &recipient.agency)?);
             commit.batch.put(Table::Deliveries, key.clone(), cbor::encode(&pending)?);
             commit.batch.put(Table::Pending, key, []);
         }

@@ -36,6 +36,41 @@ pub enum NodeError {
     /// The store failed.
     #[error("the store failed: {0}")]
     Store(String),
+    /// There is no room on a disk. It passes.
+    #[error("there is no room on the disk: {0}")]
+    Full(String),
+    /// The ledger that this node has begun is not where it should be.
+    #[error(
+        "there is no ledger in {data}, and this node has begun one: {mark} says that it had {entries} entries",
+        data = data.display(), mark = mark.display()
+    )]
+    LedgerMissing {
+        /// The data folder.
+        data: PathBuf,
+        /// The file that says so.
+        mark: PathBuf,
+        /// How many entries it had.
+        entries: u64,
+    },
+    /// The ledger is older than what it was seen to be, or another. Nothing is sealed.
+    #[error("nothing is sealed: {0}")]
+    Behind(String),
+    /// It is not known yet how far this ledger was seen to go. It passes.
+    #[error("nothing is sealed yet: {0}")]
+    Unheard(String),
+    /// A peer's receipt speaks of an entry below what its ledger was seen to have before. The delivery is put off.
+    #[error(
+        "{peer} gives a receipt for its entry {entry}, and its ledger had {sealed} entries before the envelope was made: \
+         it was rolled back, or begun anew"
+    )]
+    RolledBack {
+        /// The peer.
+        peer: chancery_certs::AgencyName,
+        /// The entry.
+        entry: u64,
+        /// How many it had.
+        sealed: u64,
+    },
     /// What is stored cannot be what was stored.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -160,10 +195,30 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    /// An I/O error at a path.
+    /// An I/O error at a path. Every file goes through here: for want of room is something else than a file that is wrong.
     pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        |source| Self::File { path, source }
+        |source| match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Self::Full(format!("{}: {source}", path.display()))
+            }
+            _ => Self::File { path, source },
+        }
+    }
+
+    /// The same for somebody else whom it concerns as well. What only one can be told becomes a failure of the store.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Full(why) => Self::Full(why.clone()),
+            Self::Behind(why) => Self::Behind(why.clone()),
+            Self::Unheard(why) => Self::Unheard(why.clone()),
+            Self::Clock { own, others, who } => {
+                Self::Clock { own: own.clone(), others: others.clone(), who: who.clone() }
+            }
+            Self::Store(why) => Self::Store(why.clone()),
+            Self::Stopping => Self::Stopping,
+            other => Self::Store(other.to_string()),
+        }
     }
 
     /// Whether what stands at the place of a file or folder is something else (a link, a folder, a FIFO, …), or far too large
@@ -174,6 +229,11 @@ impl NodeError {
             source.kind(),
             ErrorKind::InvalidInput | ErrorKind::NotADirectory | ErrorKind::FileTooLarge
         )
+    }
+
+    /// Whether it is this node's own reason, and passes: whatever it was about can be done later as it is.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Clock { .. } | Self::Full(_) | Self::Behind(_) | Self::Unheard(_))
     }
 
     /// What is wrong, without the place.
@@ -213,6 +273,11 @@ impl NodeError {
             Self::TwoDirectories { .. } => "CHY-4026",
             Self::Clock { .. } => "CHY-4030",
             Self::PeerClock { .. } => "CHY-4031",
+            Self::Full(_) => "CHY-4040",
+            Self::LedgerMissing { .. } => "CHY-4041",
+            Self::Behind(_) => "CHY-4042",
+            Self::Unheard(_) => "CHY-4043",
+            Self::RolledBack { .. } => "CHY-4044",
             Self::Protocol(error) => protocol_code(error),
             Self::Certificates { error, .. } => cert_code(error),
         }
@@ -226,6 +291,21 @@ impl NodeError {
             Self::KeyExposed { .. } => "Run `chmod 600` on it.",
             Self::Store(_) => {
                 "Check the disk (space, permissions); nothing unacknowledged was kept."
+            }
+            Self::Full(_) => {
+                "Make room on the disk that is named; nothing of this was kept. A node goes on by itself."
+            }
+            Self::LedgerMissing { .. } => {
+                "Mount the disk that holds it, or see \"A lost disk\" in docs/operators.md; nothing was begun or changed."
+            }
+            Self::Behind(_) => {
+                "Put the newest data folder back (the lost disk's, or a newer backup); see \"A lost disk\" in docs/operators.md."
+            }
+            Self::Unheard(_) => {
+                "Connect the node to one of its peers; it goes on by itself. See \"A lost disk\" in docs/operators.md."
+            }
+            Self::RolledBack { .. } => {
+                "Tell the operator of that agency's node; the document is delivered when its ledger is back."
             }
             Self::Damaged(_) => "Stop the node, keep the data as it is, and restore from a backup.",
             Self::Stopping => "Try again once the node is up.",

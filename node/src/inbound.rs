@@ -28,6 +28,7 @@ use crate::{
     error::protocol_code,
     files::{Feed, blocking, in_place},
     ledger::receipt_key,
+    limits,
     records::EnvelopeRecord,
     relay,
     shared::Shared,
@@ -39,11 +40,13 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Seconds after which a sender asks again a node that does not relay for it yet.
 const RELAY_AGAIN: u32 = 30;
+/// Seconds after which a sender asks again a node that does not know yet whether its ledger is the newest, or knows that it is not.
+const LEDGER_AGAIN: u32 = 30;
 /// The largest piece of ciphertext that is taken from a stream at once, in bytes.
 const PIECE: usize = 256 * 1024;
 /// A content of so many bytes is opened in less time than another thread takes to stand in for this one.
 const QUICK: usize = 64 * 1024;
-/// The code of what is offered by somebody who is not on its way.
+/// The code of what is offered by somebody who is not on its way, as far as is known.
 const STRANGER: &str = "CHY-5001";
 /// The code of what has expired.
 const EXPIRED: &str = "CHY-5003";
@@ -138,7 +141,7 @@ async fn answer(
     };
     let (envelope, content, recipient) = match message {
         PeerMessage::Offer { envelope, content, recipient } => (envelope, content, recipient),
-        PeerMessage::AskDirectory { .. } | PeerMessage::AskGrowth { .. }
+        PeerMessage::AskDirectory { .. } | PeerMessage::AskGrowth { .. } | PeerMessage::AskSeen
             if shared.limits.offer(peer).is_err() =>
         {
             let why = "it asks more often than it may".to_owned();
@@ -158,6 +161,15 @@ async fn answer(
             drop(send.finish());
             return Ok(());
         }
+        PeerMessage::AskSeen => {
+            drop((body, permit));
+            let (work, asking) = (shared.clone(), peer.clone());
+            let sealed = blocking(move || witness::newest_seen(&work, &asking)).await?;
+            write(send, &encode_frame(&PeerMessage::Seen { sealed })?, peer).await?;
+            // Finishing fails only when the peer has gone, and then it will ask again.
+            drop(send.finish());
+            return Ok(());
+        }
         PeerMessage::AskGrowth { now, sizes } => {
             drop((body, permit));
             let _one = bounds.asking.lock().await;
@@ -171,7 +183,7 @@ async fn answer(
     drop(body);
     let offered = shared.limits.offer(peer);
     let offered = offered.and_then(|()| shared.refused.take(peer, Instant::now()));
-    if let Err(refusal) = offered.and_then(|()| fit_clock(shared)) {
+    if let Err(refusal) = offered.and_then(|()| fit_ledger(shared)) {
         // Not one line for each: who offers too much is likely to go on with it.
         tracing::debug!(%peer, reason = refusal.reason, "offer put off");
         return refuse(shared, peer, refusal, send).await;
@@ -195,9 +207,12 @@ async fn answer(
             let offered = Offered { shared, peer, opened, envelope, transit };
             let content = content.map(serde_bytes::ByteBuf::into_vec);
             let taken = match offered.take(content, recipient.as_ref(), send, recv).await {
-                // The clock was found wrong meanwhile.
-                Err(error @ NodeError::Clock { .. }) => PeerMessage::Refuse(wrong_clock(&error)),
-                taken => taken?,
+                // The disk is full, or the clock or the ledger was found wrong, meanwhile.
+                Err(error) => match passes(&error) {
+                    Some(refusal) => PeerMessage::Refuse(refusal),
+                    None => return Err(error),
+                },
+                Ok(taken) => taken,
             };
             if let PeerMessage::Refuse(refusal) = &taken {
                 charge(shared, &sender, refusal);
@@ -238,17 +253,31 @@ async fn refuse(
 }
 
 /// Nothing is taken while no true receipt can be given for it. It passes.
-fn fit_clock(shared: &Shared) -> Result<(), Refusal> {
-    shared.ledger.check_clock_for_others().map_err(|error| wrong_clock(&error))
+fn fit_ledger(shared: &Shared) -> Result<(), Refusal> {
+    let fits = shared.ledger.continuity().check();
+    let fits = fits.and_then(|()| shared.ledger.check_clock_for_others());
+    fits.map_err(|error| {
+        let other = || refusal("CHY-5000", error.to_string(), Some(LEDGER_AGAIN));
+        passes(&error).unwrap_or_else(other)
+    })
 }
 
-fn wrong_clock(error: &NodeError) -> Refusal {
-    refusal("CHY-5030", error.to_string(), Some(CLOCK_AGAIN))
+/// What a peer is told when this node cannot take anything for a reason that is its own, and passes: to come again.
+fn passes(error: &NodeError) -> Option<Refusal> {
+    match error {
+        NodeError::Clock { .. } => Some(refusal("CHY-5030", error.to_string(), Some(CLOCK_AGAIN))),
+        NodeError::Full(_) => Some(limits::full(error)),
+        NodeError::Behind(_) | NodeError::Unheard(_) => {
+            Some(refusal("CHY-5041", error.to_string(), Some(LEDGER_AGAIN)))
+        }
+        _ => None,
+    }
 }
 
-/// Counts a final refusal of what somebody has sent. What has expired on its way is nobody's fault.
+/// Counts what a refusal of something that somebody has sent costs him: a final one, and one for which he is no relay on the
+/// way, which cost as much to find out. What has expired on its way is nobody's fault.
 fn charge(shared: &Shared, whose: &AgencyName, refusal: &Refusal) {
-    if refusal.retry_after.is_none() && refusal.code != EXPIRED {
+    if (refusal.retry_after.is_none() || refusal.code == STRANGER) && refusal.code != EXPIRED {
         shared.refused.put(whose, Instant::now());
     }
 }
@@ -302,12 +331,12 @@ fn may_enter(
     let header = &opened.header;
     let own = &identity.agency;
     let directory = shared.directory();
-    let carries = |d: &DirectoryView| d.carries(own, peer, &header.sender);
-    // Whose it is, its seal says; who hands it over must be on the way.
-    if header.sender != *peer && !directory.as_ref().is_ok_and(|d| carries(d)) {
-        let why = format!("{peer} offers an envelope of {}", header.sender);
-        return Err(refusal(STRANGER, why, None));
-    }
+    let relay = shared.config.relay.as_ref();
+    // By then it has been asked for.
+    let again = shared.config.limits.witness_seconds.saturating_add(1);
+    let directory_held = directory.as_deref().ok();
+    on_the_way(own, relay, directory_held, peer, &header.sender)
+        .map_err(|why| refusal(STRANGER, why, Some(again)))?;
     let to = recipient.unwrap_or(own);
     if !header.is_for(to) {
         let why = format!("it is not for {to}");
@@ -330,6 +359,27 @@ fn may_enter(
         return Err(refusal("CHY-5004", why, None));
     }
     Ok(())
+}
+
+/// Whose an envelope is, its seal says; who hands it over must be on the way: its sender, a relay above one of the two, or the
+/// superior that this node's own settings name. A directory that is old, has run out or is not there yet may not know the way,
+/// so nobody is refused for good by it: the sender tries again, and meanwhile the directory comes from a peer that is connected.
+fn on_the_way(
+    own: &AgencyName,
+    relay: Option<&AgencyName>,
+    directory: Option<&DirectoryView>,
+    peer: &AgencyName,
+    sender: &AgencyName,
+) -> Result<(), String> {
+    let named = directory.is_some_and(|directory| directory.carries(own, peer, sender));
+    if peer == sender || relay == Some(peer) || named {
+        return Ok(());
+    }
+    let held = match directory {
+        Some(directory) => format!("by directory {}, which is held here,", directory.version),
+        None => "without a valid directory".to_owned(),
+    };
+    Err(format!("{peer} offers an envelope of {sender}, and {held} it is no relay on the way"))
 }
 
 /// Removes an envelope's claim when its stream ends, however it ends.
@@ -625,7 +675,7 @@ impl Offered<'_> {
             None => return Err(NodeError::Damaged(format!("envelope {id} was not opened"))),
         }
         if let Some(recipient) = recipient {
-            relay::begin(&mut commit.batch, &id, recipient)?;
+            relay::begin(self.shared, &mut commit.batch, &id, recipient)?;
         }
         if let Some(content) = inline {
             commit.batch.put(Table::Content, *id.digest().as_bytes(), content);
@@ -684,4 +734,58 @@ async fn receive(
     // Also what came before the network failed is kept, to be resumed.
     let arriving = feed.finish().await;
     network.and(arriving)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> AgencyName {
+        text.parse().expect("a name")
+    }
+
+    #[test]
+    fn whoever_is_no_relay_by_what_is_held_here_is_put_off_and_not_refused_for_good() {
+        let (own, sender) = (name("tz.zj.cn"), name("hz.zj.cn"));
+        let view = crate::directory::tests::view(&[
+            ("zj.cn", None),
+            ("hz.zj.cn", Some("zj.cn")),
+            ("tz.zj.cn", Some("zj.cn")),
+        ]);
+        // Before the registrar has added the recipient, and its relay.
+        let old = crate::directory::tests::view(&[("hz.zj.cn", None)]);
+        let way = |relay: Option<&str>, directory, peer: &str| {
+            on_the_way(&own, relay.map(name).as_ref(), directory, &name(peer), &sender)
+        };
+        for directory in [Some(&view), Some(&old), None] {
+            way(None, directory, "hz.zj.cn").expect("its sender");
+            way(Some("zj.cn"), directory, "zj.cn").expect("its own relay, which its settings name");
+            let why = way(None, directory, "evil.cn").expect_err("a stranger");
+            assert!(why.contains("evil.cn offers an envelope of hz.zj.cn"), "{why}");
+            let why = way(Some("other.cn"), directory, "evil.cn").expect_err("a stranger");
+            assert!(why.contains("no relay on the way"), "{why}");
+        }
+        way(None, Some(&view), "zj.cn").expect("the directory names it");
+        let why = way(None, Some(&old), "zj.cn").expect_err("not by this one");
+        assert!(why.contains("directory 1"), "{why}");
+        assert!(
+            way(None, None, "zj.cn").expect_err("unknown").contains("without a valid directory")
+        );
+    }
+
+    #[test]
+    fn what_passes_is_told_to_come_again() {
+        let clock = NodeError::Clock { own: "1".into(), others: "2".into(), who: "3".into() };
+        for (error, code) in [
+            (NodeError::Full("x".into()), "CHY-5012"),
+            (NodeError::Behind("x".into()), "CHY-5041"),
+            (NodeError::Unheard("x".into()), "CHY-5041"),
+            (clock, "CHY-5030"),
+        ] {
+            let refusal = passes(&error).expect("it passes");
+            assert_eq!(refusal.code, code);
+            assert!(refusal.retry_after.is_some_and(|seconds| seconds > 0), "{refusal:?}");
+        }
+        assert!(passes(&NodeError::Damaged("x".into())).is_none());
+    }
 }

@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     NodeError,
     clock::{Moment, PeerClocks, WrongClock},
+    continuity::Continuity,
     files::Blocking,
     local::WitnessView,
     store::{Batch, Read, Store, Table},
@@ -315,6 +316,8 @@ pub struct Ledger {
     writer: Mutex<Option<JoinHandle<()>>>,
     view: LedgerView,
     failure: watch::Receiver<Option<String>>,
+    full: watch::Receiver<Option<String>>,
+    continuity: Arc<Continuity>,
     seal: Arc<Mutex<Arc<Credential>>>,
     expected: Arc<AtomicUsize>,
     clocks: Arc<PeerClocks>,
@@ -441,6 +444,8 @@ impl Ledger {
         let newest = Arc::new(Mutex::new(newest));
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (failed, failure) = watch::channel(None);
+        let (no_room, full) = watch::channel(None);
+        let continuity = Arc::new(Continuity::default());
         let seal = Arc::new(Mutex::new(seal));
         let expected = Arc::new(AtomicUsize::new(0));
         let last = Arc::new(AtomicI64::new(newest_time(&*store, size)?));
@@ -458,6 +463,8 @@ impl Ledger {
             tree,
             kept,
             failed,
+            no_room,
+            continuity: continuity.clone(),
             seal: seal.clone(),
             newest: newest.clone(),
             grows,
@@ -474,6 +481,8 @@ impl Ledger {
             writer: Mutex::new(Some(writer)),
             view: LedgerView { reader: Mutex::new(reader), newest, store },
             failure,
+            full,
+            continuity,
             seal,
             expected,
             clocks,
@@ -559,6 +568,7 @@ impl Ledger {
     /// Lets the writer finish what waits, joins it, and notes that all is well.
     pub fn close(&self) {
         drop(lock(&self.queue).take());
+        self.continuity.stop();
         let Some(writer) = lock(&self.writer).take() else { return };
         if writer.join().is_err() {
             tracing::error!("the ledger's writer ended in a panic");
@@ -572,9 +582,19 @@ impl Ledger {
         }
     }
 
-    /// Why the store failed, once it has: then the node is to stop, since it cannot keep its word.
+    /// Why the store failed for good, once it has: then the node is to stop, since it cannot keep its word.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.failure.clone()
+    }
+
+    /// Why nothing can be written for want of room, as long as that is so: what was found last.
+    pub fn full(&self) -> Option<String> {
+        self.full.borrow().clone()
+    }
+
+    /// Whether entries may be made: whether this is the ledger that it was seen to be.
+    pub fn continuity(&self) -> &Arc<Continuity> {
+        &self.continuity
     }
 
     /// Keeps a witness's cosignature of a size, made at a time, verified: as its newest, in place of its last, and for
@@ -1177,6 +1197,8 @@ struct Writer {
     /// What stands under [`NEWEST`], on which the next batch rests.
     kept: Option<Vec<u8>>,
     failed: watch::Sender<Option<String>>,
+    no_room: watch::Sender<Option<String>>,
+    continuity: Arc<Continuity>,
     seal: Arc<Mutex<Arc<Credential>>>,
     newest: Arc<Mutex<Newest>>,
     /// Told of the number of entries once they can be read.
@@ -1283,11 +1305,17 @@ impl Writer {
 
     /// Takes those out that would make entries, when none may be made now, and tells them.
     fn admit(&self, group: &mut Vec<(Commit, Reply)>) {
-        let Err(wrong) = fit_clock(&self.clocks, Moment::now(), self.last()) else { return };
+        if group.iter().all(|(commit, _)| commit.leaves.is_empty()) {
+            return;
+        }
+        // At a start, peers are asked first; that takes a moment, and then whoever came meanwhile is served.
+        let fits = self.continuity.wait();
+        let fits = fits.and_then(|()| Ok(fit_clock(&self.clocks, Moment::now(), self.last())?));
+        let Err(error) = fits else { return };
         for (commit, reply) in std::mem::take(group) {
             match commit.leaves.is_empty() {
                 true => group.push((commit, reply)),
-                false => drop(reply.send(Err(wrong.into()))),
+                false => drop(reply.send(Err(error.again()))),
             }
         }
     }
@@ -1324,7 +1352,8 @@ impl Writer {
                     tracing::error!(%error, "a commit could not be placed in the tree");
                     self.tree.reset(before);
                     drop(reply.send(Err(error)));
-                    return fail_all(placed, "another commit of the group failed");
+                    let why = NodeError::Store("another commit of the group failed".into());
+                    return fail_all(placed, &why);
                 }
             }
         }
@@ -1335,6 +1364,7 @@ impl Writer {
         match self.seal_and_write(batch, &placed, &seal) {
             Ok((newest, receipts)) => {
                 self.last.store(last, Ordering::Relaxed);
+                self.has_room();
                 self.show(newest, &seal);
                 self.grows.send_replace(self.tree.size);
                 for (placed, receipts) in placed.into_iter().zip(receipts) {
@@ -1342,22 +1372,46 @@ impl Writer {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "a group of commits could not be written");
                 self.tree.reset(before);
-                let why = match &error {
-                    NodeError::Store(why) => why.clone(),
-                    other => other.to_string(),
-                };
-                self.failed.send_replace(Some(why));
-                fail_all(placed, &error.to_string());
+                self.failed(&error);
+                fail_all(placed, &error);
                 // What was in their way may have been of this very group, and is not there either.
                 for (reply, _) in exists.drain(..) {
-                    drop(reply.send(Err(NodeError::Store(error.to_string()))));
+                    drop(reply.send(Err(error.again())));
                 }
             }
         }
         // Only now: the key may be one that this very group has made durable.
         answer_exists(exists);
+    }
+
+    /// What a write that failed means for the rest of the node. For want of room it goes on read-only, and the next write tries
+    /// again: nothing of what failed is in the store, and what is in the tree is as before. After anything else it is not known
+    /// what the store holds, and it takes nothing more.
+    fn failed(&self, error: &NodeError) {
+        match error {
+            NodeError::Full(why) => {
+                if self.no_room.send_replace(Some(why.clone())).is_none() {
+                    tracing::error!(%error, "nothing is taken until there is room; what is here can be read");
+                }
+            }
+            error => {
+                tracing::error!(%error, "a group of commits could not be written");
+                let why = match error {
+                    NodeError::Store(why) => why.clone(),
+                    other => other.to_string(),
+                };
+                self.failed.send_replace(Some(why));
+            }
+        }
+    }
+
+    /// A write found room.
+    fn has_room(&self) {
+        if self.no_room.borrow().is_some() {
+            self.no_room.send_replace(None);
+            tracing::info!("there is room again; the node goes on");
+        }
     }
 
     /// Shows the newest checkpoint from now on, under the seal in use, which may have changed meanwhile.
@@ -1463,9 +1517,9 @@ fn with_range(cose: Option<ByteBuf>, range: Vec<Digest>) -> Result<Option<ByteBu
     Ok(Some(Receipt::cose_with_range(&cose, range)?.into()))
 }
 
-fn fail_all(placed: Vec<Placed>, why: &str) {
+fn fail_all(placed: Vec<Placed>, why: &NodeError) {
     for placed in placed {
-        drop(placed.reply.send(Err(NodeError::Store(why.to_owned()))));
+        drop(placed.reply.send(Err(why.again())));
     }
 }
 
@@ -1638,12 +1692,18 @@ mod tests {
         let before = ledger.checkpoint();
 
         store.full.store(true, Ordering::Relaxed);
-        let failed = ledger.commit(commit(3..5)).await.expect_err("the disk is full");
-        assert_eq!(failed.code(), "CHY-4004");
-        assert_eq!(ledger.checkpoint(), before);
+        for _ in 0..2 {
+            let failed = ledger.commit(commit(3..5)).await.expect_err("the disk is full");
+            assert_eq!(failed.code(), "CHY-4040");
+            assert_eq!(ledger.checkpoint(), before);
+            assert!(ledger.full().is_some_and(|why| why.contains("No space left")));
+            assert_eq!(*ledger.failure().borrow(), None, "it passes: the node goes on");
+            assert!(ledger.prove(2).expect("reads").is_some(), "what is there can be read");
+        }
         store.full.store(false, Ordering::Relaxed);
         // Room again: it goes on as if nothing had been.
         receipts(&ledger, commit(3..5)).await;
+        assert_eq!(ledger.full(), None);
         assert_eq!(ledger.checkpoint().checkpoint.root, naive_root(&leaf_hashes(5)));
 
         let once = || {
@@ -1793,6 +1853,18 @@ mod tests {
         let distinct: HashSet<_> = all[0].iter().collect();
         assert_eq!(distinct.len(), usize::try_from(MORE).expect("small"));
         assert_eq!(ledger.feed(MORE + 3, 5).expect("reads"), [], "there is no more");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_for_good_stops_the_node() {
+        let store = Arc::new(MemoryStore::default());
+        let ledger = Ledger::open(store.clone(), seal()).expect("opens");
+        receipts(&ledger, commit(0..1)).await;
+        store.broken.store(true, Ordering::Relaxed);
+        let failed = ledger.commit(commit(1..2)).await.expect_err("the disk is broken");
+        assert_eq!((failed.code(), ledger.full()), ("CHY-4004", None));
+        let why = ledger.failure().borrow().clone().expect("the node is to stop");
+        assert!(why.contains("Input/output error"), "{why}");
     }
 
     #[tokio::test]

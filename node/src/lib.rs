@@ -12,6 +12,7 @@ mod checks;
 mod clock;
 mod config;
 mod content;
+mod continuity;
 mod desk;
 mod directories;
 mod directory;
@@ -55,6 +56,7 @@ pub use config::{
     AccessSettings, ApiSettings, FileSettings, LimitSettings, MonitorSettings, NodeConfig,
     PurgeSettings, SAMPLE_CONFIG, TokenSettings,
 };
+pub use continuity::NEW_MARK;
 pub use error::{
     NodeError, cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,
 };
@@ -69,9 +71,9 @@ pub use ledger::{
     Commit, CosignedRow, KeptCosignature, Ledger, LedgerView, Outcome, PastCosignature,
 };
 pub use local::{
-    AgencyView, ClockView, DeliveryView, DocumentView, ExportedFile, LocalClient, LocalReply,
-    LocalRequest, OpenedView, PartView, PeerClockView, StatusView, TraceStep, TraceView,
-    WitnessView,
+    AgencyView, ClockView, DeliveryView, DiskView, DocumentView, ExportedFile, LocalClient,
+    LocalReply, LocalRequest, OpenedView, PartView, PeerClockView, StatusView, TraceStep,
+    TraceView, WitnessView,
 };
 pub use records::DeliveryState;
 pub use runtime::Node;

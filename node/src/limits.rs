@@ -59,6 +59,27 @@ fn refuse<T>(code: &str, reason: String, again: u32) -> Result<T, Refusal> {
     Err(Refusal { code: code.into(), reason, retry_after: Some(again) })
 }
 
+/// What a peer is told when there is no room: to come again.
+pub fn full(error: &NodeError) -> Refusal {
+    // Where the data lies here is not its business.
+    let reason = match error {
+        NodeError::Full(_) => "the disk here is full, or nearly".to_owned(),
+        error => error.to_string(),
+    };
+    Refusal { code: "CHY-5012".into(), reason, retry_after: Some(DISK_AGAIN) }
+}
+
+/// Whether `bytes` more leave what is to stay free.
+fn enough(data: &Path, free: u64, stays: u64, bytes: u64) -> Result<(), NodeError> {
+    if free.checked_sub(stays).is_some_and(|left| left >= bytes) {
+        return Ok(());
+    }
+    let data = data.display();
+    Err(NodeError::Full(format!(
+        "{data} has {free} bytes free; {bytes} more are to come, and limits.free_bytes keeps {stays}"
+    )))
+}
+
 impl PeerLimits {
     /// Nobody has asked for anything yet.
     pub fn new(config: &NodeConfig) -> Self {
@@ -94,17 +115,8 @@ impl PeerLimits {
         bytes: u64,
     ) -> Result<Arriving, Refusal> {
         let limits = &shared.config.limits;
-        let failed = |error: NodeError| Refusal {
-            code: "CHY-5012".into(),
-            reason: error.to_string(),
-            retry_after: Some(DISK_AGAIN),
-        };
-        let free = self.free(&shared.config.files.data).map_err(failed)?;
-        if free < limits.free_bytes.saturating_add(bytes) {
-            let why = "the disk here is nearly full".to_owned();
-            return refuse("CHY-5012", why, DISK_AGAIN);
-        }
-        let stored = shared.ledger.stored_of(sender).map_err(failed)?;
+        self.room(shared, bytes).map_err(|error| full(&error))?;
+        let stored = shared.ledger.stored_of(sender).map_err(|error| full(&error))?;
         let transit = lock(&self.transit).get(sender).copied().unwrap_or_default();
         let most = limits.peer_stored_bytes;
         if stored.saturating_add(transit).saturating_add(bytes) > most {
@@ -121,6 +133,19 @@ impl PeerLimits {
         }
         *arriving = arriving.saturating_add(bytes);
         Ok(Arriving { all: self.arriving.clone(), peer: peer.clone(), bytes })
+    }
+
+    /// Whether so many bytes more may be taken from anybody, peers and own clerks alike. What is kept free is for the entries
+    /// about what is here already.
+    ///
+    /// # Errors
+    /// [`NodeError::Full`].
+    pub fn room(&self, shared: &Shared, bytes: u64) -> Result<(), NodeError> {
+        if let Some(why) = shared.ledger.full() {
+            return Err(NodeError::Full(why));
+        }
+        let data = &shared.config.files.data;
+        enough(data, self.free(data)?, shared.config.limits.free_bytes, bytes)
     }
 
     /// Counts what is carried on, or is not any more.
@@ -142,5 +167,24 @@ impl PeerLimits {
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         *known = Some((Instant::now(), free));
         Ok(free)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_stay_free_stays_free_whoever_sends() {
+        let room = |free, bytes| enough(Path::new("/data"), free, 1000, bytes);
+        room(1000, 0).expect("it is free");
+        room(1500, 500).expect("just enough");
+        for (free, bytes) in [(999, 0), (1500, 501), (0, u64::MAX), (u64::MAX, u64::MAX)] {
+            let error = room(free, bytes).expect_err("too little");
+            assert_eq!(error.code(), "CHY-4040");
+            let refusal = full(&error);
+            assert!(refusal.retry_after.is_some() && refusal.code == "CHY-5012", "{refusal:?}");
+            assert!(!refusal.reason.contains("/data"), "{refusal:?}");
+        }
     }
 }

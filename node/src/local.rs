@@ -117,6 +117,8 @@ pub enum LocalRequest {
     Backup,
     /// Take up the seal and the node certificate that lie in the files now.
     Reload,
+    /// Wait for no peer to say how far the ledger was seen to go.
+    GoAlone,
 }
 
 /// What the node answers.
@@ -224,6 +226,27 @@ pub struct StatusView {
     pub clock: ClockView,
     /// Who has cosigned the ledger last.
     pub witnesses: Vec<WitnessView>,
+    /// Why nothing is sealed: this is not the newest ledger, or that is not known yet.
+    #[serde(default)]
+    pub not_sealing: Option<String>,
+    /// How the disk does.
+    #[serde(default)]
+    pub disk: Option<DiskView>,
+    /// Peers whose ledgers are proved forked; the proofs are in `data/forks`.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub forked: Vec<AgencyName>,
+}
+
+/// How the disk does on which a node's data is.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DiskView {
+    /// What is free.
+    pub free_bytes: u64,
+    /// What is to stay free: below that nothing is taken.
+    pub keeps_bytes: u64,
+    /// Why nothing is taken.
+    pub full: Option<String>,
 }
 
 /// How a node's clock does.

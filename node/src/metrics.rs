@@ -55,6 +55,9 @@ pub struct Metrics {
     two_directories: Counter,
     wrong: Gauge,
     times: Family<What, Counter>,
+    rollbacks: Counter,
+    full: Gauge,
+    behind: Gauge,
 }
 
 impl fmt::Debug for Metrics {
@@ -84,6 +87,9 @@ impl Default for Metrics {
             two_directories: Counter::default(),
             wrong: Gauge::default(),
             times: Family::default(),
+            rollbacks: Counter::default(),
+            full: Gauge::default(),
+            behind: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -125,6 +131,13 @@ impl Metrics {
         r.register("clock_wrong", text, self.wrong.clone());
         let text = "What was put off because a peer's time does not fit, by what";
         r.register("times_unfit", text, self.times.clone());
+        let text = "Times that a peer's ledger was found smaller than it had been";
+        r.register("peer_rollbacks", text, self.rollbacks.clone());
+        let text =
+            "1 while nothing is taken, as the disk is full or has less free than is to stay free";
+        r.register("disk_full", text, self.full.clone());
+        let text = "1 while nothing is sealed, as this is not known to be the newest ledger";
+        r.register("ledger_behind", text, self.behind.clone());
     }
 
     /// The registrar has signed two directories of one version.
@@ -158,6 +171,11 @@ impl Metrics {
         self.times.get_or_create(&What { what }).inc();
     }
 
+    /// A peer's ledger was larger before.
+    pub fn rolled_back(&self) {
+        self.rollbacks.inc();
+    }
+
     /// A delivery has ended, after so many seconds if with evidence.
     pub fn ended(&self, state: &'static str, after: Option<Duration>) {
         self.ended.get_or_create(&State { state }).inc();
@@ -183,6 +201,8 @@ impl Metrics {
         self.free.set(signed(shared.limits.free(&shared.config.files.data)?));
         self.skew.set(shared.clocks.ahead(Moment::now()));
         self.wrong.set(i64::from(shared.ledger.check_clock().is_err()));
+        self.full.set(i64::from(shared.limits.room(shared, 0).is_err()));
+        self.behind.set(i64::from(shared.ledger.continuity().check().is_err()));
         let now = unix_now();
         for (what, end) in shared.ends() {
             self.ends.get_or_create(&What { what }).set(end - now);

@@ -49,17 +49,18 @@ async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
     if *shared.stop.borrow() {
         return Err("the node is stopping".into());
     }
+    shared.ledger.continuity().check().map_err(|error| error.to_string())?;
     shared.directory().map_err(|_| "no valid directory is held".to_owned())?;
     for (what, end) in shared.ends() {
         if end < unix_now() {
             return Err(format!("the {what} has expired"));
         }
     }
-    let free = shared.limits.free(&shared.config.files.data).map_err(|e| e.to_string())?;
-    if free < shared.config.limits.free_bytes {
-        return Err("the disk is nearly full".into());
-    }
-    Ok(())
+    shared.limits.room(shared, 0).map_err(|error| match error {
+        // Who may ask how the node does need not be told where its data is.
+        NodeError::Full(_) => "the disk is full, or nearly".to_owned(),
+        error => error.to_string(),
+    })
 }
 
 fn verdict(checked: Result<(), String>) -> Response {

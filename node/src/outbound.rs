@@ -74,6 +74,11 @@ pub async fn supervise(shared: Arc<Shared>) {
     let mut couriers = JoinSet::new();
     let mut known = std::collections::HashSet::new();
     let mut stop = shared.stop.subscribe();
+    // What is delivered is sealed. An old ledger would deliver again what was delivered long ago.
+    tokio::select! {
+        () = shared.ledger.continuity().opened() => {}
+        _ = stop.wait_for(|stop| *stop) => return,
+    }
     loop {
         for (agency, queue) in shared.outbound.queues() {
             if known.insert(agency.clone()) {
@@ -188,6 +193,20 @@ async fn connect(
     Ok((hop, connection))
 }
 
+/// The connection to a peer itself, and not to a relay on the way.
+pub async fn connect_to(shared: &Arc<Shared>, peer: &AgencyName) -> Result<Connection, NodeError> {
+    if let Some(connection) = shared.connections.get(peer) {
+        return Ok(connection);
+    }
+    match connect(shared, peer).await? {
+        (hop, connection) if hop == *peer => Ok(connection),
+        (hop, _) => {
+            let why = format!("it is behind {hop}, and has not connected");
+            Err(NodeError::Network { peer: peer.to_string(), why })
+        }
+    }
+}
+
 /// Keeps a connection to the superior that relays for this agency: behind a firewall, it is the only way
 /// in.
 pub async fn keep_superior(shared: Arc<Shared>) {
@@ -196,7 +215,9 @@ pub async fn keep_superior(shared: Arc<Shared>) {
     loop {
         let own = &shared.identity.agency;
         let entry = shared.directory().and_then(|directory| directory.peer(own));
+        // A directory that came before this agency did does not say so yet; its own settings do.
         let superior = entry.ok().and_then(|entry| entry.via.clone());
+        let superior = superior.or_else(|| shared.config.relay.clone());
         let mut pause = SUPERIOR_PAUSE;
         if let Some(superior) = superior.filter(|s| shared.connections.get(s).is_none()) {
             match connect(&shared, &superior).await {
@@ -322,6 +343,8 @@ async fn deliver(
     }
     let mut sent = inline;
     let mut relayed = false;
+    // What is taken from now on becomes an entry behind these.
+    let entries = witness::seen_size(shared, peer)?;
     loop {
         let reply = match read_reply(&mut recv, peer).await {
             Ok(reply) => reply,
@@ -358,12 +381,16 @@ async fn deliver(
             }
             OutboundAction::Relayed(receipt) => {
                 if !relayed && relayed_before.is_none() {
+                    if entries.is_some_and(|entries| receipt.index < entries) {
+                        // It may have taken it before.
+                        witness::confirm(shared, peer, &way.connection).await?;
+                    }
                     relayed_before = accept_relay(shared, way, &parcel, receipt).await?;
                 }
                 (relayed, sent) = (true, true);
             }
             OutboundAction::Conclude(receipt) => {
-                accept(shared, recipient, &parcel, relayed_before, receipt).await?;
+                accept(shared, way, &parcel, relayed_before, receipt).await?;
                 return Ok(AttemptEnd::Concluded);
             }
             OutboundAction::RetryAfter(pause) => return Ok(AttemptEnd::PutOff(pause)),
@@ -437,7 +464,8 @@ async fn accept_relay(
     receipt: Receipt,
 ) -> Result<Option<Digest>, NodeError> {
     let Parcel { id, header, .. } = parcel;
-    let (received, seen) = check(shared, &way.hop, parcel, receipt, Event::RelayAcceptance)?;
+    let (received, seen) =
+        check(shared, &way.hop, parcel, receipt, Event::RelayAcceptance, Ok(()))?;
     let digest = Digest::of(&cbor::encode(&received.receipt)?);
     let now = unix_now();
     let leaf = Leaf {
@@ -461,7 +489,8 @@ async fn accept_relay(
         // Another receipt of this relay was recorded before; one is enough.
         return Ok(None);
     }
-    let mut record = DeliveryRecord::pending(now);
+    let begun = DeliveryRecord::get(&*shared.store, id, &way.recipient)?;
+    let mut record = DeliveryRecord::pending(now, begun.and_then(|begun| begun.seen));
     record.relayed = Some(digest);
     let mut batch = Batch::default();
     batch.put(Table::Deliveries, delivery_key(id, &way.recipient), cbor::encode(&record)?);
@@ -532,6 +561,7 @@ fn check(
     parcel: &Parcel,
     receipt: Receipt,
     event: Event,
+    fit: Result<(), NodeError>,
 ) -> Result<(ReceivedEvidence, Batch), NodeError> {
     let entry = shared.directory()?.peer(agency)?;
     let chain = entry.seal_chain.iter().map(|c| c.der().to_vec().into()).collect();
@@ -568,25 +598,86 @@ fn check(
         tracing::error!(envelope = %parcel.id, peer = %agency, %error, "a receipt is dated too early");
     }
     let mut seen = Batch::default();
-    witness::remember(shared, agency, &entry.seal_chain, &verified.checkpoint, &mut seen)?;
+    let chain = &entry.seal_chain;
+    let kept = witness::remember(shared, agency, chain, &verified.checkpoint, fit, &mut seen);
+    if let Err(error @ NodeError::RolledBack { .. }) = &kept {
+        shared.metrics.receipt_not_taken(error.code());
+        shared.metrics.rolled_back();
+        tracing::error!(
+            envelope = %parcel.id, peer = %agency, %error, code = error.code(),
+            "the peer's receipt is not taken; the delivery is put off"
+        );
+    }
+    kept?;
     let Evidence { receipt, chain, .. } = evidence;
     Ok((ReceivedEvidence { receipt, chain }, seen))
+}
+
+/// What a receipt says of the ledger that it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Its entry came after all that was seen of the ledger before.
+    Behind,
+    /// It cannot have: the ledger was rolled back, or begun anew, and what it attests may be gone tomorrow.
+    Before(u64),
+    /// It may have, by another way than this node's: the ledger is asked how it has grown.
+    Unclear,
+}
+
+/// Whether a receipt's entry can be where it says, when the recipient's ledger was seen to have `seen` entries as the delivery
+/// began. An envelope of this agency did not exist before that; what is only carried on may have come there by another way.
+fn place(entry: u64, seen: Option<u64>, transit: bool) -> Place {
+    match seen.filter(|seen| entry < *seen) {
+        None => Place::Behind,
+        Some(_) if transit => Place::Unclear,
+        Some(seen) => Place::Before(seen),
+    }
+}
+
+/// Whether a receipt is one to be taken, by where its entry is: not of a ledger that was rolled back. Then the delivery goes on,
+/// until the ledger is back or it expires. The receipt itself is not verified yet.
+async fn check_place(
+    shared: &Arc<Shared>,
+    way: &Way,
+    parcel: &Parcel,
+    receipt: &Receipt,
+) -> Result<Result<(), NodeError>, NodeError> {
+    let recipient = &way.recipient;
+    if witness::seen_size(shared, recipient)?.is_none_or(|seen| receipt.index >= seen) {
+        return Ok(Ok(()));
+    }
+    let begun = DeliveryRecord::get(&*shared.store, &parcel.id, recipient)?;
+    match place(receipt.index, begun.and_then(|begun| begun.seen), parcel.transit) {
+        Place::Behind => {}
+        Place::Unclear if way.hop == *recipient => {
+            witness::confirm(shared, recipient, &way.connection).await?;
+        }
+        // Its sender knows when it was made, and whoever is next to the recipient can ask it.
+        Place::Unclear => {}
+        Place::Before(sealed) => {
+            let (peer, entry) = (recipient.clone(), receipt.index);
+            return Ok(Err(NodeError::RolledBack { peer, entry, sealed }));
+        }
+    }
+    Ok(Ok(()))
 }
 
 /// Checks the recipient's receipt and, if it is for this envelope, concludes the delivery.
 async fn accept(
     shared: &Arc<Shared>,
-    recipient: &AgencyName,
+    way: &Way,
     parcel: &Parcel,
     relayed: Option<Digest>,
     receipt: Receipt,
 ) -> Result<(), NodeError> {
+    let recipient = &way.recipient;
+    let fit = check_place(shared, way, parcel, &receipt).await?;
     let conclusion = Conclusion {
         event: Event::EvidenceReceived,
         state: DeliveryState::Delivered,
         refusal: None,
         relayed,
-        evidence: Some(check(shared, recipient, parcel, receipt, Event::ContentConsignment)?),
+        evidence: Some(check(shared, recipient, parcel, receipt, Event::ContentConsignment, fit)?),
     };
     conclude(shared, recipient, parcel, conclusion).await?;
     tracing::info!(envelope = %parcel.id, peer = %recipient, "delivered");
@@ -621,6 +712,7 @@ async fn conclude(
     }
     let now = unix_now();
     let record = DeliveryRecord {
+        seen: None,
         state: conclusion.state,
         since: now,
         refusal: conclusion.refusal,
@@ -658,4 +750,26 @@ async fn conclude(
     }
     let (work, id) = (shared.clone(), *id);
     on_thread(move |here| relay::drop_carried(here, &work, &id)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_is_of_an_entry_behind_what_was_seen_before_its_envelope_was_made() {
+        for transit in [false, true] {
+            assert_eq!(place(0, None, transit), Place::Behind, "nothing was seen");
+            assert_eq!(place(1077, Some(1077), transit), Place::Behind, "the very next entry");
+            assert_eq!(place(5000, Some(1077), transit), Place::Behind);
+        }
+        for entry in [0, 1, 1076] {
+            assert_eq!(place(entry, Some(1077), false), Place::Before(1077));
+            assert_eq!(
+                place(entry, Some(1077), true),
+                Place::Unclear,
+                "another may have brought it"
+            );
+        }
+    }
 }

@@ -128,6 +128,9 @@ pub enum DeliveryState {
 /// One envelope's way to one recipient.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeliveryRecord {
+    /// How many entries the recipient's ledger was seen to have when the delivery began: its receipt is of a later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
     /// Since when, in seconds since 1970 UTC.
     pub since: i64,
     /// Where it stands.
@@ -144,10 +147,10 @@ pub struct DeliveryRecord {
 }
 
 impl DeliveryRecord {
-    /// A delivery that begins.
-    pub fn pending(now: i64) -> Self {
+    /// A delivery that begins, to a recipient whose ledger was seen to have so many entries.
+    pub fn pending(now: i64, seen: Option<u64>) -> Self {
         let state = DeliveryState::Pending;
-        Self { state, since: now, refusal: None, evidence: None, relayed: None }
+        Self { seen, state, since: now, refusal: None, evidence: None, relayed: None }
     }
 
     /// Reads the record of a delivery.
@@ -201,8 +204,11 @@ mod tests {
             transit: true,
         };
         let refusal = Refusal { code: "CHY-5001".into(), reason: "x".into(), retry_after: None };
-        let delivery =
-            DeliveryRecord { evidence: digest, relayed: digest, ..DeliveryRecord::pending(1) };
+        let delivery = DeliveryRecord {
+            evidence: digest,
+            relayed: digest,
+            ..DeliveryRecord::pending(1, Some(7))
+        };
         let receipt =
             Receipt { leaf: vec![1], index: 0, proof: vec![], checkpoint: "x".into(), cose: None };
         let received = ReceivedEvidence { receipt, chain: vec![vec![1; 9].into()] };

@@ -67,7 +67,12 @@ impl RefusedBudget {
         })
     }
 
-    /// A document of a peer was refused for good.
+    /// What was refused may have been so for want of what has come now.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+
+    /// A document of a peer was refused.
     pub fn put(&self, peer: &AgencyName, now: Instant) {
         let mut all = self.lock();
         if all.len() >= MAX_PEERS && !all.contains_key(peer) {

@@ -14,7 +14,7 @@ use crate::{
     records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key},
     shared::Shared,
     store::{Batch, Table},
-    unix_now,
+    unix_now, witness,
 };
 
 /// For how long the recipient's evidence is waited for on the stream of an offer. After that the sender
@@ -22,9 +22,15 @@ use crate::{
 const SOON: Duration = Duration::from_secs(2);
 
 /// Notes a delivery to a recipient as pending.
-pub fn begin(batch: &mut Batch, id: &EnvelopeId, recipient: &AgencyName) -> Result<(), NodeError> {
+pub fn begin(
+    shared: &Shared,
+    batch: &mut Batch,
+    id: &EnvelopeId,
+    recipient: &AgencyName,
+) -> Result<(), NodeError> {
     let key = delivery_key(id, recipient);
-    batch.put(Table::Deliveries, key.clone(), cbor::encode(&DeliveryRecord::pending(unix_now()))?);
+    let pending = DeliveryRecord::pending(unix_now(), witness::seen_size(shared, recipient)?);
+    batch.put(Table::Deliveries, key.clone(), cbor::encode(&pending)?);
     batch.put(Table::Pending, key, []);
     Ok(())
 }
@@ -47,7 +53,7 @@ pub fn carry_on(
         return Ok(false);
     }
     let mut batch = Batch::default();
-    begin(&mut batch, &opened.id, recipient)?;
+    begin(shared, &mut batch, &opened.id, recipient)?;
     shared.store.write(batch)?;
     shared.outbound.enqueue(opened.id, recipient.clone(), opened.header.urgency);
     Ok(true)
@@ -73,7 +79,7 @@ pub fn refill(
     if let Some(content) = inline {
         batch.put(Table::Content, *id.digest().as_bytes(), content);
     }
-    begin(&mut batch, id, recipient)?;
+    begin(shared, &mut batch, id, recipient)?;
     shared.store.write(batch)?;
     shared.outbound.enqueue(*id, recipient.clone(), opened.header.urgency);
     Ok(())

@@ -11,8 +11,9 @@ use sd_notify::NotifyState;
 use tokio::{net::UnixListener, runtime::Handle, task::JoinSet};
 
 use crate::{
-    NodeConfig, NodeError, acts, api, clock,
+    Commit, NodeConfig, NodeError, acts, api, clock,
     content::ContentFiles,
+    continuity::{self, Mark},
     documents, endpoint,
     files::{blocking, create_private, on_thread},
     identity::Identity,
@@ -34,6 +35,8 @@ const TAKE_UP_PAUSE: Duration = Duration::from_millis(100);
 const TAKE_UP_AGAIN: Duration = Duration::from_secs(2);
 /// Days before something runs out in which the log says so.
 const WARN_DAYS: i64 = 14;
+/// Between two looks at whether there is room on the disk.
+const ROOM_EVERY: Duration = Duration::from_secs(1);
 /// How often those who are connected are judged again.
 const JUDGE_EVERY: Duration = Duration::from_secs(10);
 /// How often it is said.
@@ -62,6 +65,9 @@ impl Node {
     pub async fn start(config: NodeConfig, desk: &Handle) -> Result<Self, NodeError> {
         let identity = Identity::load(&config)?;
         let data = &config.files.data;
+        let mark = Mark::read(&config.files.mark)?;
+        // Before anything is made where a disk may not be mounted.
+        mark.require(&config.files.mark, data)?;
         create_private(data)?;
         let store: Arc<dyn Store> = Arc::new(RocksStore::open(&data.join("store"))?);
         let ledger = Ledger::open(store.clone(), identity.seal())?;
@@ -70,6 +76,7 @@ impl Node {
         let witness = Witness::open(&data.join("witness.key"), &identity.seal())?;
         let shared = Shared::new(config, identity, store, ledger, content, endpoint, witness)?;
         let shared = Arc::new(shared);
+        continuity::begin(&shared, &mark)?;
         load_directory(&shared)?;
         let socket = listen(&shared.config)?;
         let config = &shared.config;
@@ -91,6 +98,9 @@ impl Node {
             "node is up"
         );
         let mut tasks = JoinSet::new();
+        tasks.spawn(continuity::keep_asking(shared.clone(), mark));
+        tasks.spawn(continuity::keep_mark(shared.clone()));
+        tasks.spawn(keep_room(shared.clone()));
         tasks.spawn(outbound::supervise(shared.clone()));
         tasks.spawn(accept(shared.clone()));
         tasks.spawn(keep_taking_up(shared.clone()));
@@ -119,15 +129,21 @@ impl Node {
     /// Runs until `stop` resolves, then drains: no new work is taken, commits under way end.
     ///
     /// # Errors
-    /// [`NodeError::Store`] when it stopped because the store failed: it cannot keep its word then.
+    /// [`NodeError::Store`] when it stopped because the store failed: it cannot keep its word then. [`NodeError::Behind`] when its
+    /// ledger is empty, and peers have shown that it was not.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
         let mut failure = self.shared.ledger.failure();
         let mut failed = None;
+        let mut behind = None;
         tokio::select! {
             () = stop => {}
             why = failure.wait_for(Option::is_some) => {
                 failed = why.ok().and_then(|why| why.clone());
                 tracing::error!(why = failed, "the store failed; stopping");
+            }
+            error = lost(&self.shared) => {
+                tracing::error!(%error, code = error.code(), "there is nothing here that could be gone on with; stopping");
+                behind = Some(error);
             }
             Some(ended) = self.tasks.join_next() => {
                 tracing::error!(?ended, "a task of the node ended; stopping");
@@ -156,7 +172,44 @@ impl Node {
         // A socket that is gone already is what we want.
         drop(std::fs::remove_file(&self.shared.config.files.socket));
         tracing::info!("stopped");
-        failed.map_or(Ok(()), |why| Err(NodeError::Store(why)))
+        match (failed, behind) {
+            (Some(why), _) => Err(NodeError::Store(why)),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Returns when it is proved that the ledger was lost, and nothing of it is here. What has entries can be read, and stays up for that.
+async fn lost(shared: &Shared) -> NodeError {
+    let error = shared.ledger.continuity().behind().await;
+    if shared.ledger.checkpoint().checkpoint.size > 0 {
+        std::future::pending::<()>().await;
+    }
+    error
+}
+
+/// Tries, while the disk is full, whether there is room again, and says when what is to stay free is used up.
+async fn keep_room(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    let mut short = false;
+    loop {
+        if shared.ledger.full().is_some() {
+            let mut probe = Commit::default();
+            probe.batch.put(Table::Meta, *b"room", []);
+            // Whether it finds room is noted, and said, where it is written.
+            drop(shared.ledger.commit(probe).await);
+        } else if let Err(error) = shared.limits.room(&shared, 0) {
+            if !std::mem::replace(&mut short, true) {
+                tracing::error!(%error, code = error.code(), "nothing more is taken, of peers or of clerks");
+            }
+        } else if std::mem::replace(&mut short, false) {
+            tracing::info!("there is room on the disk again");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ROOM_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
     }
 }
 

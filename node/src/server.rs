@@ -206,6 +206,16 @@ async fn answer(
             blocking(move || work.reload()).await?;
             LocalReply::Done
         }
+        LocalRequest::GoAlone => {
+            shared.permit(&client.caller, Action::Operate, Object::Node)?;
+            let continuity = shared.ledger.continuity();
+            // What is proved no operator can set aside.
+            if let Err(error @ NodeError::Behind(_)) = continuity.check() {
+                return Err(error.into());
+            }
+            continuity.go_alone();
+            LocalReply::Done
+        }
     };
     Ok(client.send(&reply).await?)
 }
@@ -268,6 +278,7 @@ async fn submit(
     let expected = shared.ledger.expect();
     let submission = Submission::begin(shared, &client.caller, document, first)?;
     let mut left = submission.parts_size();
+    shared.limits.room(shared, left.saturating_add(document.len() as u64))?;
     client.send(&LocalReply::Ready).await?;
     let mut filling = submission.fill(shared);
     // What is large takes its time; nobody is to wait for it.

@@ -235,6 +235,8 @@ impl Shared {
         // What is revoked by it is cut off now.
         self.standing.renew();
         self.judge_connected();
+        // Who was no relay on the way may be one by it.
+        self.refused.forget();
         tracing::info!(version = new.version, agencies = new.peers().count(), "directory in use");
         Ok(new)
     }

@@ -282,8 +282,18 @@ impl std::fmt::Debug for RocksStore {
     }
 }
 
+/// What RocksDB says when there is no room (`rocksdb/util/status.cc`), in every error that comes of it: of the write that found
+/// none, and of all others until it has recovered, which it tries every five seconds.
+const NO_ROOM: [&str; 2] = ["No space left on device", "Space limit reached"];
+
+/// Tells what passes from what does not: RocksDB goes on by itself when there is room again, and never after anything else
+/// that made a write fail.
 fn failed(error: impl std::fmt::Display) -> NodeError {
-    NodeError::Store(error.to_string())
+    let text = error.to_string();
+    match NO_ROOM.iter().any(|words| text.contains(words)) {
+        true => NodeError::Full(text),
+        false => NodeError::Store(text),
+    }
 }
 
 fn options() -> Options {
@@ -638,6 +648,7 @@ pub mod memory {
     pub struct MemoryStore {
         tables: Mutex<Tables>,
         pub full: AtomicBool,
+        pub broken: AtomicBool,
         changed: watch::Sender<u64>,
     }
 
@@ -708,7 +719,10 @@ pub mod memory {
 
         fn write(&self, batch: Batch) -> Result<(), NodeError> {
             if self.full.load(Ordering::Relaxed) {
-                return Err(NodeError::Store("no space left on device".into()));
+                return Err(super::failed("IO error: No space left on device: While appending"));
+            }
+            if self.broken.load(Ordering::Relaxed) {
+                return Err(super::failed("IO error: Input/output error: While appending"));
             }
             let mut tables = self.tables.lock().expect("not poisoned");
             batch.check(&*tables)?;

@@ -223,16 +223,83 @@ fn ledger_of<'a>(
     Ok(ledgers.entry(peer.clone()).or_default())
 }
 
-/// Looks at a verified checkpoint that came with a receipt. Two roots of one size are a fork, at once; any
-/// other size waits until the peer has shown how its ledger grew. Puts what is to be kept into `batch`.
+/// The peers of whose ledgers something is known, at most so many.
 ///
 /// # Errors
-/// [`NodeError::Forked`]; the proof is kept then.
+/// [`NodeError::Store`] or [`NodeError::Damaged`].
+pub fn known_peers(
+    store: &(impl Read + ?Sized),
+    limit: usize,
+) -> Result<Vec<AgencyName>, NodeError> {
+    peers_in(store, Table::Peers, limit)
+}
+
+/// The peers whose ledgers were proved forked, at most so many.
+///
+/// # Errors
+/// [`NodeError::Store`] or [`NodeError::Damaged`].
+pub fn forked_peers(
+    store: &(impl Read + ?Sized),
+    limit: usize,
+) -> Result<Vec<AgencyName>, NodeError> {
+    peers_in(store, Table::Forks, limit)
+}
+
+/// The peers in a table whose keys begin with their names.
+fn peers_in(
+    store: &(impl Read + ?Sized),
+    table: Table,
+    limit: usize,
+) -> Result<Vec<AgencyName>, NodeError> {
+    let (mut names, mut from) = (Vec::new(), Vec::new());
+    while names.len() < limit
+        && let Some((key, _)) = store.scan(table, &from, &[], 1)?.pop()
+    {
+        let (name, _) = split_key(&key).ok_or_else(wrong_key)?;
+        // Behind all of its keys.
+        from = [name.as_str().as_bytes(), &[2]].concat();
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// How large a peer's ledger was seen to be: by a proof, or by a receipt.
+///
+/// # Errors
+/// [`NodeError::Store`].
+pub fn seen_size(shared: &Shared, peer: &AgencyName) -> Result<Option<u64>, NodeError> {
+    let mut ledgers = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = ledger_of(shared, &mut ledgers, peer)?;
+    Ok(known.all().map(|known| known.signed.checkpoint.size).max())
+}
+
+/// The newest checkpoint of a peer's ledger that was seen, for that peer.
+///
+/// # Errors
+/// [`NodeError::Store`].
+pub fn newest_seen(shared: &Shared, peer: &AgencyName) -> Result<Option<SealedNote>, NodeError> {
+    let mut ledgers = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = ledger_of(shared, &mut ledgers, peer)?;
+    let newest = known.all().max_by_key(|known| known.signed.checkpoint.size);
+    let Some(newest) = newest.map(|known| known.sealed.clone()) else { return Ok(None) };
+    Ok(match shared.directory().and_then(|directory| directory.peer(peer)) {
+        Ok(entry) => Some(with_chain(newest, &entry.seal_chain)),
+        Err(_) => Some(newest).filter(|newest| !newest.chain.is_empty()),
+    })
+}
+
+/// Looks at a verified checkpoint that came with a receipt. Two roots of one size are a fork, at once; any
+/// other size waits until the peer has shown how its ledger grew, unless the receipt is not `fit` to be taken. Puts what is to
+/// be kept into `batch`.
+///
+/// # Errors
+/// [`NodeError::Forked`]; the proof is kept then. Else why it is not fit.
 pub fn remember(
     shared: &Shared,
     peer: &AgencyName,
     chain: &[Certificate],
     new: &SignedCheckpoint,
+    fit: Result<(), NodeError>,
     batch: &mut Batch,
 ) -> Result<(), NodeError> {
     let mut ledgers = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -240,12 +307,13 @@ pub fn remember(
     let size = new.checkpoint.size;
     if let Some(old) = known.of_size(size) {
         if old.signed.checkpoint.root == new.checkpoint.root {
-            return Ok(());
+            return fit;
         }
         let first = old.sealed.clone();
         let proof = ForkProof::of_one_size(peer.clone(), with_chain(first, chain), new, chain);
         return Err(forked(shared, peer, &proof));
     }
+    fit?;
     if known.waiting.len() >= MAX_WAITING {
         return Ok(());
     }
@@ -463,6 +531,19 @@ async fn ask_directory(
     crate::files::blocking(move || work.install_directory(&directory)).await.map(drop)
 }
 
+/// Asks a peer now how its ledger grew since what is known of it.
+///
+/// # Errors
+/// [`NodeError`], when it is not what it was, or does not answer.
+pub async fn confirm(
+    shared: &Arc<Shared>,
+    peer: &AgencyName,
+    connection: &Connection,
+) -> Result<(), NodeError> {
+    let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
+    tokio::time::timeout(PATIENCE, ask(shared, peer, connection)).await.map_err(silent)?
+}
+
 /// Asks a peer how its ledger grew since what is known of it, and cosigns what it finds consistent.
 async fn ask(
     shared: &Arc<Shared>,
@@ -543,6 +624,7 @@ fn judge(
         if old_size > size {
             let why = format!("its ledger has {size} entries, and it had sealed {old_size} before");
             tracing::error!(%peer, size, sealed = old_size, "the peer's ledger was rolled back");
+            shared.metrics.rolled_back();
             return Err(ProtocolError::Checkpoint(why).into());
         }
         let growth = answer.growths.iter().find(|g| g.old_size == old_size);
@@ -575,6 +657,10 @@ fn judge(
     if look.is_due(now) {
         let fit = may_cosign(answer.newest, answer.theirs, look.smaller, now);
         match (shared.clocks.check(Moment::now()), fit) {
+            // After a restore, what is remembered of others is as old as the rest.
+            _ if !shared.ledger.continuity().is_open() => {
+                tracing::debug!(%peer, size, "not cosigned: it is not known whether this is the newest ledger");
+            }
             (Ok(()), Ok(())) => {
                 line = Some(shared.witness.public.cosign(&new, &shared.witness.key, now)?);
                 (look.cosigned, look.said) = (Some(now), false);
@@ -611,6 +697,7 @@ pub async fn answer(
     if let Some(theirs) = theirs {
         shared.clocks.heard(peer, theirs, Moment::now());
     }
+    shared.ledger.continuity().asked_about(peer, sizes.iter().copied().max().unwrap_or(0));
     let work = shared.clone();
     let asked = blocking(move || {
         let (growths, signed) = work.ledger.growth(&sizes)?;
@@ -673,8 +760,7 @@ pub fn seen(store: &(impl Read + ?Sized)) -> Result<Vec<(String, Vec<u8>)>, Node
     let mut all = BTreeMap::new();
     for row in crate::export::rows(store, Table::Peers) {
         let (key, value) = row?;
-        let (agency, _) = split_key(&key)
-            .ok_or_else(|| NodeError::Damaged("what was seen of a peer has a wrong key".into()))?;
+        let (agency, _) = split_key(&key).ok_or_else(wrong_key)?;
         let sealed: SealedNote = cbor::decode(&value)?;
         // Notes kept by the first version have no chain, and prove nothing to others.
         if sealed.chain.is_empty() {
@@ -685,6 +771,10 @@ pub fn seen(store: &(impl Read + ?Sized)) -> Result<Vec<(String, Vec<u8>)>, Node
         all.insert(name, seen.encode()?);
     }
     Ok(all.into_iter().collect())
+}
+
+fn wrong_key() -> NodeError {
+    NodeError::Damaged("what was seen of a peer has a wrong key".into())
 }
 
 /// The peer of a key in [`Table::Peers`], and what follows its name.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use chancery_certs::AgencyName;
 use chancery_crypto::{Digest, cbor};
 
-use crate::{Growth, ProtocolError, Receipt};
+use crate::{Growth, ProtocolError, Receipt, SealedNote};
 
 /// The largest frame, in bytes without its length.
 pub const MAX_FRAME: usize = cbor::MAX_BYTES;
@@ -115,6 +115,15 @@ pub enum PeerMessage {
         /// The compact range of the newest checkpoint's tree; see [`crate::merkle::verify_range`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         range: Option<Vec<Digest>>,
+    },
+    /// What is the newest checkpoint of the asking node's ledger that was seen here? It asks so before it seals anything, so that
+    /// a ledger that was restored or copied does not go on where it already had gone on.
+    AskSeen,
+    /// The newest that was seen, with the chain of its seal; none when none was.
+    Seen {
+        /// The checkpoint.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sealed: Option<SealedNote>,
     },
     /// The witness found that consistent (C2SP tlog-cosignature).
     Cosignature {

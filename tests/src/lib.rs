@@ -90,6 +90,8 @@ pub struct World {
     hosts: BTreeMap<String, String>,
     /// The programs of agencies that run another than the one under test.
     programs: BTreeMap<String, PathBuf>,
+    /// The sizes of the disks of agencies whose data folder is on a small one.
+    disks: BTreeMap<String, String>,
 }
 
 impl Drop for World {
@@ -120,9 +122,9 @@ impl World {
     pub fn bare() -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let (nodes, settings) = (BTreeMap::new(), BTreeMap::new());
-        let (hosts, programs) = (BTreeMap::new(), BTreeMap::new());
+        let (hosts, programs, disks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (node_env, env) = (Vec::new(), Vec::new());
-        Self { dir, nodes, node_env, env, settings, hosts, programs }
+        Self { dir, nodes, node_env, env, settings, hosts, programs, disks }
     }
 
     /// Makes the trust domain; no node runs yet.
@@ -207,6 +209,34 @@ impl World {
     /// Has an agency's node run in a network namespace.
     pub fn on_host(&mut self, agency: &str, host: &str) {
         self.hosts.insert(agency.to_owned(), host.to_owned());
+    }
+
+    /// Has the data folder of an agency's node lie on a disk of its own, of a size such as `400m`, from its next start on. The disk
+    /// is in memory and goes with the process. No where the machine allows no such thing, which is said.
+    pub fn on_small_disk(&mut self, agency: &str, size: &str) -> bool {
+        let mount = "mount -t tmpfs -o size=1m none /mnt";
+        let tried = Command::new("unshare").args(["-Urm", "sh", "-c", mount]).output();
+        if !tried.is_ok_and(|tried| tried.status.success()) {
+            eprintln!("skipped: no file system can be mounted here (unshare -Urm, mount -t tmpfs)");
+            return false;
+        }
+        std::fs::create_dir_all(self.path(&format!("{agency}/data"))).expect("makes");
+        self.disks.insert(agency.to_owned(), size.to_owned());
+        true
+    }
+
+    /// A path in the folder as an agency's running node sees it, also on its own disk.
+    pub fn path_of(&self, agency: &str, name: &str) -> PathBuf {
+        let path = self.path(name);
+        let path = path.strip_prefix("/").expect("an absolute path");
+        PathBuf::from(format!("/proc/{}/root", self.pid(agency))).join(path)
+    }
+
+    /// The exit code of an agency's node that has ended by itself.
+    pub fn ended(&mut self, agency: &str) -> Option<i32> {
+        let ended = self.nodes.get_mut(agency)?.try_wait().expect("a child")?;
+        self.nodes.remove(agency);
+        Some(ended.code().unwrap_or(-1))
     }
 
     /// Where an agency's node listens.
@@ -321,11 +351,23 @@ impl World {
             }
             None => {
                 // Some tests have more connections and files than the 1,024 of a usual shell.
-                let mut command = Command::new("sh");
-                command
-                    .args(["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\""])
-                    .arg(self.program(agency));
-                command
+                let disk = self.disks.get(agency).map(|size| {
+                    let data = self.path(&format!("{agency}/data"));
+                    let data = data.display();
+                    format!("mount -t tmpfs -o mode=0700,size={size} none '{data}' && exec \"$0\" \"$@\"")
+                });
+                if let Some(script) = disk {
+                    // The same process in the end, so that it can be stopped.
+                    let mut command = Command::new("unshare");
+                    command.args(["-Urm", "sh", "-c", &script]).arg(self.program(agency));
+                    command
+                } else {
+                    let mut command = Command::new("sh");
+                    command
+                        .args(["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\""])
+                        .arg(self.program(agency));
+                    command
+                }
             }
         };
         let child = command

@@ -109,12 +109,17 @@ fn a_ledger_that_was_rolled_back_and_grew_otherwise_is_proved_forked() {
     world.send("a", "b", "n.txt", "two", &["--wait", "20"]);
     world.stop("b");
 
-    // An operator puts an older copy back, as if the second document had never come. The ledger then grows
-    // past what a saw, by entries that give a no receipt, so that only the question how it grew can tell.
+    // An operator puts an older copy back, as if the second document had never come, and sees to it that his node does not
+    // learn of it. The ledger then grows past what a saw, by entries that give a no receipt, so that only the question how
+    // it grew can tell.
+    world.stop("a");
     std::fs::remove_dir_all(world.path("b/data")).unwrap();
+    std::fs::remove_file(world.path("b/ledger.mark")).unwrap();
     copy_dir(&world.path("kept"), &world.path("b/data"));
     world.start("b");
-    world.send("b", "a", "n.txt", "three", &["--wait", "20"]);
+    world.send("b", "a", "n.txt", "three", &[]);
+    world.send("b", "a", "n.txt", "four", &[]);
+    world.start("a");
     world.wait("a finds the fork", 30, |w| w.path("a/data/forks").exists());
     world.wait("the proof is whole", 5, |w| files_below(w.path("a/data/forks")).len() == 1);
     let proof = files_below(world.path("a/data/forks")).remove(0);

@@ -195,6 +195,7 @@ async fn take_in(
         submission.once(key);
     }
     let mut left = submission.parts_size();
+    node.limits.room(node, left.saturating_add(document.len() as u64))?;
     let mut filling = submission.fill(node);
     while let Some(mut field) = next_field(form).await? {
         if field.name() != Some("part") {

@@ -44,7 +44,10 @@ fn status(error: &NodeError) -> StatusCode {
         NodeError::RequestReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
         NodeError::NotAccepted(_) | NodeError::UnknownAgency(_) => StatusCode::UNPROCESSABLE_ENTITY,
         NodeError::Request(_) | NodeError::Protocol(_) => StatusCode::BAD_REQUEST,
-        NodeError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        NodeError::Stopping | NodeError::Behind(_) | NodeError::Unheard(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        NodeError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
