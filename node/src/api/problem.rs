@@ -44,6 +44,7 @@ fn status(error: &NodeError) -> StatusCode {
         NodeError::RequestReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
         NodeError::NotAccepted(_) | NodeError::UnknownAgency(_) => StatusCode::UNPROCESSABLE_ENTITY,
         NodeError::Request(_) | NodeError::Protocol(_) => StatusCode::BAD_REQUEST,
+        NodeError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
         NodeError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -59,6 +60,10 @@ impl IntoResponse for NodeError {
         if status == StatusCode::UNAUTHORIZED {
             let bearer = header::HeaderValue::from_static("Bearer realm=\"chancery\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let soon = header::HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, soon);
         }
         response
     }
