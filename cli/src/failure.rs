@@ -152,6 +152,8 @@ impl From<NodeError> for Failure {
             | NodeError::Schema { .. }
             | NodeError::Conflict(_)
             | NodeError::Stopping
+            | NodeError::Ended { .. }
+            | NodeError::Busy { .. }
             | NodeError::KeyExposed { .. }
             | NodeError::Tls(_)
             | NodeError::Network { .. } => ENVIRONMENT,

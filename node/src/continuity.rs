@@ -25,8 +25,9 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     NodeError,
-    endpoint::{read_frame, write},
+    endpoint::write,
     files::{Staged, blocking, read_text},
+    frames::{FrameKind, read_frame},
     ledger::{LedgerView, cosignatures},
     outbound,
     shared::Shared,
@@ -450,7 +451,8 @@ async fn ask(shared: &Arc<Shared>, peer: &AgencyName) -> Result<Answered, NodeEr
         write(&mut send, &encode_frame(&PeerMessage::AskSeen)?, peer).await?;
         // It only fails when the peer has gone, and then it is asked again.
         drop(send.finish());
-        let (body, _) = read_frame(&mut recv, peer, None).await?;
+        let budget = shared.frames.of(peer);
+        let (body, _permit) = read_frame(&mut recv, peer, FrameKind::Seen, &budget).await?;
         Ok::<_, NodeError>(decode_frame::<PeerMessage>(&body)?)
     };
     let answer = tokio::time::timeout(PATIENCE, question).await;

@@ -13,7 +13,7 @@ use chancery_certs::{AgencyName, Certificate};
 use chancery_crypto::Hasher;
 use quinn::{
     ClientConfig, Connection, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig,
-    MtuDiscoveryConfig, RecvStream, SendStream, ServerConfig, TransportConfig, VarInt,
+    MtuDiscoveryConfig, SendStream, ServerConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
@@ -24,8 +24,6 @@ use rustls::{
     server::WebPkiClientVerifier,
     version::TLS13,
 };
-
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{NodeConfig, NodeError, identity::Identity, shared::Shared};
 
@@ -300,40 +298,6 @@ pub async fn dial(
         return Err(failed(found.map_or_else(|e| e.to_string(), |found| format!("it is {found}"))));
     }
     Ok(connection)
-}
-
-/// Bytes of frames that may be in memory for one connection.
-pub const FRAME_BUDGET: u32 = 16 << 20;
-
-/// Reads one frame's body from a stream. Its bytes are taken out of `budget`, when there is one, for
-/// as long as the permit lives.
-pub async fn read_frame<'a>(
-    stream: &mut RecvStream,
-    peer: &AgencyName,
-    budget: Option<&'a Semaphore>,
-) -> Result<(Vec<u8>, Option<SemaphorePermit<'a>>), NodeError> {
-    let failed = |why: String| NodeError::Network { peer: peer.to_string(), why };
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).await.map_err(|e| failed(e.to_string()))?;
-    let length = u32::from_be_bytes(length);
-    if length as usize > chancery_protocol::MAX_FRAME {
-        return Err(failed(format!("a frame claims {length} bytes")));
-    }
-    let permit = match budget {
-        // It is never closed.
-        Some(budget) => budget.acquire_many(length).await.ok(),
-        None => None,
-    };
-    let length = length as usize;
-    // Memory grows with what has arrived, not with what is claimed.
-    let mut body = Vec::new();
-    while body.len() < length {
-        let chunk = stream.read_chunk(length - body.len(), true).await;
-        let chunk = chunk.map_err(|e| failed(e.to_string()))?;
-        let chunk = chunk.ok_or_else(|| failed("a frame is cut off".into()))?;
-        body.extend_from_slice(&chunk.bytes);
-    }
-    Ok((body, permit))
 }
 
 /// Writes bytes to a stream without copying them.

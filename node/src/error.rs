@@ -116,6 +116,20 @@ pub enum NodeError {
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,
+    /// A task of the node ended that never should.
+    #[error("{task} of the node ended unasked: {why}")]
+    Ended {
+        /// Which.
+        task: &'static str,
+        /// How.
+        why: String,
+    },
+    /// Somebody has as many requests under way as one may have.
+    #[error("{who} has as many requests under way as one may have")]
+    Busy {
+        /// Who.
+        who: String,
+    },
     /// The network failed.
     #[error("the connection to {peer} failed: {why}")]
     Network {
@@ -272,6 +286,8 @@ impl NodeError {
             Self::Unauthenticated(_) => "CHY-4023",
             Self::TwoDirectories { .. } => "CHY-4026",
             Self::Clock { .. } => "CHY-4030",
+            Self::Ended { .. } => "CHY-4050",
+            Self::Busy { .. } => "CHY-4051",
             Self::PeerClock { .. } => "CHY-4031",
             Self::Full(_) => "CHY-4040",
             Self::LedgerMissing { .. } => "CHY-4041",
@@ -309,6 +325,10 @@ impl NodeError {
             }
             Self::Damaged(_) => "Stop the node, keep the data as it is, and restore from a backup.",
             Self::Stopping => "Try again once the node is up.",
+            Self::Ended { .. } => {
+                "Start the node again (systemd does it by itself), and report it with the node's log."
+            }
+            Self::Busy { .. } => "Let some of them end, and try again.",
             Self::Network { .. } => {
                 "Check the address and the network; delivery goes on by itself."
             }

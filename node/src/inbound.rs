@@ -13,10 +13,7 @@ use chancery_protocol::{
     decode_frame, encode_frame, merkle,
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
-use tokio::{
-    sync::{Mutex, Semaphore},
-    task::JoinSet,
-};
+use tokio::{sync::Mutex, task::JoinSet};
 
 use crate::{
     Commit, NodeError, Outcome,
@@ -24,9 +21,10 @@ use crate::{
     content::{Arriving, Ciphertext, Settled},
     directory::{DirectoryView, note_uncovered},
     documents::{index_opened, unwrap_opened},
-    endpoint::{FRAME_BUDGET, read_frame, write},
+    endpoint::write,
     error::protocol_code,
     files::{Feed, blocking, in_place},
+    frames::{FrameBudget, FrameKind, read_frame},
     ledger::receipt_key,
     limits,
     records::EnvelopeRecord,
@@ -56,6 +54,7 @@ const GIVEN_UP: VarInt = VarInt::from_u32(1);
 /// Uses a connection for both directions, whoever opened it.
 pub fn adopt(shared: &Arc<Shared>, peer: AgencyName, connection: Connection) {
     shared.connections.put(peer.clone(), connection.clone());
+    shared.handshakes().met(&peer, connection.remote_address(), Instant::now());
     // Whoever waits to reach it, or somebody below it, need not wait any longer.
     shared.arrivals.send_modify(|count| *count += 1);
     let mut serving = shared.serving.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,7 +65,7 @@ pub fn adopt(shared: &Arc<Shared>, peer: AgencyName, connection: Connection) {
 /// Serves the streams that a peer opens, until the connection ends.
 async fn serve(shared: Arc<Shared>, connection: Connection, peer: AgencyName) {
     let mut streams = JoinSet::new();
-    let bounds = Bounds { frames: Semaphore::new(FRAME_BUDGET as usize), asking: Mutex::default() };
+    let bounds = Bounds { frames: shared.frames.of(&peer), asking: Mutex::default() };
     let bounds = Arc::new(bounds);
     let mut stop = shared.stop.subscribe();
     loop {
@@ -100,8 +99,8 @@ async fn serve(shared: Arc<Shared>, connection: Connection, peer: AgencyName) {
 
 /// What one connection may ask for at once.
 struct Bounds {
-    /// Bytes of frames in memory.
-    frames: Semaphore,
+    /// Bytes of frames in memory, of all the peer's connections.
+    frames: Arc<FrameBudget>,
     /// Held while a question about the ledger is answered: proofs cost reads and hashes.
     asking: Mutex<()>,
 }
@@ -129,7 +128,7 @@ async fn answer(
     recv: &mut RecvStream,
 ) -> Result<(), NodeError> {
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
-    let read = read_frame(recv, peer, Some(&bounds.frames));
+    let read = read_frame(recv, peer, FrameKind::Opening, &bounds.frames);
     let (body, permit) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
     let message = match decode_frame(&body) {
         // Its node is newer: it is told, and need not wonder.
@@ -189,7 +188,7 @@ async fn answer(
         return refuse(shared, peer, refusal, send).await;
     }
     // What came along stays in memory until it is committed; without it, little does.
-    let _permit = permit.filter(|_| content.is_some());
+    let _permit = content.is_some().then_some(permit);
     let own = &shared.identity.agency;
     // What is for this very agency need not say so.
     let recipient = recipient.filter(|recipient| recipient != own);

@@ -3,6 +3,7 @@
 //! `protocol` decides, this crate does: it owns sockets, disk, clock and tasks. Start reading at
 //! [`Node::run`].
 
+mod accept;
 mod access;
 mod acts;
 mod api;
@@ -17,11 +18,14 @@ mod desk;
 mod directories;
 mod directory;
 mod documents;
+mod door;
 mod endpoint;
 mod error;
 mod export;
 mod files;
+mod frames;
 mod fresh;
+mod handshakes;
 mod heads;
 mod identity;
 mod inbound;
@@ -32,6 +36,7 @@ mod metrics;
 mod migrate;
 mod monitor;
 mod outbound;
+mod places;
 mod purge;
 mod queue;
 mod records;

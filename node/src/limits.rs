@@ -10,7 +10,7 @@ use std::{
 use chancery_certs::AgencyName;
 use chancery_protocol::{RateLimit, Refusal};
 
-use crate::{NodeConfig, NodeError, shared::Shared};
+use crate::{NodeConfig, NodeError, accept::open_files, shared::Shared};
 
 /// Seconds of offers that a peer may save up.
 const SAVED: u32 = 10;
@@ -27,17 +27,26 @@ pub struct PeerLimits {
     start: Instant,
     rate: u32,
     rates: Mutex<HashMap<AgencyName, RateLimit>>,
-    /// Bytes that are arriving from each peer.
-    arriving: Arc<Mutex<HashMap<AgencyName, u64>>>,
+    /// What is arriving from each peer.
+    arriving: Arc<Mutex<HashMap<AgencyName, Arrivals>>>,
+    /// Contents that may be arriving at once, each of which is an open file: of one peer, and of all.
+    files: (usize, usize),
     /// Bytes of each sender that are carried on, and gone once they are delivered.
     transit: Mutex<HashMap<AgencyName, u64>>,
     free: Mutex<Option<(Instant, u64)>>,
 }
 
+/// What is arriving from a peer.
+#[derive(Debug, Default)]
+struct Arrivals {
+    bytes: u64,
+    contents: usize,
+}
+
 /// A place among what is arriving; it is given back when this is dropped.
 #[derive(Debug)]
 pub struct Arriving {
-    all: Arc<Mutex<HashMap<AgencyName, u64>>>,
+    all: Arc<Mutex<HashMap<AgencyName, Arrivals>>>,
     peer: AgencyName,
     bytes: u64,
 }
@@ -45,8 +54,9 @@ pub struct Arriving {
 impl Drop for Arriving {
     fn drop(&mut self) {
         let mut all = lock(&self.all);
-        if let Some(bytes) = all.get_mut(&self.peer) {
-            *bytes = bytes.saturating_sub(self.bytes);
+        if let Some(own) = all.get_mut(&self.peer) {
+            own.bytes = own.bytes.saturating_sub(self.bytes);
+            own.contents = own.contents.saturating_sub(1);
         }
     }
 }
@@ -83,7 +93,11 @@ fn enough(data: &Path, free: u64, stays: u64, bytes: u64) -> Result<(), NodeErro
 impl PeerLimits {
     /// Nobody has asked for anything yet.
     pub fn new(config: &NodeConfig) -> Self {
+        // As many as a peer may have streams, however many connections it makes; and of the files that may be open, an
+        // eighth for one and a quarter for all.
+        let (streams, files) = (config.limits.peer_streams as usize, open_files());
         Self {
+            files: (streams.min(files / 8), files / 4),
             start: Instant::now(),
             rate: config.limits.peer_rate,
             rates: Mutex::default(),
@@ -124,14 +138,23 @@ impl PeerLimits {
             return refuse("CHY-5011", why, STORED_AGAIN);
         }
         let mut all = lock(&self.arriving);
+        let contents: usize = all.values().map(|own| own.contents).sum();
         let arriving = all.entry(peer.clone()).or_default();
+        let (most_own, most_all) = self.files;
+        if arriving.contents >= most_own || contents >= most_all {
+            let own = arriving.contents;
+            let why = format!("{own} of its documents are arriving already, and {contents} in all");
+            return refuse("CHY-5010", why, ARRIVING_AGAIN);
+        }
         let most = limits.peer_arriving_bytes;
         // One alone may be as large as an envelope may be.
-        if *arriving > 0 && arriving.saturating_add(bytes) > most {
+        if arriving.bytes > 0 && arriving.bytes.saturating_add(bytes) > most {
+            let arriving = arriving.bytes;
             let why = format!("{arriving} bytes are arriving already; the limit here is {most}");
             return refuse("CHY-5010", why, ARRIVING_AGAIN);
         }
-        *arriving = arriving.saturating_add(bytes);
+        arriving.bytes = arriving.bytes.saturating_add(bytes);
+        arriving.contents += 1;
         Ok(Arriving { all: self.arriving.clone(), peer: peer.clone(), bytes })
     }
 

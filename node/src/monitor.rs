@@ -26,7 +26,7 @@ pub async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(shared.clone());
-    api::serve_plain(shared, listener, router).await;
+    api::serve_plain(shared, "the monitor", listener, router).await;
 }
 
 /// Whether the process does its work: the store answers, and the ledger can be written.

@@ -27,6 +27,7 @@ use crate::{
     endpoint,
     error::protocol_code,
     files::{Source, in_place, on_thread},
+    frames::{FrameKind, read_frame},
     inbound,
     ledger::receipt_key,
     queue::Queue,
@@ -346,7 +347,7 @@ async fn deliver(
     // What is taken from now on becomes an entry behind these.
     let entries = witness::seen_size(shared, peer)?;
     loop {
-        let reply = match read_reply(&mut recv, peer).await {
+        let reply = match read_reply(shared, &mut recv, peer).await {
             Ok(reply) => reply,
             // The relay has it, and the recipient has not yet.
             Err(_) if relayed => return Ok(AttemptEnd::Failed),
@@ -500,13 +501,14 @@ async fn accept_relay(
 }
 
 async fn read_reply(
+    shared: &Shared,
     recv: &mut quinn::RecvStream,
     peer: &AgencyName,
 ) -> Result<PeerMessage, NodeError> {
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
-    // A receipt is small, and there are no more of these than deliveries under way.
-    let read = endpoint::read_frame(recv, peer, None);
-    let (body, _) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
+    let budget = shared.frames.of(peer);
+    let read = read_frame(recv, peer, FrameKind::Reply, &budget);
+    let (body, _permit) = tokio::time::timeout(PATIENCE, read).await.map_err(silent)??;
     Ok(decode_frame(&body)?)
 }
 

@@ -1,14 +1,21 @@
 //! Starting and stopping a node.
 
 use std::{
+    collections::HashMap,
+    net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use quinn::VarInt;
 use sd_notify::NotifyState;
-use tokio::{net::UnixListener, runtime::Handle, task::JoinSet};
+use tokio::{
+    net::{UnixListener, lookup_host},
+    runtime::Handle,
+    task::{AbortHandle, Id, JoinError, JoinSet},
+    time::timeout,
+};
 
 use crate::{
     Commit, NodeConfig, NodeError, acts, api, clock,
@@ -16,10 +23,13 @@ use crate::{
     continuity::{self, Mark},
     documents, endpoint,
     files::{blocking, create_private, on_thread},
+    handshakes::{Place, Verdict},
     identity::Identity,
     inbound,
     ledger::Ledger,
-    monitor, outbound, purge, read_file, server,
+    monitor, outbound,
+    places::Seldom,
+    purge, read_file, server,
     shared::{DIRECTORY, Shared},
     store::{RocksStore, Store, Table},
     witness::{self, Witness},
@@ -27,12 +37,16 @@ use crate::{
 
 /// How long shutting down may take.
 const DRAIN: Duration = Duration::from_secs(10);
-/// Handshakes that may be under way at once.
-const MAX_HANDSHAKES: usize = 256;
 /// How long is waited after the withdrawals that have come were taken up, so that many are taken up together.
 const TAKE_UP_PAUSE: Duration = Duration::from_millis(100);
 /// When those that were put off are looked at again.
 const TAKE_UP_AGAIN: Duration = Duration::from_secs(2);
+/// How often it is said that somebody was not let in, who need not be anybody.
+const SAY_EVERY: Duration = Duration::from_secs(1);
+/// How often the names in the directory are looked up again, how long one may take, and how many are at once.
+const LOOK_UP_EVERY: Duration = Duration::from_secs(600);
+const LOOK_UP: Duration = Duration::from_secs(5);
+const LOOK_UPS: usize = 16;
 /// Days before something runs out in which the log says so.
 const WARN_DAYS: i64 = 14;
 /// Between two looks at whether there is room on the disk.
@@ -50,7 +64,59 @@ const TAKEN_AT_ONCE: usize = 64;
 #[derive(Debug)]
 pub struct Node {
     shared: Arc<Shared>,
-    tasks: JoinSet<()>,
+    tasks: Tasks,
+}
+
+/// Tasks that go on until the node stops, by name.
+#[derive(Debug, Default)]
+struct Tasks {
+    running: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
+}
+
+impl Tasks {
+    fn add(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.running.spawn(task);
+        self.names.insert(task.id(), name);
+    }
+
+    /// Adds one that runs elsewhere.
+    fn add_on(
+        &mut self,
+        desk: &Handle,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let task = self.running.spawn_on(task, desk);
+        self.names.insert(task.id(), name);
+    }
+
+    /// Waits until one ends, though none was told to.
+    async fn ended(&mut self) -> NodeError {
+        let Some(ended) = self.running.join_next_with_id().await else {
+            return std::future::pending().await;
+        };
+        let (id, why) = match ended {
+            Ok((id, ())) => (id, "it has nothing more to do".to_owned()),
+            Err(error) => (error.id(), how(error)),
+        };
+        let task = self.names.remove(&id).unwrap_or("a task");
+        NodeError::Ended { task, why }
+    }
+
+    /// Waits until all have ended.
+    async fn join(&mut self) {
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+/// How a task ended that did not end by itself.
+fn how(error: JoinError) -> String {
+    let text = error.to_string();
+    let Ok(panic) = error.try_into_panic() else { return text };
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    said.or_else(|| panic.downcast_ref::<&str>().copied())
+        .map_or(text, |said| format!("panic: {said}"))
 }
 
 impl Node {
@@ -97,31 +163,33 @@ impl Node {
             pending,
             "node is up"
         );
-        let mut tasks = JoinSet::new();
-        tasks.spawn(continuity::keep_asking(shared.clone(), mark));
-        tasks.spawn(continuity::keep_mark(shared.clone()));
-        tasks.spawn(keep_room(shared.clone()));
-        tasks.spawn(outbound::supervise(shared.clone()));
-        tasks.spawn(accept(shared.clone()));
-        tasks.spawn(keep_taking_up(shared.clone()));
-        tasks.spawn(acts::keep_answering(shared.clone()));
-        tasks.spawn(witness::watch(shared.clone()));
-        tasks.spawn(purge::resume(shared.clone()));
-        tasks.spawn(outbound::keep_superior(shared.clone()));
-        tasks.spawn(warn_of_ends(shared.clone()));
-        tasks.spawn(keep_judging(shared.clone()));
-        tasks.spawn(clock::watch(shared.clone()));
-        tasks.spawn(reload_on_signal(shared.clone()));
+        let mut tasks = Tasks::default();
+        tasks
+            .add("the task that asks what was seen", continuity::keep_asking(shared.clone(), mark));
+        tasks.add("the task that keeps the mark", continuity::keep_mark(shared.clone()));
+        tasks.add("the task that looks for room", keep_room(shared.clone()));
+        tasks.add("the couriers' task", outbound::supervise(shared.clone()));
+        tasks.add("the task that lets peers in", accept(shared.clone()));
+        tasks.add("the task that knows peers' addresses", keep_named(shared.clone()));
+        tasks.add("the task that takes withdrawals up", keep_taking_up(shared.clone()));
+        tasks.add("the task that answers withdrawals", acts::keep_answering(shared.clone()));
+        tasks.add("the witness", witness::watch(shared.clone()));
+        tasks.add("the task that purges", purge::resume(shared.clone()));
+        tasks.add("the task that keeps the superior", outbound::keep_superior(shared.clone()));
+        tasks.add("the task that warns of ends", warn_of_ends(shared.clone()));
+        tasks.add("the task that judges who is connected", keep_judging(shared.clone()));
+        tasks.add("the clock", clock::watch(shared.clone()));
+        tasks.add("the task that reloads", reload_on_signal(shared.clone()));
         if sd_notify::watchdog_enabled().is_some() {
-            tasks.spawn(monitor::watchdog(shared.clone()));
+            tasks.add("the watchdog's task", monitor::watchdog(shared.clone()));
         }
         if let Some(listener) = api {
-            tasks.spawn_on(api::serve(shared.clone(), listener), desk);
+            tasks.add_on(desk, "the HTTP interface", api::serve(shared.clone(), listener));
         }
         if let Some(listener) = watched {
-            tasks.spawn(monitor::serve(shared.clone(), listener));
+            tasks.add("the monitor", monitor::serve(shared.clone(), listener));
         }
-        tasks.spawn_on(server::serve(shared.clone(), socket), desk);
+        tasks.add_on(desk, "the local server", server::serve(shared.clone(), socket));
         monitor::notify(&[NotifyState::Ready]);
         Ok(Self { shared, tasks })
     }
@@ -131,22 +199,24 @@ impl Node {
     /// # Errors
     /// [`NodeError::Store`] when it stopped because the store failed: it cannot keep its word then. [`NodeError::Behind`] when its
     /// ledger is empty, and peers have shown that it was not.
+    /// [`NodeError::Ended`] when a part of it ended unasked: what is left would only seem to be a node.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
         let mut failure = self.shared.ledger.failure();
         let mut failed = None;
-        let mut behind = None;
         tokio::select! {
             () = stop => {}
             why = failure.wait_for(Option::is_some) => {
-                failed = why.ok().and_then(|why| why.clone());
-                tracing::error!(why = failed, "the store failed; stopping");
+                let why = why.ok().and_then(|why| why.clone());
+                tracing::error!(why, "the store failed; stopping");
+                failed = why.map(NodeError::Store);
             }
             error = lost(&self.shared) => {
                 tracing::error!(%error, code = error.code(), "there is nothing here that could be gone on with; stopping");
-                behind = Some(error);
+                failed = Some(error);
             }
-            Some(ended) = self.tasks.join_next() => {
-                tracing::error!(?ended, "a task of the node ended; stopping");
+            ended = self.tasks.ended() => {
+                tracing::error!(error = %ended, code = ended.code(), "stopping");
+                failed = Some(ended);
             }
         }
         tracing::info!("stopping");
@@ -156,7 +226,7 @@ impl Node {
             &mut *self.shared.serving.lock().unwrap_or_else(PoisonError::into_inner),
         );
         let drain = async {
-            while self.tasks.join_next().await.is_some() {}
+            self.tasks.join().await;
             let mut serving = serving;
             while serving.join_next().await.is_some() {}
         };
@@ -172,11 +242,7 @@ impl Node {
         // A socket that is gone already is what we want.
         drop(std::fs::remove_file(&self.shared.config.files.socket));
         tracing::info!("stopped");
-        match (failed, behind) {
-            (Some(why), _) => Err(NodeError::Store(why)),
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(()),
-        }
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -346,44 +412,157 @@ fn listen(config: &NodeConfig) -> Result<UnixListener, NodeError> {
     Ok(listener)
 }
 
-/// Accepts connections from peers.
+/// Gives a handshake's place back when it ends, however it does.
+struct Handshake {
+    shared: Arc<Shared>,
+    place: Place,
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.shared.handshakes().ends(&self.place);
+    }
+}
+
+/// Accepts connections from peers. It ends only when the socket is lost.
 async fn accept(shared: Arc<Shared>) {
     let mut stop = shared.stop.subscribe();
-    let mut handshakes = JoinSet::new();
+    let mut handshakes: JoinSet<Result<(), (SocketAddr, String)>> = JoinSet::new();
+    let mut going: HashMap<Place, AbortHandle> = HashMap::new();
+    let (mut refused, mut ignored) = (Seldom::new(SAY_EVERY), Seldom::new(SAY_EVERY));
     loop {
         let incoming = tokio::select! {
             incoming = shared.endpoint.accept() => incoming,
-            Some(_) = handshakes.join_next(), if !handshakes.is_empty() => continue,
+            Some(ended) = handshakes.join_next(), if !handshakes.is_empty() => {
+                if let Ok(Err((address, why))) = ended
+                    && let Some(unsaid) = refused.happened(Instant::now())
+                {
+                    tracing::warn!(%address, why, unsaid, "handshake failed");
+                }
+                continue;
+            }
             _ = stop.wait_for(|stop| *stop) => return,
         };
         let Some(incoming) = incoming else { return };
-        // Handshakes cost signatures. Under load a peer must first show that its address is its own
-        // (RFC 9000 §8.1.2), and there are never more than so many at once.
-        if handshakes.len() >= MAX_HANDSHAKES {
-            incoming.refuse();
-            continue;
+        let (address, now) = (incoming.remote_address(), Instant::now());
+        let validated = incoming.remote_address_validated() || !incoming.may_retry();
+        let verdict = shared.handshakes().begins(address, validated, now);
+        let (place, patience, gives_way) = match verdict {
+            Verdict::Goes { place, patience, gives_way } => (place, patience, gives_way),
+            Verdict::Retry => {
+                // It fails only where no retry is possible, which was just asked.
+                drop(incoming.retry());
+                continue;
+            }
+            Verdict::Ignore => {
+                if let Some(unsaid) = ignored.happened(now) {
+                    tracing::warn!(%address, unsaid, "too many handshakes are begun");
+                }
+                incoming.ignore();
+                continue;
+            }
+        };
+        if let Some(other) = gives_way.and_then(|place| going.remove(&place)) {
+            other.abort();
+            if let Some(unsaid) = refused.happened(now) {
+                let why = "one was not ended, and gave way to another";
+                tracing::warn!(%address, why, unsaid, "handshake failed");
+            }
         }
-        if handshakes.len() >= MAX_HANDSHAKES / 4 && incoming.may_retry() {
-            // It fails only where no retry is possible, which was just asked.
-            drop(incoming.retry());
-            continue;
-        }
-        let shared = shared.clone();
-        handshakes.spawn(async move {
-            let address = incoming.remote_address();
-            match incoming.await {
-                Ok(connection) => match shared.peer_of(&connection) {
-                    Ok(peer) => {
-                        tracing::info!(%peer, %address, "peer connected");
-                        inbound::adopt(&shared, peer, connection);
-                    }
-                    Err(error) => {
-                        tracing::warn!(%address, %error, "peer not accepted");
-                        connection.close(endpoint::NOT_ACCEPTED, b"not accepted");
-                    }
-                },
-                Err(error) => tracing::warn!(%address, %error, "handshake failed"),
+        let handshake = Handshake { shared: shared.clone(), place };
+        let task = handshakes.spawn(async move {
+            let shared = &handshake.shared;
+            let failed = |why: String| (address, why);
+            let connected = timeout(patience, incoming.into_future()).await;
+            let connected = connected.map_err(|_| failed("it was not ended in time".into()))?;
+            let connection = connected.map_err(|e| failed(e.to_string()))?;
+            match shared.peer_of(&connection) {
+                Ok(peer) => {
+                    tracing::info!(%peer, %address, "peer connected");
+                    inbound::adopt(shared, peer, connection);
+                    Ok(())
+                }
+                Err(error) => {
+                    connection.close(endpoint::NOT_ACCEPTED, b"not accepted");
+                    Err(failed(format!("peer not accepted: {error}")))
+                }
             }
         });
+        going.insert(place, task);
+        going.retain(|_, task| !task.is_finished());
+    }
+}
+
+/// Tells the handshakes which addresses the directory names.
+async fn keep_named(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    // Moves also when a directory is taken into use.
+    let mut judged = shared.judged.subscribe();
+    let mut done = None;
+    loop {
+        let digest = shared.directory_digest().map(|(_, digest)| digest);
+        let due = |(of, at): (_, Instant)| of != digest || at.elapsed() >= LOOK_UP_EVERY;
+        if done.is_none_or(due) {
+            tokio::select! {
+                addresses = addresses(&shared) => shared.handshakes().name(addresses),
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            done = Some((digest, Instant::now()));
+        }
+        tokio::select! {
+            changed = judged.changed() => if changed.is_err() { return },
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// The addresses that the directory names, as far as their names can be looked up.
+async fn addresses(shared: &Shared) -> Vec<SocketAddr> {
+    let Ok(directory) = shared.directory() else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut looking: JoinSet<Vec<SocketAddr>> = JoinSet::new();
+    for (_, peer) in directory.peers() {
+        let address = peer.address.clone();
+        if let Ok(address) = address.parse() {
+            found.push(address);
+            continue;
+        }
+        if looking.len() >= LOOK_UPS
+            && let Some(Ok(some)) = looking.join_next().await
+        {
+            found.extend(some);
+        }
+        looking.spawn(async move {
+            // What cannot be looked up is no address; its agency is a stranger until it has been here.
+            let Ok(Ok(some)) = timeout(LOOK_UP, lookup_host(address)).await else {
+                return Vec::new();
+            };
+            some.collect()
+        });
+    }
+    while let Some(some) = looking.join_next().await {
+        found.extend(some.unwrap_or_default());
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_unasked_or_panics_is_an_error_that_names_it() {
+        let mut tasks = Tasks::default();
+        tasks.add("the one that goes on", std::future::pending());
+        tasks.add("the one that panics", async { panic!("index {} is too large", 7) });
+        let error = tasks.ended().await;
+        assert_eq!(error.code(), "CHY-4050");
+        let said = "the one that panics of the node ended unasked: panic: index 7 is too large";
+        assert_eq!(error.to_string(), said);
+        tasks.add_on(&Handle::current(), "the one that returns", async {});
+        let said = tasks.ended().await.to_string();
+        assert!(said.starts_with("the one that returns of the node ended unasked"), "{said}");
+        let none = timeout(Duration::from_millis(50), tasks.ended()).await;
+        assert!(none.is_err(), "nothing else has ended");
     }
 }

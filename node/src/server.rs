@@ -1,18 +1,24 @@
 //! The node's side of the Unix socket.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use chancery_certs::MAX_DIRECTORY;
 use chancery_protocol::{DocumentId, Event, decode_frame, encode_frame};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
+    time::timeout,
 };
 
 use crate::{
     LedgerFiles, NodeError,
+    accept::{Accepting, open_files},
     access::{Action, Caller, Object},
     backup, desk,
     documents::{self, PartsReader, Submission},
@@ -21,6 +27,7 @@ use crate::{
     local::{
         ExportedFile, Frame, LocalReply, LocalRequest, OpenedView, RAW, read_length, unexpected,
     },
+    places::{Guest, Room},
     purge, rejections, requests,
     shared::Shared,
 };
@@ -30,21 +37,64 @@ const PAGE: usize = 128;
 /// Frames between the disk and the socket.
 const AHEAD: usize = 8;
 
-/// Serves clerks and operators until the node stops.
+/// Connections of users of this machine, of which one user has half at most.
+const CLIENTS: usize = 2048;
+/// How long a frame may take to come once it has begun. A program writes one at once.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of the frames of one user that may be in memory at once: of requests, and of what follows them. Small ones are not
+/// counted: a question waits for nothing.
+const USER_FRAMES: usize = 32 << 20;
+const SMALL_FRAME: usize = 16 << 10;
+
+/// What the frames of one user may take of memory.
+struct UserBudget {
+    requests: Arc<Semaphore>,
+    raw: Arc<Semaphore>,
+}
+
+/// The budgets of all who are connected.
+#[derive(Default)]
+struct UserBudgets(Mutex<HashMap<u32, Weak<UserBudget>>>);
+
+impl UserBudgets {
+    fn of(&self, user: u32) -> Arc<UserBudget> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(budget) = all.get(&user).and_then(Weak::upgrade) {
+            return budget;
+        }
+        all.retain(|_, budget| budget.strong_count() > 0);
+        let semaphore = || Arc::new(Semaphore::new(USER_FRAMES));
+        let budget = Arc::new(UserBudget { requests: semaphore(), raw: semaphore() });
+        all.insert(user, Arc::downgrade(&budget));
+        budget
+    }
+}
+
+/// Serves clerks and operators until the node stops. However many connections a user has, others get theirs, and a new one of
+/// his own has the quietest of them give way.
 pub async fn serve(shared: Arc<Shared>, listener: UnixListener) {
+    // Of the files that may be open, a quarter.
+    let most = CLIENTS.min(open_files() / 4);
+    let (room, budgets) = (Room::new(most, most / 2), UserBudgets::default());
+    let mut accepting = Accepting::new("the local socket");
     let mut clients = JoinSet::new();
     let mut stop = shared.stop.subscribe();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    clients.spawn(serve_client(shared.clone(), stream));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the local socket failed");
-                    return;
-                }
-            },
+            // Those who have given way must have gone before more come: else they would be as many as come.
+            (stream, _) = accepting.next(|| listener.accept(), || room.make_room()),
+                if clients.len() < most + most / 4 =>
+            {
+                let user = match stream.peer_cred() {
+                    Ok(credentials) => credentials.uid(),
+                    Err(error) => {
+                        tracing::warn!(%error, "it is not known who uses the local socket");
+                        continue;
+                    }
+                };
+                let (guest, budget) = (room.enter(user), budgets.of(user));
+                clients.spawn(serve_client(shared.clone(), stream, user, guest, budget));
+            }
             Some(_) = clients.join_next(), if !clients.is_empty() => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
@@ -53,15 +103,15 @@ pub async fn serve(shared: Arc<Shared>, listener: UnixListener) {
     clients.shutdown().await;
 }
 
-async fn serve_client(shared: Arc<Shared>, stream: UnixStream) {
-    let caller = match stream.peer_cred() {
-        Ok(credentials) => Caller::unix(credentials.uid()),
-        Err(error) => {
-            tracing::warn!(%error, "it is not known who uses the local socket");
-            return;
-        }
-    };
-    let mut client = Client { stream: BufReader::new(stream), caller };
+async fn serve_client(
+    shared: Arc<Shared>,
+    stream: UnixStream,
+    user: u32,
+    guest: Guest<u32>,
+    budget: Arc<UserBudget>,
+) {
+    let (stream, caller) = (BufReader::new(stream), Caller::unix(user));
+    let mut client = Client { stream, caller, guest, budget, held: Held::default() };
     loop {
         let Ok(frame) = client.read().await else { return };
         let Frame::Message(body) = frame else { return };
@@ -100,21 +150,65 @@ struct Client {
     /// Frames are small and come two or three at a time: they are read together.
     stream: BufReader<UnixStream>,
     caller: Caller,
+    guest: Guest<u32>,
+    budget: Arc<UserBudget>,
+    held: Held,
+}
+
+fn gave_way() -> std::io::Error {
+    std::io::Error::other("it was quiet, and gave way to others")
+}
+
+/// What of its user's budget a client's frames take: a request until the next, what follows until more of it is read.
+#[derive(Default)]
+struct Held {
+    request: Option<OwnedSemaphorePermit>,
+    raw: Option<OwnedSemaphorePermit>,
 }
 
 impl Client {
     async fn read(&mut self) -> Result<Frame, NodeError> {
         let gone = |e| NodeError::file("local socket")(e);
         let mut length = [0; 4];
-        self.stream.read_exact(&mut length).await.map_err(gone)?;
+        // Here it may have to give way: what it has asked for is done, whatever becomes of it.
+        tokio::select! {
+            read = self.stream.read_exact(&mut length) => read.map_err(gone)?,
+            () = self.guest.gives_way() => return Err(gone(gave_way())),
+        };
         let (length, raw) = read_length(length)?;
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).await.map_err(gone)?;
+        self.guest.moved();
+        self.held.raw = None;
+        let (budget, held) = match raw {
+            true => (&self.budget.raw, &mut self.held.raw),
+            false => (&self.budget.requests, &mut self.held.request),
+        };
+        *held = None;
+        let body = async {
+            if length > SMALL_FRAME {
+                let most = u32::try_from(length).unwrap_or(u32::MAX);
+                // It is never closed.
+                *held = budget.clone().acquire_many_owned(most).await.ok();
+            }
+            let mut body = vec![0; length];
+            self.stream.read_exact(&mut body).await.map(|_| body)
+        };
+        let body = tokio::select! {
+            body = timeout(BODY_TIMEOUT, body) => body.unwrap_or_else(|late| Err(late.into())),
+            () = self.guest.gives_way() => Err(gave_way()),
+        };
+        let body = body.map_err(gone)?;
+        self.guest.moved();
         Ok(if raw { Frame::Raw(body) } else { Frame::Message(body) })
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
-        self.stream.write_all(bytes).await.map_err(NodeError::file("local socket"))
+        let written = tokio::select! {
+            written = self.stream.write_all(bytes) => written,
+            () = self.guest.gives_way() => Err(gave_way()),
+        };
+        written.map_err(NodeError::file("local socket"))?;
+        self.guest.moved();
+        Ok(())
     }
 
     async fn send(&mut self, reply: &LocalReply) -> Result<(), NodeError> {

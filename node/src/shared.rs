@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
     },
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -29,8 +29,11 @@ use crate::{
     content::ContentFiles,
     directories,
     directory::DirectoryView,
+    door::Callers,
     endpoint::{self, Connections, QuicEndpoint},
+    frames::FrameBudgets,
     fresh::FreshEnvelopes,
+    handshakes::Handshakes,
     heads::OpenedHeads,
     identity::Identity,
     ledger::Ledger,
@@ -71,6 +74,12 @@ pub struct Shared {
     /// Moves when the node's certificate was renewed.
     pub renewed: watch::Sender<u64>,
     pub connections: Connections,
+    /// Whose handshakes are under way.
+    handshakes: Mutex<Handshakes>,
+    /// What peers' frames may take of memory.
+    pub frames: FrameBudgets,
+    /// What those who ask by HTTP have under way.
+    pub callers: Callers,
     pub outbound: Outbound,
     /// What went out a moment ago.
     pub fresh: FreshEnvelopes,
@@ -169,6 +178,9 @@ impl Shared {
             refused,
             renewed: watch::Sender::new(0),
             connections: Connections::default(),
+            handshakes: Mutex::default(),
+            frames: FrameBudgets::default(),
+            callers: Callers::default(),
             outbound: Outbound::default(),
             fresh: FreshEnvelopes::default(),
             heads: OpenedHeads::default(),
@@ -191,6 +203,18 @@ impl Shared {
             last_micros: AtomicI64::new(last_micros),
             serving: Mutex::default(),
         })
+    }
+
+    /// Whose handshakes are under way.
+    pub fn handshakes(&self) -> MutexGuard<'_, Handshakes> {
+        // Every change is whole, so it is sound even after a panic elsewhere.
+        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the node is to stop.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stop = self.stop.subscribe();
+        async move { drop(stop.wait_for(|stop| *stop).await) }
     }
 
     /// The directory in use.

@@ -6,25 +6,20 @@ use std::{convert::Infallible, io::Write as _, net::SocketAddr, path::PathBuf, s
 use bytes::Bytes;
 use chancery_certs::{MAX_TIME_STAMP_REQUEST, TimeStampAuthority};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{
-    Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1,
-    service::service_fn,
-};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, service::service_fn};
 use tokio::{
     net::TcpListener,
-    sync::Semaphore,
     time::{Duration, timeout},
 };
 
 use sd_notify::NotifyState;
 
-use crate::{NodeError, monitor, unix_now};
+use crate::{
+    NodeError,
+    door::{self, HEAD_TIMEOUT},
+    monitor, unix_now,
+};
 
-/// The most connections at once; more wait to be accepted.
-const MAX_CONNECTIONS: usize = 256;
-/// How long a connection may take to send a request's head, in seconds.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may last in all.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -68,49 +63,20 @@ impl TimeStampServer {
 
     /// Answers until `stop` is ready. Tells systemd of both.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        tokio::pin!(stop);
         monitor::notify(&[NotifyState::Ready]);
-        loop {
-            let accepted = tokio::select! {
-                () = &mut stop => return monitor::notify(&[NotifyState::Stopping]),
-                accepted = accept(&self.listener, &slots) => accepted,
-            };
-            let Some((stream, peer, slot)) = accepted else { continue };
+        door::receive(&self.listener, "the authority", stop, |stream, peer, _visitor| {
             let (authority, log) = (self.authority.clone(), self.log.clone());
-            tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let (authority, log) = (authority.clone(), log.clone());
-                    async move { Ok::<_, Infallible>(answer(request, authority, log, peer).await) }
-                });
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service);
-                if let Ok(Err(error)) = timeout(CONNECTION_TIMEOUT, connection).await {
-                    tracing::debug!(%peer, %error, "a connection ended early");
-                }
-                drop(slot);
+            let service = service_fn(move |request| {
+                let (authority, log) = (authority.clone(), log.clone());
+                async move { Ok::<_, Infallible>(answer(request, authority, log, peer).await) }
             });
-        }
-    }
-}
-
-type Slot = tokio::sync::OwnedSemaphorePermit;
-
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, SocketAddr, Slot)> {
-    let slot = slots.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, slot)),
-        Err(error) => {
-            // Out of file descriptors, most likely: others must end first.
-            tracing::warn!(%error, "a connection could not be accepted");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            None
-        }
+            async move {
+                // However long it is, it ends.
+                drop(timeout(CONNECTION_TIMEOUT, door::converse(stream, service)).await);
+            }
+        })
+        .await;
+        monitor::notify(&[NotifyState::Stopping]);
     }
 }
 

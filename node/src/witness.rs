@@ -25,8 +25,9 @@ use crate::{
     NodeError,
     clock::{Moment, PROMPT},
     directory::Peer,
-    endpoint::{read_frame, write},
+    endpoint::write,
     files::{blocking, check_private, read_file, sync_directory, write_new, write_private},
+    frames::{FrameBudget, FrameKind, read_frame},
     ledger::KeptCosignature,
     shared::Shared,
     store::{Batch, Read, Table},
@@ -504,7 +505,8 @@ async fn ask_directory(
         write(&mut send, &encode_frame(&asked)?, peer).await?;
         // It only fails when the peer has gone, and then it is asked again.
         drop(send.finish());
-        let (body, _) = read_frame(&mut recv, peer, None).await?;
+        let budget = shared.frames.of(peer);
+        let (body, _) = read_frame(&mut recv, peer, FrameKind::Directory, &budget).await?;
         Ok::<_, NodeError>((body, recv))
     };
     let (body, mut recv) = tokio::time::timeout(PATIENCE, question).await.map_err(silent)??;
@@ -563,7 +565,8 @@ async fn ask(
     let asked = Moment::now();
     let question = PeerMessage::AskGrowth { now: Some(asked.wall), sizes };
     write(&mut send, &encode_frame(&question)?, peer).await?;
-    let (body, _) = read_frame(&mut recv, peer, None).await?;
+    let budget = shared.frames.of(peer);
+    let (body, _permit) = read_frame(&mut recv, peer, FrameKind::Growth, &budget).await?;
     let PeerMessage::Growth { now: theirs, note, newest, growths, range } = decode_frame(&body)?
     else {
         return Err(unexpected());
@@ -686,7 +689,7 @@ pub async fn answer(
     peer: &AgencyName,
     theirs: Option<i64>,
     sizes: Vec<u64>,
-    budget: &Semaphore,
+    budget: &FrameBudget,
     send: &mut SendStream,
     recv: &mut RecvStream,
 ) -> Result<(), NodeError> {
@@ -711,7 +714,8 @@ pub async fn answer(
     write(send, &encode_frame(&reply)?, peer).await?;
     drop(send.finish());
     // It cosigns what is new to it, or ends the stream.
-    let read = tokio::time::timeout(PATIENCE, read_frame(recv, peer, Some(budget))).await;
+    let read = read_frame(recv, peer, FrameKind::Cosignature, budget);
+    let read = tokio::time::timeout(PATIENCE, read).await;
     let Ok(Ok((body, _permit))) = read else { return Ok(()) };
     let PeerMessage::Cosignature { line, statement } = decode_frame(&body)? else {
         return Err(unexpected());

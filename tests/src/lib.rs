@@ -465,6 +465,13 @@ pub struct Tsa {
     pub url: String,
 }
 
+impl Tsa {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Tsa {
     fn drop(&mut self) {
         drop(self.child.kill());

@@ -1,6 +1,14 @@
 //! A peer made by hand: it has the certificates of an agency of the world, and says what a test has it say.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::IoSliceMut,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use chancery_certs::{
     AgencyCard, Credential, EncryptionKeyStatement, Scrutiny, TrustStore, decode_pem_chain,
@@ -12,8 +20,9 @@ use chancery_protocol::{
     Urgency, commit_to_document, decode_frame, encode_frame, merkle, recipient_info, sign_document,
 };
 use quinn::{
-    ClientConfig, Connection, Endpoint,
+    AsyncUdpSocket, ClientConfig, Connection, Endpoint, Runtime as _, TokioRuntime, UdpPoller,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
+    udp::{RecvMeta, Transmit},
 };
 use rustls::{
     RootCertStore,
@@ -24,6 +33,13 @@ use crate::World;
 
 /// A client with the node certificate in a folder, or without any.
 pub fn client(world: &World, identity: Option<&str>, root: &str) -> Endpoint {
+    let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    endpoint.set_default_client_config(client_config(world, identity, root));
+    endpoint
+}
+
+/// How such a client connects.
+fn client_config(world: &World, identity: Option<&str>, root: &str) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let anchor = CertificateDer::from_pem_file(world.path(root)).unwrap();
     roots.add(anchor).unwrap();
@@ -42,10 +58,83 @@ pub fn client(world: &World, identity: Option<&str>, root: &str) -> Endpoint {
         }
     };
     tls.alpn_protocols = vec![b"chancery/1".to_vec()];
-    let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-    let config = QuicClientConfig::try_from(tls).unwrap();
-    endpoint.set_default_client_config(ClientConfig::new(Arc::new(config)));
+    ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
+}
+
+/// A client without a certificate that begins handshakes, also when it is asked to try again, and never ends them: of what it
+/// has to say, nothing but the beginning leaves.
+pub fn half_open(world: &World, from: IpAddr) -> Endpoint {
+    let socket = std::net::UdpSocket::bind((from, 0)).unwrap();
+    let runtime = Arc::new(TokioRuntime);
+    let socket = Arc::new(FirstFlight(runtime.wrap_udp_socket(socket).unwrap()));
+    let endpoint = Endpoint::new_with_abstract_socket(<_>::default(), None, socket, runtime);
+    let mut endpoint = endpoint.unwrap();
+    endpoint.set_default_client_config(client_config(world, None, "root/ca.pem"));
     endpoint
+}
+
+#[derive(Debug)]
+struct FirstFlight(Arc<dyn AsyncUdpSocket>);
+
+impl AsyncUdpSocket for FirstFlight {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        self.0.clone().create_io_poller()
+    }
+
+    fn try_send(&self, transmit: &Transmit) -> std::io::Result<()> {
+        match is_one_initial(transmit.contents) {
+            true => self.0.try_send(transmit),
+            false => Ok(()),
+        }
+    }
+
+    fn poll_recv(
+        &self,
+        context: &mut Context,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<std::io::Result<usize>> {
+        self.0.poll_recv(context, buffers, meta)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        self.0.max_receive_segments()
+    }
+}
+
+/// Whether a datagram is one Initial packet (RFC 9000 §17.2.2) and nothing else: a client's first words, or what it has heard
+/// of the answer.
+fn is_one_initial(datagram: &[u8]) -> bool {
+    fn taken(rest: &mut &[u8], length: usize) -> Option<u8> {
+        let (taken, left) = rest.split_at_checked(length)?;
+        *rest = left;
+        taken.first().copied()
+    }
+    /// A number of variable length (§16).
+    fn number(rest: &mut &[u8]) -> Option<usize> {
+        let first = *rest.first()?;
+        let (bytes, left) = rest.split_at_checked(1 << (first >> 6))?;
+        *rest = left;
+        Some(bytes[1..].iter().fold(usize::from(first & 0x3f), |n, b| n << 8 | usize::from(*b)))
+    }
+    let parse = || {
+        let rest = &mut &*datagram;
+        let first = taken(rest, 1)?;
+        taken(rest, 4)?;
+        for _ in 0..2 {
+            let id = taken(rest, 1)?;
+            taken(rest, usize::from(id));
+        }
+        let token = number(rest)?;
+        taken(rest, token);
+        let length = number(rest)?;
+        Some(first & 0xf0 == 0xc0 && rest.len() == length)
+    };
+    parse() == Some(true)
 }
 
 /// Where an agency's node listens.

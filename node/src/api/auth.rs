@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, header},
     middleware::Next,
@@ -10,6 +12,7 @@ use axum::{
 };
 use chancery_certs::{Certificate, Purpose, SignerName};
 use chancery_crypto::Digest;
+use http_body_util::BodyExt as _;
 use rustls::{
     DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
@@ -17,17 +20,21 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
-use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use utoipa::openapi::{
     Components, OpenApi, SecurityRequirement,
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use crate::{NodeConfig, NodeError, access::Caller, shared::Shared};
+use crate::{
+    NodeConfig, NodeError,
+    access::Caller,
+    door::{Known, Visitor},
+    shared::Shared,
+};
 
 /// The officer who has come with a certificate, if one has, and the chain.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Officer(Option<(Caller, Arc<[Certificate]>)>);
 
 impl Officer {
@@ -139,17 +146,18 @@ impl ClientCertVerifier for OfficerVerifier {
 }
 
 /// The officer at the other end of a connection, whose certificate was verified when it was made.
-pub fn officer(shared: &Arc<Shared>, stream: &TlsStream<TcpStream>) -> Result<Officer, NodeError> {
+pub fn officer<S>(shared: &Arc<Shared>, stream: &TlsStream<S>) -> Result<Officer, NodeError> {
     let Some(shown) = stream.get_ref().1.peer_certificates() else { return Ok(Officer(None)) };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = OfficerVerifier { shared: shared.clone(), provider };
     verifier.verify(&shown.iter().collect::<Vec<_>>()).map(|officer| Officer(Some(officer)))
 }
 
-/// Finds out who asks, and refuses who does not say. Whoever has come with a certificate is judged again with each
-/// request.
+/// Finds out who asks, and refuses who does not say, and who has as much under way as it may. Whoever has come with a
+/// certificate is judged again with each request.
 pub async fn authenticate(
     State(shared): State<Arc<Shared>>,
+    Extension(visitor): Extension<Arc<Visitor>>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, NodeError> {
@@ -160,8 +168,19 @@ pub async fn authenticate(
         Some(token) => by_token(&shared.config, token)?,
         None => officer.ok_or_else(|| NodeError::Unauthenticated("there is no token".into()))?,
     };
+    let work = shared.callers.work(&caller, &visitor);
+    let work = work.ok_or_else(|| NodeError::Busy { who: caller.to_string() })?;
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    // Until the last of the answer is on its way.
+    let keep = |body: Body| {
+        Body::new(body.map_err(move |error| {
+            let _work = &work;
+            error
+        }))
+    };
+    let mut response = next.run(request).await.map(keep);
+    response.extensions_mut().insert(Known);
+    Ok(response)
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, NodeError> {

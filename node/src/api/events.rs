@@ -56,11 +56,14 @@ pub async fn events(
         None if params.from.is_some() => number(params.from)?,
         None => node.ledger.checkpoint().checkpoint.size,
     };
+    let busy = || NodeError::Busy { who: caller.to_string() };
+    let stream = node.callers.stream(&caller).ok_or_else(busy)?;
     let (events, taken) = mpsc::channel::<Result<Event, Infallible>>(STEP);
     tokio::spawn(async move {
         if let Err(error) = tell(&node, &caller, from, &events).await {
             tracing::warn!(%error, "events are not told any more");
         }
+        drop(stream);
     });
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(ReceiverStream::new(taken)).keep_alive(keep_alive).into_response())

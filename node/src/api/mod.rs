@@ -8,19 +8,19 @@ mod ledger;
 mod problem;
 mod views;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 
-use axum::{Extension, Router, middleware, response::IntoResponse as _, routing::get};
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use axum::{Router, extract::Request, middleware, response::IntoResponse as _, routing::get};
+use bytes::Bytes;
+use hyper::{
+    body::Incoming,
+    header::{CONNECTION, HeaderValue},
+    service::{Service as _, service_fn},
 };
+use hyper_util::service::TowerToHyperService;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
+    net::TcpListener,
 };
 use utoipa::{
     PartialSchema as _,
@@ -28,14 +28,15 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use auth::Officer;
+
 pub use views::RefusalSchema;
 
-use crate::{NodeError, shared::Shared};
-
-/// The most connections at once; more wait to be accepted.
-const MAX_CONNECTIONS: usize = 1024;
-/// How long a TLS handshake, or the head of a request, may take.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{
+    NodeError,
+    door::{self, HEAD_TIMEOUT, Known, Visitor},
+    shared::Shared,
+};
 
 fn routes() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::with_openapi(description())
@@ -97,12 +98,10 @@ pub fn openapi() -> String {
 /// Serves the interface until the node stops.
 pub async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     let (router, description) = routes().split_for_parts();
-    let description: Arc<str> = description.to_pretty_json().unwrap_or_default().into();
+    let description = Bytes::from(description.to_pretty_json().unwrap_or_default());
     let json = [(hyper::header::CONTENT_TYPE, "application/json")];
-    let open = Router::new().route(
-        "/v1/openapi.json",
-        get(move || async move { (json, description.to_string()).into_response() }),
-    );
+    let open = Router::new()
+        .route("/v1/openapi.json", get(move || async move { (json, description).into_response() }));
     let router = router
         .route_layer(middleware::from_fn_with_state(shared.clone(), auth::authenticate))
         .merge(open)
@@ -111,7 +110,7 @@ pub async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         .layer(middleware::from_fn_with_state(shared.clone(), count))
         .with_state(shared.clone());
     match shared.config.api.plain {
-        true => serve_plain(shared, listener, router).await,
+        true => serve_plain(shared, "the HTTP interface", listener, router).await,
         false => serve_tls(shared, listener, router).await,
     }
 }
@@ -127,13 +126,14 @@ async fn count(
 }
 
 /// Serves a router over plain HTTP until the node stops.
-pub async fn serve_plain(shared: Arc<Shared>, listener: TcpListener, router: Router) {
-    accept(&shared, &listener, |stream, slot| {
-        let router = router.clone();
-        async move {
-            answer(stream, router).await;
-            drop(slot);
-        }
+pub async fn serve_plain(
+    shared: Arc<Shared>,
+    what: &'static str,
+    listener: TcpListener,
+    router: Router,
+) {
+    door::receive(&listener, what, shared.stopping(), |stream, _, visitor| {
+        answer(stream, router.clone(), visitor, Officer::default())
     })
     .await;
 }
@@ -144,7 +144,7 @@ async fn serve_tls(shared: Arc<Shared>, listener: TcpListener, router: Router) {
         Ok(acceptor) => acceptor,
         Err(error) => return tracing::error!(%error, "the HTTP interface cannot be opened"),
     });
-    accept(&shared, &listener, |stream, slot| {
+    door::receive(&listener, "the HTTP interface", shared.stopping(), |stream, _, visitor| {
         if renewed.has_changed().unwrap_or(false) {
             renewed.mark_unchanged();
             match auth::tls(&shared) {
@@ -160,19 +160,15 @@ async fn serve_tls(shared: Arc<Shared>, listener: TcpListener, router: Router) {
             let accepted = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await;
             let Ok(Ok(stream)) = accepted else { return };
             match auth::officer(&shared, &stream) {
-                Ok(officer) => {
-                    let router = router.layer(Extension(officer.clone()));
-                    tokio::select! {
-                        () = answer(stream, router) => {}
-                        // A stream of events asks nothing more, and must not go on all the same.
-                        error = unwelcome(&shared, &officer) => {
-                            tracing::warn!(%error, "an officer is not accepted any more");
-                        }
+                Ok(officer) => tokio::select! {
+                    () = answer(stream, router, visitor, officer.clone()) => {}
+                    // A stream of events asks nothing more, and must not go on all the same.
+                    error = unwelcome(&shared, &officer) => {
+                        tracing::warn!(%error, "an officer is not accepted any more");
                     }
-                }
+                },
                 Err(error) => tracing::warn!(%error, "a certificate is not accepted"),
             }
-            drop(slot);
         }
     })
     .await;
@@ -190,51 +186,29 @@ async fn unwelcome(shared: &Shared, officer: &auth::Officer) -> NodeError {
     }
 }
 
-async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-/// Accepts connections, so many at once, until the node stops. What is under way then is cut off: a request that was
-/// answered is durable, one that was not is made again.
-async fn accept<F: Future<Output = ()> + Send + 'static>(
-    shared: &Shared,
-    listener: &TcpListener,
-    mut serve: impl FnMut(TcpStream, OwnedSemaphorePermit) -> F,
+/// Answers what comes by one connection. Every request brings along by whom that was made.
+async fn answer<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    stream: S,
+    router: Router,
+    visitor: Arc<Visitor>,
+    officer: Officer,
 ) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    let mut stop = shared.stop.subscribe();
-    loop {
-        let next = async {
-            let slot = slots.clone().acquire_owned().await.ok()?;
-            let accepted: std::io::Result<(TcpStream, SocketAddr)> = listener.accept().await;
-            match accepted {
-                Ok((stream, _)) => Some((stream, slot)),
-                Err(error) => {
-                    // Out of file descriptors, most likely: others must end first.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    None
-                }
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(visitor.clone());
+        request.extensions_mut().insert(officer.clone());
+        let answer = router.call(request);
+        async move {
+            let mut response = answer.await?;
+            if response.extensions().get::<Known>().is_none() {
+                // Whoever is not known has to come again for more.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
             }
-        };
-        tokio::select! {
-            next = next => {
-                if let Some((stream, slot)) = next {
-                    connections.spawn(serve(stream, slot));
-                }
-            }
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            Ok::<_, Infallible>(response)
         }
-    }
-    connections.shutdown().await;
+    });
+    door::converse(stream, service).await;
 }
 
 /// What every handler may answer in place of its result.

@@ -48,6 +48,7 @@ fn status(error: &NodeError) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         NodeError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
+        NodeError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -62,6 +63,10 @@ impl IntoResponse for NodeError {
         if status == StatusCode::UNAUTHORIZED {
             let bearer = header::HeaderValue::from_static("Bearer realm=\"chancery\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let soon = header::HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, soon);
         }
         response
     }

@@ -233,6 +233,9 @@ pub enum Problems {
     /// It is understood and not accepted.
     #[response(status = 422, content_type = "application/problem+json")]
     Unprocessable(Problem),
+    /// As many requests of this caller are under way as may be.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
     /// The node cannot do it.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),

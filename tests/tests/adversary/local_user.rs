@@ -2,17 +2,22 @@
 //! neither followed nor waited for, taken over or destroyed, and what he writes steers no terminal.
 
 use std::{
+    collections::VecDeque,
     ffi::OsStr,
-    io::Read as _,
+    io::{Read as _, Write as _},
     os::unix::{
         ffi::OsStrExt as _,
         fs::{PermissionsExt as _, symlink},
+        net::UnixStream,
     },
     path::Path,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use chancery_tests::{Answer, World, binary, copy_dir};
+
+use crate::meanwhile::{Doors, WORST, all_goes_on, little_memory};
 
 /// Runs a command that must end by itself.
 fn ends(world: &World, line: &str) -> Answer {
@@ -341,5 +346,44 @@ fn a_reader_who_goes_ends_a_command_quietly() {
         if line != "--help" {
             assert_eq!(full.status.code(), Some(3), "{line}: {said}");
         }
+    }
+}
+
+#[test]
+fn a_user_with_thousands_of_connections_keeps_no_clerk_out() {
+    let mut world = World::new();
+    let (doors, _) = Doors::of(&mut world, "b", &["erp"]);
+    world.start("a");
+    world.start("b");
+    let socket = world.path("b/node.sock");
+    // Connections that say nothing, that announce a frame as long as may be and never send it, and that ask and do not read.
+    let announced = (4_u32 << 20).to_be_bytes();
+    let ask = chancery_node::LocalRequest::List { incoming: true, limit: 1000 };
+    let ask = chancery_protocol::encode_frame(&ask).unwrap().repeat(100);
+    for first in [&[][..], &[&announced[..], &vec![0; 100_000]].concat(), &ask] {
+        let end = Instant::now() + WORST;
+        std::thread::scope(|scope| {
+            let crowd = scope.spawn(|| {
+                let (mut crowd, mut made) = (VecDeque::new(), 0);
+                while Instant::now() < end {
+                    let mut stream = UnixStream::connect(&socket).unwrap();
+                    stream.set_nonblocking(true).unwrap();
+                    // What the node does not take now, it is not sent.
+                    drop(stream.write(first));
+                    crowd.push_back(stream);
+                    made += 1;
+                    if crowd.len() > 4000 {
+                        crowd.pop_front();
+                    }
+                    // There is one machine for all.
+                    std::thread::sleep(Duration::from_micros(500));
+                }
+                made
+            });
+            all_goes_on(&world, end, &|| doors.look_up());
+            let made = crowd.join().unwrap();
+            assert!(made > 3000, "{made} connections were made");
+        });
+        little_memory(&world, "b");
     }
 }

@@ -2,13 +2,17 @@
 //! whichever door and however he asks.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::SocketAddr,
+    time::Instant,
 };
 
 use chancery_tests::{World, free_address};
 use serde_json::Value;
 use ureq::Agent;
+
+use crate::meanwhile::{Doors, WORST, all_goes_on, little_memory};
 
 struct Holder {
     agent: Agent,
@@ -276,4 +280,44 @@ fn who_is_not_cleared_sees_that_there_is_a_secret_and_nothing_of_it() {
     let receipt = world.list("a", "inbox").remove(0);
     assert_eq!(receipt["masked"], true, "{receipt}");
     shows_nothing(&receipt.to_string(), "the sender's inbox");
+}
+
+#[test]
+fn a_token_that_takes_all_the_streams_it_can_keeps_nobody_out_nor_itself() {
+    let mut world = World::new();
+    let (doors, tokens) = Doors::of(&mut world, "b", &["erp", "spy"]);
+    world.start("a");
+    world.start("b");
+    let spy = &tokens[0];
+    let ask = |path: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {spy}\r\n\r\n")
+    };
+    let connect = |first: &str| {
+        let mut stream = std::net::TcpStream::connect(doors.interface).unwrap();
+        stream.write_all(first.as_bytes()).unwrap();
+        stream
+    };
+    let mut streams: Vec<_> = (0..1030).map(|_| connect(&ask("/v1/events"))).collect();
+    // Bodies that never come hold a request of their caller's, and of nobody else's.
+    let body = ask("/v1/documents").replace("GET", "POST").replace(
+        "\r\n\r\n",
+        "\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n",
+    );
+    streams.extend((0..300).map(|_| connect(&body)));
+    all_goes_on(&world, Instant::now() + WORST, &|| doors.look_up());
+    let mut counted = BTreeMap::new();
+    for stream in &mut streams {
+        stream.set_nonblocking(true).unwrap();
+        let mut status = [0; 12];
+        let read = stream.read(&mut status).unwrap_or(0);
+        *counted.entry(String::from_utf8_lossy(&status[..read]).into_owned()).or_insert(0) += 1;
+    }
+    assert_eq!(counted["HTTP/1.1 200"], 32, "{counted:?}");
+    assert!(counted["HTTP/1.1 429"] > 300, "{counted:?}");
+    drop(streams);
+    let status = connect(&ask("/v1/status").replace("Host", "Connection: close\r\nHost"));
+    let mut answer = String::new();
+    std::io::BufReader::new(status).read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    little_memory(&world, "b");
 }

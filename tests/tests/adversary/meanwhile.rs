@@ -1,0 +1,96 @@
+//! What honest users get done while somebody does his worst.
+
+use std::time::{Duration, Instant};
+
+use chancery_tests::{World, free_address};
+use ureq::Agent;
+
+/// For how long each attack goes on.
+pub const WORST: Duration = Duration::from_secs(10);
+/// How long a delivery, and a look-up, may take meanwhile.
+const DELIVERY: Duration = Duration::from_secs(10);
+const LOOK_UP: Duration = Duration::from_secs(2);
+
+/// The interface and the monitor of an agency's node, with a token of a clerk's system.
+pub struct Doors {
+    agent: Agent,
+    pub interface: std::net::SocketAddr,
+    pub monitor: std::net::SocketAddr,
+    token: String,
+}
+
+impl Doors {
+    /// Has the node open them from its next start on. Every name is a token of its own that may do what clerks may; the first is
+    /// the honest one's, and those of the others are given.
+    pub fn of(world: &mut World, agency: &str, names: &[&str]) -> (Self, Vec<String>) {
+        let (interface, monitor) = (free_address(), free_address());
+        let (mut settings, mut roles, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
+        for name in names {
+            let made = world.run(&format!("--json node token {name}")).ok().json();
+            settings.push(format!("{{ name = '{name}', digest = {} }}", made["digest"]));
+            roles.push(format!("'token:{name}'"));
+            tokens.push(made["token"].as_str().unwrap().to_owned());
+        }
+        world.set(agency, "api.listen", &interface.to_string());
+        world.set(agency, "api.plain", "true");
+        world.set(agency, "api.tokens", &format!("[{}]", settings.join(", ")));
+        world.set(agency, "monitor.listen", &monitor.to_string());
+        let clerks = format!("['unix:*', '*@{agency}.zj.gov.cn', {}]", roles.join(", "));
+        world.set(agency, "access.roles.clerk", &clerks);
+        // Each look-up knocks anew.
+        let agent = Agent::config_builder().max_idle_connections(0).timeout_global(Some(DELIVERY));
+        let token = tokens.remove(0);
+        (Self { agent: agent.build().into(), interface, monitor, token }, tokens)
+    }
+
+    /// Looks something up by each.
+    pub fn look_up(&self) {
+        let inbox = format!("http://{}/v1/inbox?limit=3", self.interface);
+        let inbox = self.agent.get(inbox).header("Authorization", format!("Bearer {}", self.token));
+        inbox.call().expect("an answer of the interface");
+        let alive = self.agent.get(format!("http://{}/healthz", self.monitor));
+        alive.call().expect("an answer of the monitor");
+    }
+}
+
+/// Again and again until `end`, and at least once.
+#[track_caller]
+pub fn again(what: &str, end: Instant, most: Duration, work: impl Fn()) {
+    let mut took = Vec::new();
+    while took.is_empty() || Instant::now() < end {
+        let start = Instant::now();
+        work();
+        took.push(start.elapsed());
+        assert!(start.elapsed() <= most, "{what} took {:?}", start.elapsed());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    took.sort_unstable();
+    eprintln!("{what}: {} times, {:?} at most", took.len(), took.last());
+}
+
+/// Has `a` deliver to `b`, and clerks of `b` and whoever else look things up, until `end`: every delivery within ten seconds,
+/// every look-up within two.
+pub fn all_goes_on(world: &World, end: Instant, more: &(dyn Fn() + Sync)) {
+    world.write("honest.txt", b"text");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            again("a delivery", end, DELIVERY, || {
+                world.send("a", "b", "honest.txt", "Honest", &["--wait", "30"]);
+            });
+        });
+        scope.spawn(|| {
+            again("a look-up by the socket", end, LOOK_UP, || {
+                world.clerk("b", "--json inbox --limit 3").ok();
+            });
+        });
+        again("a look-up elsewhere", end, LOOK_UP, more);
+    });
+}
+
+/// Memory that a node may have had.
+#[track_caller]
+pub fn little_memory(world: &World, agency: &str) {
+    let peak = world.peak_mib(agency);
+    eprintln!("{agency} had {peak} MiB");
+    assert!(peak < 200, "{agency} had {peak} MiB");
+}
