@@ -4,9 +4,9 @@
 #   make test                   all tests
 #   make check                  format, lints, docs, licences
 #   make bench                  how fast, and where the time goes
-#   make soak [DOCUMENTS=… MUTATIONS=…]   100,000 documents through kills and a bad network, and 100,000 mutants each of documents,
-#             [PREVIOUS=COMMIT]           certificates, containers and exports, and the release of that commit beside this one;
-#                                         about an hour
+#   make soak [DOCUMENTS=… MUTATIONS=…]   100,000 documents through kills and a bad network, every attack for a minute, 100,000 mutants
+#             [WORST_SECONDS=…]           each of documents, certificates, containers and exports, and the release of that commit beside
+#             [PREVIOUS=COMMIT]           this one; about an hour and a half
 #   make netem                  the tests of bad networks with tc netem, in an emulated machine where the kernel has none
 #   make deb                    the Debian package, in target/deb
 #   make install [PREFIX=…]     the binary, the systemd units, bash completions, manual pages
@@ -48,6 +48,8 @@ bench: build
 soak: build
 	@scripts/setup.sh tests
 	SOAK_DOCUMENTS=$(or $(DOCUMENTS),100000) $(CARGO) test $(PROFILE) --test network -- --ignored --nocapture soak
+	WORST_SECONDS=$(or $(WORST_SECONDS),60) $(CARGO) test $(PROFILE) --test adversary -- --test-threads 1 --nocapture \
+	stranger:: greedy_peer:: certified_peer:: token_holder:: local_user::
 	MUTATIONS=$(or $(MUTATIONS),100000) $(CARGO) test $(PROFILE) --test mutation -- --nocapture
 	@if [ -n "$(PREVIOUS)" ]; then CHANCERY_PREVIOUS=$$(scripts/previous.sh "$(PREVIOUS)" target/previous) \
 	$(CARGO) test $(PROFILE) --test releases -- --ignored --nocapture soak; \

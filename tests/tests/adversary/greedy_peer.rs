@@ -13,7 +13,7 @@ use chancery_tests::{
 };
 use quinn::Connection;
 
-use crate::meanwhile::{Doors, WORST, all_goes_on, little_memory};
+use crate::meanwhile::{Doors, all_goes_on, little_memory, worst};
 
 /// Answers whatever a node asks with as much as it takes and more, and never ends.
 async fn answer_fatly(connection: Connection) {
@@ -85,7 +85,7 @@ fn a_peer_that_answers_fatly_and_announces_what_it_never_sends_costs_little_and_
         }
         connections
     });
-    all_goes_on(&world, Instant::now() + WORST, &|| doors.look_up());
+    all_goes_on(&world, Instant::now() + worst(), &|| doors.look_up());
     let most = arriving(&world, "b");
     assert!((100..=128).contains(&most), "{most} contents are arriving");
     little_memory(&world, "a");

@@ -17,7 +17,7 @@ use std::{
 
 use chancery_tests::{Answer, World, binary, copy_dir};
 
-use crate::meanwhile::{Doors, WORST, all_goes_on, little_memory};
+use crate::meanwhile::{Doors, all_goes_on, little_memory, worst};
 
 /// Runs a command that must end by itself.
 fn ends(world: &World, line: &str) -> Answer {
@@ -359,7 +359,7 @@ fn a_user_with_thousands_of_connections_keeps_no_clerk_out() {
     // Connections that say nothing, and that announce a frame as long as may be and never send it.
     let announced = (4_u32 << 20).to_be_bytes();
     for first in [&[][..], &[&announced[..], &vec![0; 100_000]].concat()] {
-        let end = Instant::now() + WORST;
+        let end = Instant::now() + worst();
         std::thread::scope(|scope| {
             let crowd = scope.spawn(|| {
                 let (mut crowd, mut made) = (VecDeque::new(), 0);

@@ -17,7 +17,7 @@ use chancery_tests::{
 
 use quinn::Endpoint;
 
-use crate::meanwhile::{Doors, WORST, again, all_goes_on, little_memory};
+use crate::meanwhile::{Doors, again, all_goes_on, little_memory, worst};
 
 /// Begins 160 handshakes a second until `end`, and ends none.
 async fn begin_handshakes(endpoint: Endpoint, to: SocketAddr, end: Instant) -> usize {
@@ -76,7 +76,7 @@ fn strangers_who_begin_handshakes_and_send_junk_keep_no_peer_out() {
     world.publish(2, &["a", "b", "c"]);
     let (doors, _) = Doors::of(&mut world, "b", &["erp"]);
     world.start("b");
-    let (to, end) = (address(&world, "b"), Instant::now() + WORST);
+    let (to, end) = (address(&world, "b"), Instant::now() + worst());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     // From the address of honest peers, and from elsewhere.
     let attacks = runtime.block_on(async {
@@ -139,7 +139,7 @@ fn strangers_who_say_nothing_or_read_nothing_keep_no_system_out() {
     let to = [doors.interface, doors.monitor];
     let reads_nothing = b"GET /v1/openapi.json HTTP/1.1\r\nHost: b\r\n\r\n".repeat(40);
     for first in [&[][..], b"GET /v1/status HTTP/1.1\r\nX: ", &reads_nothing] {
-        let end = Instant::now() + WORST;
+        let end = Instant::now() + worst();
         std::thread::scope(|scope| {
             let crowd = scope.spawn(|| crowd(&to, first, end));
             all_goes_on(&world, end, &|| doors.look_up());
@@ -206,7 +206,7 @@ fn a_time_stamping_authority_answers_whoever_else_is_there() {
     let world = World::new();
     let tsa = world.tsa();
     let door: SocketAddr = tsa.url["http://".len()..].trim_end_matches('/').parse().unwrap();
-    let end = Instant::now() + WORST;
+    let end = Instant::now() + worst();
     let agent: ureq::Agent = ureq::Agent::config_builder().max_idle_connections(0).build().into();
     let honest = || drop(agent.get(format!("{}healthz", tsa.url)).call().expect("an answer"));
     let slow = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/timestamp-query\r\n\
@@ -225,10 +225,10 @@ fn a_time_stamping_authority_answers_whoever_else_is_there() {
     drop(crowd);
     world.write("n.txt", b"text");
     world
-        .run(&format!(
+        .run(
             "doc sign n.txt --to b.zj.gov.cn --type 通知 --title t --key certs-a/clerk.key \
-             --cert certs-a/clerk.pem --out doc"
-        ))
+             --cert certs-a/clerk.pem --out doc",
+        )
         .ok();
     world.run(&format!("doc timestamp doc --tsa {}", tsa.url)).ok();
 }

@@ -12,7 +12,7 @@ use chancery_tests::{World, free_address};
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::meanwhile::{Doors, WORST, all_goes_on, little_memory};
+use crate::meanwhile::{Doors, all_goes_on, little_memory, worst};
 
 struct Holder {
     agent: Agent,
@@ -304,7 +304,7 @@ fn a_token_that_takes_all_the_streams_it_can_keeps_nobody_out_nor_itself() {
         "\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n",
     );
     streams.extend((0..300).map(|_| connect(&body)));
-    all_goes_on(&world, Instant::now() + WORST, &|| doors.look_up());
+    all_goes_on(&world, Instant::now() + worst(), &|| doors.look_up());
     let mut counted = BTreeMap::new();
     for stream in &mut streams {
         stream.set_nonblocking(true).unwrap();
