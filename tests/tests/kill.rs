@@ -92,7 +92,9 @@ fn child() {
                                 );
                             }
                         }
-                        Ok(Outcome::Exists) => unreachable!("nothing was required to be absent"),
+                        Ok(Outcome::Exists(..)) => {
+                            unreachable!("nothing was required to be absent")
+                        }
                         Err(error) => {
                             println!("child: failed {error}");
                             return;
