@@ -121,6 +121,20 @@ fn start(dir: &Path, preload: &[(&str, String)]) -> Child {
         .unwrap()
 }
 
+/// How long it takes here, as busy as the machine is, until the first promise, in microseconds.
+fn until_first_promise() -> u64 {
+    let dir = tempfile::TempDir::new().unwrap();
+    make_seal(dir.path());
+    let begun = std::time::Instant::now();
+    let mut child = start(dir.path(), &[]);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.starts_with("ack ")));
+    let took = begun.elapsed();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    u64::try_from(took.as_micros()).unwrap()
+}
+
 /// What the ledger has promised so far.
 #[derive(Default)]
 struct Promised {
@@ -217,10 +231,11 @@ fn hundreds_of_kills_lose_nothing_that_was_acknowledged() {
     let mut promised = Promised::default();
     let mut size = 0;
     let instants = noise(8 * KILLS as usize, 7);
+    let first = until_first_promise();
     for (n, instant) in instants.chunks(8).enumerate() {
         let mut child = start(dir.path(), &[]);
         // From before the store is open to long into the load.
-        let micros = u64::from_le_bytes(instant.try_into().unwrap()) % 150_000;
+        let micros = u64::from_le_bytes(instant.try_into().unwrap()) % (2 * first + 100_000);
         std::thread::sleep(Duration::from_micros(micros));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -304,10 +319,11 @@ fn power_cuts_that_drop_what_was_not_synced_lose_nothing_that_was_acknowledged()
     let numbers = noise(8 * 4096, 11);
     let mut numbers = numbers.chunks(8).map(|b| u64::from_le_bytes(b.try_into().unwrap())).cycle();
     let mut random = || numbers.next().unwrap();
+    let first = until_first_promise();
     for n in 0..40 {
         let preload = [("LD_PRELOAD", library.clone()), ("DISK_LOG", shown.clone())];
         let mut child = start(dir.path(), &preload);
-        std::thread::sleep(Duration::from_micros(20_000 + random() % 100_000));
+        std::thread::sleep(Duration::from_micros(20_000 + random() % (2 * first + 80_000)));
         child.kill().unwrap();
         child.wait().unwrap();
         let last = promised.listen(&mut child);
