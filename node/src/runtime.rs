@@ -180,9 +180,6 @@ impl Node {
         tasks.add("the task that judges who is connected", keep_judging(shared.clone()));
         tasks.add("the clock", clock::watch(shared.clone()));
         tasks.add("the task that reloads", reload_on_signal(shared.clone()));
-        if sd_notify::watchdog_enabled().is_some() {
-            tasks.add("the watchdog's task", monitor::watchdog(shared.clone()));
-        }
         if let Some(listener) = api {
             tasks.add_on(desk, "the HTTP interface", api::serve(shared.clone(), listener));
         }
@@ -191,6 +188,10 @@ impl Node {
         }
         tasks.add_on(desk, "the local server", server::serve(shared.clone(), socket));
         monitor::notify(&[NotifyState::Ready]);
+        // It is not alive before it is ready.
+        if sd_notify::watchdog_enabled().is_some() {
+            tasks.add("the watchdog's task", monitor::watchdog(shared.clone()));
+        }
         Ok(Self { shared, tasks })
     }
 

@@ -177,12 +177,14 @@ fn between_two_hosts_connections_move_to_new_addresses_and_outlive_a_pulled_cabl
     world.send("a", "b", "large.bin", "warm", &["--wait", "60"]);
     let id = world.send("a", "b", "large.bin", "moves", &[]);
     world.wait("it is under way", 30, |w| w.log("a").matches("sending content").count() == 2);
+    // Either may have dialled the other at its start.
+    let before = world.log("a").matches("connected peer=b").count();
     // The other order would leave it without any: the second address of a network goes with the first.
     assert!(ip(&format!("-n {a} addr del 10.99.0.1/24 dev eth0")));
     assert!(ip(&format!("-n {a} addr add 10.99.0.77/24 dev eth0")));
     world.wait("all deliveries", 60, |w| w.pending("a") == 0);
     let connected = world.log("a").matches("connected peer=b").count();
-    assert_eq!(connected, 1, "the connection moved along: {}", world.log("a"));
+    assert_eq!(connected, before, "the connection moved along: {}", world.log("a"));
     world.clerk("b", &format!("open {id} --out got")).ok();
 
     // The cable is pulled, for less than a connection lives, and put back.
