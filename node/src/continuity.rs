@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, PathReason, Uncovered};
 use chancery_protocol::{
     Checkpoint, PeerMessage, ProtocolError, SealedNote, Validation, decode_frame, encode_frame,
 };
@@ -41,8 +41,10 @@ const GRACE: Duration = Duration::from_secs(2);
 const OTHERS: Duration = Duration::from_secs(30);
 /// Peers that are asked, beyond those who have witnessed this ledger or exchanged with it.
 const ENOUGH: usize = 8;
-/// The most that are asked.
+/// The most that are asked, beyond those who are connected.
 const MOST: usize = 64;
+/// The most of those with whom it has exchanged that are looked at.
+const MANY: usize = 4096;
 /// How long a peer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at what has come.
@@ -285,6 +287,8 @@ struct Hearing {
     entries: bool,
     /// Whether the operator answers for it.
     alone: bool,
+    /// Whether a directory says who its peers are.
+    directory: bool,
     /// Those who are asked, and what they have said.
     asked: BTreeMap<AgencyName, Option<Word>>,
 }
@@ -315,8 +319,9 @@ impl Hearing {
     /// - With a reason (it was restored; or it is empty, and it is not known that none was begun), at least one must have said
     ///   so, and the others have half a minute: a peer that is never reached keeps nobody out. When nobody answers, only the
     ///   operator can say that there is nothing to wait for.
-    /// - Who has given no receipt and has no peer may start.
-    /// - What is claimed and not shown counts as long as it is not outvoted: one liar keeps nobody out either.
+    /// - Who has given no receipt and has no peer may start. Who holds no directory does not know whether he has one.
+    /// - What is claimed and not shown counts as long as it is not outvoted: one liar keeps nobody out either. Without a reason
+    ///   for doubt it counts after two seconds only when more than half of all who were asked say so.
     fn decide(&self, elapsed: Duration) -> Decision {
         if self.alone {
             return Decision::Open;
@@ -327,13 +332,24 @@ impl Hearing {
             Word::Nothing => None,
         });
         let (claimed, newest) = claims.fold((0, 0), |(n, most), size| (n + 1, most.max(size)));
-        if claimed > 0 && 2 * claimed >= words.len() {
+        let outvoted = match &self.doubt {
+            None if elapsed >= GRACE => 2 * claimed <= self.asked.len(),
+            _ => 2 * claimed < words.len(),
+        };
+        if claimed > 0 && !outvoted {
             let why = format!(
                 "{claimed} of {} peers that have answered say that it had {newest} entries, more than there are, and cannot \
                  show it",
                 words.len()
             );
             return Decision::Wait(Some(why));
+        }
+        if self.asked.is_empty()
+            && let Some(why) = &self.doubt
+            && !self.directory
+        {
+            let whom = "without a valid directory it is not known whom to ask";
+            return Decision::Wait((elapsed >= GRACE).then(|| format!("{why}; {whom}")));
         }
         if self.asked.is_empty() && !(self.doubt.is_some() && self.entries) {
             return Decision::Open;
@@ -405,31 +421,50 @@ fn found(shared: &Shared, by: &str, seen: &Checkpoint) -> Result<bool, NodeError
     Ok(false)
 }
 
-/// Whom to ask: those who have witnessed the ledger, are named to do so, relay for it or have exchanged with it, and some
-/// others when these are few. Who is behind a relay can be asked when it has connected.
+/// Whom to ask: those who are connected, have witnessed the ledger, are named to do so, relay for it or have exchanged with it,
+/// and some others when these are few. Who is behind a relay can be asked when it has connected.
 fn all_to_ask(shared: &Shared) -> Result<BTreeSet<AgencyName>, NodeError> {
     let own = &shared.identity.agency;
+    let connected = shared.connections.peers();
     let Ok(directory) = shared.directory() else {
         // Whoever is connected can be asked all the same.
-        return Ok(shared.connections.peers().into_iter().collect());
+        return Ok(connected.into_iter().collect());
     };
     let direct = |name: &AgencyName| {
         *name != *own
             && directory.peer(name).is_ok()
             && (directory.next_hop(own, name) == *name || shared.connections.get(name).is_some())
     };
-    let mut all: BTreeSet<AgencyName> = BTreeSet::new();
-    let known = cosignatures(&*shared.store)?.into_iter().map(|(witness, _)| witness);
-    all.extend(known.filter(direct));
-    all.extend(directory.witnesses(own).into_iter().filter(direct));
+    let witnesses = cosignatures(&*shared.store)?.into_iter().map(|(witness, _)| witness);
+    let named = directory.witnesses(own);
     let relay = directory.peer(own).ok().and_then(|entry| entry.via.clone());
-    all.extend(relay.filter(direct));
-    all.extend(witness::known_peers(&*shared.store, MOST)?.into_iter().filter(direct));
-    let others = directory.peers().map(|(name, _)| name.clone()).filter(direct);
-    let few = ENOUGH.saturating_sub(all.len());
-    let others: Vec<_> = others.filter(|name| !all.contains(name)).take(few).collect();
-    all.extend(others);
-    Ok(all.into_iter().take(MOST).collect())
+    let known = witness::known_peers(&*shared.store, MANY)?;
+    let others: Vec<_> = directory.peers().map(|(name, _)| name.clone()).filter(direct).collect();
+    let likely = witnesses.chain(named).chain(relay).chain(known).filter(direct);
+    Ok(chosen(connected, likely, others))
+}
+
+/// All who are connected; of those who may have seen the ledger the first, the likeliest coming first; and others when these are few.
+fn chosen(
+    connected: Vec<AgencyName>,
+    likely: impl IntoIterator<Item = AgencyName>,
+    others: impl IntoIterator<Item = AgencyName>,
+) -> BTreeSet<AgencyName> {
+    let mut all: BTreeSet<_> = connected.into_iter().collect();
+    let mut room = MOST;
+    for name in likely {
+        if room == 0 {
+            break;
+        }
+        room -= usize::from(all.insert(name));
+    }
+    for name in others {
+        if all.len() >= ENOUGH {
+            break;
+        }
+        all.insert(name);
+    }
+    all
 }
 
 /// What one peer was asked.
@@ -440,6 +475,8 @@ enum Answered {
     Shown,
     /// It is of a release that cannot say.
     CannotSay,
+    /// It says so, and what it shows proves nothing.
+    Says(u64),
 }
 
 /// Asks a peer for the newest checkpoint of this ledger that it has seen.
@@ -469,8 +506,18 @@ async fn ask(shared: &Arc<Shared>, peer: &AgencyName) -> Result<Answered, NodeEr
 
 /// Judges what a peer shows. Only this agency's own seal can say what its ledger was.
 fn judge(shared: &Shared, peer: &AgencyName, sealed: &SealedNote) -> Result<Answered, NodeError> {
-    let by = Validation::new(&shared.identity.trust, unix_now());
-    let seen = sealed.open_then(&shared.identity.agency, &by)?;
+    let crls = shared.crls();
+    let plain = Validation::new(&shared.identity.trust, unix_now());
+    // Whoever has a seal that was revoked could make up any ledger with it.
+    let by = Validation { crls: &crls, uncovered: Uncovered::Passes, ..plain };
+    let seen = match sealed.open_then(&shared.identity.agency, &by) {
+        Err(ProtocolError::Path(error)) if error.reason == PathReason::Revoked => {
+            let size = Checkpoint::read_unverified(&sealed.note)?.size;
+            tracing::warn!(%peer, size, %error, "a peer shows a checkpoint of this ledger under a seal that was revoked");
+            return Ok(Answered::Says(size));
+        }
+        seen => seen?,
+    };
     match found(shared, peer.as_str(), &seen.checkpoint)? {
         true => Ok(Answered::Fits),
         false => Ok(Answered::Shown),
@@ -507,10 +554,13 @@ impl Asked {
         }
     }
 
-    fn answered(&mut self, answer: &Answered) {
+    fn answered(&mut self, answer: &Answered, own: u64) {
         self.done = true;
-        if matches!(answer, Answered::Fits) {
-            self.word = Some(Word::Nothing);
+        match answer {
+            Answered::Fits => self.word = Some(Word::Nothing),
+            Answered::Says(size) if *size <= own => self.word = Some(Word::Nothing),
+            Answered::Says(size) => self.word = Some(Word::Claims(*size)),
+            Answered::Shown | Answered::CannotSay => {}
         }
     }
 }
@@ -531,7 +581,10 @@ pub async fn keep_asking(shared: Arc<Shared>, mark: Mark) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             Some(done) = asking.join_next(), if !asking.is_empty() => match done {
-                Ok((peer, Ok(answer))) => asked.entry(peer).or_default().answered(&answer),
+                Ok((peer, Ok(answer))) => {
+                    let own = shared.ledger.checkpoint().checkpoint.size;
+                    asked.entry(peer).or_default().answered(&answer, own);
+                }
                 Ok((peer, Err(error))) => {
                     tracing::debug!(%peer, %error, "a peer does not say what it has seen");
                 }
@@ -580,6 +633,7 @@ pub async fn keep_asking(shared: Arc<Shared>, mark: Mark) {
             doubt: reason.clone(),
             entries: entries > 0,
             alone: *lock(&continuity.alone),
+            directory: shared.directory().is_ok(),
             asked: whom.iter().map(|peer| (peer.clone(), word(peer))).collect(),
         };
         let (all, heard) = (whom.len(), hearing.asked.values().flatten().count());
@@ -681,6 +735,7 @@ mod tests {
             doubt: doubt.then(|| "a reason".to_owned()),
             entries,
             alone: false,
+            directory: true,
             asked: words.chars().enumerate().map(|(n, w)| (name(n), word(w))).collect(),
         }
     }
@@ -708,15 +763,46 @@ mod tests {
         assert!(doubtful("00.", 30), "one that is never reached keeps nobody out");
         // Who has given no receipt, and has no peer.
         assert!(open(&hearing(true, false, ""), 0) && !open(&hearing(true, false, "."), 86_400));
+        // Who holds no directory does not know whether he has one.
+        let blind =
+            |doubt, words: &str| Hearing { directory: false, ..hearing(doubt, false, words) };
+        assert!(!open(&blind(true, ""), 0) && !open(&blind(true, ""), 86_400));
+        assert!(open(&blind(true, "0"), 0) && open(&blind(false, ""), 0));
+    }
+
+    #[test]
+    fn those_who_are_connected_are_asked_and_of_others_the_likeliest() {
+        let names = |range: std::ops::Range<usize>| range.map(name).collect::<Vec<_>>();
+        // The witness, of a name that comes last, before a crowd of those it has once exchanged with.
+        let likely = std::iter::once("z.cn".parse().expect("a name")).chain(names(0..200));
+        let asked = chosen(names(500..503), likely, names(600..700));
+        assert_eq!(asked.len(), MOST + 3);
+        let asks = |name: &str| asked.iter().any(|one| one.as_str() == name);
+        assert!(asks("z.cn") && asks("p500.cn") && asks("p502.cn") && !asks("p600.cn"));
+        assert_eq!(chosen(Vec::new(), names(0..1), names(600..700)).len(), ENOUGH);
     }
 
     #[test]
     fn what_is_claimed_and_not_shown_counts_until_it_is_outvoted() {
         let decide =
             |doubt, words: &str| hearing(doubt, true, words).decide(Duration::from_secs(86_400));
-        for words in ["5", "05", "055", "5..."] {
-            let Decision::Wait(Some(why)) = decide(false, words) else { panic!("{words} goes on") };
+        for (doubt, words) in [
+            (true, "5"),
+            (true, "05"),
+            (true, "055"),
+            (true, "5..."),
+            (false, "5"),
+            (false, "055"),
+            (false, "55."),
+        ] {
+            let Decision::Wait(Some(why)) = decide(doubt, words) else { panic!("{words} goes on") };
             assert!(why.contains("53 entries"), "{why}");
+        }
+        // Where there is no reason for doubt, it takes more than half of all, whoever of them answers.
+        for words in ["05", "5...", "55.."] {
+            assert_eq!(decide(false, words), Decision::Open, "{words}");
+            let at_once = hearing(false, true, words).decide(Duration::ZERO);
+            assert!(matches!(at_once, Decision::Wait(Some(_))), "{words}: {at_once:?}");
         }
         for doubt in [false, true] {
             assert_eq!(decide(doubt, "005"), Decision::Open, "one liar keeps nobody out");
@@ -769,17 +855,17 @@ mod tests {
         assert!(one.is_due(true), "it has just come");
         one.connected = true;
         assert!(!one.is_due(true));
-        one.answered(&Answered::Fits);
+        one.answered(&Answered::Fits, 7);
         assert!(!one.is_due(false) && one.word == Some(Word::Nothing));
         one.asks_about(7, 7);
         assert_eq!(one.word, Some(Word::Nothing));
         one.asks_about(8, 7);
         assert!(one.is_due(false) && one.word == Some(Word::Claims(8)), "it is to show it");
-        one.answered(&Answered::CannotSay);
+        one.answered(&Answered::CannotSay, 7);
         one.asks_about(8, 7);
         assert!(!one.is_due(false) && one.word == Some(Word::Claims(8)), "it cannot");
         let mut old = Asked::default();
-        old.answered(&Answered::CannotSay);
+        old.answered(&Answered::CannotSay, 7);
         assert_eq!(old.word, None, "it has said nothing");
         old.asks_about(7, 7);
         assert_eq!(old.word, Some(Word::Nothing), "it asks about nothing that is not here");
@@ -871,9 +957,9 @@ mod tests {
         ledger.continuity().set(State::Asking);
         let work = ledger.clone();
         let waiting = tokio::spawn(async move { work.commit(entry(0)).await });
-        while Arc::strong_count(&ledger) < 2 {
-            tokio::task::yield_now().await;
-        }
+        tokio::pin!(waiting);
+        let early = tokio::time::timeout(10 * STEP, &mut waiting).await;
+        assert!(early.is_err(), "it waits");
         let closing = ledger.clone();
         tokio::task::spawn_blocking(move || closing.close()).await.expect("it ends");
         assert_eq!(waiting.await.expect("ends").expect_err("stopping").code(), "CHY-4006");
@@ -907,8 +993,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_no_reason_to_doubt() {
-        // The seam of the tests of the ledger: a write that fails leaves what was sealed as it was.
+    fn a_new_ledger_on_a_full_disk_is_refused_for_want_of_room() {
         let store = MemoryStore::default();
         store.full.store(true, Ordering::Relaxed);
         assert!(matches!(Ledger::open(Arc::new(store), seal()), Err(NodeError::Full(_))));

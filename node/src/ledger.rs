@@ -1351,6 +1351,8 @@ impl Writer {
                     // The tree in memory may be half grown: nothing of this group is written.
                     tracing::error!(%error, "a commit could not be placed in the tree");
                     self.tree.reset(before);
+                    // What is kept of whom is counted anew from what is there.
+                    self.stored.clear();
                     drop(reply.send(Err(error)));
                     let why = NodeError::Store("another commit of the group failed".into());
                     return fail_all(placed, &why);
@@ -1373,6 +1375,7 @@ impl Writer {
             }
             Err(error) => {
                 self.tree.reset(before);
+                self.stored.clear();
                 self.failed(&error);
                 fail_all(placed, &error);
                 // What was in their way may have been of this very group, and is not there either.
@@ -1692,8 +1695,10 @@ mod tests {
         let before = ledger.checkpoint();
 
         store.full.store(true, Ordering::Relaxed);
+        let sender: AgencyName = "a.zj.gov.cn".parse().expect("a name");
+        let keeping = || Commit { stored: vec![(sender.clone(), 100)], ..commit(3..5) };
         for _ in 0..2 {
-            let failed = ledger.commit(commit(3..5)).await.expect_err("the disk is full");
+            let failed = ledger.commit(keeping()).await.expect_err("the disk is full");
             assert_eq!(failed.code(), "CHY-4040");
             assert_eq!(ledger.checkpoint(), before);
             assert!(ledger.full().is_some_and(|why| why.contains("No space left")));
@@ -1702,7 +1707,12 @@ mod tests {
         }
         store.full.store(false, Ordering::Relaxed);
         // Room again: it goes on as if nothing had been.
-        receipts(&ledger, commit(3..5)).await;
+        receipts(&ledger, keeping()).await;
+        assert_eq!(
+            ledger.stored_of(&sender).expect("reads"),
+            100,
+            "what was not kept counts nothing"
+        );
         assert_eq!(ledger.full(), None);
         assert_eq!(ledger.checkpoint().checkpoint.root, naive_root(&leaf_hashes(5)));
 

@@ -110,6 +110,11 @@ async fn courier(shared: Arc<Shared>, peer: AgencyName, queue: Arc<Queue>) {
             courier.add(envelope, urgency);
         }
         while let Some(flight) = courier.next(clock()) {
+            // A ledger that is found to be an old one later delivers nothing any more, either.
+            tokio::select! {
+                () = shared.ledger.continuity().opened() => {}
+                _ = stop.wait_for(|stop| *stop) => break 'carrying,
+            }
             let connected = tokio::select! {
                 connected = connect(&shared, &peer) => connected,
                 _ = stop.wait_for(|stop| *stop) => break 'carrying,

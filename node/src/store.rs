@@ -284,7 +284,8 @@ impl std::fmt::Debug for RocksStore {
 
 /// What RocksDB says when there is no room (`rocksdb/util/status.cc`), in every error that comes of it: of the write that found
 /// none, and of all others until it has recovered, which it tries every five seconds.
-const NO_ROOM: [&str; 2] = ["No space left on device", "Space limit reached"];
+const NO_ROOM: [&str; 3] =
+    ["No space left on device", "Disk quota exceeded", "Space limit reached"];
 
 /// Tells what passes from what does not: RocksDB goes on by itself when there is room again, and never after anything else
 /// that made a write fail.
