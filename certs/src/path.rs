@@ -105,6 +105,16 @@ pub struct ValidPath {
     pub uncovered: Option<String>,
 }
 
+impl PathError {
+    /// Which of two failures says more: this one, or that of a search for the same among more certificates, which may have
+    /// been given up for what they are.
+    #[must_use]
+    pub fn or_among_more(self, more: Self) -> Self {
+        let given_up = more.reason == PathReason::TooComplex;
+        if !given_up && rank(&more) > rank(&self) { more } else { self }
+    }
+}
+
 pub(crate) fn path_error(reason: PathReason, sentence: String, zh: String) -> PathError {
     PathError { reason, sentence, zh }
 }
@@ -142,6 +152,16 @@ pub enum RevocationCheck<'a> {
         /// What a certificate is that none of them covers.
         uncovered: Uncovered,
     },
+}
+
+impl<'a> RevocationCheck<'a> {
+    /// The lists that are asked.
+    fn lists(&self) -> &'a [KnownCrl<'a>] {
+        match *self {
+            Self::None => &[],
+            Self::Listed(crls) | Self::Current(crls) | Self::Past { crls, .. } => crls,
+        }
+    }
 }
 
 /// What may still be spent on signature checks to answer one question, or several that share it: one unit is a check with
@@ -210,9 +230,15 @@ impl SignatureBudget {
 
     /// The same, when these lists are the verifier's own: they cost nothing of it.
     #[must_use]
-    pub fn with_own(mut self, lists: &[Crl]) -> Self {
-        self.own = lists.iter().map(Crl::digest).collect();
+    pub fn with_own<'a>(mut self, lists: impl IntoIterator<Item = &'a Crl>) -> Self {
+        self.own = lists.into_iter().map(Crl::digest).collect();
         self
+    }
+
+    /// What one question may cost whose lists are all of whoever asks it: no list of theirs is left out because others of
+    /// theirs were dear.
+    pub fn asking(revocation: &RevocationCheck<'_>) -> Self {
+        Self::default().with_own(revocation.lists().iter().map(|known| known.crl))
     }
 
     /// How much is left.
@@ -397,7 +423,7 @@ impl TrustStore {
         at: i64,
         purpose: Purpose,
     ) -> Result<ValidPath, PathError> {
-        let budget = SignatureBudget::default();
+        let budget = SignatureBudget::asking(revocation);
         self.validate_by_within(leaf, intermediates, revocation, at, purpose, &budget)
     }
 
@@ -591,8 +617,9 @@ impl Search<'_> {
         found
     }
 
-    /// Depth first over issuers. A signature is checked before a path is made longer, and only by keys from which a chain
-    /// of signatures leads to an anchor, so what is tried are chains that hold, and what others add at will costs one
+    /// Depth first over issuers, each looked at only when all above the one before it were no good. A signature is checked
+    /// before a path is made longer, and only by keys from which a chain of signatures leads to an anchor, so what is tried
+    /// are chains that hold. What others add at will costs nothing beside a good chain that stands before it, and else one
     /// check each.
     fn run(
         &self,
@@ -610,40 +637,44 @@ impl Search<'_> {
         };
         let mut pool = Pool::new(intermediates);
         let (mut tried, mut steps) = (0, 0);
-        let mut open: Vec<Vec<&Certificate>> = vec![vec![leaf]];
-        while let Some(chain) = open.pop() {
-            steps += 1;
-            let Some(top) = chain.last() else { continue };
-            if steps > MAX_STEPS || tried >= MAX_PATHS || !self.budget.step(pool.steps()) {
-                failure.take(5, too_complex(leaf));
-                break;
-            }
-            for anchor in self.store.anchors.iter().filter(|anchor| issued(anchor, top)) {
-                if let Err((rank, error)) = self.signed(top, anchor) {
-                    failure.take(rank, error);
-                    continue;
+        // The paths from the leaf up to here, and who is still to be tried above each.
+        let mut open: Vec<(Vec<&Certificate>, std::vec::IntoIter<&Certificate>)> = Vec::new();
+        let mut longer = Some(vec![leaf]);
+        loop {
+            if let Some(chain) = longer.take() {
+                steps += 1;
+                let Some(top) = chain.last().copied() else { continue };
+                if steps > MAX_STEPS || tried >= MAX_PATHS || !self.budget.step(pool.steps()) {
+                    failure.take(5, too_complex(leaf));
+                    break;
                 }
-                tried += 1;
-                match self.judge(&chain, anchor) {
-                    Ok(path) => return Ok(path),
-                    Err(error) => failure.take(rank(&error), error),
+                for anchor in self.store.anchors.iter().filter(|anchor| issued(anchor, top)) {
+                    if let Err((rank, error)) = self.signed(top, anchor) {
+                        failure.take(rank, error);
+                        continue;
+                    }
+                    tried += 1;
+                    match self.judge(&chain, anchor) {
+                        Ok(path) => return Ok(path),
+                        Err(error) => failure.take(rank(&error), error),
+                    }
+                }
+                if chain.len() <= MAX_DEPTH {
+                    open.push((chain, pool.issuers(top).into_iter()));
                 }
             }
-            if chain.len() > MAX_DEPTH || open.len() > MAX_STEPS {
+            let Some((chain, issuers)) = open.last_mut() else { break };
+            let Some((issuer, top)) = issuers.next().zip(chain.last()) else {
+                open.pop();
+                continue;
+            };
+            if chain.contains(&issuer) || !self.anchored(issuer, &mut pool, &mut failure) {
                 continue;
             }
-            let mut next = Vec::new();
-            for issuer in pool.issuers(top) {
-                if chain.contains(&issuer) || !self.anchored(issuer, &mut pool, &mut failure) {
-                    continue;
-                }
-                match self.signed(top, issuer) {
-                    Ok(()) => next.push([chain.as_slice(), &[issuer]].concat()),
-                    Err((rank, error)) => failure.take(rank, error),
-                }
+            match self.signed(top, issuer) {
+                Ok(()) => longer = Some([chain.as_slice(), &[issuer]].concat()),
+                Err((rank, error)) => failure.take(rank, error),
             }
-            // What is tried first is last on the stack.
-            open.extend(next.into_iter().rev());
         }
         Err(failure.error)
     }
@@ -895,6 +926,63 @@ mod tests {
         ] {
             assert_eq!(of(file).iter().collect::<Vec<_>>(), anchors);
         }
+    }
+
+    #[test]
+    fn what_stands_behind_a_good_chain_is_not_looked_at() {
+        let World { trust, province, chain } = world();
+        let subject = Subject::agency(Profile::Seal, agency("a.zj.gov.cn"), "A");
+        let seal = province.issue(&subject, &key().public_key(), NOW).expect("a seal");
+        let own = SignatureBudget::default();
+        trust.validate_within(&seal, &chain, NOW, Purpose::Sign, &own).expect("valid");
+        // By the CA's name, and by the name of the anchor or of nobody.
+        for issuer in ["Root", "Nobody"] {
+            let by = Issuer::new_root(issuer, &[agency("gov.cn")], Algorithm::EdDsa, NOW);
+            let by = by.expect("a root");
+            let fake = Subject::authority("Zhejiang", &[agency("zj.gov.cn")], None);
+            let fake = Subject { skip_checks: true, ..fake };
+            let fakes = (0..200).map(|_| by.issue(&fake, &key().public_key(), NOW));
+            let pool: Vec<_> = chain.iter().cloned().map(Ok).chain(fakes).collect();
+            let pool: Vec<_> = pool.into_iter().collect::<Result<_, _>>().expect("issues");
+            let trust = TrustStore::new([chain[1].clone()]).expect("an anchor");
+            let budget = SignatureBudget::default();
+            trust.validate_within(&seal, &pool, NOW, Purpose::Sign, &budget).expect("valid");
+            assert_eq!(budget.spent(), own.spent());
+            assert!(budget.steps.load(Ordering::Relaxed) > MAX_SIGNATURES * (STEPS_PER_CHECK - 1));
+        }
+    }
+
+    #[test]
+    fn a_verifiers_own_lists_do_not_push_each_other_aside() {
+        let root = Issuer::new_root("Root", &[], Algorithm::Es384, NOW).expect("a root");
+        let made = |algorithm: Algorithm| SigningKey::generate(algorithm).expect("random bytes");
+        let ca_key = made(Algorithm::Es384);
+        let subject = Subject::authority("CA", &[agency("zj.gov.cn")], Some(0));
+        let cert = root.issue(&subject, &ca_key.public_key(), NOW).expect("a CA");
+        let ca = Issuer::new(ca_key, vec![cert, root.certificate().clone()]).expect("fits");
+        let subject = Subject::agency(Profile::Node, agency("a.zj.gov.cn"), "A");
+        let node = ca.issue(&subject, &key().public_key(), NOW).expect("a node");
+        let gone = crate::Revoked {
+            serial: node.serial().to_owned(),
+            time: NOW,
+            reason: crate::RevocationReason::KeyCompromise,
+        };
+        let list = |of: &Issuer, revoked: &[crate::Revoked], n: u64, at: i64| {
+            Crl::from_der(&of.crl(revoked, n, at, at + 1000).expect("a CRL")).expect("a CRL")
+        };
+        // Newer ones by another of its name, under the key that it has none of: each has to be checked.
+        let other = Issuer::new_root("CA", &[], Algorithm::Es384, NOW).expect("a root");
+        let newer = (0..40).map(|n| list(&other, &[], 10 + n, NOW + 10));
+        let crls: Vec<_> = newer.chain([list(&ca, &[gone], 1, NOW)]).collect();
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        let above: Vec<_> = ca.chain().cloned().collect();
+        let by = crate::Scrutiny::by(&trust, &crls, NOW + 20);
+        let revoked = Some(PathReason::Revoked);
+        assert_eq!(reason(by.check(&node, &above, Purpose::Node)), revoked);
+        let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: NOW }).collect();
+        let listed = RevocationCheck::Listed(&known);
+        let found = trust.validate_by(&node, &above, &listed, NOW + 20, Purpose::Node);
+        assert_eq!(reason(found), revoked);
     }
 
     #[test]

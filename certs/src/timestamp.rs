@@ -349,7 +349,7 @@ impl TimeStampToken {
         revocation: &RevocationCheck<'_>,
         at: i64,
     ) -> Result<VerifiedTimeStamp, CertError> {
-        self.verify_within(trust, others, revocation, at, &SignatureBudget::default())
+        self.verify_within(trust, others, revocation, at, &SignatureBudget::asking(revocation))
     }
 
     /// As [`TimeStampToken::verify`], with a bound on what may be checked, which several questions may share.

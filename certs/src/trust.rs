@@ -284,7 +284,8 @@ impl<'a> Scrutiny<'a> {
             Uncovered::Passes => RevocationCheck::Listed(&known),
             Uncovered::Open => RevocationCheck::Current(&known),
         };
-        let default = SignatureBudget::default();
+        // All lists here are the verifier's own.
+        let default = SignatureBudget::asking(&check);
         let (at, budget) = (self.at, self.budget.unwrap_or(&default));
         if self.certificates.is_empty() {
             return self.trust.validate_by_within(leaf, above, &check, at, purpose, budget);

@@ -287,7 +287,7 @@ pub fn withdraw(
     if module.is_some_and(|module| module != header.module) {
         return Ok(Withdrawal::None);
     }
-    match shared.judge(&header.from, document) {
+    match shared.judge(&header.from, id, document) {
         None => return Ok(Withdrawal::PutOff),
         Some(report) if report.indication != Indication::TotalPassed => {
             tracing::warn!(envelope = %id, "a withdrawal does not verify and has no effect");

@@ -2,12 +2,13 @@
 //! is made to be dear has the rest of it looked at later.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use chancery_certs::AgencyName;
+use chancery_protocol::EnvelopeId;
 
 /// What a document costs without being counted, in units of [`chancery_certs::SignatureBudget`]: two signatures, with chains,
 /// lists and time-stamps.
@@ -18,10 +19,42 @@ const SAVED: u32 = 8192;
 const EARNED: u32 = 512;
 /// The most peers that are remembered. Beyond, the one that owes least makes room.
 const MAX_PEERS: usize = 4096;
+/// The most envelopes of which it is remembered that they were paid for.
+const MAX_PAID: usize = 64 * 1024;
 
 /// What peers have spent lately, and not earned back.
 #[derive(Debug, Default)]
-pub struct CheckBudget(Mutex<HashMap<AgencyName, Owed>>);
+pub struct CheckBudget {
+    owed: Mutex<HashMap<AgencyName, Owed>>,
+    paid: Mutex<Paid>,
+}
+
+/// The dear envelopes that were paid for. However often somebody here looks at one, its sender has sent it once.
+#[derive(Debug, Default)]
+struct Paid {
+    all: HashSet<EnvelopeId>,
+    /// The same by their senders, the oldest first.
+    of: HashMap<AgencyName, VecDeque<EnvelopeId>>,
+}
+
+impl Paid {
+    /// Remembers an envelope. Says whether it is new. Beyond the most, the oldest of whoever has the most makes room, so
+    /// that nobody has what others have paid for forgotten.
+    fn insert(&mut self, peer: &AgencyName, envelope: EnvelopeId) -> bool {
+        if !self.all.insert(envelope) {
+            return false;
+        }
+        self.of.entry(peer.clone()).or_default().push_back(envelope);
+        if self.all.len() > MAX_PAID
+            && let Some(most) = self.of.values_mut().max_by_key(|of| of.len())
+            && let Some(oldest) = most.pop_front()
+        {
+            self.all.remove(&oldest);
+            self.of.retain(|_, of| !of.is_empty());
+        }
+        true
+    }
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Owed {
@@ -44,7 +77,23 @@ fn earning(units: u32) -> Duration {
 impl CheckBudget {
     fn lock(&self) -> MutexGuard<'_, HashMap<AgencyName, Owed>> {
         // Every change of it is whole, so it is sound even after a panic elsewhere.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn paid(&self) -> MutexGuard<'_, Paid> {
+        self.paid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the document in an envelope of a peer may be looked at now: what was paid for may be again.
+    pub fn may_open(&self, peer: &AgencyName, envelope: &EnvelopeId, now: Instant) -> bool {
+        self.may(peer, now) || self.paid().all.contains(envelope)
+    }
+
+    /// The document in an envelope of a peer has cost so much. It is paid for once.
+    pub fn charge_once(&self, peer: &AgencyName, envelope: &EnvelopeId, units: u32, now: Instant) {
+        if units > USUAL && self.paid().insert(peer, *envelope) {
+            self.charge(peer, units, now);
+        }
     }
 
     /// Whether a document of a peer may be looked at now. One that is dearer than what is left may be, too: nothing is too
@@ -54,7 +103,7 @@ impl CheckBudget {
     }
 
     /// A document of a peer has cost so much.
-    pub fn charge(&self, peer: &AgencyName, units: u32, now: Instant) {
+    fn charge(&self, peer: &AgencyName, units: u32, now: Instant) {
         let Some(over) = units.checked_sub(USUAL).filter(|over| *over > 0) else { return };
         let mut all = self.lock();
         if all.len() >= MAX_PEERS && !all.contains_key(peer) {
@@ -99,6 +148,40 @@ mod tests {
         assert!(budget.may(&dear, minute), "it is earned back");
         budget.charge(&dear, u32::MAX, minute);
         assert!(!budget.may(&dear, minute));
+    }
+
+    fn envelope(n: u32) -> EnvelopeId {
+        let bytes = [&n.to_be_bytes()[..], &[0; 28]].concat();
+        EnvelopeId::from_slice(&bytes).expect("32 bytes")
+    }
+
+    #[test]
+    fn an_envelope_is_paid_for_once_however_often_it_is_looked_at() {
+        let (budget, now, peer) = (CheckBudget::default(), Instant::now(), name(0));
+        for _ in 0..1000 {
+            for n in 0..4 {
+                assert!(budget.may_open(&peer, &envelope(n), now));
+                budget.charge_once(&peer, &envelope(n), USUAL + 1000, now);
+            }
+        }
+        assert_eq!(budget.lock()[&peer].left(now), earning(4000));
+        assert!(budget.may(&peer, now));
+        // What is new is charged, and what was paid for is looked at all the same when too much is owed.
+        budget.charge_once(&peer, &envelope(4), USUAL + SAVED, now);
+        assert!(!budget.may(&peer, now) && !budget.may_open(&peer, &envelope(5), now));
+        assert!(budget.may_open(&peer, &envelope(0), now));
+    }
+
+    #[test]
+    fn what_was_paid_for_is_not_forgotten_for_a_flood_of_another() {
+        let (mut paid, most) = (Paid::default(), u32::try_from(MAX_PAID).expect("small"));
+        assert!(paid.insert(&name(0), envelope(0)));
+        for n in 1..most + 10 {
+            assert!(paid.insert(&name(1), envelope(n)));
+        }
+        assert_eq!(paid.all.len(), MAX_PAID);
+        assert_eq!(paid.of.values().map(VecDeque::len).sum::<usize>(), MAX_PAID);
+        assert!(!paid.insert(&name(0), envelope(0)) && paid.insert(&name(1), envelope(1)));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{
         journal_envelope,
     },
     shared::Shared,
-    store::{Batch, Table},
+    store::{Batch, Store, Table},
     unix_now, witness,
 };
 
@@ -647,7 +647,7 @@ pub fn open_head(shared: &Shared, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
     let Peeked { record, salt, document, part } = peek(shared, id)?;
     // What a peer has sent is looked at as far as its documents have not cost too much, and else the next time.
     let report = match record.incoming {
-        true => shared.judge(&document.header().from, &document),
+        true => shared.judge(&document.header().from, id, &document),
         false => Some(shared.verify(&document)),
     };
     let judged = report.is_some();
@@ -709,51 +709,85 @@ pub struct TakenUp {
 }
 
 /// Takes up to `limit` envelopes up that wait, from a key on: puts them into the index, if an earlier version has not, and
-/// has withdrawals take effect. What cannot be done now stays, and stands in nobody's way. Nothing is locked meanwhile:
-/// a withdrawal that somebody else takes up at the same time takes effect once.
+/// has withdrawals take effect. What cannot be done now stays, whatever the reason, and those behind it go on: only when the
+/// store itself fails, or the node stops, the round ends. Nothing is locked meanwhile: a withdrawal that somebody else takes
+/// up at the same time takes effect once.
+///
+/// # Errors
+/// [`NodeError::Store`] and [`NodeError::Stopping`], once what was done before is written.
 pub fn take_up(
     here: &Blocking,
     shared: &Shared,
     from: &[u8],
     limit: usize,
 ) -> Result<TakenUp, NodeError> {
-    let waiting = shared.store.scan(Table::Unindexed, from, &[], limit)?;
+    take_each(&*shared.store, from, limit, |id, batch| take_one(here, shared, id, batch))
+}
+
+/// Does something with each that waits, and writes it together. It says whether one is done.
+fn take_each(
+    store: &dyn Store,
+    from: &[u8],
+    limit: usize,
+    mut take: impl FnMut(&EnvelopeId, &mut Batch) -> Result<bool, NodeError>,
+) -> Result<TakenUp, NodeError> {
+    let waiting = store.scan(Table::Unindexed, from, &[], limit)?;
     let full = waiting.len() == limit;
-    let (mut batch, mut taken) = (Batch::default(), TakenUp::default());
+    let (mut batch, mut taken, mut ended) = (Batch::default(), TakenUp::default(), Ok(()));
     for (key, _) in waiting {
         taken.looked += 1;
         taken.next = if full { [key.as_slice(), &[0]].concat() } else { Vec::new() };
         if let Some(id) = EnvelopeId::from_slice(&key) {
-            // The sender stands over the envelope: what is put off costs nothing.
-            let record = EnvelopeRecord::get(&*shared.store, &id)?;
-            let header = record.and_then(|record| record.header().ok());
-            if header.is_some_and(|(_, h)| !shared.checks.may(&h.sender, Instant::now())) {
-                continue;
-            }
-            match inside(shared, &id) {
-                Ok(found) => {
-                    let document = &found.1;
-                    index(&mut batch, &id, document.header(), &document.id());
-                    // Before it leaves the queue: after a crash it is done again.
-                    if acts::calls_for_an_answer(document.header())
-                        && !acts::take_up(here, shared, &id, &found)?
-                    {
-                        continue;
-                    }
+            match take(&id, &mut batch) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                // It is nothing of this envelope: the next would fare no better.
+                Err(error @ (NodeError::Store(_) | NodeError::Stopping)) => {
+                    ended = Err(error);
+                    break;
                 }
-                // The disk's fault is not the envelope's: it waits for the next time.
-                Err(error @ (NodeError::File { .. } | NodeError::Store(_))) => return Err(error),
-                // It stays in the inbox, where it is shown with its error.
-                Err(error) => tracing::warn!(envelope = %id, %error, "envelope cannot be opened"),
+                Err(error) => {
+                    tracing::error!(envelope = %id, %error, code = error.code(), "an envelope cannot be taken up; it waits");
+                    continue;
+                }
             }
         }
         batch.delete(Table::Unindexed, key);
         taken.done += 1;
     }
     if taken.done > 0 {
-        shared.store.write(batch)?;
+        store.write(batch)?;
     }
-    Ok(taken)
+    ended.map(|()| taken)
+}
+
+/// Takes one envelope up that waits. Says whether that is done.
+fn take_one(
+    here: &Blocking,
+    shared: &Shared,
+    id: &EnvelopeId,
+    batch: &mut Batch,
+) -> Result<bool, NodeError> {
+    // The sender stands over the envelope: what is put off costs nothing.
+    let record = EnvelopeRecord::get(&*shared.store, id)?;
+    let header = record.and_then(|record| record.header().ok());
+    if header.is_some_and(|(_, h)| !shared.checks.may_open(&h.sender, id, Instant::now())) {
+        return Ok(false);
+    }
+    let found = match inside(shared, id) {
+        Ok(found) => found,
+        // The disk's fault is not the envelope's: it waits for the next time.
+        Err(error @ (NodeError::File { .. } | NodeError::Store(_))) => return Err(error),
+        // It stays in the inbox, where it is shown with its error.
+        Err(error) => {
+            tracing::warn!(envelope = %id, %error, "envelope cannot be opened");
+            return Ok(true);
+        }
+    };
+    let document = &found.1;
+    index(batch, id, document.header(), &document.id());
+    // Before it leaves the queue: after a crash it is done again.
+    Ok(!acts::calls_for_an_answer(document.header()) || acts::take_up(here, shared, id, &found)?)
 }
 
 /// Puts into the index what an earlier version has left for later. What this one takes in is in it at once.
@@ -926,4 +960,54 @@ fn kept_evidence(shared: &Shared, digest: &Digest) -> Result<ReceivedEvidence, N
     let missing = || NodeError::Damaged(format!("the evidence {digest} is missing"));
     let bytes = shared.store.get(Table::Evidence, digest.as_bytes())?.ok_or_else(missing)?;
     Ok(cbor::decode(&bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Read as _, memory::MemoryStore};
+
+    fn waiting(store: &MemoryStore) -> Vec<u8> {
+        let left = store.scan(Table::Unindexed, &[], &[], usize::MAX).expect("reads");
+        left.iter().map(|(key, _)| key[0]).collect()
+    }
+
+    fn five() -> MemoryStore {
+        let store = MemoryStore::default();
+        let mut batch = Batch::default();
+        (1..=5).for_each(|n: u8| batch.put(Table::Unindexed, [n; 32], []));
+        store.write(batch).expect("writes");
+        store
+    }
+
+    #[test]
+    fn what_cannot_be_taken_up_waits_and_what_stands_behind_it_goes_on() {
+        let store = five();
+        let take = |id: &EnvelopeId, batch: &mut Batch| match id.digest().as_bytes()[0] {
+            1 => Err(NodeError::Damaged("it cannot be read".into())),
+            3 => Err(ProtocolError::from(chancery_certs::CertError::NoCertificate).into()),
+            4 => Ok(false),
+            n => {
+                batch.put(Table::Meta, [n], []);
+                Ok(true)
+            }
+        };
+        let taken = take_each(&store, &[], 10, take).expect("the round goes on");
+        assert_eq!((taken.looked, taken.done), (5, 2));
+        assert_eq!(waiting(&store), [1, 3, 4]);
+        assert!(store.get(Table::Meta, &[2]).expect("reads").is_some());
+        assert!(store.get(Table::Meta, &[5]).expect("reads").is_some());
+    }
+
+    #[test]
+    fn when_the_store_fails_what_was_done_before_is_written() {
+        let store = five();
+        let take = |id: &EnvelopeId, _: &mut Batch| match id.digest().as_bytes()[0] {
+            3 => Err(NodeError::Store("the disk is gone".into())),
+            n => Ok(n != 1),
+        };
+        let ended = take_each(&store, &[], 10, take);
+        assert!(matches!(ended, Err(NodeError::Store(_))), "{ended:?}");
+        assert_eq!(waiting(&store), [1, 3, 4, 5]);
+    }
 }

@@ -350,17 +350,18 @@ impl Shared {
     }
 
     /// The verdict on a document that came from a peer: as [`Shared::verify`], as far as its documents have not cost too much
-    /// lately. Then there is none yet.
+    /// lately. Then there is none yet. Each envelope is charged to its sender once, not each time that it is looked at.
     pub fn judge(
         &self,
         from: &AgencyName,
+        envelope: &EnvelopeId,
         document: &SignedDocument,
     ) -> Option<VerificationReport> {
-        if !self.checks.may(from, Instant::now()) {
+        if !self.checks.may_open(from, envelope, Instant::now()) {
             return None;
         }
         let (report, cost) = self.verify_counting(document);
-        self.checks.charge(from, cost, Instant::now());
+        self.checks.charge_once(from, envelope, cost, Instant::now());
         Some(report)
     }
 

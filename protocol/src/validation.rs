@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use chancery_certs::{
     CertError, Certificate, Crl, KnownCrl, PathError, PathReason, Purpose, RevocationCheck,
     Scrutiny, SignatureBudget, SignedCms, TimeStampToken, TrustStore, Uncovered, ValidPath,
-    rfc3339,
+    VerifiedTimeStamp, rfc3339,
 };
 use chancery_crypto::{CoseSignature, CryptoError, SignatureAt, UnsignedElement};
 
@@ -49,6 +49,8 @@ pub struct Validation<'a> {
 const SIGNATURES: u32 = 2048;
 /// And what nobody has signed in it.
 const ADDITIONS: u32 = 2048;
+/// The most certificates of its time-stamps that others may be certified by: as many as may stand beside its signatures.
+const OF_TIME_STAMPS: usize = 128;
 
 /// What may be spent on one document. What anybody can add to it has a share of its own: it cannot use up what the
 /// signatures need.
@@ -329,9 +331,21 @@ struct Material {
     signature: i64,
     crls: Vec<(usize, Crl)>,
     pool: Vec<Certificate>,
+    /// How many of the pool, from its begin, the signer or the verifier stands for. What follows anybody can have added.
+    bound: usize,
 }
 
 impl Material {
+    /// The certificates that nobody else can have added.
+    fn bound(&self) -> &[Certificate] {
+        self.pool.get(..self.bound).unwrap_or(&self.pool)
+    }
+
+    /// These and those that were added, if there are any.
+    fn wider(&self) -> Option<&[Certificate]> {
+        (self.bound < self.pool.len()).then_some(self.pool.as_slice())
+    }
+
     /// The lists that came along.
     fn own<'a>(&'a self, by: &'a Validation<'_>) -> impl Iterator<Item = KnownCrl<'a>> {
         self.crls.iter().map(|(element, crl)| KnownCrl {
@@ -509,6 +523,8 @@ impl Judge<'_> {
     ) -> Material {
         let mut pool = above.to_vec();
         pool.extend(self.by.certificates.iter().cloned());
+        let mut bound = pool.len();
+        let mut of_time_stamps = Vec::new();
         // What came with the signature but in no element is known since now.
         let mut crls: Vec<_> = lists.iter().map(|crl| (usize::MAX, crl.clone())).collect();
         for (index, element) in elements.iter().enumerate() {
@@ -525,21 +541,29 @@ impl Judge<'_> {
                 | UnsignedElement::ArchiveTimeStamp(list) => {
                     let tokens = list.iter().filter_map(|der| TimeStampToken::from_der(der).ok());
                     for token in tokens {
-                        pool.extend(token.certificates().iter().cloned());
+                        let room = OF_TIME_STAMPS.saturating_sub(of_time_stamps.len());
+                        of_time_stamps.extend(token.certificates().iter().take(room).cloned());
                         crls.extend(token.crls().iter().map(|crl| (index, crl.clone())));
                     }
                 }
                 UnsignedElement::Cades(_) | UnsignedElement::Unknown => {}
             }
         }
+        // A time-stamp's own path is looked for among its own, however many others there are.
+        pool.extend(of_time_stamps);
         // What the signer has bound, and the verifier has brought, stays first: nothing that was added is looked at
         // before it.
         if pool.len() > above.len() {
-            let mut seen = HashSet::new();
-            pool.retain(|certificate| seen.insert(certificate.fingerprint()));
+            let (mut seen, mut place, given) = (HashSet::new(), 0, bound);
+            pool.retain(|certificate| {
+                let first = seen.insert(certificate.fingerprint());
+                bound -= usize::from(!first && place < given);
+                place += 1;
+                first
+            });
         }
         let since = vec![self.by.at; elements.len()];
-        Material { elements: elements.to_vec(), since, signature: self.by.at, crls, pool }
+        Material { elements: elements.to_vec(), since, signature: self.by.at, crls, pool, bound }
     }
 
     /// EN 319 102-1 §5.6.2.3: archive time-stamps from the last to the first, then those of the
@@ -620,7 +644,7 @@ impl Judge<'_> {
             let finding = too_dear();
             return (TimeStampReport { kind, time: Some(time), authority: None, finding }, None);
         }
-        match token.verify_within(self.by.trust, &material.pool, &check, since, additions) {
+        match self.verify_token(&token, material, &check, since) {
             Ok(verified) => {
                 let authority = verified.authority;
                 let at = rfc3339(time);
@@ -654,6 +678,32 @@ impl Judge<'_> {
                 bad(Some(time), text)
             }
         }
+    }
+
+    /// Whether a time-stamp holds: by what came in it and nobody can have added beside, else by all that is there.
+    fn verify_token(
+        &self,
+        token: &TimeStampToken,
+        material: &Material,
+        check: &RevocationCheck<'_>,
+        since: i64,
+    ) -> Result<VerifiedTimeStamp, CertError> {
+        let additions = &self.budget.additions;
+        let verify = |among| token.verify_within(self.by.trust, among, check, since, additions);
+        let error = match verify(material.bound()) {
+            // A signature that is wrong stays so among others.
+            Err(error) if !matches!(error, CertError::Crypto(_)) => error,
+            found => return found,
+        };
+        let Some(wider) = material.wider().filter(|_| additions.spend_one()) else {
+            return Err(error);
+        };
+        verify(wider).map_err(|more| match (error, more) {
+            (CertError::Path(error), CertError::Path(more)) => {
+                CertError::Path(error.or_among_more(more))
+            }
+            (_, more) => more,
+        })
     }
 
     /// How revocation is looked at as of a time in the past.
@@ -715,14 +765,22 @@ impl Judge<'_> {
     ) -> Result<Finding, Finding> {
         let known = material.known(self.by);
         report.revocation_checked = self.by.checks_revocation();
-        let (trust, pool) = (self.by.trust, &material.pool);
+        let (trust, purpose) = (self.by.trust, self.source.purpose());
         let now = match (self.by.checks_revocation(), self.by.uncovered()) {
             (false, _) => RevocationCheck::None,
             (true, Uncovered::Open) => RevocationCheck::Current(&known),
             (true, Uncovered::Passes) => RevocationCheck::Listed(&known),
         };
+        // What was added is looked at only when the rest does not do, and at its own cost.
         let validate = |check: &RevocationCheck<'_>, at| {
-            trust.validate_by_within(leaf, pool, check, at, self.source.purpose(), self.own())
+            let among =
+                |pool, budget| trust.validate_by_within(leaf, pool, check, at, purpose, budget);
+            among(material.bound(), self.own()).or_else(|error| match material.wider() {
+                Some(wider) => {
+                    among(wider, &self.budget.additions).map_err(|more| error.or_among_more(more))
+                }
+                None => Err(error),
+            })
         };
         let error = match validate(&now, self.by.at) {
             Ok(path) => {
@@ -828,9 +886,8 @@ impl Judge<'_> {
                 list.iter().any(|der| {
                     TimeStampToken::from_der(der).is_ok_and(|token| {
                         let check = check(token.time());
-                        let (trust, pool) = (self.by.trust, &material.pool);
                         additions.spend_one()
-                            && token.verify_within(trust, pool, &check, *since, additions).is_ok()
+                            && self.verify_token(&token, material, &check, *since).is_ok()
                     })
                 })
             })
@@ -1169,6 +1226,65 @@ mod tests {
             let by = Validation { budget: Some(&none_left), ..by };
             let report = verify_document_by(&hung, &by);
             assert_eq!(report.indication, Indication::TotalPassed, "{report:?}");
+        }
+    }
+
+    /// Time-stamps of nobody, each with as many certificates as one may hold, by the name of a CA: by an issuer
+    /// whom nobody knows, or by the name of an anchor.
+    fn stamps_with_fakes(subject: &str, issuer: &str, count: usize) -> UnsignedElement {
+        let domains = ["gov.cn".parse().expect("a name")];
+        let by = Issuer::new_root(issuer, &domains, Algorithm::Es256, NOW).expect("a root");
+        let fake = Subject { skip_checks: true, ..Subject::authority(subject, &domains, None) };
+        let tsa = Subject::agency(Profile::Timestamp, domains[0].clone(), "TSA");
+        let tsa = Subject { skip_checks: true, ..tsa };
+        let tokens = (0..count).map(|_| {
+            let key = SigningKey::generate(Algorithm::Es256).expect("random bytes");
+            let mut chain = vec![by.issue(&tsa, &key.public_key(), NOW).expect("issues")];
+            chain.extend((0..63).map(|_| by.issue(&fake, &key.public_key(), NOW).expect("issues")));
+            let credential = Credential::new(key, chain).expect("fits");
+            let tsa = TimeStampAuthority::new(credential, POLICY).expect("an authority");
+            token(&tsa, b"anything", NOW)
+        });
+        let tokens: Vec<_> = tokens.collect();
+        let read = TimeStampToken::from_der(&tokens[0]).expect("reads");
+        assert_eq!(read.certificates().len(), 64);
+        UnsignedElement::SignatureTimeStamp(tokens)
+    }
+
+    #[test]
+    fn certificates_in_time_stamps_of_nobody_cost_the_signatures_nothing() {
+        let domains = ["gov.cn".parse().expect("a name")];
+        let root = Issuer::new_root("Root", &domains, Algorithm::Es384, NOW).expect("a root");
+        let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
+        let province = province_by(&root, Algorithm::Es384);
+        let (gone, one, other) = (0, 1, 2);
+        let officers = [gone, one, other].map(|n| officer_of(&province, Algorithm::Es256, n));
+        let revoked = Revoked {
+            serial: officers[0].chain()[0].serial().to_owned(),
+            time: NOW,
+            reason: RevocationReason::KeyCompromise,
+        };
+        let own = province.crl(&[revoked], 1, NOW, NOW + 7 * DAY).expect("a CRL");
+        let lists = [crl(&root, &[], 1, NOW), own];
+        let lists = lists.map(|der| Crl::from_der(&der).expect("a CRL"));
+        let by = Validation { crls: &lists, ..Validation::new(&trust, NOW) };
+        for issuer in ["Nobody", "Root"] {
+            let fakes = stamps_with_fakes("Province", issuer, 30);
+            let hang = |document: SignedDocument| document.add_unsigned(OWN, &fakes).expect("adds");
+            let good = signed_by(&officers[1..]);
+            let (plain, before) = costing(&good, &by);
+            assert_eq!(plain.indication, Indication::TotalPassed, "{plain:?}");
+            let (report, cost) = costing(&hang(good), &by);
+            assert_eq!(report.indication, Indication::TotalPassed, "{report:?}");
+            assert_eq!(cost.signatures, before.signatures);
+            // Nor where no path holds, so that all of them are tried: who has signed besides is not left without.
+            let mixed = signed_by(&officers[..2]);
+            let before = costing(&mixed, &by).1;
+            let (report, cost) = costing(&hang(mixed), &by);
+            let found = report.signatures.iter().map(|one| one.finding.sub_indication);
+            assert_eq!(found.collect::<Vec<_>>(), [Some(SubIndication::RevokedNoPoe), None]);
+            assert_eq!(cost.signatures, before.signatures);
+            assert!(cost.additions <= ADDITIONS + ADDITIONS / 4, "{cost:?}");
         }
     }
 
