@@ -1,6 +1,9 @@
 //! The newest directory that this node has accepted, with every card in it verified.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use chancery_certs::{
     AgencyCard, AgencyName, Certificate, Crl, Directory, DirectoryMore, EncryptionKeyStatement,
@@ -47,6 +50,28 @@ pub struct DirectoryView {
     /// The anchors, and who may say what time it was: also those that the directory names.
     pub trust: Arc<TrustStore>,
     peers: BTreeMap<AgencyName, Arc<Peer>>,
+}
+
+/// The newest directory that is held, if any.
+#[derive(Debug, Default)]
+pub struct HeldDirectory(RwLock<Option<Arc<DirectoryView>>>);
+
+impl HeldDirectory {
+    /// Also one that has expired: where agencies are, whom it revokes and what it was called stays known until a newer one
+    /// says otherwise.
+    pub fn newest(&self) -> Option<Arc<DirectoryView>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Unless it has expired: for whatever is sent or taken by it.
+    pub fn valid(&self, now: i64) -> Option<Arc<DirectoryView>> {
+        self.newest().filter(|held| now <= held.expires)
+    }
+
+    /// A newer one is held from now on.
+    pub fn replace(&self, newer: Arc<DirectoryView>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(newer);
+    }
 }
 
 impl DirectoryView {
@@ -241,7 +266,7 @@ pub(crate) mod tests {
             let name: AgencyName = agency.parse().expect("a name");
             let peer = Peer {
                 display: String::new(),
-                address: String::new(),
+                address: "192.0.2.1:7400".into(),
                 via: via.map(|via| via.parse().expect("a name")),
                 encryption: encryption.clone(),
                 encryption_expires: 0,

@@ -264,56 +264,101 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
         time::Instant,
     };
 
     use super::*;
 
-    const WITHIN: Duration = Duration::from_secs(1);
+    /// Longer than any test takes: here time passes only when it is told to.
+    const WITHIN: Duration = Duration::from_secs(86_400);
+    /// What is written at a time, and fits between the two ends.
+    const PIECE: usize = 1024;
 
-    /// Writes to somebody who reads so much, so often, and then all the rest.
-    async fn written(much: usize, pause: Duration, times: usize) -> io::Result<()> {
-        let (ours, mut theirs) = tokio::io::duplex(1024);
-        let mut ours = Unread::new(ours, WITHIN);
-        let reads = tokio::spawn(async move {
-            let mut read = vec![0; much];
-            for _ in 0..times {
-                theirs.read_exact(&mut read).await.ok();
-                tokio::time::sleep(pause).await;
-            }
-            tokio::io::copy(&mut theirs, &mut tokio::io::sink()).await.ok();
-        });
-        let sent = ours.write_all(&[7; 80 << 10]).await;
-        reads.abort();
-        sent
+    fn both() -> (Unread<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = duplex(PIECE);
+        (Unread::new(ours, WITHIN), theirs)
+    }
+
+    /// Writes what can be written now. There is always more.
+    async fn write(ours: &mut Unread<DuplexStream>) -> Poll<io::Result<usize>> {
+        // Else the runtime itself has whoever does much wait.
+        tokio::task::yield_now().await;
+        poll_fn(|context| Poll::Ready(Pin::new(&mut *ours).poll_write(context, &[7; 2 * PIECE])))
+            .await
+    }
+
+    async fn read(theirs: &mut DuplexStream, much: usize) {
+        theirs.read_exact(&mut vec![0; much]).await.expect("it was written");
+    }
+
+    /// Until when the other end has time, if it is behind.
+    fn late(ours: &Unread<DuplexStream>) -> Option<Instant> {
+        ours.late.as_ref().map(|late| late.deadline())
+    }
+
+    /// Its time is over.
+    async fn is_cut_off(mut ours: Unread<DuplexStream>) {
+        ours.late.as_mut().expect("it is behind").as_mut().reset(Instant::now());
+        let cut = ours.write(&[7; PIECE]).await.expect_err("it is cut off");
+        assert_eq!(cut.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
     async fn who_does_not_read_is_cut_off_and_who_reads_slowly_is_not() {
+        let (mut ours, mut theirs) = both();
+        assert!(matches!(write(&mut ours).await, Poll::Ready(Ok(PIECE))));
+        assert!(late(&ours).is_none(), "nobody has had to wait");
         let start = Instant::now();
-        for (much, pause) in [(0, 2 * WITHIN), (1, WITHIN / 5)] {
-            let cut = written(much, pause, 20).await.expect_err("it is cut off");
-            assert_eq!(cut.kind(), io::ErrorKind::TimedOut);
+        assert!(write(&mut ours).await.is_pending());
+        let until = late(&ours).expect("it is behind");
+        assert!(until >= start + WITHIN, "it has its time");
+        // Whoever reads little, however often, wins no time by it.
+        for _ in 0..50 {
+            read(&mut theirs, 1).await;
+            assert!(matches!(write(&mut ours).await, Poll::Ready(Ok(1))));
+            assert!(write(&mut ours).await.is_pending());
+            assert_eq!(late(&ours), Some(until));
         }
-        assert!(start.elapsed() >= 2 * WITHIN, "it had its time");
-        // Four times as much as it must, and for longer than it has for that.
-        let start = Instant::now();
-        written(4 << 10, WITHIN / 16, 20).await.expect("it reads");
-        assert!(start.elapsed() > WITHIN);
+        is_cut_off(ours).await;
+
+        // Whoever reads enough in its time has another, again and again.
+        let (mut ours, mut theirs) = both();
+        assert!(matches!(write(&mut ours).await, Poll::Ready(Ok(PIECE))));
+        for _ in 0..3 {
+            assert!(write(&mut ours).await.is_pending());
+            for left in (0..WRITE_LEAST / PIECE).rev() {
+                assert!(late(&ours).is_some(), "it is behind");
+                read(&mut theirs, PIECE).await;
+                assert!(matches!(write(&mut ours).await, Poll::Ready(Ok(PIECE))));
+                assert_eq!(late(&ours).is_none(), left == 0, "{left} are left");
+            }
+        }
+        // What it has read then does not count for what it must read now.
+        assert!(write(&mut ours).await.is_pending());
+        read(&mut theirs, PIECE).await;
+        assert!(matches!(write(&mut ours).await, Poll::Ready(Ok(PIECE))));
+        is_cut_off(ours).await;
     }
 
     #[tokio::test]
     async fn a_pause_in_what_is_said_is_nobodys_lateness() {
-        let (ours, mut theirs) = tokio::io::duplex(1024);
-        let mut ours = Unread::new(ours, WITHIN);
-        let mut read = vec![0; 2048];
+        let (mut ours, mut theirs) = both();
         for _ in 0..2 {
             // More than fits, so that the other end is behind for a moment.
-            let (sent, _) = tokio::join!(ours.write_all(&[7; 2048]), theirs.read_exact(&mut read));
+            let (sent, ()) =
+                tokio::join!(ours.write_all(&[7; 2 * PIECE]), read(&mut theirs, 2 * PIECE));
             sent.expect("it reads");
-            tokio::time::sleep(WITHIN + WITHIN / 5).await;
+            assert!(late(&ours).is_none(), "however long the pause");
         }
+        // Nor is one in which all was taken that there was.
+        ours.write_all(&[7; PIECE]).await.expect("it fits");
+        assert!(write(&mut ours).await.is_pending() && late(&ours).is_some());
+        read(&mut theirs, PIECE).await;
+        ours.write_all(&[7; 1]).await.expect("it reads");
+        assert!(late(&ours).is_none());
     }
 }

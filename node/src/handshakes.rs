@@ -19,10 +19,14 @@ const SHARE: usize = 32;
 const KNOWN: usize = 256;
 const EXACT_SHARE: usize = 4;
 /// Handshakes that may be begun in a second: by all strangers, from one neighbourhood, from one exact address. Each costs
-/// a signature.
+/// a signature. All neighbourhoods of strangers share what one may begin, so that a half of what all may is there for who
+/// comes newly.
 const STRANGERS_RATE: u32 = 512;
 const RATE: u32 = 256;
 const EXACT_RATE: u32 = 16;
+/// By everybody whose address may be another's.
+const UNSHOWN_RATE: u32 = 64;
+const SECOND: Duration = Duration::from_secs(1);
 /// How long a handshake may take, of a stranger and of who is known: networks lose packets.
 const PATIENCE: Duration = Duration::from_secs(3);
 const KNOWN_PATIENCE: Duration = Duration::from_secs(10);
@@ -82,10 +86,65 @@ pub struct Handshakes {
     named_near: HashSet<IpAddr>,
     /// From where certified peers have come.
     met: HashMap<IpAddr, HashMap<SocketAddr, (AgencyName, Instant)>>,
-    /// The second that is counted, and how many were begun in it.
-    second: Option<Instant>,
-    begun: HashMap<Origin, u32>,
-    begun_by_strangers: u32,
+    begun: Begun,
+}
+
+/// What was begun in a second.
+#[derive(Debug, Default)]
+struct Begun {
+    since: Option<Instant>,
+    /// By those whose address is their own. It has no more than were begun: it does not grow with who comes.
+    shown: HashMap<Origin, u32>,
+    by_strangers: u32,
+    /// From how many neighbourhoods of strangers, and in the second before.
+    strange: u32,
+    strange_before: u32,
+    /// By those whose address may be another's.
+    unshown: u32,
+}
+
+impl Begun {
+    fn turn(&mut self, now: Instant) {
+        let passed = self.since.map(|since| now.saturating_duration_since(since));
+        if passed.is_none_or(|passed| passed >= SECOND) {
+            let next = passed.is_some_and(|passed| passed < 2 * SECOND);
+            let strange_before = if next { self.strange } else { 0 };
+            *self = Self { since: Some(now), strange_before, ..Self::default() };
+        }
+    }
+
+    /// Counts one whose address may be another's; false when that is too many. Whose address it is cannot pay for it.
+    fn unshown(&mut self, now: Instant) -> bool {
+        self.turn(now);
+        let goes = self.unshown < UNSHOWN_RATE;
+        self.unshown += u32::from(goes);
+        goes
+    }
+
+    /// Counts one whose address is its own; false when that is too many.
+    fn shown(&mut self, origin: Origin, now: Instant) -> bool {
+        self.turn(now);
+        let begun = self.shown.get(&origin).copied().unwrap_or_default();
+        let newly = u32::from(begun == 0);
+        let most = match origin {
+            Origin::Exact(_) => EXACT_RATE,
+            Origin::Near(_) => RATE,
+            // Those of the second before count, so that who comes first in a second does not take what is others'.
+            Origin::Stranger(_) => {
+                (RATE / (self.strange + newly).max(self.strange_before).max(1)).max(1)
+            }
+        };
+        let full = !origin.is_known() && self.by_strangers >= STRANGERS_RATE;
+        if begun >= most || full {
+            return false;
+        }
+        self.shown.insert(origin, begun + 1);
+        if !origin.is_known() {
+            self.by_strangers += 1;
+            self.strange += newly;
+        }
+        true
+    }
 }
 
 impl Default for Handshakes {
@@ -96,9 +155,7 @@ impl Default for Handshakes {
             named: HashSet::new(),
             named_near: HashSet::new(),
             met: HashMap::new(),
-            second: None,
-            begun: HashMap::new(),
-            begun_by_strangers: 0,
+            begun: Begun::default(),
         }
     }
 }
@@ -149,29 +206,6 @@ impl Handshakes {
         Origin::Stranger(near)
     }
 
-    /// Counts one that begins; false when that is too many for this second.
-    fn count(&mut self, origin: Origin, now: Instant) -> bool {
-        let second = Duration::from_secs(1);
-        if self.second.is_none_or(|began| now.saturating_duration_since(began) >= second) {
-            self.second = Some(now);
-            // It has no more than were begun: it does not grow with who comes.
-            self.begun.clear();
-            self.begun_by_strangers = 0;
-        }
-        let most = match origin {
-            Origin::Exact(_) => EXACT_RATE,
-            Origin::Near(_) | Origin::Stranger(_) => RATE,
-        };
-        let begun = self.begun.get(&origin).copied().unwrap_or_default();
-        let full = !origin.is_known() && self.begun_by_strangers >= STRANGERS_RATE;
-        if begun >= most || full {
-            return false;
-        }
-        self.begun.insert(origin, begun + 1);
-        self.begun_by_strangers += u32::from(!origin.is_known());
-        true
-    }
-
     /// A handshake begins. `validated` says whether the address is known to be its maker's.
     pub fn begins(&mut self, from: SocketAddr, validated: bool, now: Instant) -> Verdict {
         let from = canonical(from);
@@ -184,11 +218,12 @@ impl Handshakes {
         // Somebody else's address must not take its places, nor have its handshakes give way. The first few of each go without
         // that round trip.
         let busy = self.known.held() + self.strangers.held() >= STRANGERS / 4;
-        if !validated && (busy || places.held_by(&origin) >= share / 4) {
+        if validated {
+            if !self.begun.shown(origin, now) {
+                return Verdict::Ignore;
+            }
+        } else if busy || places.held_by(&origin) >= share / 4 || !self.begun.unshown(now) {
             return Verdict::Retry;
-        }
-        if !self.count(origin, now) {
-            return Verdict::Ignore;
         }
         let (places, patience) = match origin.is_known() {
             true => (&mut self.known, KNOWN_PATIENCE),
@@ -286,7 +321,7 @@ mod tests {
             begins(&mut all, "203.0.113.5:9", now);
             begins(&mut all, "192.0.2.1:9", now);
             assert!(all.strangers.held() <= STRANGERS && all.known.held() <= SHARE + EXACT_SHARE);
-            assert!(all.begun.len() <= (STRANGERS_RATE + RATE) as usize);
+            assert!(all.begun.shown.len() <= (STRANGERS_RATE + RATE) as usize);
         }
         now += secs(1);
         // Who is named, who is behind the same address, an agency from elsewhere, and a neighbour of the attacker's.
@@ -307,11 +342,78 @@ mod tests {
         };
         all.name([address("198.51.100.1:7400")]);
         assert_eq!(begun(&mut all, "192.0.2.1:9", now), RATE as usize);
-        assert_eq!(begun(&mut all, "192.0.2.2:9", now), RATE as usize);
-        assert_eq!(begun(&mut all, "192.0.2.3:9", now), 0, "strangers have had theirs");
+        for n in 2..100 {
+            begun(&mut all, &format!("192.0.2.{n}:9"), now);
+        }
+        assert_eq!(all.begun.by_strangers, STRANGERS_RATE, "strangers have had theirs");
+        assert_eq!(begun(&mut all, "192.0.2.200:9", now), 0);
         assert_eq!(begun(&mut all, "198.51.100.1:7400", now), EXACT_RATE as usize);
         assert_eq!(begun(&mut all, "198.51.100.1:1", now), RATE as usize);
-        assert_eq!(begun(&mut all, "192.0.2.3:9", now + secs(1)), RATE as usize);
+        assert_eq!(begun(&mut all, "192.0.2.200:9", now + secs(2)), RATE as usize);
+    }
+
+    #[test]
+    fn whoever_begins_with_addresses_of_others_takes_nothing_from_them() {
+        let (mut all, now) = (Handshakes::default(), Instant::now());
+        all.name([address("198.51.100.1:7400")]);
+        // A peer, one behind the same firewall, and a stranger; and from as many addresses as there are.
+        let own = ["198.51.100.1:7400", "198.51.100.1:50000", "192.0.2.1:9"];
+        let mut gone = 0;
+        for n in 0..2000_u32 {
+            let many = format!("10.0.{}.{}:9", n >> 8, n & 255);
+            for from in own.into_iter().chain([many.as_str()]) {
+                match all.begins(address(from), false, now) {
+                    // It fails at once, and holds no place.
+                    Verdict::Goes { place, gives_way: None, .. } => {
+                        gone += 1;
+                        all.ends(&place);
+                    }
+                    verdict => assert_eq!(verdict, Verdict::Retry),
+                }
+            }
+        }
+        assert_eq!(gone, UNSHOWN_RATE, "each costs a signature");
+        for from in own.into_iter().chain(["192.0.2.7:9"]) {
+            assert_eq!(all.begins(address(from), false, now), Verdict::Retry);
+        }
+        for (from, most) in own.into_iter().zip([EXACT_RATE, RATE, RATE]) {
+            for n in 0..most {
+                assert!(begins(&mut all, from, now).is_some(), "{from} is let in, for the {n}th");
+            }
+        }
+        let next = all.begins(address(own[0]), false, now + SECOND);
+        assert!(!matches!(next, Verdict::Ignore), "a second is a second");
+    }
+
+    #[test]
+    fn strangers_who_begin_all_they_can_leave_half_to_who_comes_newly() {
+        for attackers in [2, 3, 10, 100, 250_u32] {
+            let (mut all, mut now) = (Handshakes::default(), Instant::now());
+            let mut begun = HashMap::<u32, u32>::new();
+            for second in 0..4 {
+                begun.clear();
+                for n in (0..RATE).flat_map(|_| 0..attackers) {
+                    let from = format!("10.0.{}.{}:9", n >> 8, n & 255);
+                    if let Some(place) = begins(&mut all, &from, now) {
+                        all.ends(&place);
+                        *begun.entry(n).or_default() += 1;
+                    }
+                }
+                // In the first second they may have come before it was known how many they are.
+                if second > 0 || attackers == 2 {
+                    let newly = (0..attackers.min(100)).filter(|n| {
+                        let from = format!("192.0.2.{n}:9");
+                        begins(&mut all, &from, now).inspect(|place| all.ends(place)).is_some()
+                    });
+                    assert_eq!(newly.count(), attackers.min(100) as usize, "of {attackers}");
+                }
+                assert!(all.begun.by_strangers <= STRANGERS_RATE);
+                now += SECOND;
+            }
+            let shares = (begun.values().min(), begun.values().max());
+            assert_eq!(begun.len(), attackers as usize);
+            assert_eq!(shares.0, shares.1, "all of them have the same");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::{
     Commit, NodeConfig, NodeError, acts, api, clock,
     content::ContentFiles,
     continuity::{self, Mark},
+    directory::HeldDirectory,
     documents, endpoint,
     files::{blocking, create_private, on_thread},
     handshakes::{Place, Verdict},
@@ -505,7 +506,7 @@ async fn keep_named(shared: Arc<Shared>) {
         let due = |(of, at): (_, Instant)| of != digest || at.elapsed() >= LOOK_UP_EVERY;
         if done.is_none_or(due) {
             tokio::select! {
-                addresses = addresses(&shared) => shared.handshakes().name(addresses),
+                addresses = addresses(shared.held_directory()) => shared.handshakes().name(addresses),
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             done = Some((digest, Instant::now()));
@@ -517,9 +518,10 @@ async fn keep_named(shared: Arc<Shared>) {
     }
 }
 
-/// The addresses that the directory names, as far as their names can be looked up.
-async fn addresses(shared: &Shared) -> Vec<SocketAddr> {
-    let Ok(directory) = shared.directory() else { return Vec::new() };
+/// The addresses that the directory names, as far as their names can be looked up. Peers are still where they were when it
+/// expires, and must not be among strangers while a newer one is waited for.
+async fn addresses(held: &HeldDirectory) -> Vec<SocketAddr> {
+    let Some(directory) = held.newest() else { return Vec::new() };
     let mut found = Vec::new();
     let mut looking: JoinSet<Vec<SocketAddr>> = JoinSet::new();
     for (_, peer) in directory.peers() {
@@ -550,6 +552,16 @@ async fn addresses(shared: &Shared) -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::tests::view;
+
+    #[tokio::test]
+    async fn peers_are_no_strangers_when_the_directory_has_expired() {
+        let held = HeldDirectory::default();
+        assert!(addresses(&held).await.is_empty());
+        held.replace(Arc::new(view(&[("a.gov.cn", None)])));
+        assert!(held.valid(crate::unix_now()).is_none(), "it has expired");
+        assert_eq!(addresses(&held).await, ["192.0.2.1:7400".parse().expect("an address")]);
+    }
 
     #[tokio::test]
     async fn a_task_that_ends_unasked_or_panics_is_an_error_that_names_it() {

@@ -113,8 +113,7 @@ async fn serve_client(
     let (stream, caller) = (BufReader::new(stream), Caller::unix(user));
     let mut client = Client { stream, caller, guest, budget, held: Held::default() };
     loop {
-        let Ok(frame) = client.read().await else { return };
-        let Frame::Message(body) = frame else { return };
+        let Ok(Frame::Message(body)) = client.request().await else { return };
         let served = match decode_frame::<LocalRequest>(&body) {
             Ok(request) => answer(&shared, &mut client, request).await,
             Err(error) => Err(NodeError::from(error).into()),
@@ -159,7 +158,8 @@ fn gave_way() -> std::io::Error {
     std::io::Error::other("it was quiet, and gave way to others")
 }
 
-/// What of its user's budget a client's frames take: a request until the next, what follows until more of it is read.
+/// What of its user's budget a client's frames take: a request until it is answered, what follows until more of it is waited
+/// for.
 #[derive(Default)]
 struct Held {
     request: Option<OwnedSemaphorePermit>,
@@ -167,8 +167,15 @@ struct Held {
 }
 
 impl Client {
+    /// The next request. What the last one took is given back before it is waited for: whoever only sits there takes nothing.
+    async fn request(&mut self) -> Result<Frame, NodeError> {
+        self.held.request = None;
+        self.read().await
+    }
+
     async fn read(&mut self) -> Result<Frame, NodeError> {
         let gone = |e| NodeError::file("local socket")(e);
+        self.held.raw = None;
         let mut length = [0; 4];
         // Here it may have to give way: what it has asked for is done, whatever becomes of it.
         tokio::select! {
@@ -177,7 +184,6 @@ impl Client {
         };
         let (length, raw) = read_length(length)?;
         self.guest.moved();
-        self.held.raw = None;
         let (budget, held) = match raw {
             true => (&self.budget.raw, &mut self.held.raw),
             false => (&self.budget.requests, &mut self.held.request),
@@ -539,4 +545,58 @@ async fn export(shared: &Arc<Shared>, client: &mut Client) -> Result<(), NodeErr
     }
     reader.await.map_err(|e| NodeError::Store(e.to_string()))??;
     client.send(&LocalReply::Done).await
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_protocol::MAX_FRAME;
+
+    use super::*;
+
+    fn client(stream: UnixStream, room: &Room<u32>, budget: &Arc<UserBudget>) -> Client {
+        Client {
+            stream: BufReader::new(stream),
+            caller: Caller::unix(7),
+            guest: room.enter(7),
+            budget: budget.clone(),
+            held: Held::default(),
+        }
+    }
+
+    /// The frames of a request, or of what follows one, as long as they may be.
+    fn frame(size: usize, raw: u32) -> Vec<u8> {
+        let length = u32::try_from(size).expect("fits") | raw;
+        [&length.to_be_bytes()[..], &vec![7; size]].concat()
+    }
+
+    #[tokio::test]
+    async fn who_has_asked_much_and_only_sits_there_takes_nothing_of_the_users_budget() {
+        let (room, budgets) = (Room::new(64, 64), UserBudgets::default());
+        let budget = budgets.of(7);
+        let mut others = Vec::new();
+        let mut idle = JoinSet::new();
+        // As many as fill it.
+        for _ in 0..USER_FRAMES / MAX_FRAME {
+            let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+            let mut one = client(ours, &room, &budget);
+            let (request, content) = (frame(MAX_FRAME, 0), frame(crate::local::MAX_RAW, RAW));
+            let all = [request, content].concat();
+            let (sent, read) = tokio::join!(theirs.write_all(&all), async {
+                let request = one.request().await.is_ok();
+                assert!(one.held.request.is_some(), "what is being answered is in memory");
+                request && one.read().await.is_ok()
+            });
+            assert!(sent.is_ok() && read);
+            others.push(theirs);
+            // It is answered, and the next request is waited for.
+            idle.spawn(async move { one.request().await.is_ok() });
+        }
+        let all = || [&budget.requests, &budget.raw].map(|part| part.available_permits());
+        let given_back = async {
+            while all() != [USER_FRAMES; 2] {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(timeout(BODY_TIMEOUT, given_back).await.is_ok(), "{:?} are left", all());
+    }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -28,7 +28,7 @@ use crate::{
     clock::PeerClocks,
     content::ContentFiles,
     directories,
-    directory::DirectoryView,
+    directory::{DirectoryView, HeldDirectory},
     door::Callers,
     endpoint::{self, Connections, QuicEndpoint},
     frames::FrameBudgets,
@@ -110,7 +110,7 @@ pub struct Shared {
     pub judged: watch::Sender<u64>,
     /// Held while a directory is taken up.
     installing: Mutex<()>,
-    directory: RwLock<Option<Arc<DirectoryView>>>,
+    directory: HeldDirectory,
     /// Lists of an earlier run, until a directory is in use.
     kept_lists: Arc<[Crl]>,
     arriving: Mutex<HashSet<EnvelopeId>>,
@@ -197,7 +197,7 @@ impl Shared {
             standing: Standing::default(),
             judged: watch::Sender::new(0),
             installing: Mutex::default(),
-            directory: RwLock::default(),
+            directory: HeldDirectory::default(),
             kept_lists,
             arriving: Mutex::default(),
             last_micros: AtomicI64::new(last_micros),
@@ -219,25 +219,28 @@ impl Shared {
 
     /// The directory in use.
     pub fn directory(&self) -> Result<Arc<DirectoryView>, NodeError> {
-        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
-        held.filter(|d| unix_now() <= d.expires).ok_or_else(|| {
+        self.directory.valid(unix_now()).ok_or_else(|| {
             NodeError::UnknownAgency("any agency (no valid directory is held)".into())
         })
+    }
+
+    /// The directory that is held, also one that has expired.
+    pub fn held_directory(&self) -> &HeldDirectory {
+        &self.directory
     }
 
     /// Verifies a directory and uses it from now on, unless a newer one is held.
     pub fn install_directory(&self, bytes: &[u8]) -> Result<Arc<DirectoryView>, NodeError> {
         let now = unix_now();
         // The very one that is in use: nothing to verify, to write or to say.
-        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(same) = held.filter(|held| *held.bytes == *bytes && now <= held.expires) {
+        if let Some(same) = self.directory.valid(now).filter(|held| *held.bytes == *bytes) {
             return Ok(same);
         }
         let (registrar, trust) = (&self.config.registrar, &self.identity.trust);
         let new = DirectoryView::open(bytes, registrar, trust, &self.crls(), now)?;
         // One at a time; those who only look into the one that is held do not wait for the disk.
         let _one = self.installing.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let held = self.directory.newest();
         // The newest version that was ever in use counts, not only the one that is valid now: an
         // older directory may outlive a newer one.
         let newest = self.store.get(Table::Meta, DIRECTORY_VERSION)?;
@@ -255,7 +258,7 @@ impl Shared {
         batch.put(Table::Meta, REVOCATION_LISTS, cbor::encode_within(&lists, MAX_LISTS)?);
         self.store.write(batch)?;
         let new = Arc::new(new);
-        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Some(new.clone());
+        self.directory.replace(new.clone());
         // What is revoked by it is cut off now.
         self.standing.renew();
         self.judge_connected();
@@ -295,13 +298,13 @@ impl Shared {
 
     /// The version and the digest of the directory that is held, also of one that has expired.
     pub fn directory_digest(&self) -> Option<(u64, Digest)> {
-        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.directory.newest();
         held.as_ref().map(|directory| (directory.version, directory.digest))
     }
 
     /// The signed directory, if it is newer than a version, or another of that version than the one with a digest.
     pub fn newer_directory(&self, version: u64, digest: Option<&Digest>) -> Option<Arc<[u8]>> {
-        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.directory.newest();
         let other = |d: &DirectoryView| {
             d.version == version && digest.is_some_and(|digest| *digest != d.digest)
         };
@@ -311,13 +314,13 @@ impl Shared {
     /// The revocation lists that are held: of the newest directory, also of one that has expired, and older ones that
     /// it has no newer for. Who was revoked stays so.
     pub fn crls(&self) -> Arc<[Crl]> {
-        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.directory.newest();
         held.as_ref().map_or_else(|| self.kept_lists.clone(), |directory| directory.crls.clone())
     }
 
     /// Who is believed: by the node's own configuration and, in time, by the directory.
     fn trust(&self) -> Option<Arc<TrustStore>> {
-        let held = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.directory.newest();
         held.as_ref().map(|directory| directory.trust.clone())
     }
 
@@ -381,7 +384,7 @@ impl Shared {
     /// What runs out, and when.
     pub fn ends(&self) -> Vec<(&'static str, i64)> {
         let first = |chain: &[Certificate]| chain.first().map(Certificate::not_after);
-        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let directory = self.directory.newest();
         let own = directory.as_ref().and_then(|d| d.peer(&self.identity.agency).ok());
         [
             ("directory", directory.map(|d| d.expires)),
