@@ -2,9 +2,10 @@
 //! [`chancery_protocol::encode_frame`], and raw data frames, whose length has its top bit set.
 
 use std::{
-    io::{BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::Path,
+    time::Duration,
 };
 
 use chancery_certs::AgencyName;
@@ -477,6 +478,31 @@ pub(crate) fn read_length(bytes: [u8; 4]) -> Result<(usize, bool), NodeError> {
 pub struct LocalClient {
     stream: BufReader<UnixStream>,
     path: std::path::PathBuf,
+    /// The request that opens the connection, until the node has answered it.
+    first: First,
+    /// How often it may be asked again.
+    tries: usize,
+}
+
+/// Where the first request of a connection is. A node that has no room for all who come has the one go that has been quiet
+/// longest, and that may be one whose request it has not read yet: such a request is asked again.
+#[derive(Debug)]
+enum First {
+    /// It is to come.
+    ToCome,
+    /// It was sent; its frame.
+    Sent(Vec<u8>),
+    /// It was answered, or more was sent.
+    Over,
+}
+
+/// How often a request is asked that a node had no room for, and how long is waited in between: a second in all.
+const TRIES: usize = 50;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// Whether the node went before it had read all that was sent: Unix sockets say so. What it has not read it has not done.
+fn unread(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
 impl LocalClient {
@@ -486,7 +512,23 @@ impl LocalClient {
     /// [`NodeError::File`] when no node listens there.
     pub fn connect(path: &Path) -> Result<Self, NodeError> {
         let stream = UnixStream::connect(path).map_err(NodeError::file(path))?;
-        Ok(Self { stream: BufReader::new(stream), path: path.to_owned() })
+        let stream = BufReader::new(stream);
+        Ok(Self { stream, path: path.to_owned(), first: First::ToCome, tries: TRIES })
+    }
+
+    /// Connects anew and asks again, after the node went without having read the first request.
+    fn again(&mut self, frame: &[u8], mut error: std::io::Error) -> Result<(), NodeError> {
+        while unread(&error) && self.tries > 0 {
+            self.tries -= 1;
+            std::thread::sleep(BETWEEN_TRIES);
+            let stream = UnixStream::connect(&self.path).map_err(self.failed())?;
+            self.stream = BufReader::new(stream);
+            match self.stream.get_mut().write_all(frame) {
+                Ok(()) => return Ok(()),
+                Err(again) => error = again,
+            }
+        }
+        Err(self.failed()(error))
     }
 
     fn failed(&self) -> impl FnOnce(std::io::Error) -> NodeError + use<> {
@@ -499,8 +541,15 @@ impl LocalClient {
     /// [`NodeError::File`] when the node is gone.
     pub fn send(&mut self, request: &LocalRequest) -> Result<(), NodeError> {
         let frame = encode_frame(request)?;
-        let failed = self.failed();
-        self.stream.get_mut().write_all(&frame).map_err(failed)
+        let first = matches!(self.first, First::ToCome);
+        match self.stream.get_mut().write_all(&frame) {
+            Ok(()) => {}
+            Err(error) if first => self.again(&frame, error)?,
+            Err(error) => return Err(self.failed()(error)),
+        }
+        // Whoever has sent more than one request cannot ask it again.
+        self.first = if first { First::Sent(frame) } else { First::Over };
+        Ok(())
     }
 
     /// Sends raw data.
@@ -508,6 +557,7 @@ impl LocalClient {
     /// # Errors
     /// [`NodeError::File`] when the node is gone.
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+        self.first = First::Over;
         for piece in bytes.chunks(MAX_RAW) {
             // A piece has at most MAX_RAW bytes, which fit.
             let length = u32::try_from(piece.len()).unwrap_or(u32::MAX) | RAW;
@@ -526,6 +576,12 @@ impl LocalClient {
     }
 
     fn read(&mut self) -> Result<Frame, NodeError> {
+        while let First::Sent(frame) = std::mem::replace(&mut self.first, First::Over) {
+            if let Err(error) = self.stream.fill_buf() {
+                self.again(&frame, error)?;
+                self.first = First::Sent(frame);
+            }
+        }
         let mut length = [0; 4];
         let failed = self.failed();
         self.stream.read_exact(&mut length).map_err(failed)?;
@@ -570,4 +626,84 @@ impl LocalClient {
 
 pub(crate) fn unexpected() -> NodeError {
     chancery_protocol::ProtocolError::Message("a frame does not belong here".into()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// A node that does so with each who comes, one after the other.
+    fn node(each: Vec<fn(UnixStream)>) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("node.sock");
+        let socket = UnixListener::bind(&path).expect("a socket");
+        std::thread::spawn(move || {
+            for does in each {
+                does(socket.accept().expect("a client").0);
+            }
+        });
+        (folder, path)
+    }
+
+    fn read_request(stream: &mut UnixStream) {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).expect("a length");
+        let (length, _) = read_length(length).expect("a length");
+        stream.read_exact(&mut vec![0; length]).expect("a request");
+    }
+
+    fn answer(mut stream: UnixStream) {
+        for _ in 0..2 {
+            read_request(&mut stream);
+            stream.write_all(&encode_frame(&LocalReply::Done).expect("a frame")).expect("sent");
+        }
+    }
+
+    /// Goes once the request has come, without reading it.
+    fn leave_unread(stream: UnixStream) {
+        stream.set_nonblocking(false).expect("blocking");
+        let mut first = [0];
+        let mut stream = stream;
+        stream.read_exact(&mut first).expect("a byte");
+    }
+
+    #[test]
+    fn a_request_that_the_node_did_not_read_is_asked_again() {
+        let (_folder, path) = node(vec![drop, leave_unread, drop, leave_unread, answer]);
+        let mut client = LocalClient::connect(&path).expect("connected");
+        std::thread::sleep(BETWEEN_TRIES);
+        for _ in 0..2 {
+            let reply = client.ask(&LocalRequest::Status).expect("an answer");
+            assert!(matches!(reply, LocalReply::Done));
+        }
+    }
+
+    #[test]
+    fn a_request_that_may_have_been_done_is_not_asked_again() {
+        let (_folder, path) = node(vec![|mut stream| read_request(&mut stream), answer]);
+        let mut client = LocalClient::connect(&path).expect("connected");
+        let error = client.ask(&LocalRequest::Reload).expect_err("no answer");
+        assert!(matches!(error, NodeError::File { .. }), "{error}");
+        let (_folder, path) = node(vec![
+            |mut stream| {
+                read_request(&mut stream);
+                stream.write_all(&encode_frame(&LocalReply::Done).expect("a frame")).expect("sent");
+                leave_unread(stream);
+            },
+            answer,
+        ]);
+        let mut client = LocalClient::connect(&path).expect("connected");
+        client.ask(&LocalRequest::Status).expect("the first is answered");
+        client.ask(&LocalRequest::Status).expect_err("nor is what comes later");
+    }
+
+    #[test]
+    fn a_node_that_never_has_room_is_not_asked_for_ever() {
+        let (_folder, path) = node(vec![drop as fn(UnixStream); TRIES + 2]);
+        let mut client = LocalClient::connect(&path).expect("connected");
+        client.ask(&LocalRequest::Status).expect_err("it never answers");
+        assert_eq!(client.tries, 0);
+    }
 }

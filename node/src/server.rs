@@ -209,6 +209,8 @@ impl Client {
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
         let written = tokio::select! {
+            // An answer that there is room for is given, also by who has to give way: what was asked for is done.
+            biased;
             written = self.stream.write_all(bytes) => written,
             () = self.guest.gives_way() => Err(gave_way()),
         };
