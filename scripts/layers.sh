@@ -1,25 +1,42 @@
 #!/usr/bin/env bash
-# The arrows of the architecture point down only, and the lower rooms stay free of the daemon's
-# libraries, so that a verifier can be a small library.
+# The arrows of the architecture (ARCHITECTURE.md) and no others; the lower rooms stay free of the daemon's libraries, so that
+# a verifier can be a small library; an engine's name stands in its own file.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-deps() { cargo tree --locked --package "$1" --edges normal --prefix none | cut -d ' ' -f 1 | sort -u; }
 code=0
-forbid() {
-    local room=$1 name
-    shift
-    for name in "$@"; do
-        if deps "$room" | grep -qx -- "$name"; then
-            echo "layers: $room must not depend on $name" >&2
-            code=1
-        fi
-    done
+complain() {
+    echo "layers: $*" >&2
+    code=1
 }
-daemon=(tokio quinn rocksdb)
-forbid chancery-crypto "${daemon[@]}" chancery-certs chancery-protocol chancery-node chancery-apps
-forbid chancery-certs "${daemon[@]}" chancery-protocol chancery-node chancery-apps
-forbid chancery-protocol "${daemon[@]}" chancery-node chancery-apps
-forbid chancery-node chancery-apps
+deps() { cargo tree --locked --package "$1" --edges normal --prefix none | cut -d ' ' -f 1 | sort -u; }
+
+# What each room may stand on, of ours.
+declare -A may=(
+    [crypto]='' [certs]='crypto' [protocol]='crypto certs' [apps]='crypto certs protocol'
+    [store]='' [ledger]='crypto certs protocol store' [bus]='crypto certs protocol store ledger'
+    [desk]='crypto certs protocol apps store ledger bus' [doors]='crypto certs protocol apps store ledger bus desk'
+)
+daemon=(tokio quinn axum hyper rocksdb tokio-postgres)
+for room in "${!may[@]}"; do
+    found=$(deps "chancery-$room")
+    for other in "${!may[@]}" tests; do
+        [ "$other" = "$room" ] && continue
+        [[ " ${may[$room]} " == *" $other "* ]] && continue
+        ! grep -qx -- "chancery-$other" <<<"$found" || complain "$room must not depend on $other"
+    done
+    ! grep -qx -- chancery <<<"$found" || complain "$room must not depend on cli"
+    case $room in crypto | certs | protocol | apps)
+        for name in "${daemon[@]}"; do
+            ! grep -qx -- "$name" <<<"$found" || complain "$room must not depend on $name"
+        done ;;
+    esac
+done
+
+# Engines: the file of each, and where one is chosen.
+named=$(grep -rniE 'rocks|postgres' --include='*.rs' --include=Cargo.toml crypto certs protocol apps node cli |
+    grep -vE '^node/store/(Cargo.toml|src/((rocks|postgres|engine).rs|postgres/tls.rs)):|^node/store/src/lib.rs:[0-9]+:mod ' || true)
+[ -z "$named" ] || complain "an engine is named outside of its own file:"$'\n'"$named"
+
 [ $code -eq 0 ] && echo 'layers: all arrows point down'
 exit $code

@@ -8,11 +8,11 @@ use std::{
     process::ExitCode,
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::{AgencyName, Certificate};
 use chancery_crypto::{Digest, Hasher, cbor};
-use chancery_node::{
-    DataFolder, NodeError, PastCosignature, every_member, open_log, read_file, read_member,
-};
+use chancery_desk::DataFolder;
+use chancery_ledger::PastCosignature;
 use chancery_protocol::{
     AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, Held, HeldItem,
     Indication, KeptCheckpoint, LedgerAudit, LogKey, ProtocolError, SealedNote, SeenCheckpoint,
@@ -20,6 +20,7 @@ use chancery_protocol::{
     merkle::leaf_hash,
     tile::{TILE_WIDTH, Tile, TileEdge, entries_path, tile_path, whole_entries},
 };
+use chancery_store::files::{every_member, open_log, read_file, read_member};
 
 use crate::{
     failure::Failure,

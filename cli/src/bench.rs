@@ -11,19 +11,23 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::{AgencyName, Credential, Scrutiny, TrustStore, decode_pem_chain};
 use chancery_crypto::{
     CHUNK_SIZE, Commitment, ContentKey, Digest, Hasher, Kem, KemPrivateKey, SigningKey, unwrap_key,
     wrap_key,
 };
-use chancery_node::{
-    Batch, LocalClient, LocalReply, LocalRequest, NodeError, RocksStore, StatusView, Store as _,
-    Table, read_file, unix_now,
+use chancery_desk::{
+    asking::{LocalReply, LocalRequest},
+    views::StatusView,
 };
+use chancery_doors::LocalClient;
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     ContentSealer, DocumentHeader, EnvelopeHeader, Part, Recipient, SealedContent, SignedDocument,
     Urgency, commit_to_document, merkle, recipient_info, sign_document, verify_document,
 };
+use chancery_store::{Batch, Table, files::read_file};
 use serde_json::{Value, json};
 
 use crate::{
@@ -43,7 +47,7 @@ pub enum Bench {
     /// Two node processes on this machine, durable on both sides
     #[command(after_help = "Example:\n  chancery bench exchange --documents 2000 --file-mib 1024")]
     Exchange(Exchange),
-    /// Appends to a ledger in RocksDB, each durable and with its proof, at growing sizes
+    /// Appends to a ledger, each durable and with its proof, at growing sizes
     #[command(after_help = "Example:\n  chancery bench ledger --entries 10000000")]
     Ledger(LedgerBench),
     /// Signatures, paths, verdicts and encryption, beside ring's raw rate
@@ -634,7 +638,7 @@ fn limits(world: &World) -> Result<Value, Failure> {
     let content = ContentKey::generate()?;
     let wrapped = wrap_key(&recipient, &content, b"")?;
     let block = vec![6u8; 1 << 20];
-    let store = RocksStore::open(&world.sender.dir.join("scratch"))?;
+    let store = chancery_store::open(&world.sender.dir.join("scratch"))?;
     let mut at = 0u64;
     let mut write = |count: u64| -> Result<(), Failure> {
         let mut batch = Batch::default();

@@ -11,7 +11,7 @@ use chancery_crypto::{
     Algorithm, Commitment, ContentKey, Digest, HashAlgorithm, Kem, KemPrivateKey, PublicKey,
     SignatureAt, SigningKey, UnsignedElement, XWingBy, unwrap_key,
 };
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     DocumentHeader, ENCRYPTED_FILE_CHUNK_PLAINTEXT, FileOpener, FileSealer, Indication, Part,
     SignedDocument, Urgency, sign_document, verify_document,

@@ -10,12 +10,13 @@ use std::{
     time::Instant,
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::{AgencyName, Credential, Issuer, Profile, Subject, TrustStore};
 use chancery_crypto::{Algorithm, Digest, SigningKey};
-use chancery_node::{
-    Batch, Commit, DataFolder, Ledger, NodeError, Outcome, RocksStore, Store as _, Table, unix_now,
-};
+use chancery_desk::DataFolder;
+use chancery_ledger::{Commit, Ledger, Outcome, unix_now};
 use chancery_protocol::{EnvelopeId, Event, Indication, Leaf, LogKey, Validation};
+use chancery_store::{Batch, Table};
 use serde_json::{Value, json};
 
 use crate::{
@@ -60,7 +61,7 @@ fn leaf(n: u64) -> Result<Leaf, NodeError> {
     let envelope = EnvelopeId::from_slice(digest.as_bytes());
     Ok(Leaf {
         event: Event::ContentConsignment,
-        envelope: envelope.ok_or_else(|| NodeError::Store("no id".into()))?,
+        envelope: envelope.ok_or_else(|| NodeError::broken("no id"))?,
         commitment: digest,
         counterpart: counterpart.parse().map_err(NodeError::from)?,
         time: unix_now(),
@@ -94,7 +95,7 @@ async fn append(ledger: &Arc<Ledger>, from: u64, to: u64, callers: u64) -> Resul
         });
     }
     while let Some(ended) = tasks.join_next().await {
-        ended.map_err(|e| NodeError::Store(e.to_string()))??;
+        ended.map_err(NodeError::broken)??;
     }
     Ok((to - from) as f64 / start.elapsed().as_secs_f64())
 }
@@ -107,7 +108,7 @@ async fn append_one(ledger: &Ledger, leaf: Leaf) -> Result<(), NodeError> {
     let commit = Commit { leaves: vec![leaf], ..Commit::default() };
     match ledger.commit(commit).await? {
         Outcome::Committed(receipts) if receipts.len() == 1 => Ok(()),
-        other => Err(NodeError::Damaged(format!("an append gave {other:?}"))),
+        other => Err(NodeError::damaged(format!("an append gave {other:?}"))),
     }
 }
 
@@ -142,7 +143,7 @@ impl LedgerBench {
         let seal = Arc::new(seal(&root)?);
         let path = scratch.path.join("store");
         let open = || {
-            let store = Arc::new(RocksStore::open(&path)?);
+            let store = chancery_store::open(&path)?;
             Ok::<_, NodeError>((store.clone(), Arc::new(Ledger::open(store, seal.clone())?)))
         };
         let (mut store, mut ledger) = open()?;
@@ -158,7 +159,14 @@ impl LedgerBench {
                 progress.set_position(size);
             }
             // What the fill has left to compact is not what an append costs.
-            store.scrub(&[Table::Leaves, Table::Tiles, Table::Receipts, Table::Checkpoints])?;
+            if let Some(engine) = store.maintenance() {
+                engine.scrub(&[
+                    Table::Leaves,
+                    Table::Tiles,
+                    Table::Receipts,
+                    Table::Checkpoints,
+                ])?;
+            }
             // Opened anew, from the disk alone.
             ledger.close();
             drop((store, ledger));
@@ -230,7 +238,7 @@ impl LedgerBench {
         runtime: &tokio::runtime::Runtime,
     ) -> Result<Value, Failure> {
         let data = scratch.join("audited");
-        let store = Arc::new(RocksStore::open(&data.join("store"))?);
+        let store = chancery_store::open(&data.join("store"))?;
         let ledger = Ledger::open(store, seal.clone())?;
         for n in 0..self.audited {
             let leaf = Leaf { evidence: None, ..leaf(n)? };
@@ -239,16 +247,16 @@ impl LedgerBench {
         ledger.close();
         drop(ledger);
         let export = scratch.join("export");
-        DataFolder::open(&data)?
-            .files()
-            .for_each(&|path, bytes| chancery_node::write_new(&export.join(path), &bytes))?;
+        DataFolder::open(&data)?.files().for_each(&|path, bytes| -> Result<(), NodeError> {
+            Ok(chancery_store::files::write_new(&export.join(path), &bytes)?)
+        })?;
         let trust = TrustStore::new([root.certificate().clone()])?;
         let by = Validation::new(&trust, unix_now());
         let start = Instant::now();
         let report = audit_export(output, &export, &by)?;
         let took = start.elapsed().as_secs_f64();
         if report.indication != Indication::TotalPassed || report.checkpoints != self.audited {
-            return Err(NodeError::Damaged(format!("the audit says {report:?}")).into());
+            return Err(NodeError::damaged(format!("the audit says {report:?}")).into());
         }
         // Each kept checkpoint is a note and a COSE signature over its root.
         let signatures = 2 * self.audited;
@@ -270,7 +278,7 @@ impl LedgerBench {
 
     /// Durable contents in the store's blob files and in files of their own, one at a time.
     fn contents(&self, scratch: &Path) -> Result<Vec<Value>, Failure> {
-        let store = RocksStore::open(&scratch.join("contents").join("store"))?;
+        let store = chancery_store::open(&scratch.join("contents").join("store"))?;
         let folder = scratch.join("contents").join("files");
         std::fs::create_dir_all(&folder).map_err(NodeError::file(&folder))?;
         let mut out = Vec::new();
@@ -286,10 +294,10 @@ impl LedgerBench {
                 blobs.push(start.elapsed().as_secs_f64() * 1e6);
                 let start = Instant::now();
                 let path = folder.join(key.to_string());
-                chancery_node::write_private(&path.with_extension("tmp"), &content)?;
+                chancery_store::files::write_private(&path.with_extension("tmp"), &content)?;
                 std::fs::rename(path.with_extension("tmp"), &path)
                     .map_err(NodeError::file(&path))?;
-                chancery_node::sync_directory(&folder)?;
+                chancery_store::files::sync_directory(&folder)?;
                 let mut batch = Batch::default();
                 batch.put(Table::Envelopes, *key.as_bytes(), [7; 300]);
                 store.write(batch)?;

@@ -6,14 +6,14 @@ use std::{
     process::ExitCode,
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::{
     AgencyName, Certificate, CertificateRequest, Issuer, OfficerName, Profile, RevocationReason,
     Revoked, Subject, encode_crl, encode_pem_chain,
 };
 use chancery_crypto::SigningKey;
-use chancery_node::{
-    NodeError, open_log, open_member, read_file, unix_now, write_new, write_private,
-};
+use chancery_ledger::unix_now;
+use chancery_store::files::{open_log, open_member, read_file, write_new, write_private};
 
 use crate::{
     failure::Failure,

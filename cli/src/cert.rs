@@ -10,7 +10,7 @@ use chancery_certs::{
     SignerName, SubjectName, TrustStore, Uncovered, ValidPath, certificate_blocks, check_name,
     decode_crls,
 };
-use chancery_node::{read_file, write_new};
+use chancery_store::files::{read_file, write_new};
 
 use crate::{
     failure::{Failure, NO},

@@ -9,15 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::AgencyName;
 use chancery_crypto::{Commitment, Digest, Hasher, SignatureAt};
-use chancery_node::{
-    DeliveryState, DocumentView, LocalClient, LocalReply, LocalRequest, NodeError, OpenedView,
-    Staged, TraceView, create_private_file, new_folder, unix_now, write_new, write_private,
+use chancery_desk::{
+    asking::{LocalReply, LocalRequest},
+    views::{DocumentView, OpenedView, TraceView},
 };
+use chancery_doors::LocalClient;
+use chancery_ledger::{records::DeliveryState, unix_now};
 use chancery_protocol::{
     Act, DocumentHeader, DocumentId, Event, Indication, Part, REASON, SignedDocument, sign_document,
 };
+use chancery_store::files::{Staged, create_private_file, new_folder, write_new, write_private};
 
 use crate::{
     draft::{Draft, Heading, each_piece},

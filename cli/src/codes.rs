@@ -201,6 +201,14 @@ pub const CODES: &[Code] = &[
         ["Start the node again (systemd does it by itself), and report it with the node's log.", "请重新启动节点（systemd 会自动重启），并连同节点日志报告此问题。"]),
     code("CHY-4051", ["somebody has as many requests under way as one may have", "同一调用者进行中的请求已达上限"],
         ["Let some of them end, and try again.", "请待部分请求结束后重试。"]),
+    code("CHY-4060", ["the database of the node does not answer, or asks to try again", "节点的数据库无响应，或要求重试"],
+        ["Check the database and the network to it; nothing of this was kept. A node goes on by itself.", "请检查数据库及其网络；此次内容未保存。节点会自动继续。"]),
+    code("CHY-4061", ["another process writes to the node's database", "另一个进程正在写入该节点的数据库"],
+        ["Nothing is wrong when a standby was to take over; else see which other process has this agency's configuration.", "若本应由备用进程接管，则属正常；否则请查明还有哪个进程使用本机关的配置。"]),
+    code("CHY-4062", ["the storage engine does not do that", "该存储引擎不支持此操作"],
+        ["Use what the message names instead.", "请改用消息中指出的办法。"]),
+    code("CHY-4063", ["a setting of the store is wrong, or the database is not set up as it must be", "存储设置有误，或数据库未按要求配置"],
+        ["Correct the setting; docs/operators.md has the whole set-up.", "请更正设置；完整步骤见 docs/operators.md。"]),
     code("CHY-5000", ["a peer refuses and gives no code", "对方拒收，未说明代码"],
         ["Ask the operator of that agency's node.", "请联系对方节点的运维人员。"]),
     code("CHY-5001", ["the envelope is offered by an agency that is neither its sender nor a relay on its way", "递送机关既不是信封的发件机关，也不是途中的转递机关"],
@@ -376,7 +384,9 @@ mod tests {
     #[test]
     fn every_code_in_the_sources_is_listed_and_every_listed_one_is_used() {
         let mut used = BTreeSet::new();
-        for room in ["crypto", "certs", "protocol", "node", "apps", "cli"] {
+        let node = ["store", "ledger", "bus", "desk", "doors"].map(|room| format!("node/{room}"));
+        let rooms = ["crypto", "certs", "protocol", "apps", "cli"].map(str::to_owned);
+        for room in rooms.into_iter().chain(node) {
             let mut folders = vec![root().join(room).join("src")];
             while let Some(folder) = folders.pop() {
                 for file in std::fs::read_dir(folder).expect("sources") {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use chancery_certs::{SignerName, decode_public_key};
 use chancery_crypto::{CoseMessage, CryptoError};
-use chancery_node::read_file;
+use chancery_store::files::read_file;
 
 use crate::{
     failure::{Failure, NO},

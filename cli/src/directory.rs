@@ -7,13 +7,16 @@ use std::{
     str::FromStr,
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::{
     AgencyCard, AgencyName, CertError, Credential, Crl, Directory as DirectoryValue, DirectoryMore,
     LEAST_WITNESSES, Line, MAX_WITNESSES, OpenedDirectory, Previous, Scrutiny, SealError,
     SignerName, decode_crls,
 };
 use chancery_crypto::{CborError, CryptoError};
-use chancery_node::{LocalReply, LocalRequest, NodeError, read_file, unix_now, write_new};
+use chancery_desk::asking::{LocalReply, LocalRequest};
+use chancery_ledger::unix_now;
+use chancery_store::files::{read_file, write_new};
 
 use serde_bytes::ByteBuf;
 

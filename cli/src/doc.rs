@@ -7,15 +7,16 @@ use std::{
     process::ExitCode,
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::Certificate;
 use chancery_crypto::{Commitment, CoseSignature, SignatureAt, UnsignedElement};
-use chancery_node::{
-    NodeError, Staged, create_private_file, new_folder, open_file, open_member, unix_now,
-    write_new, write_private,
-};
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     CONTENT_MAGIC, ContentOpener, DocumentHeader, Opening, SignedDocument, sign_document,
     unsigned_header,
+};
+use chancery_store::files::{
+    Staged, create_private_file, new_folder, open_file, open_member, write_new, write_private,
 };
 
 use crate::{

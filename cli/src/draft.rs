@@ -7,10 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::AgencyName;
 use chancery_crypto::{Digest, Hasher};
-use chancery_node::{NodeError, open_file, open_member, unix_now};
+use chancery_ledger::unix_now;
 use chancery_protocol::{Classification, DocumentHeader, DocumentId, Part, Urgency};
+use chancery_store::files::{open_file, open_member};
 
 use crate::{
     failure::Failure,

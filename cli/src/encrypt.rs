@@ -7,13 +7,15 @@ use std::{
     process::ExitCode,
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::{AgencyName, EncryptionKeyStatement};
 use chancery_crypto::{Kem, KemPrivateKey, KemPublicKey};
-use chancery_node::{NodeError, Staged, open_file, read_file, unix_now, write_new, write_private};
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     ENCRYPTED_CHUNK, ENCRYPTED_FILE_CHUNK_PLAINTEXT, EncryptedFileError, FileOpener, FileSealer,
     ProtocolError, encrypted_head_len,
 };
+use chancery_store::files::{Staged, open_file, read_file, write_new, write_private};
 use zeroize::Zeroizing;
 
 use crate::{

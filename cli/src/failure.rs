@@ -2,13 +2,17 @@
 
 use std::{io::ErrorKind, path::Path};
 
+use chancery_bus::NodeError;
 use chancery_certs::CertError;
 use chancery_crypto::CryptoError;
-use chancery_node::{LocalReply, NodeError};
+use chancery_desk::asking::LocalReply;
+use chancery_ledger::LedgerError;
 use chancery_protocol::{
     ProtocolError,
     text::{check_line, show_json, show_lines},
 };
+
+use chancery_store::StoreError;
 
 use crate::{
     codes::{self, Code},
@@ -134,7 +138,7 @@ impl From<NodeError> for Failure {
         let exit = match &error {
             // A file that was named wrongly is a mistake in the command; anything else about a file
             // is the environment's.
-            NodeError::File { source, .. }
+            NodeError::Store(StoreError::File { source, .. })
                 if matches!(
                     source.kind(),
                     ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::IsADirectory
@@ -142,19 +146,11 @@ impl From<NodeError> for Failure {
             {
                 USAGE
             }
-            NodeError::File { .. }
-            | NodeError::Store(_)
-            | NodeError::Full(_)
+            NodeError::Store(_)
+            | NodeError::Ledger(_)
             | NodeError::LedgerMissing { .. }
-            | NodeError::Behind(_)
-            | NodeError::Unheard(_)
-            | NodeError::Damaged(_)
-            | NodeError::Schema { .. }
-            | NodeError::Conflict(_)
-            | NodeError::Stopping
             | NodeError::Ended { .. }
             | NodeError::Busy { .. }
-            | NodeError::KeyExposed { .. }
             | NodeError::Tls(_)
             | NodeError::Network { .. } => ENVIRONMENT,
             NodeError::NotFound(_) | NodeError::Purged(_) => NO,
@@ -163,6 +159,18 @@ impl From<NodeError> for Failure {
         };
         let (code, remedy) = (error.code().to_owned(), error.remedy().to_owned());
         Self { code, message: error.to_string(), remedy, exit }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        NodeError::from(error).into()
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        NodeError::from(error).into()
     }
 }
 

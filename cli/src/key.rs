@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use chancery_certs::encode_pem_chain;
 use chancery_crypto::{Algorithm, SigningKey};
-use chancery_node::{write_new, write_private};
+use chancery_store::files::{write_new, write_private};
 
 use crate::{
     encrypt::{NewEncryptionKey, Statement},

@@ -7,7 +7,7 @@ use std::{
 
 use chancery_certs::{Certificate, Credential, decode_pem_chain};
 use chancery_crypto::{CryptoError, SigningKey};
-use chancery_node::read_file;
+use chancery_store::files::read_file;
 use zeroize::Zeroizing;
 
 use crate::{failure::Failure, pkcs12, token};

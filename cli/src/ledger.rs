@@ -5,15 +5,23 @@ use std::{
     process::ExitCode,
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::Certificate;
 use chancery_crypto::{Digest, cbor};
-use chancery_node::{
-    DataFolder, LedgerImport, LocalClient, LocalReply, LocalRequest, NodeError, Staged, Table,
-    check_backup, read_file, restore_backup, unix_now, write_new,
+use chancery_desk::{
+    DataFolder, LedgerImport,
+    asking::{LocalReply, LocalRequest},
+    check_backup, restore_backup,
 };
+use chancery_doors::LocalClient;
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     Evidence, EvidenceVerifier, Growth, Indication, KeptCheckpoint, Leaf, LogKey, PurgeOrder,
     Receipt, SignedCheckpoint, merkle, tile, verify_cose_receipt,
+};
+use chancery_store::{
+    Table,
+    files::{Staged, read_file, write_new},
 };
 use serde_bytes::ByteBuf;
 
@@ -525,9 +533,9 @@ fn receive_files(client: &mut LocalClient, folder: &Path) -> Result<u64, Failure
 
 fn write_files(data: &DataFolder, folder: &Path) -> Result<u64, Failure> {
     let files = std::cell::Cell::new(0);
-    data.files().for_each(&|path, bytes| {
+    data.files().for_each(&|path, bytes| -> Result<(), NodeError> {
         files.set(files.get() + 1);
-        write_new(&folder.join(path), &bytes)
+        Ok(write_new(&folder.join(path), &bytes)?)
     })?;
     Ok(files.get())
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use chancery_node::LocalClient;
+use chancery_doors::LocalClient;
 
 use crate::failure::{ENVIRONMENT, Failure};
 

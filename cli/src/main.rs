@@ -30,6 +30,7 @@ mod place;
 mod report;
 mod source;
 mod stamping;
+mod store;
 mod token;
 mod trust;
 mod tsa;
@@ -116,6 +117,9 @@ enum Command {
     /// Show, prove and export the ledger of the local node
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// Move a node's tables to another engine
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Set up and run a node
     #[command(subcommand)]
     Node(node::Node),
@@ -178,6 +182,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Tsa(tsa) => tsa.run(output),
         Command::Audit(audit) => audit.run(output),
         Command::Ledger(ledger) => ledger.run(output),
+        Command::Store(store) => store.run(output),
         Command::Node(node) => node.run(output),
         Command::Directory(directory) => directory.run(output),
         Command::Key(key) => key.run(output),
@@ -187,9 +192,9 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Bench(bench) => bench.run(output),
         Command::Explain(explain) => explain.run(output),
         Command::Man { out } => {
-            std::fs::create_dir_all(&out).map_err(chancery_node::NodeError::file(&out))?;
+            std::fs::create_dir_all(&out).map_err(chancery_bus::NodeError::file(&out))?;
             let written = clap_mangen::generate_to(Arguments::command(), &out);
-            written.map_err(chancery_node::NodeError::file(&out))?;
+            written.map_err(chancery_bus::NodeError::file(&out))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {

@@ -7,15 +7,23 @@ use std::{
     process::ExitCode,
 };
 
+use chancery_bus::{
+    AccessSettings, ApiSettings, FileSettings, Identity, LimitSettings, MonitorSettings, NEW_MARK,
+    NodeConfig, NodeError, PurgeSettings, SAMPLE_CONFIG, TrustFile,
+};
 use chancery_certs::{AgencyCard, AgencyName, Credential, EncryptionKeyStatement};
 use chancery_crypto::{Kem, KemPrivateKey, SigningKey};
-use chancery_node::{
-    AccessSettings, ApiSettings, ClockView, DEFAULT_POLICIES, FileSettings, Identity,
-    LimitSettings, LocalClient, LocalReply, LocalRequest, MonitorSettings, NEW_MARK,
-    Node as Daemon, NodeConfig, NodeError, POLICY_SCHEMA, PurgeSettings, SAMPLE_CONFIG, Staged,
-    TrustFile, openapi, read_file, read_text, sync_directory, unix_now, write_new, write_private,
+use chancery_desk::{
+    DEFAULT_POLICIES, POLICY_SCHEMA,
+    asking::{LocalReply, LocalRequest},
+    views::ClockView,
 };
+use chancery_doors::{LocalClient, Node as Daemon, openapi};
+use chancery_ledger::unix_now;
 use chancery_protocol::{CLOCK_TOLERANCE, text::show_line};
+use chancery_store::files::{
+    Staged, read_file, read_text, sync_directory, write_new, write_private,
+};
 use tracing_subscriber::{
     EnvFilter,
     fmt::{
@@ -205,7 +213,7 @@ pub enum LogFormat {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  chancery node run --config node/node.toml --log-format json
-CHANCERY_LOG sets what is logged, such as `info` or `chancery_node=debug`.")]
+CHANCERY_LOG sets what is logged, such as `info` or `chancery_bus=debug`.")]
 pub struct Run {
     #[command(flatten)]
     config: ConfigFile,
@@ -293,6 +301,7 @@ impl Init {
             registrar: self.registrar.clone(),
             relay: self.relay.clone(),
             files: files.clone(),
+            store: chancery_store::StoreSettings::default(),
             limits: LimitSettings::default(),
             purge: PurgeSettings::default(),
             access: AccessSettings::default(),
@@ -442,8 +451,8 @@ fn alone(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
 fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let loaded = config.load()?;
     let identity = Identity::load(&loaded)?;
-    let uncleared = chancery_node::check_policies(&loaded)?;
-    let gaps = chancery_node::own_witnesses(&loaded, &identity)?;
+    let uncleared = chancery_desk::check_policies(&loaded)?;
+    let gaps = chancery_bus::own_witnesses(&loaded, &identity)?;
     let missing = gaps.and_then(|gaps| {
         witness_gaps(output, &loaded.agency, gaps.witnesses as u64, gaps.independent)
     });

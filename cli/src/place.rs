@@ -7,12 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chancery_bus::NodeError;
 use chancery_crypto::Digest;
-use chancery_node::{NodeError, Staged, open_file, open_member, read_file, read_member};
 use chancery_protocol::{
     CONTENT_MAGIC, ContentOpener, DocumentHeader, ProtocolError, SignedDocument, content_head,
     unsigned_header,
 };
+use chancery_store::files::{Staged, open_file, open_member, read_file, read_member};
 
 use crate::{draft::each_piece_of, failure::Failure};
 

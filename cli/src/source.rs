@@ -5,14 +5,15 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use chancery_bus::NodeError;
 use chancery_certs::{Certificate, decode_pem_chain};
 use chancery_crypto::cbor;
-use chancery_node::{
-    CosignedRow, DataFolder, KeptCosignature, NodeError, every_member, is_stray, read_below,
-};
+use chancery_desk::DataFolder;
+use chancery_ledger::{CosignedRow, KeptCosignature};
 use chancery_protocol::tile::{
     TILE_WIDTH, cosigned_path, entries, entries_path, history_path, tile_path,
 };
+use chancery_store::files::{every_member, is_stray, read_below};
 
 use crate::failure::{Failure, USAGE};
 

@@ -6,8 +6,8 @@ use chancery_certs::{
     Credential, Crl, SignedCms, TimeStampRequest, TimeStampToken, decode_crls, sign_cades,
 };
 use chancery_crypto::{SignatureAt, UnsignedElement};
-use chancery_node::read_file;
 use chancery_protocol::{Manifest, SignedDocument};
+use chancery_store::files::read_file;
 
 use crate::{
     failure::{ENVIRONMENT, Failure},

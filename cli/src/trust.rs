@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use chancery_bus::TrustFile;
 use chancery_certs::{Certificate, Crl, Scrutiny, TrustStore, Uncovered, decode_crls};
-use chancery_node::{TrustFile, read_file, unix_now};
+use chancery_ledger::unix_now;
 use chancery_protocol::Validation;
+use chancery_store::files::read_file;
 
 use crate::{
     failure::Failure,

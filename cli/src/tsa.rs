@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
+use chancery_bus::NodeError;
 use chancery_certs::TimeStampAuthority;
-use chancery_node::{NodeError, TimeStampServer};
+use chancery_doors::TimeStampServer;
 
 use crate::{failure::Failure, keys::Signer, node::LogFormat, output::Output};
 

@@ -5,13 +5,15 @@ use std::{
     process::ExitCode,
 };
 
+use chancery_bus::NodeError;
 use chancery_crypto::Digest;
-use chancery_node::{NodeError, members, open_member, read_file, read_member};
 use chancery_protocol::{
     CONTENT_MAGIC, ContentOpener, Evidence, EvidenceVerifier, Finding, ForkProof, Indication,
     Opening, ProtocolError, SignatureReport, SignedDocument, SubIndication, Validation,
     VerificationReport, verify_document_by,
 };
+use chancery_store::StoreError;
+use chancery_store::files::{members, open_member, read_file, read_member};
 
 use crate::{
     draft::{digest_of, each_piece},
@@ -249,7 +251,7 @@ fn check_folder_evidence(
 }
 
 /// What was read; nothing where something else stands than is to be read, which is for the verdict to say.
-fn in_place<T>(read: Result<T, NodeError>) -> Result<Option<T>, Failure> {
+fn in_place<T>(read: Result<T, StoreError>) -> Result<Option<T>, Failure> {
     match read {
         Err(error) if error.is_out_of_place() => Ok(None),
         read => Ok(Some(read?)),

@@ -20,6 +20,7 @@ mod asic;
 mod audit;
 mod checkpoint;
 mod classification;
+mod codes;
 mod content;
 mod courier;
 mod delivery;
@@ -50,6 +51,9 @@ pub use asic::{
 pub use audit::{AuditReport, CheckedEvidence, Held, HeldItem, LedgerAudit};
 pub use checkpoint::{Checkpoint, KeptCheckpoint, LogKey, SignedCheckpoint, WitnessKey};
 pub use classification::{Classification, SecrecyLevel};
+pub use codes::{
+    cert_code, cert_remedy, crypto_code, crypto_remedy, protocol_code, protocol_remedy,
+};
 pub use content::{
     CONTENT_MAGIC, ContentOpener, ContentSealer, MAX_DOCUMENT, Opening, SealedContent, content_head,
 };

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use chancery_certs::{Credential, decode_pem_chain};
 use chancery_crypto::{Commitment, Digest, SigningKey};
-use chancery_node::{LocalClient, LocalReply, LocalRequest, unix_now};
+use chancery_desk::asking::{LocalReply, LocalRequest};
+use chancery_doors::LocalClient;
+use chancery_ledger::unix_now;
 use chancery_protocol::{DocumentHeader, DocumentId, Part, Urgency, sign_document};
 
 /// A clerk of an agency `NAME.zj.gov.cn`.

@@ -169,7 +169,7 @@ impl Forger {
 
     /// A certificate of a key: serial number, subject and validity are usual, extensions are those given.
     pub fn certificate(&self, key: &PublicKey, extensions: &[Vec<u8>]) -> ForgedCertificate {
-        let now = chancery_node::unix_now();
+        let now = chancery_ledger::unix_now();
         ForgedCertificate {
             version: tlv(0xa0, &tlv(0x02, &[2])),
             serial: tlv(0x02, &[0x40, 1, 2, 3, 4, 5, 6, 7, 8]),
@@ -191,7 +191,7 @@ impl Forger {
 
     /// A revocation list of these serial numbers.
     pub fn list(&self, serials: &[&[u8]]) -> ForgedList {
-        let now = chancery_node::unix_now();
+        let now = chancery_ledger::unix_now();
         ForgedList {
             algorithm: algorithm(&self.key),
             issuer: self.name.clone(),

@@ -4,6 +4,7 @@
 
 mod clerk;
 pub mod container;
+mod database;
 pub mod forge;
 mod hosts;
 pub mod mutate;
@@ -11,6 +12,7 @@ mod network;
 pub mod peer;
 
 pub use clerk::Clerk;
+pub use database::Database;
 pub use hosts::{Hosts, ip};
 pub use network::{BadNetwork, Cables, Faults};
 

@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 
+use chancery_bus::NodeConfig;
 use chancery_certs::{
     AgencyCard, Credential, EncryptionKeyStatement, Scrutiny, TrustStore, decode_pem_chain,
 };
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest, SigningKey, wrap_key};
-use chancery_node::{NodeConfig, unix_now};
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     ContentSealer, DocumentHeader, EnvelopeHeader, Part, PeerMessage, Recipient, SignedDocument,
     Urgency, commit_to_document, decode_frame, encode_frame, merkle, recipient_info, sign_document,

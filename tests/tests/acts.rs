@@ -4,7 +4,9 @@
 use std::process::{Command, Stdio};
 
 use chancery_crypto::Commitment;
-use chancery_node::{LocalClient, LocalReply, LocalRequest, unix_now};
+use chancery_desk::asking::{LocalReply, LocalRequest};
+use chancery_doors::LocalClient;
+use chancery_ledger::unix_now;
 use chancery_protocol::{DocumentHeader, DocumentId, sign_document};
 use chancery_tests::{
     World, binary,

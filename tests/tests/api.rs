@@ -8,7 +8,7 @@ use std::{
 };
 
 use chancery_crypto::Commitment;
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::{DocumentHeader, DocumentId, sign_document};
 use chancery_tests::{
     World, free_address, noise,

@@ -140,7 +140,7 @@ fn purged_content_is_off_the_disk_and_every_proof_still_holds() {
 /// The record of a refusal says which document an entry is about, which the entry itself does not.
 #[test]
 fn refusals_and_their_entries_must_explain_each_other() {
-    use chancery_node::{Batch, Read as _, RocksStore, Store as _, Table};
+    use chancery_store::{Batch, Table};
     let mut world = World::new();
     world.write("n.txt", b"text");
     world.start("a");
@@ -154,7 +154,7 @@ fn refusals_and_their_entries_must_explain_each_other() {
     audit(&world).ok();
 
     let prefix = b"official-documents/rejected/";
-    let store = |world: &World| RocksStore::open(&world.path("a/data/store")).unwrap();
+    let store = |world: &World| chancery_store::open(&world.path("a/data/store")).unwrap();
     let records = store(&world).scan(Table::Modules, prefix, prefix, 10).unwrap();
     assert_eq!(records.len(), 2);
     let (mut key, value) = records[0].clone();
@@ -271,7 +271,7 @@ fn a_changed_byte_in_a_data_folder_is_named_by_the_audit() {
     let (mut tried, mut noticed) = (0, 0);
     for folder in ["log", "tables"] {
         let line = format!("audit {folder} --anchor root/ca.pem --at 2026-12-31T00:00:00Z");
-        let at = chancery_certs::rfc3339(chancery_node::unix_now() + 3600);
+        let at = chancery_certs::rfc3339(chancery_ledger::unix_now() + 3600);
         let line = line.replace("2026-12-31T00:00:00Z", &at);
         let good = world.run(&line).ok();
         for file in files_below(&world.path(folder)) {

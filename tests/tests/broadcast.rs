@@ -6,7 +6,7 @@ use chancery_certs::{
     decode_pem_chain,
 };
 use chancery_crypto::{Algorithm, Kem, KemPrivateKey, SigningKey};
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::Urgency;
 use chancery_tests::{Clerk, World, noise};
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use chancery_crypto::Digest;
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     Checkpoint, EnvelopeHeader, Event, Leaf, PeerMessage, Receipt, SealedNote, merkle,
 };
@@ -166,7 +166,7 @@ impl Entries {
     fn receipt(&mut self, leaf: &Leaf, seal: &chancery_certs::Credential) -> Receipt {
         self.0.push(leaf.encode().unwrap());
         let (size, leaf) = (self.0.len() as u64, self.0.last().unwrap().clone());
-        let node = |level, index| Ok::<_, chancery_node::NodeError>(self.node(level, index));
+        let node = |level, index| Ok::<_, chancery_bus::NodeError>(self.node(level, index));
         let root = merkle::root(size, node).unwrap();
         let proof = merkle::inclusion_proof(size - 1, size, node).unwrap().unwrap();
         let origin = Checkpoint::origin_of(seal.name().agency());

@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use chancery_certs::{RevocationCheck, TimeStampToken, TrustStore, decode_pem_chain, rfc3339};
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_tests::{Answer, World, copy_dir, flip, noise, tool};
 use serde_json::Value;
 

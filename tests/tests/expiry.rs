@@ -125,7 +125,7 @@ fn a_signature_by_a_certificate_out_of_its_time_is_not_accepted() {
         )
         .ok();
     world.run("verify signed --anchor root/ca.pem").ok();
-    let later = chancery_certs::rfc3339(chancery_node::unix_now() + (2 * 365 + 1) * 86_400);
+    let later = chancery_certs::rfc3339(chancery_ledger::unix_now() + (2 * 365 + 1) * 86_400);
     let answer = world.run(&format!("--json verify signed --anchor root/ca.pem --at {later}"));
     assert_eq!(answer.code, 5, "{answer:?}");
     assert_eq!(answer.json()["documents"][0]["sub_indication"], "OUT_OF_BOUNDS_NO_POE");

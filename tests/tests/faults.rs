@@ -209,8 +209,8 @@ fn damaged_data_is_named_and_never_handed_out() {
 
     // The newest checkpoint does not fit the tree any more: the node refuses to start on it.
     world.stop("b");
-    let store = chancery_node::RocksStore::open(&world.path("b/data/store")).unwrap();
-    use chancery_node::{Batch, Read as _, Store as _, Table};
+    let store = chancery_store::open(&world.path("b/data/store")).unwrap();
+    use chancery_store::{Batch, Table};
     let (key, entry) = store.scan(Table::Leaves, &[], &[], 1).unwrap().remove(0);
     let mut bad = entry.clone();
     bad[5] ^= 1;
@@ -222,7 +222,7 @@ fn damaged_data_is_named_and_never_handed_out() {
     answer.refused(3, "CHY-4005");
 
     // A store of a newer version is not touched.
-    let store = chancery_node::RocksStore::open(&world.path("b/data/store")).unwrap();
+    let store = chancery_store::open(&world.path("b/data/store")).unwrap();
     let mut batch = Batch::default();
     batch.put(Table::Leaves, key, entry);
     batch.put(Table::Meta, *b"schema", 99u64.to_be_bytes());

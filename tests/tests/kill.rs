@@ -13,8 +13,9 @@ use std::{
 
 use chancery_certs::{Credential, Issuer, Profile, Subject, decode_pem_chain, encode_pem_chain};
 use chancery_crypto::{Algorithm, Digest, SigningKey};
-use chancery_node::{Commit, Ledger, Outcome, RocksStore, Store, Table};
+use chancery_ledger::{Commit, Ledger, Outcome};
 use chancery_protocol::{Checkpoint, EnvelopeId, Event, Leaf, LogKey, merkle};
+use chancery_store::{Store, Table};
 use chancery_tests::noise;
 
 /// How often the process is killed.
@@ -55,8 +56,8 @@ fn leaf(name: &[u8]) -> Leaf {
 fn child() {
     let Some(dir) = std::env::var_os(CHILD) else { return };
     let dir = Path::new(&dir);
-    let ledger = RocksStore::open(&dir.join("store"))
-        .and_then(|store| Ledger::open(Arc::new(store), seal(dir)));
+    let ledger = chancery_ledger::open_store(&dir.join("store"))
+        .and_then(|store| Ledger::open(store, seal(dir)));
     let ledger = match ledger {
         Ok(ledger) => Arc::new(ledger),
         Err(error) => {
@@ -92,7 +93,7 @@ fn child() {
                                 );
                             }
                         }
-                        Ok(Outcome::Exists(..)) => {
+                        Ok(Outcome::Stale(..)) => {
                             unreachable!("nothing was required to be absent")
                         }
                         Err(error) => {
@@ -180,7 +181,7 @@ impl Promised {
 
     /// Checks the store against all promises, from nothing but what is on the disk.
     fn check(&self, dir: &Path) -> u64 {
-        let store: Arc<dyn Store> = Arc::new(RocksStore::open(&dir.join("store")).unwrap());
+        let store: Arc<dyn Store> = chancery_store::open(&dir.join("store")).unwrap();
         let seal = seal(dir);
         let key = LogKey::of_seal(&seal.chain()[0]).unwrap();
         let ledger = Ledger::open(store.clone(), seal).unwrap();

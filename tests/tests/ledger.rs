@@ -48,7 +48,7 @@ fn peers_cosign_each_others_ledgers_and_the_audit_checks_it() {
     let html = world.run("audit out --anchor root/ca.pem --report html").ok().stdout;
     assert!(html.contains("TOTAL-PASSED") && !html.contains("http"), "{html}");
     // An audit that is taken up again does not verify twice, and finds the same.
-    let tomorrow = chancery_certs::rfc3339(chancery_node::unix_now() + 86_400);
+    let tomorrow = chancery_certs::rfc3339(chancery_ledger::unix_now() + 86_400);
     let at = format!("--at {tomorrow}");
     let first = world.run(&format!("audit out --anchor root/ca.pem {at} --resume state")).ok();
     let marks = std::fs::metadata(world.path("state")).unwrap().len();

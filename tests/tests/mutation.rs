@@ -22,7 +22,7 @@ use chancery_certs::{
     Certificate, Issuer, Profile, Purpose, Scrutiny, Subject, TrustStore, rfc3339,
 };
 use chancery_crypto::{Algorithm, SigningKey};
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_tests::{
     Answer, World,
     mutate::{self, Dice, Entry, Notation},
@@ -529,7 +529,9 @@ fn no_mutated_export_passes_with_other_entries_or_stops_the_audit() {
     let audit = |path: &str| world.run(&format!("--json audit {path} --anchor root/ca.pem"));
     let report = audit("good").ok().json()["ledgers"][0].clone();
     assert!(!report["witnesses"].as_array().unwrap().is_empty(), "{report}");
-    let names: Vec<_> = good.keys().cloned().collect();
+    // `MUTATION_OF=history` mutates nothing else.
+    let only = std::env::var("MUTATION_OF").unwrap_or_default();
+    let names: Vec<_> = good.keys().filter(|name| name.starts_with(&only)).cloned().collect();
     each("exports", 1_500, 1, |seeds, place| {
         let seed = seeds[0];
         let mut dice = Dice::new(seed);
@@ -577,7 +579,9 @@ fn no_mutated_export_passes_with_other_entries_or_stops_the_audit() {
         for (name, bytes) in &good {
             let kept = files.get(name).and_then(|bytes| bound(name, bytes));
             if bound(name, bytes) != kept {
-                broken("exports", seed, "nobody misses what was there", name);
+                let now = files.get(name).map(hex::encode);
+                let shown = (name, hex::encode(bytes), now);
+                broken("exports", seed, "nobody misses what was there", &shown);
             }
         }
         1

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chancery_certs::Credential;
 use chancery_crypto::{CHUNK_SIZE, Commitment, ContentKey, Digest};
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     Checkpoint, ContentSealer, EnvelopeHeader, EnvelopeId, Event, Leaf, PeerMessage, Receipt,
     commit_to_document, decode_frame, encode_frame, merkle, sign_document,
@@ -313,7 +313,8 @@ fn six_hundred_documents_that_arrive_slowly_keep_nobody_waiting() {
 /// As above, with clerks who begin to open a document and do not go on.
 #[test]
 fn six_hundred_clerks_who_stop_reading_keep_nobody_waiting() {
-    use chancery_node::{LocalClient, LocalReply, LocalRequest};
+    use chancery_desk::asking::{LocalReply, LocalRequest};
+    use chancery_doors::LocalClient;
     let mut world = World::new();
     world.start("a");
     world.start("b");

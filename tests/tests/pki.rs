@@ -34,7 +34,7 @@ fn a_certificate_is_requested_issued_and_revoked_and_openssl_agrees() {
     assert_eq!(reason(&world, &format!("{crls} --purpose sign li.pem")), (0, "valid".into()));
     // Every certificate below the anchor needs one, and it must be current.
     assert_eq!(reason(&world, "--crl zj-1.crl li.pem"), (1, "RevocationUnknown".into()));
-    let later = chancery_certs::rfc3339(chancery_node::unix_now() + 8 * 86_400);
+    let later = chancery_certs::rfc3339(chancery_ledger::unix_now() + 8 * 86_400);
     let late = reason(&world, &format!("{crls} --at {later} li.pem"));
     assert_eq!(late, (1, "RevocationUnknown".into()));
 

@@ -9,11 +9,11 @@ use std::{
 
 use chancery_certs::{AgencyCard, Formats, Scrutiny, TrustStore, decode_pem_chain};
 use chancery_crypto::{CHUNK_SIZE, Kem, KemPrivateKey, StreamOpener, cbor, unwrap_key};
-use chancery_node::{Read as _, RocksStore, Table};
 use chancery_protocol::{
     ContentOpener, EnvelopeHeader, Evidence, ForkProof, Leaf, Opening, ProtocolError, Validation,
     commit_to_document, recipient_info,
 };
+use chancery_store::Table;
 use chancery_tests::{World, noise, package};
 
 /// All files in a folder and those in it.
@@ -98,7 +98,7 @@ fn envelopes_cards_and_receipts_of_the_release_before_are_read_to_the_last_byte(
     // The envelopes that b has taken, and what is in them.
     let seed = String::from_utf8(read("b.encryption.key")).unwrap();
     let key = KemPrivateKey::from_bytes(Kem::XWing, &hex::decode(seed.trim()).unwrap()).unwrap();
-    let store = RocksStore::open_read_only(&world.path("old/data-b/store")).unwrap();
+    let store = chancery_store::open_read_only(&world.path("old/data-b/store")).unwrap();
     let own = "b.zj.gov.cn".parse().unwrap();
     let mut titles = Vec::new();
     for (id, record) in store.scan(Table::Envelopes, &[], &[], usize::MAX).unwrap() {

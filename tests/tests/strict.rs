@@ -52,7 +52,7 @@ fn key_id(id: &str, name: &str) -> Vec<u8> {
 impl Chain {
     fn new(middle: bool) -> Self {
         let keys = [(); 3].map(|()| SigningKey::generate(Algorithm::Es256).unwrap());
-        let now = chancery_node::unix_now();
+        let now = chancery_ledger::unix_now();
         let make =
             |name: &str, by: &str, key: &SigningKey, extensions: Vec<Vec<u8>>| ForgedCertificate {
                 version: tlv(0xa0, &tlv(2, &[2])),
@@ -219,7 +219,7 @@ fn every_field_and_extension_is_held_to_rfc_5280() {
             "UTCTime is GeneralizedTime",
             false,
             |c| {
-                let now = chancery_node::unix_now();
+                let now = chancery_ledger::unix_now();
                 let late = time(now + 30 * 86_400);
                 c.leaf.validity =
                     sequence(&[&time(now - 3600), &tlv(0x18, &[&b"20"[..], &late[2..]].concat())]);

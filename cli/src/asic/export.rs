@@ -8,11 +8,11 @@ use std::{
 };
 
 use chancery_crypto::UnsignedElement;
-use chancery_node::open_member;
 use chancery_protocol::{
     ASIC_DOCUMENT, ASIC_E, ASIC_HEADER, EntryName, Manifest, ProtocolError, SignedDocument,
     asic_manifest_name, asic_signature_name,
 };
+use chancery_store::files::open_member;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use crate::{

@@ -7,11 +7,12 @@ use std::{
     process::ExitCode,
 };
 
+use chancery_bus::NodeError;
 use chancery_crypto::Hasher;
-use chancery_node::{NodeError, Staged, create_private_file};
 use chancery_protocol::{
     ASIC_HEADER, Archive, EntryName, Indication, ProtocolError, VerifiedContainer, verify_container,
 };
+use chancery_store::files::{Staged, create_private_file};
 
 use crate::{
     failure::{Failure, NO},

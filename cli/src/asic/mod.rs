@@ -6,8 +6,8 @@ mod import;
 
 use std::{fs::File, path::Path};
 
-use chancery_node::open_file;
 use chancery_protocol::{Archive, ProtocolError, Validation, VerificationReport, verify_container};
+use chancery_store::files::open_file;
 
 pub use export::Export;
 pub use import::Import;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chancery_certs::Credential;
 use chancery_crypto::{Digest, cbor};
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     Checkpoint, EnvelopeId, Event, Evidence, ForkProof, KeptCheckpoint, Leaf, LogKey, Receipt,
     SealedNote, SignedCheckpoint, WitnessKey, WitnessStatement, merkle,
@@ -182,7 +182,7 @@ fn nobody_is_the_witness_of_its_own_ledger_and_the_lines_of_a_checkpoint_are_loo
         let agency = by.name().agency();
         let witness = WitnessKey::new(agency, &key.public_key()).unwrap();
         let line = witness.cosign(&signed, &key, unix_now()).unwrap();
-        let kept = chancery_node::KeptCosignature {
+        let kept = chancery_ledger::KeptCosignature {
             note: note.clone(),
             line: line.clone(),
             statement: statement.into(),

@@ -6,7 +6,9 @@ use std::{
 };
 
 use chancery_crypto::{Algorithm, Commitment, CoseSign, ProtectedAttributes, SigningKey, cbor};
-use chancery_node::{LocalClient, LocalReply, LocalRequest, unix_now};
+use chancery_desk::asking::{LocalReply, LocalRequest};
+use chancery_doors::LocalClient;
+use chancery_ledger::unix_now;
 use chancery_protocol::{DocumentHeader, DocumentId, PeerMessage, SignedDocument, sign_document};
 use chancery_tests::{
     World,

@@ -4,7 +4,9 @@ use std::{collections::HashMap, path::PathBuf};
 
 use chancery_certs::{AgencyName, Credential};
 use chancery_crypto::{Algorithm, Digest, SigningKey, cbor};
-use chancery_node::{LocalClient, LocalReply, LocalRequest, PastCosignature, unix_now};
+use chancery_desk::asking::{LocalReply, LocalRequest};
+use chancery_doors::LocalClient;
+use chancery_ledger::{PastCosignature, unix_now};
 use chancery_protocol::{
     Checkpoint, EnvelopeId, Event, KeptCheckpoint, Leaf, SignedCheckpoint, WitnessKey,
     WitnessStatement, merkle,

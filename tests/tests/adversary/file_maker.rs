@@ -3,7 +3,7 @@
 use chancery_certs::{
     Credential, TimeStampAuthority, TimeStampRequest, TimeStampToken, sign_cades,
 };
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::SignedDocument;
 use chancery_tests::{
     World,

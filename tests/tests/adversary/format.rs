@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use chancery_bus::NodeConfig;
 use chancery_certs::{
     AgencyCard, AgencyName, Credential, EncryptionKeyStatement, Scrutiny, TrustStore,
     decode_pem_chain, seal_with,
 };
 use chancery_crypto::{Commitment, ContentKey, Digest, PartSealer, RecipientKey, SigningKey, cbor};
-use chancery_node::{NodeConfig, unix_now};
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     ContentSealer, DocumentHeader, EnvelopeHeader, Evidence, Leaf, MAX_PART, PartContent,
     PeerMessage, Receipt, Recipient, RecipientPart, RecipientParts, Refusal, SignedDocument,

@@ -1,11 +1,11 @@
 //! A certified peer that takes all it can get: of memory by answers that are larger than any need be, of files by contents that
 //! it announces and never sends.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chancery_certs::Credential;
 use chancery_crypto::{CHUNK_SIZE, Digest};
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::{EnvelopeHeader, PeerMessage, Urgency, encode_frame};
 use chancery_tests::{
     Clerk, World,
@@ -29,7 +29,7 @@ async fn answer_fatly(connection: Connection) {
     }
 }
 
-/// Offers large contents, as many as the connection lets, and sends none of them.
+/// Offers large contents, as many as the connection lets, and sends none of them; others in place of those that are given up.
 async fn announce(connection: Connection, good: EnvelopeHeader, seal: Credential) {
     for index in 0..u64::MAX {
         let root = Digest::of(&[index.to_be_bytes(), [connection.stable_id() as u8; 8]].concat());
@@ -37,11 +37,13 @@ async fn announce(connection: Connection, good: EnvelopeHeader, seal: Credential
         let envelope = EnvelopeHeader { root, size, ..good.clone() };
         let envelope = envelope.seal(&seal, unix_now()).unwrap();
         let ask = PeerMessage::Offer { envelope, content: None, recipient: None };
-        let Ok((mut send, recv)) = connection.open_bi().await else { return };
+        let Ok((mut send, mut recv)) = connection.open_bi().await else { return };
         drop(send.write_all(&encode_frame(&ask).unwrap()).await);
         tokio::spawn(async move {
-            std::future::pending::<()>().await;
-            drop((send, recv));
+            // Until the node gives it up, or refuses it.
+            drop(recv.read_to_end(1 << 20).await);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            drop(send);
         });
     }
 }
@@ -91,6 +93,9 @@ fn a_peer_that_answers_fatly_and_announces_what_it_never_sends_costs_little_and_
     little_memory(&world, "a");
     little_memory(&world, "b");
     assert!(world.pending("a") >= 130, "nothing that was answered so is delivered");
-    drop(connections);
+    for (to_a, to_b) in connections {
+        to_a.close(0u8.into(), b"enough");
+        to_b.close(0u8.into(), b"enough");
+    }
     world.wait("what was announced is given up", 60, |world| arriving(world, "b") == 0);
 }

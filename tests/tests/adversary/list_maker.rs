@@ -6,7 +6,9 @@ use chancery_certs::{
     Credential, Issuer, RevocationReason, Revoked, decode_crls, decode_pem_chain, encode_crl,
 };
 use chancery_crypto::{SignatureAt, SigningKey, UnsignedElement};
-use chancery_node::{LocalClient, LocalReply, LocalRequest, unix_now};
+use chancery_desk::asking::{LocalReply, LocalRequest};
+use chancery_doors::LocalClient;
+use chancery_ledger::unix_now;
 use chancery_protocol::SignedDocument;
 use chancery_tests::{
     World,

@@ -2,7 +2,7 @@
 
 use chancery_certs::Credential;
 use chancery_crypto::{CHUNK_PLAINTEXT, CHUNK_SIZE, ContentKey, Digest, StreamSealer};
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::{
     Checkpoint, EnvelopeHeader, EnvelopeId, Event, Evidence, Leaf, PeerMessage, Receipt,
     content_head, merkle,

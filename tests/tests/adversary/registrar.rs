@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::Digest;
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::{Checkpoint, ForkProof, SealedNote, SignedCheckpoint};
 use chancery_tests::{World, free_address};
 use ureq::{

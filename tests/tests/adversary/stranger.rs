@@ -104,7 +104,9 @@ fn strangers_who_begin_handshakes_and_send_junk_keep_no_peer_out() {
     little_memory(&world, "b");
     let log = world.log("b");
     let failed = log.lines().filter(|line| line.contains("handshake failed")).count();
-    assert!((1..60).contains(&failed), "{failed} lines of the log are of strangers");
+    // One a second, however many there are: of handshakes that fail and of those that give way.
+    let most = 40 + 2 * usize::try_from(worst().as_secs()).unwrap();
+    assert!((1..most).contains(&failed), "{failed} lines of the log are of strangers");
 }
 
 /// Connects to each door again and again, so that as many as can be are connected, until `end`.

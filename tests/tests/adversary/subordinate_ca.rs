@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chancery_crypto::{
     Algorithm, Commitment, CoseSign, ProtectedAttributes, PublicKey, SigningKey,
 };
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::{PeerMessage, decode_frame, encode_frame};
 use chancery_tests::{
     World,

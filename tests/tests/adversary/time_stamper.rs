@@ -5,7 +5,7 @@ use chancery_certs::{
     TimeStampRequest, encode_pem_chain,
 };
 use chancery_crypto::{Algorithm, SignatureAt, SigningKey, UnsignedElement};
-use chancery_node::unix_now;
+use chancery_ledger::unix_now;
 use chancery_protocol::SignedDocument;
 use chancery_tests::{
     World, copy_dir,

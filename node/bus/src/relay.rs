@@ -1,0 +1,167 @@
+//! Carrying on what is for others: stored like what came in, and sent like what goes out, by a node that
+//! cannot open it.
+
+use std::{sync::PoisonError, time::Duration};
+
+use chancery_certs::AgencyName;
+use chancery_crypto::cbor;
+use chancery_protocol::{EnvelopeId, OpenedEnvelope, PeerMessage, Refusal};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use crate::evidence;
+use crate::{Bus, NodeError, witness};
+use chancery_ledger::{
+    records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key},
+    unix_now,
+};
+use chancery_store::{Batch, Blocking, Table};
+
+/// For how long the recipient's evidence is waited for on the stream of an offer. After that the sender
+/// asks again.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Notes a delivery to a recipient as pending.
+pub fn begin(
+    bus: &Bus,
+    batch: &mut Batch,
+    id: &EnvelopeId,
+    recipient: &AgencyName,
+) -> Result<(), NodeError> {
+    let key = delivery_key(id, recipient);
+    let pending = DeliveryRecord::pending(unix_now(), witness::seen_size(bus, recipient)?);
+    batch.put(Table::Deliveries, key.clone(), cbor::encode(&pending)?);
+    batch.put(Table::Pending, key, []);
+    Ok(())
+}
+
+/// Begins the delivery of an envelope that is here to one more recipient, unless it has begun. Says whether it
+/// is under way: not so when its content has gone already.
+pub fn carry_on(
+    _: &Blocking,
+    bus: &Bus,
+    opened: &OpenedEnvelope,
+    recipient: &AgencyName,
+) -> Result<bool, NodeError> {
+    // The content must not go between the look and the record.
+    let _one = bus.relaying.lock().unwrap_or_else(PoisonError::into_inner);
+    if DeliveryRecord::get(&*bus.store, &opened.id, recipient)?.is_some() {
+        return Ok(true);
+    }
+    let key = opened.id.digest().as_bytes();
+    if !bus.content.has_whole(&opened.id) && bus.store.get(Table::Content, key)?.is_none() {
+        return Ok(false);
+    }
+    let mut batch = Batch::default();
+    begin(bus, &mut batch, &opened.id, recipient)?;
+    bus.store.write(batch)?;
+    bus.outbound.enqueue(opened.id, recipient.clone(), opened.header.urgency);
+    Ok(true)
+}
+
+/// Keeps the content of an envelope that was carried on before and that one more recipient is to have.
+pub fn refill(
+    _: &Blocking,
+    bus: &Bus,
+    opened: &OpenedEnvelope,
+    recipient: &AgencyName,
+    inline: Option<Vec<u8>>,
+) -> Result<(), NodeError> {
+    let _one = bus.relaying.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = &opened.id;
+    let record = EnvelopeRecord::get(&*bus.store, id)?
+        .ok_or_else(|| NodeError::damaged(format!("envelope {id} is missing")))?;
+    let mut batch = Batch::default();
+    if record.transit {
+        let record = EnvelopeRecord { in_file: inline.is_none(), ..record };
+        batch.put(Table::Envelopes, *id.digest().as_bytes(), cbor::encode(&record)?);
+    }
+    if let Some(content) = inline {
+        batch.put(Table::Content, *id.digest().as_bytes(), content);
+    }
+    begin(bus, &mut batch, id, recipient)?;
+    bus.store.write(batch)?;
+    bus.outbound.enqueue(*id, recipient.clone(), opened.header.urgency);
+    Ok(())
+}
+
+/// Removes the content of what was only carried on, once it is with everybody it was carried to.
+pub fn drop_carried(_: &Blocking, bus: &Bus, id: &EnvelopeId) -> Result<(), NodeError> {
+    let _one = bus.relaying.lock().unwrap_or_else(PoisonError::into_inner);
+    let record = EnvelopeRecord::get(&*bus.store, id)?;
+    let Some(record) = record.filter(|record| record.transit) else { return Ok(()) };
+    let prefix = id.digest().as_bytes();
+    if !bus.store.scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
+        return Ok(());
+    }
+    let (_, header) = record.header()?;
+    let size = i64::try_from(header.size).unwrap_or(i64::MAX);
+    if record.in_file {
+        bus.content.remove(id)?;
+        bus.limits.carry(&header.sender, -size);
+        return Ok(());
+    }
+    let mut batch = Batch::default();
+    batch.delete(Table::Content, *prefix);
+    bus.store.write(batch)?;
+    bus.limits.carry(&header.sender, -size);
+    Ok(())
+}
+
+/// What became of a delivery that this node carries on, waiting for it a little.
+pub async fn outcome(
+    bus: &Bus,
+    id: &EnvelopeId,
+    recipient: &AgencyName,
+    concluded: &mut Receiver<(EnvelopeId, AgencyName)>,
+) -> Result<Option<PeerMessage>, NodeError> {
+    let end = tokio::time::sleep(SOON);
+    tokio::pin!(end);
+    loop {
+        if let Some(outcome) = look(bus, id, recipient)? {
+            return Ok(Some(outcome));
+        }
+        loop {
+            let said = tokio::select! {
+                said = concluded.recv() => said,
+                () = &mut end => return Ok(None),
+            };
+            match said {
+                Ok((envelope, agency)) if envelope == *id && agency == *recipient => break,
+                Ok(_) => {}
+                // Too much was said to hear it all.
+                Err(RecvError::Lagged(_)) => break,
+                Err(RecvError::Closed) => return Ok(None),
+            }
+        }
+    }
+}
+
+fn look(
+    bus: &Bus,
+    id: &EnvelopeId,
+    recipient: &AgencyName,
+) -> Result<Option<PeerMessage>, NodeError> {
+    let Some(delivery) = DeliveryRecord::get(&*bus.store, id, recipient)? else {
+        return Ok(None);
+    };
+    Ok(match delivery.state {
+        DeliveryState::Pending => None,
+        DeliveryState::Delivered => {
+            let missing = || NodeError::damaged(format!("the evidence of {id} is missing"));
+            let digest = delivery.evidence.ok_or_else(missing)?;
+            let evidence = evidence::received(bus, &digest, recipient, None)?;
+            Some(PeerMessage::Have { receipt: evidence.receipt })
+        }
+        DeliveryState::Refused => {
+            let reason = format!("{recipient} refuses it");
+            let unknown = || Refusal { code: "CHY-5000".into(), reason, retry_after: None };
+            let refusal = delivery.refusal.unwrap_or_else(unknown);
+            Some(PeerMessage::Refuse(Refusal { retry_after: None, ..refusal }))
+        }
+        DeliveryState::Expired => Some(PeerMessage::Refuse(Refusal {
+            code: "CHY-5003".into(),
+            reason: format!("it expired on its way to {recipient}"),
+            retry_after: None,
+        })),
+    })
+}

@@ -1,0 +1,542 @@
+//! What the node enforces of human acts: a document is received, returned or withdrawn, and only the first of
+//! these takes effect.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use chancery_bus::NodeError;
+use chancery_certs::{AgencyName, rfc3339};
+use chancery_crypto::{Commitment, Digest, cbor};
+use chancery_ledger::{Commit, Outcome, receipt_key, records::EnvelopeRecord, unix_now};
+use chancery_protocol::text::show_line;
+use chancery_protocol::{
+    Act, DocumentHeader, DocumentId, EnvelopeId, Event, Indication, Leaf, OUTCOME, REASON,
+    SignedDocument, Urgency, commit_to_document, sign_document,
+};
+use chancery_store::{Blocking, Read, Table, on_thread};
+use serde::{Deserialize, Serialize};
+
+use crate::{Office, access::Action, heads::OpenedHead, submission::Submission};
+
+/// Where the module of official documents keeps the acts that took effect, in [`Table::Modules`].
+const ACTS: &[u8] = b"official-documents/acts/";
+
+/// Where it keeps the answers that are due.
+const ANSWERS: &[u8] = b"official-documents/answers/";
+
+/// The module of acts.
+const MODULE: &str = "official-documents";
+
+/// Characters of a title that an answer repeats.
+const TITLE: usize = 200;
+
+/// How often it is tried to give the answers that are due.
+const ANSWER_EVERY: Duration = Duration::from_secs(10);
+
+/// Answers that are tried at once.
+const ANSWERS_AT_ONCE: usize = 64;
+
+/// The act that took effect on a document that came in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActRecord {
+    /// The act's document type.
+    pub kind: String,
+    /// The act's document.
+    pub document: DocumentId,
+    /// When it took effect here, in seconds since 1970 UTC.
+    pub time: i64,
+    /// Its module, which earlier versions did not keep: they took an act of any for one on any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+}
+
+/// The answer to a withdrawal, from when it is recorded that it took effect or did not until the answer is sent.
+#[derive(Debug, Serialize, Deserialize)]
+struct AnswerDue {
+    /// Whether the withdrawal took effect.
+    accepted: bool,
+    /// The withdrawal.
+    withdrawal: DocumentId,
+    /// Who sent it.
+    to: AgencyName,
+}
+
+impl AnswerDue {
+    fn key(withdrawal: &EnvelopeId) -> Vec<u8> {
+        [ANSWERS, withdrawal.digest().as_bytes()].concat()
+    }
+}
+
+/// What acts are about: a document of a sender, in a module. An act of another module is no act on it, whatever it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The document.
+    pub original: DocumentId,
+    /// Who sent it: nobody else's withdrawal stands in the way.
+    pub sender: AgencyName,
+    /// Its module.
+    pub module: String,
+}
+
+impl Subject {
+    /// A document that came in, or one that is named by its sender before it comes.
+    pub fn new(original: DocumentId, sender: &AgencyName, module: &str) -> Self {
+        Self { original, sender: sender.clone(), module: module.to_owned() }
+    }
+
+    /// A document that came in.
+    pub fn of(head: &OpenedHead) -> Self {
+        let header = head.document.header();
+        Self::new(head.document.id(), &header.from, &header.module)
+    }
+
+    fn of_module(&self, module: &str) -> Self {
+        Self::new(self.original, &self.sender, module)
+    }
+
+    /// The key of the act that took effect on it.
+    fn key(&self) -> Vec<u8> {
+        let key =
+            [ACTS, self.original.digest().as_bytes(), self.sender.as_str().as_bytes()].concat();
+        match self.module.as_str() {
+            MODULE => key,
+            other => [&key[..], &[0], other.as_bytes()].concat(),
+        }
+    }
+}
+
+/// The act that took effect on a document.
+pub fn of(office: &Office, on: &Subject) -> Result<Option<ActRecord>, NodeError> {
+    of_in(office.store(), on)
+}
+
+fn of_in(store: &(impl Read + ?Sized), on: &Subject) -> Result<Option<ActRecord>, NodeError> {
+    let at = |key: &[u8]| {
+        let found = store.get(Table::Modules, key)?;
+        Ok::<Option<ActRecord>, NodeError>(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
+    };
+    match at(&on.key())? {
+        // What an earlier version has kept of another module stands where ours does.
+        None if on.module != MODULE => {
+            Ok(at(&on.of_module(MODULE).key())?.filter(|record| record.module.is_none()))
+        }
+        found => Ok(found),
+    }
+}
+
+fn refuse(why: impl Into<String>) -> NodeError {
+    NodeError::NotAccepted(why.into())
+}
+
+/// The refusal of an act on a document that another has taken effect on.
+pub fn too_late(office: &Office, on: &Subject) -> NodeError {
+    match of(office, on) {
+        Ok(Some(act)) if act.kind == Act::Withdraw.kind() => {
+            NodeError::Withdrawn { document: on.original.to_string(), time: rfc3339(act.time) }
+        }
+        Ok(Some(act)) => refuse(format!("{} took effect on it at {}", act.kind, rfc3339(act.time))),
+        Ok(None) => refuse("another act has just taken effect on it"),
+        Err(error) => error,
+    }
+}
+
+/// An act that a clerk submits.
+#[derive(Debug)]
+pub struct CheckedAct {
+    /// What it asks of the rules.
+    pub action: Action,
+    /// The document that it is about.
+    pub on: Arc<OpenedHead>,
+    /// How it takes effect, if it is one of those of which only the first does.
+    pub effect: Option<Effect>,
+}
+
+/// How an act takes effect: as the first on this.
+#[derive(Debug)]
+pub struct Effect(pub Subject);
+
+impl Effect {
+    /// What is to be written, and only if nothing is there yet.
+    pub fn put(&self, act: &ActRecord, commit: &mut Commit) -> Result<(), NodeError> {
+        let key = self.0.key();
+        commit.batch.put(Table::Modules, key.clone(), cbor::encode(act)?);
+        commit.absent(Table::Modules, key);
+        Ok(())
+    }
+}
+
+/// The act that a document is, given the module of the document that it names, if that is here. One of another module than
+/// what it answers is none; nor is one of another module than ours that answers nothing that is here.
+fn act_on(header: &DocumentHeader, module: Option<&str>) -> Option<Act> {
+    Act::of(&header.kind).filter(|_| module.unwrap_or(MODULE) == header.module)
+}
+
+/// Checks an act that a clerk submits. Withdrawals of the document that came before take effect before it.
+pub fn check(
+    here: &Blocking,
+    office: &Office,
+    header: &DocumentHeader,
+) -> Result<Option<CheckedAct>, NodeError> {
+    let envelopes = match &header.in_reply_to {
+        Some(original) => crate::lookup::envelopes_of(office, original)?,
+        None => Vec::new(),
+    };
+    let mut inside = envelopes.iter().filter_map(|id| crate::opening::inside(office, id).ok());
+    let module = inside.next().map(|(_, document)| document.header().module.clone());
+    let Some(act) = act_on(header, module.as_deref()) else { return Ok(None) };
+    let action = match act {
+        Act::Receive => Action::Receive,
+        Act::Return => Action::Return,
+        Act::Withdraw => Action::Withdraw,
+        Act::WithdrawalAnswer => {
+            return Err(refuse("withdrawals are answered by the node itself"));
+        }
+    };
+    let named = || refuse(format!("a {} names the document", header.kind));
+    let original = header.in_reply_to.ok_or_else(named)?;
+    let incoming = !matches!(act, Act::Withdraw);
+    let mut heads = envelopes.iter().filter_map(|id| crate::opening::open_head(office, id).ok());
+    let head = heads.find(|head| head.incoming == incoming);
+    let unknown = || refuse(format!("the document {original} is not here for a {}", header.kind));
+    let on = head.ok_or_else(unknown)?;
+    let theirs = on.document.header();
+    if act == Act::Withdraw {
+        let recipients = theirs.recipients();
+        if let Some(other) = header.recipients().iter().find(|r| !recipients.contains(r)) {
+            return Err(refuse(format!("{other} was not sent the document that is withdrawn")));
+        }
+        return Ok(Some(CheckedAct { action, on, effect: None }));
+    }
+    if header.to != [theirs.from.clone()] {
+        return Err(refuse(format!("a {} goes to {} alone", header.kind, theirs.from)));
+    }
+    if act == Act::Return && header.fields.get(REASON).is_none_or(|r| r.trim().is_empty()) {
+        return Err(refuse("a document is returned with a reason"));
+    }
+    let subject = Subject::of(&on);
+    settle(here, office, &subject)?;
+    if of(office, &subject)?.is_some() {
+        return Err(too_late(office, &subject));
+    }
+    Ok(Some(CheckedAct { action, on, effect: Some(Effect(subject)) }))
+}
+
+/// Whether a document may be an act, so that whoever takes it in has to be able to wait.
+pub fn may_be(header: &DocumentHeader) -> bool {
+    Act::of(&header.kind).is_some()
+}
+
+/// Has the withdrawals of a document take effect that have come, and have not been looked at yet: what came first counts,
+/// whenever it is looked at. Only its sender's can, so that nobody else keeps anybody waiting here; what of them is too
+/// dear to look at now has no effect yet.
+pub fn settle(here: &Blocking, office: &Office, on: &Subject) -> Result<(), NodeError> {
+    for id in crate::arrivals::waiting_answers(office, &on.original)? {
+        if of(office, on)?.is_some() {
+            return Ok(());
+        }
+        // The sender stands over the envelope: it is not opened for anybody else's.
+        let record = EnvelopeRecord::get(office.store(), &id)?;
+        let header = record.map(|record| record.header()).transpose()?;
+        if header.is_some_and(|(_, header)| header.sender == on.sender) {
+            let Ok(found) = crate::opening::inside(office, &id) else { continue };
+            withdraw(here, office, &id, &found)?;
+        }
+    }
+    Ok(())
+}
+
+/// What became of a withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// It took effect, now or before.
+    Accepted,
+    /// It came too late.
+    Refused,
+    /// It is none: its signatures do not hold, or it is of another module than what it names.
+    None,
+    /// It is not known yet: its sender's documents have cost too much.
+    PutOff,
+}
+
+/// Takes in a withdrawal that has come: in time it takes effect, else it is refused. Either is recorded in the
+/// ledger, and with it that its sender is owed an answer. It can be repeated.
+pub fn withdraw(
+    here: &Blocking,
+    office: &Office,
+    id: &EnvelopeId,
+    (salt, document): &(Digest, SignedDocument),
+) -> Result<Withdrawal, NodeError> {
+    let header = document.header();
+    let Some(original) = header.in_reply_to else { return Ok(Withdrawal::None) };
+    let module = crate::lookup::module_of(office, &original, &header.from)?;
+    if module.is_some_and(|module| module != header.module) {
+        return Ok(Withdrawal::None);
+    }
+    match office.judge(&header.from, id, document) {
+        None => return Ok(Withdrawal::PutOff),
+        Some(report) if report.indication != Indication::TotalPassed => {
+            tracing::warn!(envelope = %id, "a withdrawal does not verify and has no effect");
+            return Ok(Withdrawal::None);
+        }
+        Some(_) => {}
+    }
+    let record = ActRecord {
+        kind: Act::Withdraw.kind().to_owned(),
+        document: document.id(),
+        time: unix_now(),
+        module: Some(header.module.clone()),
+    };
+    let leaf = |event| Leaf {
+        event,
+        envelope: *id,
+        commitment: commit_to_document(salt, &document.id()),
+        counterpart: header.from.clone(),
+        time: record.time,
+        evidence: None,
+    };
+    let due = |accepted| {
+        cbor::encode(&AnswerDue { accepted, withdrawal: document.id(), to: header.from.clone() })
+    };
+    let subject = Subject::new(original, &header.from, &header.module);
+    let mut commit =
+        Commit { leaves: vec![leaf(Event::WithdrawalAcceptance)], ..Commit::default() };
+    Effect(subject.clone()).put(&record, &mut commit)?;
+    commit.batch.put(Table::Modules, AnswerDue::key(id), due(true)?);
+    let accepted = match office.ledger().commit_blocking(here, commit)? {
+        Outcome::Committed(_) => true,
+        Outcome::Stale(..) => {
+            let held = of(office, &subject)?;
+            held.is_some_and(|held| held.document == document.id())
+        }
+    };
+    if !accepted {
+        let leaf = leaf(Event::WithdrawalRejection);
+        let mut commit = Commit::default();
+        commit.absent(Table::Receipts, receipt_key(&leaf));
+        commit.leaves.push(leaf);
+        commit.batch.put(Table::Modules, AnswerDue::key(id), due(false)?);
+        office.ledger().commit_blocking(here, commit)?;
+    }
+    Ok(if accepted { Withdrawal::Accepted } else { Withdrawal::Refused })
+}
+
+/// Takes in a withdrawal that waits, and answers its sender. Says whether that is done: if not, it waits for another time.
+pub fn take_up(
+    here: &Blocking,
+    office: &Office,
+    id: &EnvelopeId,
+    found: &(Digest, SignedDocument),
+) -> Result<bool, NodeError> {
+    let sender = &found.1.header().from;
+    match withdraw(here, office, id, found) {
+        Ok(Withdrawal::PutOff) => return Ok(false),
+        // It passes, and what waits behind it need not wait for that.
+        Err(error) if error.is_passing() => return Ok(false),
+        Ok(Withdrawal::None) => {
+            office.charge_refused(sender);
+            return Ok(true);
+        }
+        Ok(done) => {
+            let accepted = done == Withdrawal::Accepted;
+            if !accepted {
+                office.charge_refused(sender);
+            }
+            tracing::info!(envelope = %id, %sender, accepted, "withdrawal");
+        }
+        Err(error) => return Err(error),
+    }
+    if let Err(error) = answer(here, office, id) {
+        tracing::warn!(%error, envelope = %id, "the sender of a withdrawal cannot be answered yet");
+    }
+    Ok(true)
+}
+
+/// Tells the sender of a withdrawal, under the agency's seal, whether it came in time. Does nothing when that was
+/// done: the answer and the end of what is due are one commit.
+fn answer(here: &Blocking, office: &Office, withdrawal: &EnvelopeId) -> Result<(), NodeError> {
+    // Two that answer at once would answer twice.
+    let _answering = office.answering.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = AnswerDue::key(withdrawal);
+    let Some(due) = office.store().get(Table::Modules, &key)? else { return Ok(()) };
+    let due: AnswerDue = cbor::decode(&due)?;
+    let found = match crate::opening::inside(office, withdrawal) {
+        // It is answered all the same.
+        Err(NodeError::Purged(_)) => None,
+        opened => Some(opened?),
+    };
+    let theirs = found.as_ref().map(|(_, document)| document.header());
+    let title = theirs.map(|theirs| theirs.title.chars().take(TITLE).collect::<String>());
+    let title = title.map(|title| show_line(&title).into_owned());
+    let title: String = title.unwrap_or_else(|| due.withdrawal.to_string());
+    let (classification, secrecy_period) =
+        theirs.map(DocumentHeader::classification_of_answer).unwrap_or_default();
+    let outcome = if due.accepted { "accepted" } else { "refused" };
+    let now = unix_now();
+    let header = DocumentHeader {
+        kind: Act::WithdrawalAnswer.kind().to_owned(),
+        number: None,
+        title: format!("{}：{}", if due.accepted { "已撤回" } else { "撤回被拒" }, title),
+        from: office.identity().agency.clone(),
+        to: vec![due.to],
+        cc: Vec::new(),
+        classification,
+        secrecy_period,
+        urgency: Urgency::Urgent,
+        created: now,
+        deadline: None,
+        in_reply_to: Some(due.withdrawal),
+        module: theirs.map_or(MODULE, |theirs| theirs.module.as_str()).to_owned(),
+        fields: BTreeMap::from([(OUTCOME.to_owned(), outcome.to_owned())]),
+        parts: Vec::new(),
+        nonce: Digest::from_bytes(chancery_crypto::random()?),
+    };
+    let seal = office.identity().seal();
+    let document = sign_document(&header, &seal, Commitment::Receipt, now)?;
+    let sealed = Submission::of_node(office, document)?.seal(office)?;
+    sealed.and_forget(key).commit_blocking(here, office).map(drop)
+}
+
+/// Gives the answers that could not be given when they became due: no valid directory was held, say.
+pub async fn keep_answering(office: Arc<Office>) {
+    let mut stop = office.stop_signal();
+    let mut from = Vec::new();
+    loop {
+        let work = office.clone();
+        let after = std::mem::take(&mut from);
+        match on_thread(move |here| answer_due(here, &work, &after)).await {
+            Ok(next) => from = next,
+            Err(error) => tracing::error!(%error, "what answers are due could not be read"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ANSWER_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Tries some of the answers that are due. Returns the key at which to go on: those that cannot be given stand in
+/// nobody's way.
+fn answer_due(here: &Blocking, office: &Office, from: &[u8]) -> Result<Vec<u8>, NodeError> {
+    let from = if from.is_empty() { ANSWERS } else { from };
+    let due = office.store().scan(Table::Modules, from, ANSWERS, ANSWERS_AT_ONCE)?;
+    for (key, _) in &due {
+        let id = key.get(ANSWERS.len()..).and_then(EnvelopeId::from_slice);
+        let Some(id) = id else { continue };
+        match answer(here, office, &id) {
+            Ok(()) => tracing::info!(envelope = %id, "the sender of a withdrawal is answered"),
+            Err(error) => {
+                tracing::debug!(%error, envelope = %id, "the sender of a withdrawal cannot be answered yet");
+            }
+        }
+    }
+    let full = due.len() == ANSWERS_AT_ONCE;
+    let last = due.last().filter(|_| full);
+    Ok(last.map(|(key, _)| [key.as_slice(), &[0]].concat()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use chancery_bus::opening::calls_for_an_answer;
+    use chancery_store::{Batch, MemoryStore, Store as _};
+
+    fn header(kind: &str, in_reply_to: Option<u8>) -> DocumentHeader {
+        let agency = |name: &str| name.parse::<AgencyName>().expect("a name");
+        DocumentHeader {
+            kind: kind.to_owned(),
+            number: None,
+            title: "T".into(),
+            from: agency("a.cn"),
+            to: vec![agency("b.cn")],
+            cc: Vec::new(),
+            classification: None,
+            secrecy_period: None,
+            urgency: Urgency::Routine,
+            created: 0,
+            deadline: None,
+            in_reply_to: in_reply_to.and_then(|n| DocumentId::from_slice(&[n; 32])),
+            module: MODULE.into(),
+            fields: BTreeMap::new(),
+            parts: Vec::new(),
+            nonce: Digest::of(b"nonce"),
+        }
+    }
+
+    fn subject(module: &str) -> Subject {
+        let document = DocumentId::from_slice(&[7; 32]).expect("32 bytes");
+        Subject::new(document, &"a.cn".parse().expect("a name"), module)
+    }
+
+    #[test]
+    fn an_act_is_one_only_on_a_document_of_its_own_module() {
+        let of =
+            |module: &str| DocumentHeader { module: module.into(), ..header("签收", Some(7)) };
+        let (ours, theirs) = (of(MODULE), of("logistics"));
+        assert_eq!(act_on(&ours, Some(MODULE)), Some(Act::Receive));
+        assert_eq!(act_on(&theirs, Some("logistics")), Some(Act::Receive));
+        assert_eq!(act_on(&theirs, Some(MODULE)), None, "it has no effect, and no rule refuses it");
+        assert_eq!(act_on(&ours, Some("logistics")), None);
+        // What is not here: our own rule says so of our own acts; of others nothing is known.
+        assert_eq!(act_on(&ours, None), Some(Act::Receive));
+        assert_eq!(act_on(&theirs, None), None);
+        assert_eq!(act_on(&DocumentHeader { kind: "通知".into(), ..ours }, Some(MODULE)), None);
+    }
+
+    #[test]
+    fn acts_of_two_modules_do_not_stand_in_each_others_way() {
+        let keys = [MODULE, "logistics", "licences"].map(|module| subject(module).key());
+        assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+        // As earlier versions have kept it.
+        let expected = [ACTS, &[7; 32], b"a.cn"].concat();
+        assert_eq!(keys[0], expected);
+    }
+
+    #[test]
+    fn what_took_effect_is_found_in_its_own_module_and_what_was_kept_before_in_any() {
+        let store = MemoryStore::default();
+        let put = |module: Option<&str>, at: &str| {
+            let document = DocumentId::from_slice(&[1; 32]).expect("32 bytes");
+            let module = module.map(str::to_owned);
+            let record = ActRecord { kind: "签收".into(), document, time: 1, module };
+            let mut batch = Batch::default();
+            batch.put(Table::Modules, subject(at).key(), cbor::encode(&record).expect("encodes"));
+            store.write(batch).expect("writes");
+        };
+        let found = |module: &str| of_in(&store, &subject(module)).expect("reads").is_some();
+        put(None, MODULE);
+        assert!(found(MODULE) && found("logistics"));
+        put(Some(MODULE), MODULE);
+        assert!(found(MODULE) && !found("logistics"));
+        put(Some("logistics"), "logistics");
+        assert!(found("logistics") && !found("licences"));
+    }
+
+    const KINDS: [&str; 6] = ["签收", "退回", "撤回", "撤回答复", "通知", "other"];
+
+    proptest! {
+        /// Whatever two nodes are sent, whatever it names: each withdrawal brings about one answer, and nothing else does
+        /// anything by itself.
+        #[test]
+        fn answers_are_never_answered(
+            sent in prop::collection::vec((0usize..6, prop::option::of(any::<u8>())), 0..40)
+        ) {
+            let withdrawals = sent.iter().filter(|(k, on)| *k == 2 && on.is_some()).count();
+            let mut waiting: Vec<_> = sent.iter().map(|(k, on)| header(KINDS[*k], *on)).collect();
+            let mut answers = 0;
+            while let Some(document) = waiting.pop() {
+                if calls_for_an_answer(&document) {
+                    answers += 1;
+                    prop_assert!(answers <= withdrawals, "it goes on by itself");
+                    // As the node makes it.
+                    waiting.push(header(Act::WithdrawalAnswer.kind(), Some(7)));
+                }
+            }
+            prop_assert_eq!(answers, withdrawals);
+        }
+    }
+}

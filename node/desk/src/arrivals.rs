@@ -1,0 +1,190 @@
+//! What has come in: what acts is taken up, what was never indexed is indexed.
+
+use chancery_bus::NodeError;
+use chancery_ledger::{
+    LedgerError,
+    records::{EnvelopeRecord, index, indexed_envelope},
+};
+use chancery_protocol::{DocumentId, EnvelopeId};
+use chancery_store::{Batch, Blocking, Store, StoreError, Table, all};
+
+use crate::{Office, acts, lookup::MAX_FOUND, opening::inside};
+
+/// What became of some of the envelopes that wait.
+#[derive(Debug, Default)]
+pub struct TakenUp {
+    /// From which key to go on.
+    pub next: Vec<u8>,
+    /// How many were looked at.
+    pub looked: usize,
+    /// How many of them are done.
+    pub done: usize,
+}
+
+/// Takes up to `limit` envelopes up that wait, from a key on: puts them into the index, if an earlier version has not, and
+/// has withdrawals take effect. What cannot be done now stays, whatever the reason, and those behind it go on: only when the
+/// store itself fails, or the node stops, the round ends. Nothing is locked meanwhile: a withdrawal that somebody else takes
+/// up at the same time takes effect once.
+///
+/// # Errors
+/// [`NodeError::Store`] and [`NodeError::Stopping`], once what was done before is written.
+pub fn take_up(
+    here: &Blocking,
+    office: &Office,
+    from: &[u8],
+    limit: usize,
+) -> Result<TakenUp, NodeError> {
+    take_each(office.store(), from, limit, |id, batch| take_one(here, office, id, batch))
+}
+
+/// Does something with each that waits, and writes it together. It says whether one is done.
+fn take_each(
+    store: &dyn Store,
+    from: &[u8],
+    limit: usize,
+    mut take: impl FnMut(&EnvelopeId, &mut Batch) -> Result<bool, NodeError>,
+) -> Result<TakenUp, NodeError> {
+    let waiting = store.scan(Table::Unindexed, from, &[], limit)?;
+    let full = waiting.len() == limit;
+    let (mut batch, mut taken, mut ended) = (Batch::default(), TakenUp::default(), Ok(()));
+    for (key, _) in waiting {
+        taken.looked += 1;
+        taken.next = if full { [key.as_slice(), &[0]].concat() } else { Vec::new() };
+        if let Some(id) = EnvelopeId::from_slice(&key) {
+            match take(&id, &mut batch) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                // It is nothing of this envelope: the next would fare no better.
+                Err(
+                    error @ (NodeError::Store(StoreError::Broken(_))
+                    | NodeError::Ledger(LedgerError::Stopping)),
+                ) => {
+                    ended = Err(error);
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(envelope = %id, %error, code = error.code(), "an envelope cannot be taken up; it waits");
+                    continue;
+                }
+            }
+        }
+        batch.delete(Table::Unindexed, key);
+        taken.done += 1;
+    }
+    if taken.done > 0 {
+        store.write(batch)?;
+    }
+    ended.map(|()| taken)
+}
+
+/// Takes one envelope up that waits. Says whether that is done.
+fn take_one(
+    here: &Blocking,
+    office: &Office,
+    id: &EnvelopeId,
+    batch: &mut Batch,
+) -> Result<bool, NodeError> {
+    // The sender stands over the envelope: what is put off costs nothing.
+    let record = EnvelopeRecord::get(office.store(), id)?;
+    let header = record.and_then(|record| record.header().ok());
+    if header.is_some_and(|(_, h)| !office.may_open(&h.sender, id)) {
+        return Ok(false);
+    }
+    let found = match inside(office, id) {
+        Ok(found) => found,
+        // The disk's fault is not the envelope's: it waits for the next time.
+        Err(error @ NodeError::Store(StoreError::File { .. } | StoreError::Broken(_))) => {
+            return Err(error);
+        }
+        // It stays in the inbox, where it is shown with its error.
+        Err(error) => {
+            tracing::warn!(envelope = %id, %error, "envelope cannot be opened");
+            return Ok(true);
+        }
+    };
+    let document = &found.1;
+    index(batch, id, document.header(), &document.id());
+    // Before it leaves the queue: after a crash it is done again.
+    Ok(!chancery_bus::opening::calls_for_an_answer(document.header())
+        || acts::take_up(here, office, id, &found)?)
+}
+
+/// Puts into the index what an earlier version has left for later. What this one takes in is in it at once.
+pub fn index_waiting(office: &Office) -> Result<(), NodeError> {
+    let mut batch = Batch::default();
+    for row in all(office.store(), Table::Unindexed, &[]) {
+        let (key, _) = row?;
+        let Some(id) = EnvelopeId::from_slice(&key) else { continue };
+        if let Ok((_, document)) = inside(office, &id) {
+            index(&mut batch, &id, document.header(), &document.id());
+        }
+    }
+    Ok(office.store().write(batch)?)
+}
+
+/// The envelopes that answer a document and wait for [`take_up`].
+pub fn waiting_answers(
+    office: &Office,
+    document: &DocumentId,
+) -> Result<Vec<EnvelopeId>, NodeError> {
+    let prefix = document.digest().as_bytes();
+    let found = office.store().scan(Table::Answers, prefix, prefix, MAX_FOUND)?;
+    let mut waiting = Vec::new();
+    for id in found.iter().filter_map(|(key, _)| indexed_envelope(key)) {
+        if office.store().get(Table::Unindexed, id.digest().as_bytes())?.is_some() {
+            waiting.push(id);
+        }
+    }
+    Ok(waiting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chancery_protocol::ProtocolError;
+    use chancery_store::{MemoryStore, Read as _};
+
+    fn waiting(store: &MemoryStore) -> Vec<u8> {
+        let left = store.scan(Table::Unindexed, &[], &[], usize::MAX).expect("reads");
+        left.iter().map(|(key, _)| key[0]).collect()
+    }
+
+    fn five() -> MemoryStore {
+        let store = MemoryStore::default();
+        let mut batch = Batch::default();
+        (1..=5).for_each(|n: u8| batch.put(Table::Unindexed, [n; 32], []));
+        store.write(batch).expect("writes");
+        store
+    }
+
+    #[test]
+    fn what_cannot_be_taken_up_waits_and_what_stands_behind_it_goes_on() {
+        let store = five();
+        let take = |id: &EnvelopeId, batch: &mut Batch| match id.digest().as_bytes()[0] {
+            1 => Err(NodeError::damaged("it cannot be read")),
+            3 => Err(ProtocolError::from(chancery_certs::CertError::NoCertificate).into()),
+            4 => Ok(false),
+            n => {
+                batch.put(Table::Meta, [n], []);
+                Ok(true)
+            }
+        };
+        let taken = take_each(&store, &[], 10, take).expect("the round goes on");
+        assert_eq!((taken.looked, taken.done), (5, 2));
+        assert_eq!(waiting(&store), [1, 3, 4]);
+        assert!(store.get(Table::Meta, &[2]).expect("reads").is_some());
+        assert!(store.get(Table::Meta, &[5]).expect("reads").is_some());
+    }
+
+    #[test]
+    fn when_the_store_fails_what_was_done_before_is_written() {
+        let store = five();
+        let take = |id: &EnvelopeId, _: &mut Batch| match id.digest().as_bytes()[0] {
+            3 => Err(NodeError::broken("the disk is gone")),
+            n => Ok(n != 1),
+        };
+        let ended = take_each(&store, &[], 10, take);
+        assert!(matches!(ended, Err(NodeError::Store(StoreError::Broken(_)))), "{ended:?}");
+        assert_eq!(waiting(&store), [1, 3, 4, 5]);
+    }
+}

@@ -1,0 +1,174 @@
+//! What can be asked of a node, and what it answers.
+
+use chancery_certs::AgencyName;
+use chancery_protocol::{DocumentId, EnvelopeId, Growth, Receipt};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::views::{DocumentView, ExportedFile, OpenedView, StatusView, TraceView};
+
+/// What a clerk or operator asks the node.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LocalRequest {
+    /// How is the node?
+    Status,
+    /// Take this signed document; its parts follow as raw frames once the node is ready.
+    Submit {
+        /// The COSE_Sign structure.
+        #[serde(with = "serde_bytes")]
+        document: Vec<u8>,
+    },
+    /// As [`LocalRequest::Submit`], with a number for each recipient's copy: `first` for the first, and so on.
+    SubmitCopies {
+        /// The COSE_Sign structure.
+        #[serde(with = "serde_bytes")]
+        document: Vec<u8>,
+        /// The first number.
+        first: u64,
+    },
+    /// The newest documents that came in or went out, newest first.
+    List {
+        /// In, or out.
+        incoming: bool,
+        /// At most so many.
+        limit: u32,
+    },
+    /// The newest documents in whose header a text stands.
+    Search {
+        /// The text; upper and lower case are one.
+        text: String,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Every document that comes in or goes out from now on, and every delivery that ends. It begins with
+    /// [`LocalReply::Ready`].
+    Watch,
+    /// Open a document by the first digits of its id. If its parts are wanted, the evidence follows
+    /// file by file up to [`LocalReply::Done`], and then the parts as raw frames up to another.
+    Open {
+        /// The first digits of a document or envelope id.
+        id: String,
+        /// Whether the parts are wanted too, which hands the document over.
+        parts: bool,
+    },
+    /// The journey of a document.
+    Trace {
+        /// The first digits of a document or envelope id.
+        id: String,
+    },
+    /// Use this directory from now on. It follows as raw frames once the node is ready.
+    InstallDirectory {
+        /// The length of the signed directory.
+        size: u64,
+    },
+    /// The ledger's newest checkpoint and the chain of its seal.
+    Checkpoint,
+    /// Some entries.
+    Entries {
+        /// The first.
+        from: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// The receipt of an entry under the newest checkpoint.
+    Prove {
+        /// The entry.
+        index: u64,
+    },
+    /// The consistency proof from an older size to the newest checkpoint.
+    ProveConsistency {
+        /// The older size.
+        size: u64,
+    },
+    /// Which envelopes hold a document, so that an order to purge them can be written.
+    PlanPurge {
+        /// The first digits of a document or envelope id.
+        id: String,
+    },
+    /// Remove content for good, by an officer's signed order.
+    Purge {
+        /// The order; see [`chancery_protocol::PurgeOrder`].
+        #[serde(with = "serde_bytes")]
+        order: Vec<u8>,
+    },
+    /// The whole ledger as a static log, file by file.
+    Export,
+    /// Make a backup in the node's data folder.
+    Backup,
+    /// Take up the seal and the node certificate that lie in the files now.
+    Reload,
+    /// Wait for no peer to say how far the ledger was seen to go.
+    GoAlone,
+}
+
+/// What the node answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each field is what its request speaks of")]
+pub enum LocalReply {
+    Status(Box<StatusView>),
+    /// The document is in order: send its parts.
+    Ready,
+    Submitted {
+        document: DocumentId,
+        envelope: EnvelopeId,
+        recipients: Vec<AgencyName>,
+        /// The number of each copy that has one.
+        #[serde(default)]
+        copies: Vec<(AgencyName, u64)>,
+    },
+    /// One of a list; [`LocalReply::Done`] ends it.
+    Document(Box<DocumentView>),
+    Opened(Box<OpenedView>),
+    Traced(Box<TraceView>),
+    DirectoryInstalled {
+        version: u64,
+        agencies: u32,
+    },
+    Checkpoint {
+        note: String,
+        chain: Vec<ByteBuf>,
+    },
+    /// Some entries, in order, and whether there are more.
+    Entries {
+        leaves: Vec<ByteBuf>,
+        more: bool,
+    },
+    Proof(Receipt),
+    Consistency {
+        growth: Growth,
+        note: String,
+    },
+    /// The agency, the document's title, and the envelopes that hold it.
+    PurgePlan {
+        agency: AgencyName,
+        title: String,
+        envelopes: Vec<EnvelopeId>,
+    },
+    /// The order's digest, the ledger entries that record it, and whether the content is off the disk already.
+    Purged {
+        order: chancery_crypto::Digest,
+        entries: Vec<u64>,
+        erased: bool,
+    },
+    File(ExportedFile),
+    /// Where it is, how many files and bytes, and up to which entry it goes.
+    BackedUp {
+        path: std::path::PathBuf,
+        files: u64,
+        bytes: u64,
+        entries: u64,
+    },
+    /// The end of a sequence.
+    Done,
+    /// It cannot be done.
+    Failed {
+        code: String,
+        message: String,
+        remedy: String,
+        /// The document whose refusal stands in the ledger.
+        #[serde(default)]
+        recorded: Option<DocumentId>,
+    },
+}

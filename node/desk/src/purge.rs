@@ -1,0 +1,209 @@
+//! Removing content for good, by an officer's signed order. The ledger keeps its entries, the order is kept
+//! beside them, and every proof still holds; what was in the envelopes is gone from this node.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use chancery_bus::NodeError;
+use chancery_certs::Scrutiny;
+use chancery_crypto::cbor;
+use chancery_ledger::{
+    Commit, Outcome, receipt_key,
+    records::{EnvelopeRecord, unindex},
+    unix_now,
+};
+use chancery_protocol::{EnvelopeHeader, EnvelopeId, Event, Leaf, OpenedPurgeOrder, PurgeOrder};
+use chancery_store::{Batch, Table, blocking};
+
+use crate::{
+    Office,
+    access::{Action, Caller},
+    asking::LocalReply,
+    finding,
+};
+
+/// How old or early an order may be, in seconds: one that was kept back is given again.
+const FRESH: i64 = 300;
+
+/// Between two attempts to erase what could not be erased yet.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// The tables that hold, or name by its digest, what is in an envelope.
+const TABLES: [Table; 4] = [Table::Content, Table::Envelopes, Table::Documents, Table::Answers];
+
+fn not_permitted(rule: &'static str, why: impl Into<String>) -> NodeError {
+    NodeError::NotPermitted { rule: rule.to_owned(), why: why.into() }
+}
+
+/// The envelopes that hold a document, for an order to name.
+///
+/// # Errors
+/// [`NodeError::NotFound`] and [`NodeError::Ambiguous`] as for every look-up; [`NodeError::Purged`].
+pub fn plan(office: &Office, caller: &Caller, id: &str) -> Result<LocalReply, NodeError> {
+    // The plan shows the title.
+    let head = finding::find(office, caller, id, Action::List)?;
+    let envelopes = crate::lookup::envelopes_of(office, &head.document.id())?;
+    let title = finding::view(office, caller, &head)?.title;
+    Ok(LocalReply::PurgePlan { agency: office.identity().agency.clone(), title, envelopes })
+}
+
+/// Checks an order against the node's policy, records it, and erases what it names.
+///
+/// # Errors
+/// [`NodeError::NotPermitted`], naming the rule; nothing is changed then.
+pub async fn carry_out(office: &Arc<Office>, order: Vec<u8>) -> Result<LocalReply, NodeError> {
+    let work = office.clone();
+    // One order at a time: what is checked must still hold when it is written.
+    let _one = office.purging.lock().await;
+    let (opened, commit) = blocking(move || prepare(&work, &order)).await?;
+    let Outcome::Committed(receipts) = office.ledger().commit(commit).await? else {
+        return Err(NodeError::Purged(
+            opened.order.envelopes.first().map_or_else(String::new, ToString::to_string),
+        ));
+    };
+    let entries: Vec<_> = receipts.iter().map(|receipt| receipt.index).collect();
+    tracing::warn!(
+        officer = %opened.officer, envelopes = opened.order.envelopes.len(), order = %opened.digest,
+        reason = opened.order.reason, "content is purged"
+    );
+    let work = office.clone();
+    let erased = blocking(move || erase(&work)).await;
+    if let Err(error) = &erased {
+        tracing::error!(%error, "purged content is still on the disk; it is tried again");
+    }
+    Ok(LocalReply::Purged { order: opened.digest, entries, erased: erased.is_ok() })
+}
+
+/// Checks an order and makes the commit that records it.
+fn prepare(office: &Office, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), NodeError> {
+    let now = unix_now();
+    let crls = office.crls();
+    let opened = PurgeOrder::open(bytes, &Scrutiny::by(&office.identity().trust, &crls, now))?;
+    let policy = &office.config().purge;
+    if opened.order.agency != office.identity().agency {
+        let why = format!("the order is for {}", opened.order.agency);
+        return Err(not_permitted("purge.agency", why));
+    }
+    if !policy.officers.contains(&opened.officer) {
+        let why = format!("{} may not order a purge here", opened.officer);
+        return Err(not_permitted("purge.officers", why));
+    }
+    if (now - opened.order.created).abs() > FRESH {
+        return Err(not_permitted("purge.fresh", "the order is not of the last five minutes"));
+    }
+    let (mut commit, mut named) = (Commit::default(), HashSet::new());
+    for id in &opened.order.envelopes {
+        // What an order names twice is purged, and recorded, once.
+        if !named.insert(*id) {
+            continue;
+        }
+        let record = EnvelopeRecord::get(office.store(), id)?
+            .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
+        if record.purged.is_some() {
+            return Err(NodeError::Purged(id.to_string()));
+        }
+        let leaf = check_envelope(office, id, &record, &opened)?;
+        if record.incoming {
+            let (_, header) = record.header()?;
+            let size = i64::try_from(header.size).unwrap_or(i64::MAX);
+            commit.stored.push((header.sender, -size));
+        }
+        remove(office, id, record, &opened, &mut commit.batch)?;
+        commit.absent(Table::Receipts, receipt_key(&leaf));
+        commit.leaves.push(leaf);
+    }
+    commit.batch.put(Table::Orders, *opened.digest.as_bytes(), bytes);
+    Ok((opened, commit))
+}
+
+/// Whether an envelope may be purged, and the entry that says that it was.
+fn check_envelope(
+    office: &Office,
+    id: &EnvelopeId,
+    record: &EnvelopeRecord,
+    opened: &OpenedPurgeOrder,
+) -> Result<Leaf, NodeError> {
+    let now = unix_now();
+    let (_, header): (_, EnvelopeHeader) = record.header()?;
+    let kept = now - record.time / 1_000_000;
+    let days = i64::from(office.config().purge.keep_days);
+    if kept < days * 86_400 {
+        let why = format!("{id} has been here for {} of {days} days", kept / 86_400);
+        return Err(not_permitted("purge.keep_days", why));
+    }
+    let prefix = id.digest().as_bytes();
+    if !office.store().scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
+        let why = format!("the delivery of {id} is not over");
+        return Err(not_permitted("purge.pending", why));
+    }
+    Ok(Leaf {
+        event: Event::ContentPurged,
+        envelope: *id,
+        commitment: header.commitment,
+        counterpart: header.sender,
+        time: now,
+        evidence: Some(opened.digest),
+    })
+}
+
+/// Takes an envelope's content out of the tables.
+fn remove(
+    office: &Office,
+    id: &EnvelopeId,
+    record: EnvelopeRecord,
+    opened: &OpenedPurgeOrder,
+    batch: &mut Batch,
+) -> Result<(), NodeError> {
+    let key = *id.digest().as_bytes();
+    // A content that cannot be opened is in no index.
+    if let Ok((_, document)) = crate::opening::inside(office, id) {
+        unindex(batch, id, document.header(), &document.id());
+    }
+    // What was not indexed yet cannot be from now on.
+    batch.delete(Table::Unindexed, key);
+    batch.delete(Table::Content, key);
+    batch.put(Table::Erasing, key, []);
+    let record = EnvelopeRecord { own_key: None, purged: Some(opened.digest), ..record };
+    batch.put(Table::Envelopes, key, cbor::encode(&record)?);
+    Ok(())
+}
+
+/// Removes from memory and disk what the ledger says is purged.
+fn erase(office: &Office) -> Result<(), NodeError> {
+    let waiting = office.store().scan(Table::Erasing, &[], &[], usize::MAX)?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let mut done = Batch::default();
+    for (key, _) in waiting {
+        if let Some(id) = EnvelopeId::from_slice(&key) {
+            office.heads.forget(&id);
+            office.content().remove(&id)?;
+        }
+        done.delete(Table::Erasing, key);
+    }
+    // Engines without files of their own are erased with their own tools (docs/operators.md).
+    if let Some(engine) = office.store().maintenance() {
+        engine.scrub(&TABLES)?;
+    }
+    office.store().write(done)?;
+    tracing::info!("purged content is off the disk");
+    Ok(())
+}
+
+/// Erases what an earlier run, or an earlier attempt, could not, until the node stops.
+pub async fn resume(office: Arc<Office>) {
+    let mut stop = office.stop_signal();
+    loop {
+        {
+            let _one = office.purging.lock().await;
+            let work = office.clone();
+            if let Err(error) = blocking(move || erase(&work)).await {
+                tracing::error!(%error, "purged content is still on the disk; it is tried again");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}

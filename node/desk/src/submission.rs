@@ -1,0 +1,410 @@
+//! Taking documents in from clerks.
+
+use bytes::Bytes;
+use chancery_bus::{NodeError, content::Spool, fresh::FreshEnvelope, witness};
+use chancery_certs::{AgencyName, Formats, rfc3339};
+use chancery_crypto::{Commitment, ContentKey, Digest, PartSealer, cbor};
+use chancery_ledger::{
+    Commit, Outcome,
+    records::{DeliveryRecord, EnvelopeRecord, delivery_key, index},
+    unix_now,
+};
+use chancery_protocol::{
+    ContentSealer, DocumentHeader, DocumentId, EnvelopeHeader, EnvelopeId, Event, Indication, Leaf,
+    PartContent, Recipient, RecipientPart, RecipientParts, SignedDocument, VerificationReport,
+    commit_to_document, recipient_info,
+};
+use chancery_store::{Blocking, Feed, Table, in_place};
+
+use crate::{
+    Office,
+    access::{Action, Caller, Object},
+    acts::{self, ActRecord, CheckedAct, Effect},
+    finding::object,
+    request_key::RequestKey,
+};
+
+/// A document of so many bytes is to few recipients: each has a key wrapped, which takes a sixth of a millisecond.
+const SMALL: usize = 4 << 10;
+
+/// Parts of so many bytes take less than another thread takes to stand in for this one.
+const QUICK: usize = 64 * 1024;
+
+/// A submission that takes in its parts: few bytes at the end, in one go, and many while the next are being read.
+pub enum Filling {
+    /// Of parts that fit into the store, what has come.
+    Small(Box<Submission>, Vec<u8>),
+    /// Of larger ones.
+    Large(Feed<Submission, NodeError>),
+}
+
+impl Filling {
+    /// Whether its parts fit into the store.
+    pub fn is_small(&self) -> bool {
+        matches!(self, Self::Small(..))
+    }
+
+    /// Takes the next bytes of the parts, of which no more may be handed over than the header says.
+    pub async fn push(&mut self, bytes: Bytes) -> Result<(), NodeError> {
+        match self {
+            Self::Small(_, gathered) => {
+                gathered.extend_from_slice(&bytes);
+                Ok(())
+            }
+            Self::Large(feed) => feed.push(bytes).await,
+        }
+    }
+
+    /// Seals the envelope and syncs a large ciphertext. Nothing is visible yet.
+    pub async fn seal(self, office: &Office) -> Result<SealedSubmission, NodeError> {
+        match self {
+            Self::Small(mut submission, gathered) => {
+                let quick = gathered.len() <= QUICK;
+                let seal = || {
+                    submission.push(&gathered)?;
+                    submission.seal(office)
+                };
+                if quick { seal() } else { in_place(|_| seal()) }
+            }
+            Self::Large(feed) => {
+                let submission = feed.finish().await?;
+                in_place(|_| submission.seal(office))
+            }
+        }
+    }
+}
+
+/// A document from a clerk, being sealed into an envelope.
+#[derive(Debug)]
+pub struct Submission {
+    /// How an act takes effect, of which only the first does.
+    effect: Option<Effect>,
+    /// The request that it came with, if that is to be done once only.
+    request: Option<RequestKey>,
+    key: ContentKey,
+    salt: Digest,
+    document: SignedDocument,
+    recipients: Vec<Recipient>,
+    /// What is told to each recipient alone, in their order.
+    told: Vec<Option<(PartContent, PartSealer)>>,
+    sealer: ContentSealer,
+    spool: Spool,
+    buffer: Vec<u8>,
+}
+
+/// What a clerk is told of an accepted submission.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// The envelope in which it goes.
+    pub envelope: EnvelopeId,
+    /// The document.
+    pub document: DocumentId,
+    /// To whom it goes.
+    pub recipients: Vec<AgencyName>,
+    /// The number of each copy that has one.
+    pub copies: Vec<(AgencyName, u64)>,
+}
+
+/// Verifies a document that is to go out.
+fn verify_own(office: &Office, document: &SignedDocument) -> Result<VerificationReport, NodeError> {
+    let (own, from) = (&office.identity().agency, &document.header().from);
+    if from != own {
+        return Err(refuse(format!("it is from {from}, and this is the node of {own}")));
+    }
+    let report = office.verify(document);
+    if report.indication != Indication::TotalPassed {
+        let bad = report.signatures.iter().map(|s| &s.finding).chain(&report.findings);
+        let bad = bad.filter(|f| f.indication != Indication::TotalPassed);
+        let why: Vec<_> = bad.map(|f| f.sentence.as_str()).collect();
+        return Err(refuse(why.join("; ")));
+    }
+    Ok(report)
+}
+
+fn refuse(why: impl Into<String>) -> NodeError {
+    NodeError::NotAccepted(why.into())
+}
+
+impl Submission {
+    /// Checks a signed document that somebody hands in, asks the rules whether its signer may do this, and adds the
+    /// agency's seal. Its parts must follow through [`Submission::push`]. With `first`, each recipient's copy has a number,
+    /// from that one on.
+    ///
+    /// Every door comes in here, on an async worker. What is small, and waits for nothing, is done on it: that takes less
+    /// than another thread takes to stand in for this one.
+    pub fn begin(
+        office: &Office,
+        caller: &Caller,
+        document: &[u8],
+        first: Option<u64>,
+    ) -> Result<Self, NodeError> {
+        let small = document.len() <= SMALL;
+        let read = || SignedDocument::decode(document);
+        let document = if small { read() } else { in_place(|_| read()) }?;
+        if acts::may_be(document.header()) {
+            return in_place(|here| {
+                let check = |header: &DocumentHeader| acts::check(here, office, header);
+                Self::admit(office, caller, document, first, check)
+            });
+        }
+        let begin = || Self::admit(office, caller, document, first, |_| Ok(None));
+        if small { begin() } else { in_place(|_| begin()) }
+    }
+
+    fn admit(
+        office: &Office,
+        caller: &Caller,
+        document: SignedDocument,
+        first: Option<u64>,
+        check: impl Fn(&DocumentHeader) -> Result<Option<CheckedAct>, NodeError>,
+    ) -> Result<Self, NodeError> {
+        let report = verify_own(office, &document)?;
+        let header = document.header();
+        // What older programs signed is read, and goes out no more.
+        header.check_new()?;
+        // Who signed first answers for it; the others stand by what they signed.
+        let signer = report.signatures.first().and_then(|s| s.signer.as_ref());
+        let signer = Caller::signer(signer.ok_or_else(|| refuse("nobody has signed it"))?);
+        // Before anything is looked for: who may do nothing here does not learn which documents there are.
+        office.access.could(&signer, Action::Seal)?;
+        let act = check(header)?;
+        let (action, object) = match &act {
+            Some(act) => (act.action, object(&act.on)),
+            None => (Action::Send, Object::Document(header, false)),
+        };
+        let access = &office.access;
+        access.check(&signer, caller, action, object)?;
+        access.check(&signer, caller, Action::Seal, Object::Document(header, false))?;
+        Self::take(office, document, act.and_then(|act| act.effect), first)
+    }
+
+    /// Takes a document of the node itself.
+    pub fn of_node(office: &Office, document: SignedDocument) -> Result<Self, NodeError> {
+        verify_own(office, &document)?;
+        Self::take(office, document, None, None)
+    }
+
+    /// Has it recorded together with the request that it came with.
+    pub fn once(&mut self, request: RequestKey) {
+        self.request = Some(request);
+    }
+
+    fn take(
+        office: &Office,
+        document: SignedDocument,
+        effect: Option<Effect>,
+        first: Option<u64>,
+    ) -> Result<Self, NodeError> {
+        let identity = office.identity();
+        let now = unix_now();
+        let header = document.header();
+        let directory = office.directory()?;
+        let key = ContentKey::generate()?;
+        let (mut recipients, mut told) = (Vec::new(), Vec::new());
+        for (place, agency) in (0u64..).zip(header.recipients()) {
+            if *agency == identity.agency {
+                return Err(refuse(format!("{agency} cannot send to itself")));
+            }
+            let peer = directory.peer(agency)?;
+            // The directory was verified when it came; it may have been long ago.
+            if peer.encryption_expires < now {
+                return Err(refuse(format!(
+                    "the encryption key of {agency} was for use until {}; a newer directory is \
+                     needed",
+                    rfc3339(peer.encryption_expires)
+                )));
+            }
+            let info = recipient_info(&identity.agency, agency);
+            // What a node does not read is not sent to it.
+            let first = first.filter(|_| directory.reads(agency, Formats::ENVELOPE, 2));
+            let (wrapped, part) = match first.map(|first| first.checked_add(place)) {
+                None => (peer.encryption.wrap(&key, &info)?, None),
+                Some(None) => return Err(refuse("the copies have no numbers that large")),
+                Some(copy) => {
+                    let (wrapped, sealer) = peer.encryption.wrap_with_part(&key, &info)?;
+                    (wrapped, Some((PartContent { copy }, sealer)))
+                }
+            };
+            recipients.push(Recipient { agency: agency.clone(), key: wrapped });
+            told.push(part);
+        }
+        let document = document.add_signature(&identity.seal(), Commitment::Origin, now)?;
+        let salt = Digest::from_bytes(chancery_crypto::random()?);
+        let mut buffer = Vec::new();
+        let sealer = ContentSealer::new(&key, &salt, &document, &mut buffer)?;
+        let spool = office.content().spool(office.config().limits.inline_bytes)?;
+        let request = None;
+        Ok(Self { effect, request, key, salt, document, recipients, told, sealer, spool, buffer })
+    }
+
+    /// The bytes of parts that must follow.
+    pub fn parts_size(&self) -> u64 {
+        self.document.header().parts_size()
+    }
+
+    /// Takes the next bytes of the parts.
+    fn push(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
+        self.sealer.push(bytes, &mut self.buffer)?;
+        self.spool.write(&mut self.buffer)
+    }
+
+    /// Goes on to take in its parts.
+    pub fn fill(self, office: &Office) -> Filling {
+        match self.parts_size() <= office.config().limits.inline_bytes {
+            true => Filling::Small(Box::new(self), Vec::new()),
+            false => Filling::Large(Feed::new(self, Self::push)),
+        }
+    }
+
+    /// Seals the envelope and syncs a large ciphertext. Nothing is visible yet.
+    pub fn seal(mut self, office: &Office) -> Result<SealedSubmission, NodeError> {
+        let identity = office.identity();
+        let now = unix_now();
+        let sealed = self.sealer.finish(&mut self.buffer)?;
+        self.spool.write(&mut self.buffer)?;
+        let limits = &office.config().limits;
+        if sealed.size > limits.envelope_bytes {
+            return Err(refuse(format!(
+                "sealed it has {} bytes; the limit here is {}",
+                sealed.size, limits.envelope_bytes
+            )));
+        }
+        let header = EnvelopeHeader {
+            sender: identity.agency.clone(),
+            recipients: self.recipients,
+            size: sealed.size,
+            root: sealed.root,
+            commitment: commit_to_document(&self.salt, &self.document.id()),
+            urgency: self.document.header().urgency,
+            created: now,
+            expires: now + i64::from(limits.expiry_hours) * 3600,
+        };
+        let id = header.id()?;
+        let (mut parts, mut copies) = (Vec::new(), Vec::new());
+        for (recipient, told) in header.recipients.iter().zip(self.told) {
+            let Some((content, sealer)) = told else {
+                parts.push(None);
+                continue;
+            };
+            copies.extend(content.copy.map(|copy| (recipient.agency.clone(), copy)));
+            parts.push(Some(RecipientPart::seal(&content, &id, sealer)?));
+        }
+        let parts = RecipientParts::new(parts);
+        let envelope = header.seal_with(&parts, &identity.seal(), now)?;
+        let own_key =
+            identity.encryption().storage.seal(&self.key, header.commitment.as_bytes())?;
+        let inline = office.content().keep(self.spool.finish()?, &id)?;
+        let fresh = inline.as_ref().map(|content| FreshEnvelope {
+            header: header.clone(),
+            parts: parts.clone(),
+            sealed: envelope.clone(),
+            content: content.clone(),
+        });
+        let record = EnvelopeRecord {
+            sealed: envelope,
+            incoming: false,
+            time: office.micros(),
+            in_file: inline.is_none(),
+            own_key: Some(own_key.into()),
+            purged: None,
+            transit: false,
+        };
+        let mut commit = Commit::default();
+        record.put(&id, &mut commit.batch)?;
+        index(&mut commit.batch, &id, self.document.header(), &self.document.id());
+        if let Some(inline) = inline {
+            commit.batch.put(Table::Content, *id.digest().as_bytes(), inline);
+        }
+        for recipient in &header.recipients {
+            commit.leaves.push(Leaf {
+                event: Event::SubmissionAcceptance,
+                envelope: id,
+                commitment: header.commitment,
+                counterpart: recipient.agency.clone(),
+                time: now,
+                evidence: parts.of(&header, &recipient.agency).map(|part| part.commitment),
+            });
+            let key = delivery_key(&id, &recipient.agency);
+            let pending =
+                DeliveryRecord::pending(now, witness::seen_size(office, &recipient.agency)?);
+            commit.batch.put(Table::Deliveries, key.clone(), cbor::encode(&pending)?);
+            commit.batch.put(Table::Pending, key, []);
+        }
+        if let Some(request) = &self.request {
+            let recipients = header.recipients.iter().map(|r| r.agency.clone()).collect();
+            let document = self.document.id();
+            let done = Accepted { envelope: id, document, recipients, copies: Vec::new() };
+            request.put(&done, now, &mut commit)?;
+        }
+        if let Some(effect) = &self.effect {
+            let (kind, document) = (self.document.header().kind.clone(), self.document.id());
+            let module = Some(self.document.header().module.clone());
+            effect.put(&ActRecord { kind, document, time: now, module }, &mut commit)?;
+        }
+        let document = self.document.id();
+        let Self { effect, request, .. } = self;
+        Ok(SealedSubmission { id, document, header, copies, fresh, commit, effect, request })
+    }
+}
+
+/// A submission that only waits for its commit.
+#[derive(Debug)]
+pub struct SealedSubmission {
+    id: EnvelopeId,
+    document: DocumentId,
+    header: EnvelopeHeader,
+    /// The number of each copy that has one.
+    copies: Vec<(AgencyName, u64)>,
+    /// What the courier need not read back.
+    fresh: Option<FreshEnvelope>,
+    commit: Commit,
+    /// How an act takes effect, of which only the first does.
+    effect: Option<Effect>,
+    /// The request that it came with, if that is to be done once only.
+    request: Option<RequestKey>,
+}
+
+impl SealedSubmission {
+    /// Has a record of [`Table::Modules`] deleted with it.
+    pub fn and_forget(mut self, key: Vec<u8>) -> Self {
+        self.commit.batch.delete(Table::Modules, key);
+        self
+    }
+
+    /// Makes the submission durable and starts its delivery.
+    pub async fn commit(mut self, office: &Office) -> Result<Accepted, NodeError> {
+        let outcome = office.ledger().commit(std::mem::take(&mut self.commit)).await?;
+        self.committed(office, &outcome)
+    }
+
+    /// As [`SealedSubmission::commit`], from a thread that may block.
+    pub fn commit_blocking(
+        mut self,
+        here: &Blocking,
+        office: &Office,
+    ) -> Result<Accepted, NodeError> {
+        let outcome = office.ledger().commit_blocking(here, std::mem::take(&mut self.commit))?;
+        self.committed(office, &outcome)
+    }
+
+    fn committed(self, office: &Office, outcome: &Outcome) -> Result<Accepted, NodeError> {
+        if let Outcome::Stale(table, _) = outcome {
+            // A large content that was named already is not spoken of by anything.
+            office.content().remove(&self.id)?;
+            return match (table, &self.request, &self.effect) {
+                // Something was done under the same key at the same time: this, or another.
+                (Table::Requests, Some(request), _) => {
+                    let done = request.get(office)?;
+                    let gone = || NodeError::damaged("a request that was done is gone");
+                    done.ok_or_else(gone)?.answer(&self.document)
+                }
+                (Table::Modules, _, Some(Effect(on))) => Err(acts::too_late(office, on)),
+                _ => Err(NodeError::damaged("an envelope id stands twice")),
+            };
+        }
+        let recipients: Vec<_> = self.header.recipients.iter().map(|r| r.agency.clone()).collect();
+        office.deliver(self.id, self.fresh, &recipients, self.header.urgency);
+        let copies = self.copies;
+        Ok(Accepted { envelope: self.id, document: self.document, recipients, copies })
+    }
+}
