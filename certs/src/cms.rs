@@ -23,9 +23,9 @@ const MAX_ITEMS: usize = 64;
 
 const SIGNED_DATA: Oid = Oid::new_unwrap("1.2.840.113549.1.7.2");
 /// id-ct-TSTInfo.
-pub const TST_INFO: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.1.4");
+pub(crate) const TST_INFO: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.1.4");
 /// id-data.
-pub const DATA: Oid = Oid::new_unwrap("1.2.840.113549.1.7.1");
+pub(crate) const DATA: Oid = Oid::new_unwrap("1.2.840.113549.1.7.1");
 const CONTENT_TYPE: Oid = Oid::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: Oid = Oid::new_unwrap("1.2.840.113549.1.9.4");
 const SIGNING_TIME: Oid = Oid::new_unwrap("1.2.840.113549.1.9.5");

@@ -519,7 +519,7 @@ pub(crate) struct Revocation<'a> {
 
 impl<'a> Revocation<'a> {
     /// `None`: nothing is known of revocation, and nothing is asked.
-    pub fn new(
+    pub(crate) fn new(
         store: &'a TrustStore,
         check: &RevocationCheck<'a>,
         pool: &'a [Certificate],
@@ -558,7 +558,7 @@ impl<'a> Revocation<'a> {
     }
 
     /// Who in the path that was accepted is not covered by any list, when that passes.
-    pub fn uncovered(&self) -> Option<String> {
+    pub(crate) fn uncovered(&self) -> Option<String> {
         self.uncovered.borrow().clone()
     }
 
@@ -566,7 +566,7 @@ impl<'a> Revocation<'a> {
     ///
     /// # Errors
     /// [`PathReason::Revoked`], or [`PathReason::RevocationUnknown`] where what is not known does not pass.
-    pub fn check_path(
+    pub(crate) fn check_path(
         &self,
         chain: &[&Certificate],
         anchor: &Certificate,

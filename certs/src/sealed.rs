@@ -145,7 +145,7 @@ pub fn seal<T: Serialize>(
 ///
 /// # Errors
 /// As [`seal`].
-pub fn seal_within<T: Serialize>(
+pub(crate) fn seal_within<T: Serialize>(
     content_type: &str,
     value: &T,
     by: &Credential,

@@ -46,7 +46,7 @@ Each ledger is a folder as `chancery ledger export` writes it, or the data folde
 or a backup), of which every index, delivery and content is checked as well. Nothing in it is changed. --against takes other exports, opened
 documents, evidence files, or proofs of forks: every receipt in them that the audited ledger gave must be true of it.
 Exit 0: passed; 1: failed; 5: indeterminate.")]
-pub struct Audit {
+pub(crate) struct Audit {
     /// Exported ledgers, or data folders of stopped nodes
     #[arg(required = true, value_name = "LEDGER")]
     ledgers: Vec<PathBuf>,
@@ -67,7 +67,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let trust = self.trust.store()?;
         let material = self.material.read()?;
         let by = material.validation(&trust, self.trust.at());
@@ -272,7 +272,7 @@ fn seen(bytes: &[u8]) -> Result<HeldItem, ProtocolError> {
 }
 
 /// Does work on every item, on all cores; the results come back in order.
-pub fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let each = items.len().div_ceil(cores).max(1);
     let work = &work;
@@ -286,7 +286,7 @@ pub fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync
 }
 
 /// The audit of one export that nobody else has anything to say about.
-pub fn audit_export(
+pub(crate) fn audit_export(
     output: &Output,
     folder: &Path,
     by: &Validation<'_>,

@@ -43,7 +43,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Bench {
+pub(crate) enum Bench {
     /// Two node processes on this machine, durable on both sides
     #[command(after_help = "Example:\n  chancery bench exchange --documents 2000 --file-mib 1024")]
     Exchange(Exchange),
@@ -55,7 +55,7 @@ pub enum Bench {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Exchange {
+pub(crate) struct Exchange {
     /// Documents of 10 KB to send as fast as it goes
     #[arg(long, value_name = "N", default_value_t = 2000)]
     documents: usize,
@@ -77,7 +77,7 @@ pub struct Exchange {
 }
 
 impl Bench {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Exchange(exchange) => exchange.run(output),
             Self::Ledger(ledger) => ledger.run(output),
@@ -303,7 +303,7 @@ fn wait_delivered(node: &Process, client: &mut LocalClient) -> Result<(), Failur
     Ok(())
 }
 
-pub fn percentile(sorted: &[f64], part: f64) -> f64 {
+pub(crate) fn percentile(sorted: &[f64], part: f64) -> f64 {
     let at = (sorted.len().saturating_sub(1)) as f64 * part;
     sorted.get(at.round() as usize).copied().unwrap_or_default()
 }
@@ -661,7 +661,7 @@ fn limits(world: &World) -> Result<Value, Failure> {
     }))
 }
 
-pub fn print(name: &str, value: &Value) {
+pub(crate) fn print(name: &str, value: &Value) {
     let Some(object) = value.as_object() else {
         println!("{name:<34}{value:>14}");
         return;

@@ -26,7 +26,7 @@ const TEXT: usize = 10_000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  chancery bench crypto --documents 10000 --mib 1024")]
-pub struct Crypto {
+pub(crate) struct Crypto {
     /// Documents of 10 KB to verify
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     documents: usize,
@@ -112,7 +112,7 @@ fn verify(bytes: &[u8], text: &[u8], world: &World) -> Result<(), Failure> {
 }
 
 impl Crypto {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let world = world()?;
         let sections = [
             ("keys", keys()?),

@@ -30,7 +30,7 @@ use crate::{
 const FILL: u64 = 4096;
 
 #[derive(Debug, clap::Args)]
-pub struct LedgerBench {
+pub(crate) struct LedgerBench {
     /// The largest ledger, in entries; sizes are 1000 and every ten-fold of it up to this
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     entries: u64,
@@ -136,7 +136,7 @@ impl Drop for Scratch {
 }
 
 impl LedgerBench {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let scratch = Scratch::new(self.dir.as_deref())?;
         let runtime = crate::node::threads()?;
         let root = Issuer::new_root("Bench", &[], Algorithm::Es256, unix_now())?;

@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Ca {
+pub(crate) enum Ca {
     /// Make a root CA in a new folder
     #[command(
         after_help = "Example:\n  chancery ca init --dir ca/root --display 国家根 --permit gov.cn"
@@ -60,7 +60,7 @@ enum IssuedProfile {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Init {
+pub(crate) struct Init {
     /// The new CA's folder
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
@@ -81,7 +81,7 @@ pub struct Init {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Issue {
+pub(crate) struct Issue {
     /// The issuing CA's folder
     #[arg(long, value_name = "DIR")]
     ca: PathBuf,
@@ -119,7 +119,7 @@ pub struct Issue {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct SignRequest {
+pub(crate) struct SignRequest {
     /// The issuing CA's folder
     #[arg(long, value_name = "DIR")]
     ca: PathBuf,
@@ -179,7 +179,7 @@ impl From<Reason> for RevocationReason {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Revoke {
+pub(crate) struct Revoke {
     /// The CA's folder
     #[arg(long, value_name = "DIR")]
     ca: PathBuf,
@@ -192,7 +192,7 @@ pub struct Revoke {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct CrlArgs {
+pub(crate) struct CrlArgs {
     /// The CA's folder
     #[arg(long, value_name = "DIR")]
     ca: PathBuf,
@@ -341,7 +341,7 @@ impl CrlArgs {
 }
 
 impl Ca {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Init(init) => init.run(output),
             Self::Issue(issue) => issue.run(output),

@@ -20,7 +20,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Cert {
+pub(crate) enum Cert {
     /// Show what certificates say
     #[command(after_help = "Example:\n  chancery cert show seal.pem")]
     Show {
@@ -59,7 +59,7 @@ enum PurposeArg {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     #[command(flatten)]
     trust: TrustArgs,
     /// Further certificates for building the path
@@ -81,7 +81,7 @@ pub struct Verify {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Request {
+pub(crate) struct Request {
     /// The private key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -118,7 +118,7 @@ impl Request {
 }
 
 impl Cert {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Show { files } => show(output, &files),
             Self::Verify(verify) => verify.run(output),

@@ -47,7 +47,7 @@ const TITLE: usize = 200;
   chancery send notice.pdf --to justice.hz.gov.cn --type 通知 --title 关于做好换届工作的通知
   chancery send reply.pdf data.xlsx --to a.gov.cn b.gov.cn --cc c.gov.cn --type letter --title 复函 --urgency urgent
 Set CHANCERY_SOCKET, CHANCERY_KEY and CHANCERY_CERT once, and leave --socket, --key and --cert out.")]
-pub struct Send {
+pub(crate) struct Send {
     #[command(flatten)]
     sending: Sending,
     #[command(flatten)]
@@ -155,7 +155,7 @@ fn submit(
 }
 
 impl Send {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         self.sending.run(&mut client, output)
     }
@@ -186,7 +186,7 @@ impl Sending {
   chancery reply 3f2a91c0 answer.pdf
   chancery reply 3f2a91c0 answer.pdf --type 批复 --title 关于某事项的批复 --cc archive.gov.cn
 It goes to the sender of the document, as a letter (函) that names it, unless you say otherwise.")]
-pub struct Reply {
+pub(crate) struct Reply {
     /// The first digits of the document's id
     id: String,
     #[command(flatten)]
@@ -196,7 +196,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub fn run(mut self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(mut self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         let (view, document) = look(&mut client, &self.id)?;
         let original = document.header();
@@ -215,7 +215,7 @@ impl Reply {
   chancery forward 3f2a91c0 cover.pdf --to a.gov.cn b.gov.cn --title 转发某通知
 The document goes along with its parts and its signatures, in original.cose: whoever gets it verifies it as the
 first recipient does. Files that you give stand before it.")]
-pub struct Forward {
+pub(crate) struct Forward {
     /// The first digits of the document's id
     id: String,
     /// Files of your own, such as a cover letter
@@ -228,7 +228,7 @@ pub struct Forward {
 }
 
 impl Forward {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         client.send(&LocalRequest::Open { id: self.id, parts: true })?;
         let view = opened(client.reply()?)?;
@@ -347,7 +347,7 @@ fn wait(
 }
 
 #[derive(Debug, clap::Args)]
-pub struct List {
+pub(crate) struct List {
     /// At most so many, newest first
     #[arg(long, default_value_t = 20)]
     limit: u32,
@@ -356,7 +356,7 @@ pub struct List {
 }
 
 impl List {
-    pub fn run(self, output: &Output, incoming: bool) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output, incoming: bool) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         client.send(&LocalRequest::List { incoming, limit: self.limit })?;
         print_list(output, &documents(&mut client)?);
@@ -448,7 +448,7 @@ fn state_name<'a>(output: &Output, state: DeliveryState) -> &'a str {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  chancery open 3f2a91c0 --out received")]
-pub struct Open {
+pub(crate) struct Open {
     /// The first digits of the document's id
     id: String,
     /// A new folder to write it to (default: the first digits of its id)
@@ -491,7 +491,7 @@ struct PartFile {
 }
 
 impl Open {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         client.send(&LocalRequest::Open { id: self.id.clone(), parts: true })?;
         let view = opened(client.reply()?)?;
@@ -597,7 +597,7 @@ impl PartFile {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  chancery receive 3f2a91c0 --note 已登记，收文第 12 号")]
-pub struct Receive {
+pub(crate) struct Receive {
     /// The first digits of the document's id
     id: String,
     /// A remark for the sender
@@ -613,7 +613,7 @@ pub struct Receive {
 }
 
 impl Receive {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         let (view, document) = look(&mut client, &self.id)?;
         incoming(&view, &document)?;
@@ -633,7 +633,7 @@ impl Receive {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  chancery return 3f2a91c0 --reason 附件缺页，请补齐后重发")]
-pub struct Return {
+pub(crate) struct Return {
     /// The first digits of the document's id
     id: String,
     /// Why; the sender reads it
@@ -646,7 +646,7 @@ pub struct Return {
 }
 
 impl Return {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         let (view, document) = look(&mut client, &self.id)?;
         incoming(&view, &document)?;
@@ -662,7 +662,7 @@ impl Return {
     Each recipient's node takes it back unless it has been received (签收) or returned there; either way it \
     answers, which `chancery trace` shows."
 )]
-pub struct Withdraw {
+pub(crate) struct Withdraw {
     /// The first digits of the document's id
     id: String,
     /// Why; the recipients read it
@@ -675,7 +675,7 @@ pub struct Withdraw {
 }
 
 impl Withdraw {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         let (view, document) = look(&mut client, &self.id)?;
         if view.incoming {
@@ -767,7 +767,7 @@ fn act(
     Looks in titles, numbers, types, agencies, remarks and names of parts of the newest 10,000 documents of \
     each direction. Contents are not searched: they are encrypted at rest."
 )]
-pub struct Search {
+pub(crate) struct Search {
     /// What to look for; upper and lower case are one
     text: String,
     /// At most so many, newest first
@@ -778,7 +778,7 @@ pub struct Search {
 }
 
 impl Search {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         client.send(&LocalRequest::Search { text: self.text, limit: self.limit })?;
         let list = documents(&mut client)?;
@@ -793,7 +793,7 @@ impl Search {
     after_help = "Example:\n  chancery watch --json | while read -r line; do …; done\nOne line, or one JSON object, \
     for every document that comes in or goes out and every delivery that ends, until it is interrupted."
 )]
-pub struct Watch {
+pub(crate) struct Watch {
     /// Stop after so many
     #[arg(long, value_name = "N")]
     count: Option<u64>,
@@ -802,7 +802,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         client.send(&LocalRequest::Watch)?;
         match client.reply()? {
@@ -833,7 +833,7 @@ impl Watch {
 #[command(
     after_help = "Examples:\n  chancery trace 3f2a91c0\n  chancery trace 3f2a91c0 --html journey.html"
 )]
-pub struct Trace {
+pub(crate) struct Trace {
     /// The first digits of the document's id
     id: String,
     /// Write it as an HTML page, too
@@ -844,7 +844,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let mut client = self.local.connect()?;
         let reply = client.ask(&LocalRequest::Trace { id: self.id })?;
         let LocalReply::Traced(trace) = reply else { return Err(Failure::from_reply(reply)) };

@@ -3,7 +3,7 @@
 
 /// A stable error code.
 #[derive(Debug)]
-pub struct Code {
+pub(crate) struct Code {
     pub code: &'static str,
     /// What it means, in English and Chinese.
     pub means: [&'static str; 2],
@@ -29,7 +29,7 @@ const GROUPS: [(&str, &str, &str); 7] = [
 
 /// Every code there is.
 #[rustfmt::skip]
-pub const CODES: &[Code] = &[
+pub(crate) const CODES: &[Code] = &[
     code("CHY-1001", ["the operating system gives no random bytes", "操作系统无法提供随机数"],
         ["The operating system is not sound; try again later.", "操作系统异常，请稍后重试。"]),
     code("CHY-1002", ["a private key cannot be read", "私钥无法读取"],
@@ -332,7 +332,7 @@ pub const CODES: &[Code] = &[
 ];
 
 /// The entry of a code.
-pub fn find(code: &str) -> Option<&'static Code> {
+pub(crate) fn find(code: &str) -> Option<&'static Code> {
     CODES.iter().find(|entry| entry.code == code)
 }
 

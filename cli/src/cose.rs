@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Cose {
+pub(crate) enum Cose {
     /// Verify a COSE_Sign or COSE_Sign1 message of anybody under a key; exit 0 if a signature fits
     #[command(after_help = "Examples:
   chancery cose verify message.cbor --key signer.pem
@@ -22,7 +22,7 @@ Only the signature value is checked, not who may have signed; documents are veri
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// A public key or certificate, PEM or DER
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -48,7 +48,7 @@ fn parse_hex(text: &str) -> Result<Hex, String> {
 }
 
 impl Cose {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let Self::Verify(verify) = self;
         verify.run(output)
     }

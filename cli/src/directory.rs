@@ -29,7 +29,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Directory {
+pub(crate) enum Directory {
     /// Sign a directory of agency cards by the registrar's seal
     #[command(after_help = "Example:
   chancery directory publish --key registry/seal.key --cert registry/seal.pem --anchor root.pem --version-number 1 --out directory.cose hz/agency.card nb/agency.card
@@ -64,7 +64,7 @@ Give the result to any node (`chancery directory install`): the others take it f
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Publish {
+pub(crate) struct Publish {
     /// The cards of the agencies
     #[arg(required = true, value_name = "CARD")]
     cards: Vec<PathBuf>,
@@ -143,7 +143,7 @@ impl WitnessArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct AddAgency {
+pub(crate) struct AddAgency {
     /// The cards of the agencies
     #[arg(value_name = "CARD")]
     cards: Vec<PathBuf>,
@@ -274,7 +274,7 @@ fn missing(
 }
 
 /// What is missing in an agency's witnesses, in a sentence, if anything is.
-pub fn witness_gaps(
+pub(crate) fn witness_gaps(
     output: &Output,
     agency: &AgencyName,
     witnesses: u64,
@@ -360,7 +360,7 @@ fn report_published(output: &Output, directory: &DirectoryValue, out: &Path, mis
 }
 
 impl Directory {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Publish(publish) => publish.run(output),
             Self::AddAgency(add) => add.run(output),

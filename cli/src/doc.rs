@@ -29,7 +29,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Doc {
+pub(crate) enum Doc {
     /// Make a document of files that nobody has signed yet, as a new folder
     #[command(after_help = "Example:
   chancery doc new notice.pdf --from justice.hz.gov.cn --to justice.nb.gov.cn --type 通知 --title 关于换届的通知 --out draft
@@ -74,7 +74,7 @@ certificate lasts; LTA renews it for longer: repeat it before the newest time-st
 }
 
 #[derive(Debug, clap::Args)]
-pub struct New {
+pub(crate) struct New {
     #[command(flatten)]
     draft: Draft,
     /// The sending agency
@@ -98,7 +98,7 @@ enum CommitmentArg {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Sign {
+pub(crate) struct Sign {
     #[command(flatten)]
     draft: Draft,
     /// What you declare by signing
@@ -120,7 +120,7 @@ pub struct Sign {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Countersign {
+pub(crate) struct Countersign {
     /// A folder, its document.cose, or a file with its parts
     #[arg(value_name = "DOCUMENT")]
     document: PathBuf,
@@ -134,7 +134,7 @@ pub struct Countersign {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Timestamp {
+pub(crate) struct Timestamp {
     /// A folder, its document.cose, or a file with its parts
     #[arg(value_name = "DOCUMENT")]
     document: PathBuf,
@@ -143,7 +143,7 @@ pub struct Timestamp {
 }
 
 impl Doc {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::New(new) => new.run(output),
             Self::Sign(sign) => sign.run(output),

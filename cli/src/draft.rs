@@ -47,7 +47,7 @@ impl From<UrgencyArg> for Urgency {
 
 /// What a document is made of.
 #[derive(Debug, clap::Args)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// The files of the document, main text first
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -57,7 +57,7 @@ pub struct Draft {
 
 /// What stands over a document.
 #[derive(Debug, clap::Args)]
-pub struct Heading {
+pub(crate) struct Heading {
     /// Main recipients (主送), of a new document
     #[arg(long, num_args = 1.., value_name = "AGENCY")]
     to: Vec<AgencyName>,
@@ -112,7 +112,7 @@ fn media_type(path: &Path) -> &'static str {
 }
 
 /// Reads a file that somebody named, piece by piece.
-pub fn each_piece(
+pub(crate) fn each_piece(
     path: &Path,
     take: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
@@ -120,7 +120,7 @@ pub fn each_piece(
 }
 
 /// Reads an open file, piece by piece.
-pub fn each_piece_of(
+pub(crate) fn each_piece_of(
     mut file: File,
     path: &Path,
     mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
@@ -138,7 +138,7 @@ pub fn each_piece_of(
 }
 
 /// The digest of a file in a folder, read piece by piece.
-pub fn digest_member(
+pub(crate) fn digest_member(
     path: &Path,
     progress: &indicatif::ProgressBar,
 ) -> Result<(u64, Digest), Failure> {
@@ -146,7 +146,7 @@ pub fn digest_member(
 }
 
 /// The digest of an open file, read piece by piece.
-pub fn digest_of(
+pub(crate) fn digest_of(
     file: File,
     path: &Path,
     progress: &indicatif::ProgressBar,
@@ -166,7 +166,7 @@ fn file_size(path: &Path) -> Result<u64, Failure> {
 
 impl Draft {
     /// Fills in what was not given: recipients, type, title and classification.
-    pub fn fill(
+    pub(crate) fn fill(
         &mut self,
         to: Vec<AgencyName>,
         kind: &str,
@@ -186,12 +186,16 @@ impl Draft {
     }
 
     /// Says which document it answers, unless that was given.
-    pub fn answer(&mut self, document: DocumentId) {
+    pub(crate) fn answer(&mut self, document: DocumentId) {
         self.heading.reply_to.get_or_insert(document);
     }
 
     /// Reads the files and makes the header that is to be signed.
-    pub fn header(&self, from: &AgencyName, output: &Output) -> Result<DocumentHeader, Failure> {
+    pub(crate) fn header(
+        &self,
+        from: &AgencyName,
+        output: &Output,
+    ) -> Result<DocumentHeader, Failure> {
         let heading = &self.heading;
         let (Some(kind), Some(title), false) =
             (&heading.kind, &heading.title, heading.to.is_empty())

@@ -29,7 +29,7 @@ use crate::{
 #[command(after_help = "Example:
   chancery encrypt --to hz.statement --to nb.statement --anchor root.pem --out plan.pdf.chyenc plan.pdf
 A statement says which key an agency decrypts with, signed by its seal (`chancery key statement`).")]
-pub struct Encrypt {
+pub(crate) struct Encrypt {
     /// Encryption key statements of the recipients (may be given several times)
     #[arg(long = "to", required = true, value_name = "STATEMENT")]
     to: Vec<PathBuf>,
@@ -49,7 +49,7 @@ pub struct Encrypt {
 #[command(after_help = "Example:
   chancery decrypt --key encryption.key --out plan.pdf plan.pdf.chyenc
 What does not open whole is not written at all.")]
-pub struct Decrypt {
+pub(crate) struct Decrypt {
     /// The agency's encryption key (`chancery key encryption`, or a node's encryption.key)
     #[arg(long, value_name = "FILE", env = "CHANCERY_ENCRYPTION_KEY")]
     key: PathBuf,
@@ -71,7 +71,7 @@ enum KemArg {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct NewEncryptionKey {
+pub(crate) struct NewEncryptionKey {
     /// The kind of key
     #[arg(long, value_enum, default_value = "x-wing")]
     kem: KemArg,
@@ -81,7 +81,7 @@ pub struct NewEncryptionKey {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// The encryption key
     #[arg(long, value_name = "FILE")]
     encryption_key: PathBuf,
@@ -114,7 +114,7 @@ fn read_key(path: &Path) -> Result<KemPrivateKey, Failure> {
 }
 
 impl NewEncryptionKey {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let (kem, mark) = match self.kem {
             KemArg::XWing => (Kem::XWing, ""),
             KemArg::X25519 => (Kem::X25519, "x25519:"),
@@ -133,7 +133,7 @@ impl NewEncryptionKey {
 }
 
 impl Statement {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let key = read_key(&self.encryption_key)?;
         let seal = self.signer.load()?;
         let chancery_certs::SignerName::Agency(agency) = seal.name() else {
@@ -183,7 +183,7 @@ impl Encrypt {
         Ok(out)
     }
 
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let recipients = self.recipients()?;
         let path = &self.file;
         let mut file = open_file(path)?;
@@ -234,7 +234,7 @@ fn changed(path: &Path) -> Failure {
 }
 
 impl Decrypt {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let key = read_key(&self.key)?;
         let path = &self.file;
         self.open(&key, output).map_err(|failure| {

@@ -10,13 +10,13 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  chancery explain CHY-4011")]
-pub struct Explain {
+pub(crate) struct Explain {
     /// The code (default: all)
     code: Option<String>,
 }
 
 impl Explain {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let all: Vec<&Code> = match &self.code {
             None => CODES.iter().collect(),
             Some(code) => vec![find(&code.to_ascii_uppercase()).ok_or_else(|| {

@@ -21,7 +21,7 @@ use crate::{
 
 /// A refusal or failure on its way to the user.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub code: String,
     pub message: String,
     pub remedy: String,
@@ -29,35 +29,35 @@ pub struct Failure {
 }
 
 /// The answer is no.
-pub const NO: u8 = 1;
+pub(crate) const NO: u8 = 1;
 /// The command or its input is wrong.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// The environment is wrong: no node, no disk, no network.
-pub const ENVIRONMENT: u8 = 3;
+pub(crate) const ENVIRONMENT: u8 = 3;
 /// A peer, or a rule of the node, refuses.
-pub const REFUSED: u8 = 4;
+pub(crate) const REFUSED: u8 = 4;
 
 impl Failure {
     /// A mistake in what was given.
-    pub fn usage(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn usage(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         let (message, remedy) = (message.into(), remedy.into());
         Self { code: code.to_owned(), message, remedy, exit: USAGE }
     }
 
     /// Says which file it is about.
-    pub fn at(mut self, path: &Path) -> Self {
+    pub(crate) fn at(mut self, path: &Path) -> Self {
         self.message = format!("{}: {}", path.display(), self.message);
         self
     }
 
     /// A file or folder that would be overwritten.
-    pub fn exists(path: &Path) -> Self {
+    pub(crate) fn exists(path: &Path) -> Self {
         let remedy = "Choose another place, or move it away; nothing was overwritten.";
         Self::usage("CHY-6015", "it exists already", remedy).at(path)
     }
 
     /// Refuses, before any work, to write over what is there: also a link that leads nowhere.
-    pub fn unless_new(path: &Path) -> Result<(), Self> {
+    pub(crate) fn unless_new(path: &Path) -> Result<(), Self> {
         match path.symlink_metadata() {
             Ok(_) => Err(Self::exists(path)),
             Err(_) => Ok(()),
@@ -65,7 +65,7 @@ impl Failure {
     }
 
     /// Refuses a name that not all of can be seen.
-    pub fn unless_shown(what: &str, name: &str) -> Result<(), Self> {
+    pub(crate) fn unless_shown(what: &str, name: &str) -> Result<(), Self> {
         check_line(name).map_err(|fault| {
             let remedy = "Write it without characters that cannot be seen.";
             Self::usage("CHY-6050", format!("{what} {name:?}: {fault}"), remedy)
@@ -73,7 +73,7 @@ impl Failure {
     }
 
     /// An answer of the node that does not belong to the request.
-    pub fn unexpected() -> Self {
+    pub(crate) fn unexpected() -> Self {
         Self {
             code: "CHY-6001".into(),
             message: "the node gave an answer that does not belong to the request".into(),
@@ -83,7 +83,7 @@ impl Failure {
     }
 
     /// The node's own failure.
-    pub fn from_reply(reply: LocalReply) -> Self {
+    pub(crate) fn from_reply(reply: LocalReply) -> Self {
         match reply {
             LocalReply::Failed { code, mut message, remedy, recorded } => {
                 if let Some(document) = recorded {
@@ -111,7 +111,7 @@ impl Failure {
     }
 
     /// Prints it to stderr.
-    pub fn print(&self, output: &Output) {
+    pub(crate) fn print(&self, output: &Output) {
         if output.json {
             let error = serde_json::json!({ "error": {
                 "code": self.code, "message": self.message, "remedy": self.remedy,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Key {
+pub(crate) enum Key {
     /// Make a private key: encrypted PKCS#8 PEM, mode 0600
     #[command(after_help = "Example:\n  chancery key new --out li.key\n  chancery cert request \
                             --key li.key --name li@justice.zj.gov.cn --display 李明 --out li.csr")]
@@ -58,7 +58,7 @@ impl From<KeyAlgorithm> for Algorithm {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct New {
+pub(crate) struct New {
     /// The key's algorithm
     #[arg(long, value_enum, default_value = "p256")]
     algorithm: KeyAlgorithm,
@@ -70,7 +70,7 @@ pub struct New {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Import {
+pub(crate) struct Import {
     /// The PKCS #12 file
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -87,7 +87,7 @@ pub struct Import {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Export {
+pub(crate) struct Export {
     /// The private key
     #[arg(long, value_name = "FILE", env = "CHANCERY_KEY")]
     key: PathBuf,
@@ -153,7 +153,7 @@ impl Export {
 }
 
 impl Key {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let new = match self {
             Self::New(new) => new,
             Self::Import(import) => return import.run(output),

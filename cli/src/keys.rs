@@ -14,7 +14,7 @@ use crate::{failure::Failure, pkcs12, token};
 
 /// How to open a private key that is there.
 #[derive(Debug, Clone, clap::Args)]
-pub struct OpenKey {
+pub(crate) struct OpenKey {
     /// File whose first line is the passphrase of the private key, or the PIN of the token; else
     /// CHANCERY_PASSPHRASE, else the terminal asks
     #[arg(long, value_name = "FILE", env = "CHANCERY_PASSPHRASE_FILE")]
@@ -23,7 +23,7 @@ pub struct OpenKey {
 
 /// How to protect a private key that is made.
 #[derive(Debug, Clone, clap::Args)]
-pub struct NewKey {
+pub(crate) struct NewKey {
     /// File whose first line is the passphrase for the new key; else CHANCERY_NEW_PASSPHRASE, else
     /// the terminal asks
     #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
@@ -35,7 +35,7 @@ pub struct NewKey {
 
 /// A clerk's key and certificate.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Signer {
+pub(crate) struct Signer {
     /// Your private key: PKCS #8 (encrypted or not, PEM or DER), PKCS #12, or in a token
     /// (pkcs11:token=NAME;object=LABEL?module-path=FILE)
     #[arg(long, value_name = "KEY", env = "CHANCERY_KEY")]
@@ -50,7 +50,7 @@ pub struct Signer {
 const NEW_PASSPHRASE: &str = "CHANCERY_NEW_PASSPHRASE";
 
 /// A passphrase or PIN.
-pub type Passphrase = Zeroizing<Vec<u8>>;
+pub(crate) type Passphrase = Zeroizing<Vec<u8>>;
 
 fn passphrase_in(path: &Path) -> Result<Passphrase, Failure> {
     let bytes = Zeroizing::new(read_file(path)?);
@@ -86,17 +86,20 @@ fn passphrase_from(
 
 impl OpenKey {
     /// Reads a private key, asking for its passphrase only if it has one.
-    pub fn load(&self, path: &Path) -> Result<SigningKey, Failure> {
+    pub(crate) fn load(&self, path: &Path) -> Result<SigningKey, Failure> {
         self.load_with_chain(path).map(|(key, _)| key)
     }
 
     /// The passphrase or PIN.
-    pub fn passphrase(&self, prompt: &str) -> Result<Option<Passphrase>, Failure> {
+    pub(crate) fn passphrase(&self, prompt: &str) -> Result<Option<Passphrase>, Failure> {
         passphrase_from(self.passphrase_file.as_deref(), "CHANCERY_PASSPHRASE", prompt)
     }
 
     /// Reads a private key from wherever it is, and the certificates that came with it, if any did.
-    pub fn load_with_chain(&self, path: &Path) -> Result<(SigningKey, Vec<Certificate>), Failure> {
+    pub(crate) fn load_with_chain(
+        &self,
+        path: &Path,
+    ) -> Result<(SigningKey, Vec<Certificate>), Failure> {
         if let Some(uri) = path.to_str().filter(|text| text.starts_with(token::SCHEME)) {
             let key = token::open(uri, |prompt| self.passphrase(prompt))?;
             return Ok((key, Vec::new()));
@@ -126,7 +129,7 @@ impl OpenKey {
 
 impl NewKey {
     /// The passphrase for a new key, or `None` when it is to stay unencrypted.
-    pub fn passphrase(&self) -> Result<Option<Passphrase>, Failure> {
+    pub(crate) fn passphrase(&self) -> Result<Option<Passphrase>, Failure> {
         if self.no_passphrase {
             return Ok(None);
         }
@@ -155,7 +158,7 @@ impl NewKey {
 
 impl Signer {
     /// Opens key and certificate and checks that they fit.
-    pub fn load(&self) -> Result<Credential, Failure> {
+    pub(crate) fn load(&self) -> Result<Credential, Failure> {
         // Before any passphrase is asked for.
         let given = self.cert.as_deref().map(read_chain).transpose()?;
         let (key, own) = self.open.load_with_chain(&self.key)?;
@@ -170,6 +173,6 @@ impl Signer {
 }
 
 /// Reads the certificates of a file.
-pub fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
+pub(crate) fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
     decode_pem_chain(&read_file(path)?).map_err(|e| Failure::from(e).at(path))
 }

@@ -36,7 +36,7 @@ use crate::{
 
 /// Whose ledger to ask.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Asked {
+pub(crate) struct Asked {
     #[command(flatten)]
     local: Local,
     /// Read the ledger in this data folder instead of a running node's: a stopped node's, a backup's, or an
@@ -73,7 +73,7 @@ impl Asking {
 }
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Ledger {
+pub(crate) enum Ledger {
     /// Show the newest sealed checkpoint
     Status {
         #[command(flatten)]
@@ -182,7 +182,7 @@ pub enum Ledger {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Import {
+pub(crate) struct Import {
     /// The folder that `ledger export` wrote
     #[arg(value_name = "EXPORT")]
     export: PathBuf,
@@ -196,7 +196,7 @@ pub struct Import {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Purge {
+pub(crate) struct Purge {
     /// The first digits of the document's id
     id: String,
     /// On what ground: the law, the schedule, the decision; it is kept for good, so name nothing that is to go
@@ -210,7 +210,7 @@ pub struct Purge {
 
 #[derive(Debug, clap::Args)]
 #[group(id = "what", required = true, multiple = false, args = ["entry", "since"])]
-pub struct Prove {
+pub(crate) struct Prove {
     /// The entry's number
     #[arg(long, value_name = "N")]
     entry: Option<u64>,
@@ -228,7 +228,7 @@ pub struct Prove {
 }
 
 impl Ledger {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Status { asked } => status(output, &asked),
             Self::Checkpoint { keys, asked } => show_checkpoint(output, keys, &asked),

@@ -8,7 +8,7 @@ use crate::failure::{ENVIRONMENT, Failure};
 
 /// Where the local node is.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Local {
+pub(crate) struct Local {
     /// The Unix socket of the local node
     #[arg(
         long,
@@ -21,7 +21,7 @@ pub struct Local {
 
 impl Local {
     /// Connects to the node.
-    pub fn connect(&self) -> Result<LocalClient, Failure> {
+    pub(crate) fn connect(&self) -> Result<LocalClient, Failure> {
         LocalClient::connect(&self.socket).map_err(|error| Failure {
             remedy: "Start the node with `chancery node run`, or name its socket with --socket."
                 .into(),
@@ -32,6 +32,6 @@ impl Local {
 }
 
 /// Whether a path from the node stays inside the folder that it is written to.
-pub fn is_inside(path: &Path) -> bool {
+pub(crate) fn is_inside(path: &Path) -> bool {
     path.components().all(|c| matches!(c, Component::Normal(_)))
 }

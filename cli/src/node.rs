@@ -47,7 +47,7 @@ use crate::{
 const CLOCK_DIFFERENCE: i64 = 300;
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Node {
+pub(crate) enum Node {
     /// Make a node's folder: configuration, keys, and the card for the registrar
     #[command(after_help = "Example:
   chancery node init --dir node --agency justice.hz.gov.cn --display 杭州市司法局 --listen 10.1.2.3:7400 \\
@@ -123,7 +123,7 @@ the file that --config names, when it can be read.")]
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Init {
+pub(crate) struct Init {
     /// The node's new folder
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
@@ -175,7 +175,7 @@ pub struct Init {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Card {
+pub(crate) struct Card {
     #[command(flatten)]
     config: ConfigFile,
     /// The new file
@@ -187,7 +187,7 @@ pub struct Card {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// The node's configuration
     #[arg(
         long,
@@ -206,7 +206,7 @@ impl ConfigFile {
 
 /// How a daemon logs.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     Text,
     Json,
 }
@@ -214,7 +214,7 @@ pub enum LogFormat {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  chancery node run --config node/node.toml --log-format json
 CHANCERY_LOG sets what is logged, such as `info` or `chancery_bus=debug`.")]
-pub struct Run {
+pub(crate) struct Run {
     #[command(flatten)]
     config: ConfigFile,
     /// How to log, on stderr
@@ -223,7 +223,7 @@ pub struct Run {
 }
 
 impl Node {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
             Self::Init(init) => init.run(output),
             Self::Run(run) => run.run(),
@@ -663,7 +663,7 @@ where
 }
 
 /// Starts logging on stderr, as CHANCERY_LOG has it.
-pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
+pub(crate) fn start_logging(format: LogFormat) -> Result<(), Failure> {
     let filter = std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".into());
     let filter = EnvFilter::try_new(&filter).map_err(|e| {
         Failure::usage("CHY-6012", e.to_string(), "Set CHANCERY_LOG to `info`, say.")
@@ -679,7 +679,7 @@ pub fn start_logging(format: LogFormat) -> Result<(), Failure> {
 }
 
 /// The threads of a daemon.
-pub fn threads() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn threads() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|e| Failure {
         code: "CHY-6013".into(),
@@ -690,7 +690,7 @@ pub fn threads() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Resolves on SIGINT or SIGTERM.
-pub async fn stop_signal() {
+pub(crate) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))

@@ -8,7 +8,7 @@ use std::{
 
 use ::time::{OffsetDateTime, format_description::well_known::Rfc3339};
 /// A time for people: RFC 3339, UTC.
-pub use chancery_certs::rfc3339 as time;
+pub(crate) use chancery_certs::rfc3339 as time;
 use chancery_protocol::text::{show_json, show_line, show_lines};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -34,12 +34,12 @@ const PIPE: u8 = 141;
 
 /// Prints on standard output: the one door for all that commands say. A reader who has gone is no fault; what was begun is
 /// done to its end, and nothing more is said. Whatever would steer a terminal stands there by its number.
-pub fn put(what: std::fmt::Arguments<'_>, end: &str) {
+pub(crate) fn put(what: std::fmt::Arguments<'_>, end: &str) {
     put_raw(show_lines(&format!("{what}{end}")).as_bytes());
 }
 
 /// As [`put`], as it is.
-pub fn put_raw(bytes: &[u8]) {
+pub(crate) fn put_raw(bytes: &[u8]) {
     if CLOSED.load(Ordering::Relaxed) || FAILED.load(Ordering::Relaxed) {
         return;
     }
@@ -48,7 +48,7 @@ pub fn put_raw(bytes: &[u8]) {
 }
 
 /// Prints a line on standard output, red where there is somebody to see it.
-pub fn put_red(text: &str) {
+pub(crate) fn put_red(text: &str) {
     let text = show_line(text);
     match std::io::stdout().is_terminal() {
         true => put_raw(format!("\u{1b}[31m{text}\u{1b}[0m\n").as_bytes()),
@@ -67,19 +67,19 @@ fn said(written: std::io::Result<()>) {
 }
 
 /// Prints on standard error; if that is closed, there is nobody to tell.
-pub fn put_error(what: std::fmt::Arguments<'_>, end: &str) {
+pub(crate) fn put_error(what: std::fmt::Arguments<'_>, end: &str) {
     let text = format!("{what}{end}");
     drop(std::io::stderr().write_all(show_lines(&text).as_bytes()));
 }
 
 /// Whether nobody reads standard output any more.
-pub fn is_closed() -> bool {
+pub(crate) fn is_closed() -> bool {
     said(std::io::stdout().flush());
     CLOSED.load(Ordering::Relaxed) || FAILED.load(Ordering::Relaxed)
 }
 
 /// How a command ends whose output may not have been read or written.
-pub fn end(code: ExitCode) -> ExitCode {
+pub(crate) fn end(code: ExitCode) -> ExitCode {
     said(std::io::stdout().flush());
     if FAILED.load(Ordering::Relaxed) {
         eprintln!("error[CHY-4001]: standard output cannot be written");
@@ -93,14 +93,14 @@ pub fn end(code: ExitCode) -> ExitCode {
 
 /// How a command speaks.
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub(crate) struct Output {
     pub json: bool,
     pub chinese: bool,
 }
 
 /// The language of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Language {
+pub(crate) enum Language {
     /// English.
     En,
     /// 中文.
@@ -109,7 +109,7 @@ pub enum Language {
 
 impl Output {
     /// From the flags, or the environment's LC_ALL, LC_MESSAGES or LANG.
-    pub fn new(json: bool, language: Option<Language>) -> Self {
+    pub(crate) fn new(json: bool, language: Option<Language>) -> Self {
         let locale = || {
             let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
             ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).unwrap_or_default()
@@ -122,22 +122,22 @@ impl Output {
     }
 
     /// One of two texts, by language.
-    pub fn t<'a>(&self, en: &'a str, zh: &'a str) -> &'a str {
+    pub(crate) fn t<'a>(&self, en: &'a str, zh: &'a str) -> &'a str {
         if self.chinese { zh } else { en }
     }
 
     /// Prints a JSON value on stdout, on one line.
-    pub fn print_json(&self, value: &serde_json::Value) {
+    pub(crate) fn print_json(&self, value: &serde_json::Value) {
         put_raw((show_json(&value.to_string()).into_owned() + "\n").as_bytes());
     }
 
     /// A progress bar over bytes, on a terminal only.
-    pub fn bytes_bar(&self, total: u64, what: &str) -> ProgressBar {
+    pub(crate) fn bytes_bar(&self, total: u64, what: &str) -> ProgressBar {
         self.bar(total, what, "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
     }
 
     /// A progress bar over things, on a terminal only.
-    pub fn count_bar(&self, total: u64, what: &str) -> ProgressBar {
+    pub(crate) fn count_bar(&self, total: u64, what: &str) -> ProgressBar {
         self.bar(total, what, "{msg} [{bar:30}] {pos}/{len} {eta}")
     }
 
@@ -156,23 +156,23 @@ impl Output {
 
 /// A text from outside for one line: what would steer a terminal, turn its writing or not be seen stands there by its
 /// number.
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     show_line(text).into_owned()
 }
 
 /// Reads a time in RFC 3339.
-pub fn parse_time(text: &str) -> Result<i64, String> {
+pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map(OffsetDateTime::unix_timestamp)
         .map_err(|_| "write it as 2026-03-31T08:00:00Z".to_owned())
 }
 
 /// A size for people.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
 
 /// The first digits of an id, enough to name it.
-pub fn short(id: impl std::fmt::Display) -> String {
+pub(crate) fn short(id: impl std::fmt::Display) -> String {
     id.to_string().chars().take(16).collect()
 }

@@ -26,7 +26,7 @@ fn no_key() -> Failure {
 
 /// Whether bytes begin as a PFX does: a SEQUENCE whose first element is the INTEGER 3. In PKCS #8 and in SEC 1's form it is
 /// another, and an encrypted PKCS #8 begins with a SEQUENCE.
-pub fn is(bytes: &[u8]) -> bool {
+pub(crate) fn is(bytes: &[u8]) -> bool {
     let [0x30, length, rest @ ..] = bytes else { return false };
     let more = if *length > 0x80 { usize::from(length & 0x7f) } else { 0 };
     rest.get(more..).is_some_and(|inside| inside.starts_with(&[0x02, 0x01, 0x03]))
@@ -46,7 +46,10 @@ fn text(passphrase: &[u8]) -> Result<&str, Failure> {
 }
 
 /// Reads a key and the certificates that came with it: its own first.
-pub fn read(bytes: &[u8], passphrase: &[u8]) -> Result<(SigningKey, Vec<Certificate>), Failure> {
+pub(crate) fn read(
+    bytes: &[u8],
+    passphrase: &[u8],
+) -> Result<(SigningKey, Vec<Certificate>), Failure> {
     let passphrase = text(passphrase)?;
     let store = KeyStore::from_pkcs12(bytes, passphrase).map_err(|error| match error {
         p12_keystore::error::Error::MacError(_) => CryptoError::WrongPassphrase.into(),
@@ -62,7 +65,7 @@ pub fn read(bytes: &[u8], passphrase: &[u8]) -> Result<(SigningKey, Vec<Certific
 }
 
 /// Writes a key and its chain: AES-256 and SHA-256 throughout.
-pub fn write(
+pub(crate) fn write(
     key: &SigningKey,
     chain: &[Certificate],
     passphrase: &[u8],

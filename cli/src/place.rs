@@ -18,15 +18,15 @@ use chancery_store::files::{Staged, open_file, open_member, read_file, read_memb
 use crate::{draft::each_piece_of, failure::Failure};
 
 /// The name of the signed document in a folder.
-pub const DOCUMENT: &str = "document.cose";
+pub(crate) const DOCUMENT: &str = "document.cose";
 /// The name of a header that nobody has signed yet.
-pub const HEADER: &str = "header.cbor";
+pub(crate) const HEADER: &str = "header.cbor";
 /// The folder of the parts.
-pub const PARTS: &str = "parts";
+pub(crate) const PARTS: &str = "parts";
 
 /// Where a document lies.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub(crate) enum Place {
     /// A `document.cose`, with its folder.
     Folder { cose: PathBuf, folder: PathBuf },
     /// One file with the parts behind the document.
@@ -35,13 +35,13 @@ pub enum Place {
 
 /// A document and where it lies.
 #[derive(Debug)]
-pub struct Placed {
+pub(crate) struct Placed {
     pub place: Place,
     pub document: SignedDocument,
 }
 
 /// The first bytes of a file.
-pub fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let file = open_file(path)?;
     let mut first = Vec::new();
     file.take(8).read_to_end(&mut first).map_err(NodeError::file(path))?;
@@ -49,7 +49,7 @@ pub fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// A draft in a folder: a header that nobody has signed yet.
-pub fn read_draft(folder: &Path) -> Result<Option<DocumentHeader>, Failure> {
+pub(crate) fn read_draft(folder: &Path) -> Result<Option<DocumentHeader>, Failure> {
     let path = folder.join(HEADER);
     if !folder.is_dir() || folder.join(DOCUMENT).exists() || !path.exists() {
         return Ok(None);
@@ -60,7 +60,7 @@ pub fn read_draft(folder: &Path) -> Result<Option<DocumentHeader>, Failure> {
 
 impl Placed {
     /// Reads a signed document. Nothing is verified.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         if path.is_dir() {
             let cose = path.join(DOCUMENT);
             let bytes = read_member(&cose)?;
@@ -107,7 +107,7 @@ impl Placed {
     }
 
     /// Puts the document, with what was added to it, in the place of what was there: all at once.
-    pub fn replace(&self, document: &SignedDocument) -> Result<(), Failure> {
+    pub(crate) fn replace(&self, document: &SignedDocument) -> Result<(), Failure> {
         match &self.place {
             Place::Folder { cose, .. } => swap(cose, |file| file.write_all(document.bytes())),
             Place::Attached { file, salt, parts_at } => {
@@ -133,7 +133,7 @@ fn swap(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Re
 }
 
 /// Writes a new file beside its place and then moves it there, unless something has come to stand there.
-pub fn write_staged(
+pub(crate) fn write_staged(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -145,7 +145,7 @@ pub fn write_staged(
 }
 
 /// Writes a new file with a document and its parts, which are read from files that somebody named, or from a folder.
-pub fn write_attached(
+pub(crate) fn write_attached(
     out: &Path,
     document: &SignedDocument,
     parts: &[PathBuf],

@@ -17,7 +17,7 @@ time{color:#555;font-variant-numeric:tabular-nums}\
 @media print{body{margin:0}section{break-inside:avoid}}";
 
 /// A text from outside in HTML.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let text = plain(text);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -31,7 +31,7 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 }
 
 /// How every page begins.
-pub fn page_head(title: &str, indication: &str, output: &Output) -> String {
+pub(crate) fn page_head(title: &str, indication: &str, output: &Output) -> String {
     let language = output.t("en", "zh-CN");
     format!(
         "<!DOCTYPE html>\n<html lang=\"{language}\"><head><meta charset=\"utf-8\">\
@@ -42,7 +42,7 @@ pub fn page_head(title: &str, indication: &str, output: &Output) -> String {
 }
 
 /// The page of a verification, from its JSON form.
-pub fn html(whole: &Value, output: &Output) -> String {
+pub(crate) fn html(whole: &Value, output: &Output) -> String {
     let title = output.t("Verification report", "验证报告");
     let mut out = page_head(title, text(whole, "indication"), output) + &lenience(whole, output);
     for document in list(whole, "documents") {
@@ -64,7 +64,7 @@ fn lenience(whole: &Value, output: &Output) -> String {
 }
 
 /// The page of an audit, from its JSON form.
-pub fn audit_html(whole: &Value, output: &Output) -> String {
+pub(crate) fn audit_html(whole: &Value, output: &Output) -> String {
     let title = output.t("Audit report", "审计报告");
     let mut out = page_head(title, text(whole, "indication"), output) + &lenience(whole, output);
     for ledger in list(whole, "ledgers") {
@@ -104,7 +104,7 @@ pub fn audit_html(whole: &Value, output: &Output) -> String {
 }
 
 /// An indication in its colour.
-pub fn mark(indication: &str, sub: &str) -> String {
+pub(crate) fn mark(indication: &str, sub: &str) -> String {
     let (indication, sub) = (escape(indication), escape(sub));
     format!("<span class=\"{indication}\"><strong>{indication}</strong> {sub}</span>")
 }

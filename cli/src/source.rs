@@ -22,7 +22,7 @@ const LEFT_BEHIND: [&str; 2] = ["__macosx", "@eadir"];
 
 /// Something about an export's files that is no part of the ledger.
 #[derive(Debug, Clone)]
-pub enum Remark {
+pub(crate) enum Remark {
     /// It means nothing, and is said: in English and in Chinese.
     Note(String, String),
     /// A file that nothing explains.
@@ -32,10 +32,10 @@ pub enum Remark {
 }
 
 /// A named piece of a ledger.
-pub type Named<T> = (String, T);
+pub(crate) type Named<T> = (String, T);
 
 /// What an audit or an import reads of a ledger.
-pub trait Source: Sync {
+pub(crate) trait Source: Sync {
     /// The checkpoint's note with its cosignatures.
     fn note(&self) -> Result<String, Failure>;
     /// The seal's chain.
@@ -71,14 +71,14 @@ pub trait Source: Sync {
 }
 
 /// An exported ledger.
-pub struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     remarks: Mutex<Vec<Remark>>,
 }
 
 impl Folder {
     /// The export in a folder.
-    pub fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, remarks: Mutex::default() }
     }
 
@@ -197,7 +197,7 @@ fn plain_blocks(text: &str) -> String {
 }
 
 /// Whether a name is one that operating systems, desktops and version control give to files of their own.
-pub fn is_left_behind(name: &str) -> bool {
+pub(crate) fn is_left_behind(name: &str) -> bool {
     name.starts_with('.')
         || is_stray(name.as_ref())
         || LEFT_BEHIND.contains(&name.to_ascii_lowercase().as_str())
@@ -214,7 +214,7 @@ fn named(folder: &str, file: &Path) -> String {
 }
 
 /// A file's name, to be shown.
-pub fn shown_name(file: &Path) -> String {
+pub(crate) fn shown_name(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

@@ -21,7 +21,7 @@ const MAX_ANSWER: u64 = 1 << 20;
 
 /// The level that signatures are to reach (ETSI EN 319 122-1 §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum LevelArg {
+pub(crate) enum LevelArg {
     /// With a time-stamp
     T,
     /// With certificates and CRLs as well
@@ -32,7 +32,7 @@ pub enum LevelArg {
 
 /// What is added to signatures.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Stamping {
+pub(crate) struct Stamping {
     /// Time-stamping authority (RFC 3161) to ask, such as `http://tsa.gov.cn:3180/`
     #[arg(long, value_name = "URL", env = "CHANCERY_TSA")]
     pub tsa: Option<String>,
@@ -48,7 +48,7 @@ pub struct Stamping {
 }
 
 /// Asks an authority for a time-stamp of some bytes, and checks that it is one.
-pub fn fetch(url: &str, data: &[u8]) -> Result<TimeStampToken, Failure> {
+pub(crate) fn fetch(url: &str, data: &[u8]) -> Result<TimeStampToken, Failure> {
     let failed = |what: String| Failure {
         code: "CHY-6024".into(),
         message: format!("{url}: {what}"),
@@ -74,7 +74,7 @@ pub fn fetch(url: &str, data: &[u8]) -> Result<TimeStampToken, Failure> {
 
 impl Stamping {
     /// Whether anything is asked for.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.tsa.is_none() && self.crls.is_empty() && self.certificates.is_empty()
     }
 
@@ -115,7 +115,7 @@ impl Stamping {
     }
 
     /// Adds to a signature just made what was asked for besides it.
-    pub fn finish(
+    pub(crate) fn finish(
         &self,
         mut document: SignedDocument,
         own: SignatureAt,
@@ -138,7 +138,7 @@ impl Stamping {
     }
 
     /// Brings signatures of a document to the level that is asked for; what they have already stays.
-    pub fn apply(
+    pub(crate) fn apply(
         &self,
         mut document: SignedDocument,
         signatures: &[SignatureAt],

@@ -12,7 +12,7 @@ use crate::{failure::Failure, output::Output};
 
 /// Move a node's tables to another engine
 #[derive(Debug, clap::Subcommand)]
-pub enum StoreCommand {
+pub(crate) enum StoreCommand {
     /// Copy a node's tables into those of another configuration, whose engine may be another
     #[command(
         after_help = "Examples:\n  chancery store copy --config node.toml --to node-database.toml\n  \
@@ -71,7 +71,7 @@ impl StoreCommand {
     ///
     /// # Errors
     /// [`Failure`]: what could not be opened, read or written.
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let Self::Copy { config, to } = self;
         let [from, to] = [NodeConfig::load(&config)?, NodeConfig::load(&to)?];
         if from.agency != to.agency {

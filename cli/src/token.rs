@@ -19,7 +19,7 @@ use cryptoki::{
 use crate::failure::{ENVIRONMENT, Failure};
 
 /// How a key in a device is named on the command line.
-pub const SCHEME: &str = "pkcs11:";
+pub(crate) const SCHEME: &str = "pkcs11:";
 
 /// DER of the curves' object identifiers, as CKA_EC_PARAMS has them.
 const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
@@ -127,7 +127,7 @@ impl ExternalKey for TokenKey {
 }
 
 /// Opens a key in a device. `pin` is asked for only once the device is found.
-pub fn open(
+pub(crate) fn open(
     text: &str,
     pin: impl FnOnce(&str) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, Failure>,
 ) -> Result<SigningKey, Failure> {

@@ -15,14 +15,14 @@ use crate::{
 };
 
 /// What a verdict says that was reached leniently.
-pub const LENIENT: (&str, &str) = (
+pub(crate) const LENIENT: (&str, &str) = (
     "lenient: certificates were held to path validation (RFC 5280 §6) only, not to the profile (§4)",
     "宽松：证书仅按路径验证（RFC 5280 第 6 节）检查，未按证书格式要求（第 4 节）检查",
 );
 
 /// What else a verification may go by.
 #[derive(Debug, Clone, clap::Args)]
-pub struct MaterialArgs {
+pub(crate) struct MaterialArgs {
     /// Certificate revocation lists, PEM or DER; with any, revocation is looked at, and every certificate below
     /// the anchor must be covered by them or by those that the documents carry (may be given several times)
     #[arg(long = "crl", value_name = "FILE")]
@@ -41,7 +41,7 @@ pub struct MaterialArgs {
 
 /// What [`MaterialArgs`] names, read.
 #[derive(Debug)]
-pub struct Material {
+pub(crate) struct Material {
     crls: Vec<Crl>,
     certificates: Vec<Certificate>,
     require_revocation: bool,
@@ -50,17 +50,17 @@ pub struct Material {
 
 impl MaterialArgs {
     /// Whether revocation must be checked.
-    pub fn requires_revocation(&self) -> bool {
+    pub(crate) fn requires_revocation(&self) -> bool {
         self.require_revocation
     }
 
     /// The files that it names.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.crls.iter().chain(&self.certificates)
     }
 
     /// Reads the files.
-    pub fn read(&self) -> Result<Material, Failure> {
+    pub(crate) fn read(&self) -> Result<Material, Failure> {
         let mut crls = Vec::new();
         for path in &self.crls {
             crls.extend(decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?);
@@ -80,7 +80,7 @@ impl MaterialArgs {
 
 impl Material {
     /// The validation that these files and anchors make.
-    pub fn validation<'a>(&'a self, trust: &'a TrustStore, at: i64) -> Validation<'a> {
+    pub(crate) fn validation<'a>(&'a self, trust: &'a TrustStore, at: i64) -> Validation<'a> {
         Validation {
             trust,
             at,
@@ -96,7 +96,7 @@ impl Material {
 
 /// The lists by which a signed statement is judged.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Certificate revocation lists, PEM or DER: who is named in one is not believed (may be given several times)
     #[arg(long = "crl", value_name = "FILE")]
     crls: Vec<PathBuf>,
@@ -104,7 +104,7 @@ pub struct ListArgs {
 
 impl ListArgs {
     /// Reads the files.
-    pub fn read(&self) -> Result<Vec<Crl>, Failure> {
+    pub(crate) fn read(&self) -> Result<Vec<Crl>, Failure> {
         let mut crls = Vec::new();
         for path in &self.crls {
             crls.extend(decode_crls(&read_file(path)?).map_err(|e| Failure::from(e).at(path))?);
@@ -115,7 +115,7 @@ impl ListArgs {
 
 /// What to verify against.
 #[derive(Debug, Clone, clap::Args)]
-pub struct TrustArgs {
+pub(crate) struct TrustArgs {
     /// Trust anchor: a root certificate, PEM or DER; of a file with a chain its top (may be given several times). Time-stamping authorities that it
     /// has certified itself may say what time it was; others are named with --tsa or --trust
     #[arg(
@@ -143,7 +143,7 @@ pub struct TrustArgs {
 
 impl TrustArgs {
     /// What the options and the trust file say together.
-    pub fn file(&self) -> Result<TrustFile, Failure> {
+    pub(crate) fn file(&self) -> Result<TrustFile, Failure> {
         let mut all = match &self.trust {
             Some(path) => TrustFile::load(path)?,
             None => TrustFile::default(),
@@ -154,36 +154,36 @@ impl TrustArgs {
     }
 
     /// The files that it goes by.
-    pub fn files(&self) -> Result<Vec<PathBuf>, Failure> {
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>, Failure> {
         let named = self.file()?;
         Ok(self.trust.iter().chain(named.files()).cloned().collect())
     }
 
     /// Who is believed.
-    pub fn store(&self) -> Result<TrustStore, Failure> {
+    pub(crate) fn store(&self) -> Result<TrustStore, Failure> {
         let store = self.file()?.store()?;
         Ok(if self.lenient { store.lenient() } else { store })
     }
 
     /// By what a signed statement is judged.
-    pub fn scrutiny<'a>(&self, trust: &'a TrustStore, crls: &'a [Crl]) -> Scrutiny<'a> {
+    pub(crate) fn scrutiny<'a>(&self, trust: &'a TrustStore, crls: &'a [Crl]) -> Scrutiny<'a> {
         Scrutiny::by(trust, crls, self.at())
     }
 
     /// Whether certificates are held to path validation only.
-    pub fn is_lenient(&self) -> bool {
+    pub(crate) fn is_lenient(&self) -> bool {
         self.lenient
     }
 
     /// Says so to people, where that is so.
-    pub fn note_lenience(&self, output: &Output) {
+    pub(crate) fn note_lenience(&self, output: &Output) {
         if self.lenient {
             println!("  ({})", output.t(LENIENT.0, LENIENT.1));
         }
     }
 
     /// The time.
-    pub fn at(&self) -> i64 {
+    pub(crate) fn at(&self) -> i64 {
         self.at.unwrap_or_else(unix_now)
     }
 }

@@ -9,7 +9,7 @@ use chancery_doors::TimeStampServer;
 use crate::{failure::Failure, keys::Signer, node::LogFormat, output::Output};
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Tsa {
+pub(crate) enum Tsa {
     /// Answer requests for time-stamps (RFC 3161) over HTTP
     #[command(after_help = "Example:
   chancery ca issue --ca ca/root --profile timestamp --name tsa.gov.cn --display 国家时间戳 --out tsa --no-passphrase
@@ -20,7 +20,7 @@ The machine's clock is what it vouches for: keep it synchronized. CHANCERY_LOG s
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Run {
+pub(crate) struct Run {
     #[command(flatten)]
     signer: Signer,
     /// Where to listen; put a reverse proxy in front for HTTPS
@@ -38,7 +38,7 @@ pub struct Run {
 }
 
 impl Tsa {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let Self::Run(run) = self;
         run.run(output)
     }

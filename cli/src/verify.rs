@@ -30,7 +30,7 @@ const EVIDENCE: &str = "evidence";
 const BATCH: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ReportForm {
+pub(crate) enum ReportForm {
     /// A page by itself, on standard output
     Html,
 }
@@ -44,7 +44,7 @@ pub enum ReportForm {
 A document is a folder as `chancery open` writes it, its document.cose with `parts/` and `evidence/` beside
 it, one file with its parts (`doc sign --attached`), or an ASiC-E container with CAdES signatures. A file
 *.fork is the proof that a ledger was forked. The network is never used. Exit 0: all passed; 1: one failed; 5: none failed and one is indeterminate.")]
-pub struct Verify {
+pub(crate) struct Verify {
     /// Folders or files
     #[arg(required = true, value_name = "DOCUMENT")]
     documents: Vec<PathBuf>,
@@ -58,7 +58,7 @@ pub struct Verify {
 }
 
 impl Verify {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let trust = self.trust.store()?;
         let material = self.material.read()?;
         let by = material.validation(&trust, self.trust.at());
@@ -439,13 +439,13 @@ fn print_signature(output: &Output, signature: &SignatureReport, what: &str) {
 }
 
 /// The sub-indication's name in the standard.
-pub fn name(sub: SubIndication) -> String {
+pub(crate) fn name(sub: SubIndication) -> String {
     // A plain enum: its JSON form is its name.
     let value = serde_json::to_value(sub).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }
 
-pub fn print_finding(output: &Output, finding: &Finding) {
+pub(crate) fn print_finding(output: &Output, finding: &Finding) {
     let mark = match finding.indication {
         Indication::TotalPassed => "✓",
         Indication::Indeterminate => "?",
@@ -455,7 +455,7 @@ pub fn print_finding(output: &Output, finding: &Finding) {
     println!("  {mark} {}", plain(sentence));
 }
 
-pub fn print_advice(output: &Output, sub: SubIndication) {
+pub(crate) fn print_advice(output: &Output, sub: SubIndication) {
     let (en, zh) = sub.explain();
     println!("  → {}", output.t(en, zh));
 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Export {
+pub(crate) enum Export {
     /// As an ASiC-E container with CAdES signatures, which `openssl cms` and EU DSS verify
     #[command(after_help = "Example:
   chancery doc sign notice.pdf … --with-cades --tsa http://tsa.gov.cn:3180/ --out signed
@@ -46,7 +46,7 @@ fn refuse(what: impl std::fmt::Display) -> ProtocolError {
 }
 
 impl Export {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let Self::Asic { document, out } = self;
         Failure::unless_new(&out)?;
         let placed = Placed::read(&document)?;

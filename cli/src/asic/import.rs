@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Import {
+pub(crate) enum Import {
     /// Verify an ASiC-E container with CAdES signatures and take its files out
     #[command(after_help = "Example:
   chancery import asic contract.asice --anchor root.pem --out contract")]
@@ -29,7 +29,7 @@ pub enum Import {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ImportAsic {
+pub(crate) struct ImportAsic {
     /// The container
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -43,7 +43,7 @@ pub struct ImportAsic {
 }
 
 impl Import {
-    pub fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let Self::Asic(import) = self;
         import.run(output)
     }

@@ -9,13 +9,13 @@ use std::{fs::File, path::Path};
 use chancery_protocol::{Archive, ProtocolError, Validation, VerificationReport, verify_container};
 use chancery_store::files::open_file;
 
-pub use export::Export;
-pub use import::Import;
+pub(crate) use export::Export;
+pub(crate) use import::Import;
 
 use crate::{failure::Failure, place::first_bytes};
 
 /// Whether a file is a ZIP container.
-pub fn is_container(path: &Path) -> Result<bool, Failure> {
+pub(crate) fn is_container(path: &Path) -> Result<bool, Failure> {
     let first = first_bytes(path)?;
     // A file header or, in an empty one, the end.
     Ok(first.starts_with(b"PK\x03\x04") || first.starts_with(b"PK\x05\x06"))
@@ -26,7 +26,7 @@ fn open(path: &Path) -> Result<Result<Archive<File>, ProtocolError>, Failure> {
 }
 
 /// Verifies a container: its CAdES signatures, the digests in their manifests, and our own document if there is one.
-pub fn verify(
+pub(crate) fn verify(
     path: &Path,
     by: &Validation<'_>,
 ) -> Result<Result<VerificationReport, ProtocolError>, Failure> {

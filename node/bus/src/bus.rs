@@ -51,7 +51,7 @@ use chancery_ledger::{
 use chancery_store::{Batch, Store, StoreError, Table, files::create_private};
 
 /// The key of the directory in use, in [`Table::Meta`].
-pub const DIRECTORY: &[u8] = b"directory";
+pub(crate) const DIRECTORY: &[u8] = b"directory";
 /// The key of the revocation lists in use: those of the directory, and older ones that it has no newer for.
 const REVOCATION_LISTS: &[u8] = b"revocation lists";
 /// The key of the newest version that was ever in use.

@@ -24,7 +24,7 @@ const MAX_PAID: usize = 64 * 1024;
 
 /// What peers have spent lately, and not earned back.
 #[derive(Debug, Default)]
-pub struct CheckBudget {
+pub(crate) struct CheckBudget {
     owed: Mutex<HashMap<AgencyName, Owed>>,
     paid: Mutex<Paid>,
 }
@@ -85,12 +85,18 @@ impl CheckBudget {
     }
 
     /// Whether the document in an envelope of a peer may be looked at now: what was paid for may be again.
-    pub fn may_open(&self, peer: &AgencyName, envelope: &EnvelopeId, now: Instant) -> bool {
+    pub(crate) fn may_open(&self, peer: &AgencyName, envelope: &EnvelopeId, now: Instant) -> bool {
         self.may(peer, now) || self.paid().all.contains(envelope)
     }
 
     /// The document in an envelope of a peer has cost so much. It is paid for once.
-    pub fn charge_once(&self, peer: &AgencyName, envelope: &EnvelopeId, units: u32, now: Instant) {
+    pub(crate) fn charge_once(
+        &self,
+        peer: &AgencyName,
+        envelope: &EnvelopeId,
+        units: u32,
+        now: Instant,
+    ) {
         if units > USUAL && self.paid().insert(peer, *envelope) {
             self.charge(peer, units, now);
         }
@@ -98,7 +104,7 @@ impl CheckBudget {
 
     /// Whether a document of a peer may be looked at now. One that is dearer than what is left may be, too: nothing is too
     /// dear for ever.
-    pub fn may(&self, peer: &AgencyName, now: Instant) -> bool {
+    pub(crate) fn may(&self, peer: &AgencyName, now: Instant) -> bool {
         self.lock().get(peer).is_none_or(|owed| owed.left(now) < earning(SAVED))
     }
 

@@ -11,10 +11,10 @@ use crate::Bus;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Seconds after which a peer asks again while this clock is wrong.
-pub const CLOCK_AGAIN: u32 = 30;
+pub(crate) const CLOCK_AGAIN: u32 = 30;
 
 /// Says when the clock was set while the node runs, and when it is known to be wrong and is right again.
-pub async fn watch(bus: Arc<Bus>) {
+pub(crate) async fn watch(bus: Arc<Bus>) {
     let mut stop = bus.stop.subscribe();
     let mut last = Moment::now();
     let mut wrong = false;

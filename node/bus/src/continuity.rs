@@ -284,7 +284,7 @@ fn doubt(mark: &Mark, entries: u64, restored: bool) -> Option<String> {
 ///
 /// # Errors
 /// [`NodeError::Store`] or [`NodeError::Damaged`].
-pub fn begin(bus: &Bus, mark: &Mark) -> Result<(), NodeError> {
+pub(crate) fn begin(bus: &Bus, mark: &Mark) -> Result<(), NodeError> {
     let continuity = bus.ledger.continuity();
     continuity.set(ContinuityState::Asking);
     if let Mark::Sealed(seen) = mark {
@@ -468,7 +468,7 @@ impl Asked {
 
 /// Asks peers until the ledger may go on, and afterwards everybody who connects for the first time: a peer that was away may be
 /// the one that has seen more.
-pub async fn keep_asking(bus: Arc<Bus>, mark: Mark) {
+pub(crate) async fn keep_asking(bus: Arc<Bus>, mark: Mark) {
     let mut stop = bus.stop.subscribe();
     let continuity = bus.ledger.continuity().clone();
     let restored = bus.config.files.data.join(RESTORED);
@@ -571,7 +571,7 @@ pub async fn keep_asking(bus: Arc<Bus>, mark: Mark) {
 }
 
 /// Notes what was sealed outside of the data folder, now and then, for as long as the node runs, and once more at its end.
-pub async fn keep_mark(bus: Arc<Bus>) {
+pub(crate) async fn keep_mark(bus: Arc<Bus>) {
     let mut stop = bus.stop.subscribe();
     let path: PathBuf = bus.config.files.mark.clone();
     let mut changed = bus.store.watch();

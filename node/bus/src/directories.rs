@@ -19,7 +19,11 @@ const DIGITS: usize = 16;
 /// # Errors
 /// [`NodeError::TwoDirectories`] when both have one version and say different things: then the one that is held stays in
 /// use. When only the new one's word about the one before it is another, it is used: it is newer.
-pub fn compare(bus: &Bus, held: &DirectoryView, new: &DirectoryView) -> Result<(), NodeError> {
+pub(crate) fn compare(
+    bus: &Bus,
+    held: &DirectoryView,
+    new: &DirectoryView,
+) -> Result<(), NodeError> {
     if held.version == new.version && held.digest != new.digest {
         report(
             bus,

@@ -216,7 +216,7 @@ fn with_authorities(
 
 /// Says in the log that no list covers somebody, or that those which do are out of date: a registrar's outage must not
 /// stop the bus, and must not go unnoticed.
-pub fn note_uncovered(uncovered: Option<&str>) {
+pub(crate) fn note_uncovered(uncovered: Option<&str>) {
     if let Some(subject) = uncovered {
         tracing::warn!(subject, "no revocation list says whether its certificate is revoked");
     }

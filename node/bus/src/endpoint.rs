@@ -34,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(20);
 /// How often a silent connection is kept alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The application error code of a connection whose peer is not accepted.
-pub const NOT_ACCEPTED: VarInt = VarInt::from_u32(2);
+pub(crate) const NOT_ACCEPTED: VarInt = VarInt::from_u32(2);
 /// The application error code of a connection that gave way to newer ones of the same peer.
 const REPLACED: VarInt = VarInt::from_u32(3);
 /// Connections that one peer may have.
@@ -48,7 +48,7 @@ const SOCKET_BUFFER: usize = 2 << 20;
 
 /// A server and a client on one UDP socket.
 #[derive(Debug)]
-pub struct QuicEndpoint {
+pub(crate) struct QuicEndpoint {
     socket: Endpoint,
     client: RwLock<ClientConfig>,
 }
@@ -62,7 +62,7 @@ impl std::ops::Deref for QuicEndpoint {
 }
 
 /// Opens the endpoint.
-pub fn open(config: &NodeConfig, identity: &Identity) -> Result<QuicEndpoint, NodeError> {
+pub(crate) fn open(config: &NodeConfig, identity: &Identity) -> Result<QuicEndpoint, NodeError> {
     let (server, client) = configurations(config, identity)?;
     let failed = |why: std::io::Error| NodeError::Network {
         peer: config.listen.to_string(),
@@ -80,7 +80,7 @@ pub fn open(config: &NodeConfig, identity: &Identity) -> Result<QuicEndpoint, No
 
 /// Meets whoever connects from now on with the node certificate that the identity has now. Connections that stand
 /// go on.
-pub fn renew(
+pub(crate) fn renew(
     endpoint: &QuicEndpoint,
     config: &NodeConfig,
     identity: &Identity,
@@ -202,7 +202,7 @@ fn transport(config: &NodeConfig) -> TransportConfig {
 /// The chain that the other end has shown. TLS has verified its path; what webpki does not look at is whether an absent
 /// extended key usage or a key usage for signing documents will do (a seal is no node), and what the
 /// revocation lists say, so the path is to be validated again as that of a node.
-pub fn peer_chain(connection: &Connection) -> Result<Vec<Certificate>, NodeError> {
+pub(crate) fn peer_chain(connection: &Connection) -> Result<Vec<Certificate>, NodeError> {
     let unknown = || NodeError::Tls("the peer shows no certificate".into());
     let shown = connection.peer_identity().ok_or_else(unknown)?;
     let chain = shown.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| unknown())?;
@@ -214,7 +214,7 @@ pub fn peer_chain(connection: &Connection) -> Result<Vec<Certificate>, NodeError
 /// The live connections by peer, the newest last. One is enough; a peer that dials while it is
 /// dialled makes two.
 #[derive(Debug, Default)]
-pub struct Connections(Mutex<HashMap<AgencyName, Vec<Connection>>>);
+pub(crate) struct Connections(Mutex<HashMap<AgencyName, Vec<Connection>>>);
 
 impl Connections {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AgencyName, Vec<Connection>>> {
@@ -222,14 +222,14 @@ impl Connections {
     }
 
     /// A live connection to a peer, if there is one.
-    pub fn get(&self, agency: &AgencyName) -> Option<Connection> {
+    pub(crate) fn get(&self, agency: &AgencyName) -> Option<Connection> {
         let live = |c: &&Connection| c.close_reason().is_none();
         self.lock().get(agency)?.iter().rev().find(live).cloned()
     }
 
     /// Remembers a connection. Older ones stay in use for what is under way on them, up to a limit:
     /// beyond it the oldest is closed, and what was under way on it goes on by itself.
-    pub fn put(&self, agency: AgencyName, connection: Connection) {
+    pub(crate) fn put(&self, agency: AgencyName, connection: Connection) {
         let mut map = self.lock();
         let own = map.entry(agency).or_default();
         own.retain(|c| c.close_reason().is_none());
@@ -240,7 +240,7 @@ impl Connections {
     }
 
     /// Forgets a connection that has ended.
-    pub fn remove(&self, agency: &AgencyName, connection: &Connection) {
+    pub(crate) fn remove(&self, agency: &AgencyName, connection: &Connection) {
         let mut map = self.lock();
         if let Some(own) = map.get_mut(agency) {
             own.retain(|c| c.stable_id() != connection.stable_id());
@@ -251,7 +251,7 @@ impl Connections {
     }
 
     /// Closes every connection that a check refuses.
-    pub fn close_unless(&self, accepted: impl Fn(&Connection) -> Result<(), NodeError>) {
+    pub(crate) fn close_unless(&self, accepted: impl Fn(&Connection) -> Result<(), NodeError>) {
         // Not under the lock: a check may cost signatures.
         let all: Vec<_> =
             self.lock().iter().map(|(peer, own)| (peer.clone(), own.clone())).collect();
@@ -264,7 +264,7 @@ impl Connections {
     }
 
     /// The peers that are connected.
-    pub fn peers(&self) -> Vec<AgencyName> {
+    pub(crate) fn peers(&self) -> Vec<AgencyName> {
         let map = self.lock();
         let live = |list: &Vec<Connection>| list.iter().any(|c| c.close_reason().is_none());
         map.iter().filter(|(_, list)| live(list)).map(|(agency, _)| agency.clone()).collect()
@@ -272,7 +272,11 @@ impl Connections {
 }
 
 /// Connects to a peer at its address, by name.
-pub async fn dial(bus: &Bus, agency: &AgencyName, address: &str) -> Result<Connection, NodeError> {
+pub(crate) async fn dial(
+    bus: &Bus,
+    agency: &AgencyName,
+    address: &str,
+) -> Result<Connection, NodeError> {
     let endpoint = &bus.endpoint;
     let failed = |why: String| NodeError::Network { peer: format!("{agency} ({address})"), why };
     let address: SocketAddr = tokio::net::lookup_host(address)
@@ -297,7 +301,7 @@ pub async fn dial(bus: &Bus, agency: &AgencyName, address: &str) -> Result<Conne
 }
 
 /// Writes bytes to a stream without copying them.
-pub async fn write_piece(
+pub(crate) async fn write_piece(
     stream: &mut SendStream,
     piece: Bytes,
     peer: &AgencyName,
@@ -307,7 +311,7 @@ pub async fn write_piece(
 }
 
 /// Writes bytes to a stream.
-pub async fn write(
+pub(crate) async fn write(
     stream: &mut SendStream,
     bytes: &[u8],
     peer: &AgencyName,

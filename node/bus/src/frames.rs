@@ -16,7 +16,7 @@ use crate::NodeError;
 
 /// What a frame is to be. Whoever reads one says so, and with it how long it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FrameKind {
+pub(crate) enum FrameKind {
     /// What a stream starts with: an offer, which may bring its content along, or a question.
     Opening,
     /// The answer to an offer: a receipt at most.
@@ -33,7 +33,7 @@ pub enum FrameKind {
 
 impl FrameKind {
     /// The most bytes that it may have.
-    pub const fn most(self) -> usize {
+    pub(crate) const fn most(self) -> usize {
         match self {
             Self::Opening => MAX_FRAME,
             // Its names and lengths, and what a newer version may add.
@@ -76,11 +76,11 @@ impl FrameBudget {
 
 /// The budgets of all peers that are being heard.
 #[derive(Debug, Default)]
-pub struct FrameBudgets(Mutex<HashMap<AgencyName, Weak<FrameBudget>>>);
+pub(crate) struct FrameBudgets(Mutex<HashMap<AgencyName, Weak<FrameBudget>>>);
 
 impl FrameBudgets {
     /// The budget of a peer: one and the same for as long as anybody reads from it.
-    pub fn of(&self, peer: &AgencyName) -> Arc<FrameBudget> {
+    pub(crate) fn of(&self, peer: &AgencyName) -> Arc<FrameBudget> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(budget) = all.get(peer).and_then(Weak::upgrade) {
             return budget;
@@ -93,7 +93,7 @@ impl FrameBudgets {
 }
 
 /// Reads one frame's body from a stream. Its bytes are taken out of the peer's budget for as long as the permit lives.
-pub async fn read_frame<'a>(
+pub(crate) async fn read_frame<'a>(
     stream: &mut (impl AsyncRead + Unpin),
     peer: &AgencyName,
     kind: FrameKind,

@@ -49,7 +49,7 @@ const EXPIRED: &str = "CHY-5003";
 const GIVEN_UP: VarInt = VarInt::from_u32(1);
 
 /// Uses a connection for both directions, whoever opened it.
-pub fn adopt(bus: &Arc<Bus>, peer: AgencyName, connection: Connection) {
+pub(crate) fn adopt(bus: &Arc<Bus>, peer: AgencyName, connection: Connection) {
     bus.connections.put(peer.clone(), connection.clone());
     bus.handshakes().met(&peer, connection.remote_address(), Instant::now());
     // Whoever waits to reach it, or somebody below it, need not wait any longer.

@@ -25,7 +25,7 @@ const DISK_AGAIN: u32 = 30;
 
 /// What the peers have asked lately.
 #[derive(Debug)]
-pub struct PeerLimits {
+pub(crate) struct PeerLimits {
     start: Instant,
     rate: u32,
     rates: Mutex<HashMap<AgencyName, RateLimit>>,
@@ -47,7 +47,7 @@ struct Arrivals {
 
 /// A place among what is arriving; it is given back when this is dropped.
 #[derive(Debug)]
-pub struct Arriving {
+pub(crate) struct Arriving {
     all: Arc<Mutex<HashMap<AgencyName, Arrivals>>>,
     peer: AgencyName,
     bytes: u64,
@@ -72,7 +72,7 @@ fn refuse<T>(code: &str, reason: String, again: u32) -> Result<T, Refusal> {
 }
 
 /// What a peer is told when there is no room: to come again.
-pub fn full(error: &NodeError) -> Refusal {
+pub(crate) fn full(error: &NodeError) -> Refusal {
     // Where the data lies here is not its business.
     let reason = match error {
         NodeError::Store(StoreError::Full(_)) => "the disk here is full, or nearly".to_owned(),
@@ -94,7 +94,7 @@ fn enough(data: &Path, free: u64, stays: u64, bytes: u64) -> Result<(), NodeErro
 
 impl PeerLimits {
     /// Nobody has asked for anything yet.
-    pub fn new(config: &NodeConfig) -> Self {
+    pub(crate) fn new(config: &NodeConfig) -> Self {
         // As many as a peer may have streams, however many connections it makes; and of the files that may be open, an
         // eighth for one and a quarter for all.
         let (streams, files) = (config.limits.peer_streams as usize, open_files());
@@ -110,7 +110,7 @@ impl PeerLimits {
     }
 
     /// Counts an offer. The map has only certified peers in it, so it cannot be made to grow without bound.
-    pub fn offer(&self, peer: &AgencyName) -> Result<(), Refusal> {
+    pub(crate) fn offer(&self, peer: &AgencyName) -> Result<(), Refusal> {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut rates = lock(&self.rates);
         let limit = rates.entry(peer.clone());
@@ -123,7 +123,7 @@ impl PeerLimits {
     }
 
     /// Makes room for an envelope of `sender` that `peer` hands over.
-    pub fn admit(
+    pub(crate) fn admit(
         &self,
         bus: &Bus,
         peer: &AgencyName,
@@ -165,7 +165,7 @@ impl PeerLimits {
     ///
     /// # Errors
     /// [`StoreError::Full`].
-    pub fn room(&self, bus: &Bus, bytes: u64) -> Result<(), NodeError> {
+    pub(crate) fn room(&self, bus: &Bus, bytes: u64) -> Result<(), NodeError> {
         if let Some(why) = bus.ledger.full() {
             return Err(StoreError::Full(why).into());
         }
@@ -174,14 +174,14 @@ impl PeerLimits {
     }
 
     /// Counts what is carried on, or is not any more.
-    pub fn carry(&self, sender: &AgencyName, more: i64) {
+    pub(crate) fn carry(&self, sender: &AgencyName, more: i64) {
         let mut transit = lock(&self.transit);
         let bytes = transit.entry(sender.clone()).or_default();
         *bytes = bytes.saturating_add_signed(more);
     }
 
     /// The bytes that are free where the data is.
-    pub fn free(&self, data: &Path) -> Result<u64, NodeError> {
+    pub(crate) fn free(&self, data: &Path) -> Result<u64, NodeError> {
         let mut known = lock(&self.free);
         if let Some((at, free)) = *known
             && at.elapsed() < LOOK

@@ -45,7 +45,7 @@ impl Drop for Handshake {
 }
 
 /// Accepts connections from peers. It ends only when the socket is lost.
-pub async fn accept(bus: Arc<Bus>) {
+pub(crate) async fn accept(bus: Arc<Bus>) {
     let mut stop = bus.stop.subscribe();
     let mut handshakes: JoinSet<Result<(), (SocketAddr, String)>> = JoinSet::new();
     let mut going: HashMap<Place, AbortHandle> = HashMap::new();
@@ -114,7 +114,7 @@ pub async fn accept(bus: Arc<Bus>) {
 }
 
 /// Tells the handshakes which addresses the directory names.
-pub async fn keep_named(bus: Arc<Bus>) {
+pub(crate) async fn keep_named(bus: Arc<Bus>) {
     let mut stop = bus.stop.subscribe();
     // Moves also when a directory is taken into use.
     let mut judged = bus.judged.subscribe();

@@ -52,7 +52,7 @@ const READ: usize = 4 * CHUNK_SIZE;
 const BEHIND: u64 = 8 << 20;
 
 /// Takes up everything that is pending in the store.
-pub fn recover(bus: &Bus) -> Result<usize, NodeError> {
+pub(crate) fn recover(bus: &Bus) -> Result<usize, NodeError> {
     let pending = bus.store.scan(Table::Pending, &[], &[], usize::MAX)?;
     let count = pending.len();
     let mut carried = HashSet::new();
@@ -72,7 +72,7 @@ pub fn recover(bus: &Bus) -> Result<usize, NodeError> {
 }
 
 /// Keeps one courier per peer until the node stops.
-pub async fn supervise(bus: Arc<Bus>) {
+pub(crate) async fn supervise(bus: Arc<Bus>) {
     let mut couriers = JoinSet::new();
     let mut known = std::collections::HashSet::new();
     let mut stop = bus.stop.subscribe();
@@ -201,7 +201,7 @@ async fn connect(
 }
 
 /// The connection to a peer itself, and not to a relay on the way.
-pub async fn connect_to(bus: &Arc<Bus>, peer: &AgencyName) -> Result<Connection, NodeError> {
+pub(crate) async fn connect_to(bus: &Arc<Bus>, peer: &AgencyName) -> Result<Connection, NodeError> {
     if let Some(connection) = bus.connections.get(peer) {
         return Ok(connection);
     }
@@ -216,7 +216,7 @@ pub async fn connect_to(bus: &Arc<Bus>, peer: &AgencyName) -> Result<Connection,
 
 /// Keeps a connection to the superior that relays for this agency: behind a firewall, it is the only way
 /// in.
-pub async fn keep_superior(bus: Arc<Bus>) {
+pub(crate) async fn keep_superior(bus: Arc<Bus>) {
     let mut stop = bus.stop.subscribe();
     let mut failures = 0;
     loop {

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 /// What was handed to one courier, and not taken yet.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(crate) struct Queue {
     new: Mutex<Vec<(EnvelopeId, Urgency)>>,
     /// Told when something was queued.
     pub more: Notify,
@@ -23,14 +23,14 @@ pub struct Queue {
 
 impl Queue {
     /// Takes what was queued since the last time.
-    pub fn take(&self) -> Vec<(EnvelopeId, Urgency)> {
+    pub(crate) fn take(&self) -> Vec<(EnvelopeId, Urgency)> {
         std::mem::take(&mut self.new.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// The queues of all recipients.
 #[derive(Debug, Default)]
-pub struct Outbound {
+pub(crate) struct Outbound {
     queues: Mutex<HashMap<AgencyName, Arc<Queue>>>,
     /// Deliveries that are not over: counting them in the store would cost more the more there are.
     pending: AtomicUsize,
@@ -40,7 +40,7 @@ pub struct Outbound {
 
 impl Outbound {
     /// Queues a delivery whose pending record is durable.
-    pub fn enqueue(&self, envelope: EnvelopeId, agency: AgencyName, urgency: Urgency) {
+    pub(crate) fn enqueue(&self, envelope: EnvelopeId, agency: AgencyName, urgency: Urgency) {
         self.pending.fetch_add(1, Ordering::Relaxed);
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queues.entry(agency).or_insert_with(|| {
@@ -52,17 +52,17 @@ impl Outbound {
     }
 
     /// Counts a delivery whose end is durable.
-    pub fn over(&self) {
+    pub(crate) fn over(&self) {
         self.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The number of deliveries that are not over.
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.pending.load(Ordering::Relaxed)
     }
 
     /// All queues.
-    pub fn queues(&self) -> Vec<(AgencyName, Arc<Queue>)> {
+    pub(crate) fn queues(&self) -> Vec<(AgencyName, Arc<Queue>)> {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         queues.iter().map(|(agency, queue)| (agency.clone(), queue.clone())).collect()
     }

@@ -17,7 +17,7 @@ const MAX_PEERS: usize = 4096;
 
 /// What peers may still have refused: so much an hour each, and an hour's worth saved up.
 #[derive(Debug)]
-pub struct RefusedBudget {
+pub(crate) struct RefusedBudget {
     /// Documents in an hour.
     rate: u32,
     spent: Mutex<HashMap<AgencyName, Spent>>,
@@ -39,7 +39,7 @@ impl Spent {
 
 impl RefusedBudget {
     /// So many documents an hour, of each peer.
-    pub fn new(rate: u32) -> Self {
+    pub(crate) fn new(rate: u32) -> Self {
         Self { rate: rate.max(1), spent: Mutex::default() }
     }
 
@@ -52,7 +52,7 @@ impl RefusedBudget {
     ///
     /// # Errors
     /// The refusal to be sent, which says when to come again.
-    pub fn take(&self, peer: &AgencyName, now: Instant) -> Result<(), Refusal> {
+    pub(crate) fn take(&self, peer: &AgencyName, now: Instant) -> Result<(), Refusal> {
         let owed = self.lock().get(peer).map_or(Duration::ZERO, |spent| spent.owed(now));
         let one = HOUR / self.rate;
         let Some(over) = (owed + one).checked_sub(HOUR).filter(|over| !over.is_zero()) else {
@@ -68,12 +68,12 @@ impl RefusedBudget {
     }
 
     /// What was refused may have been so for want of what has come now.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.lock().clear();
     }
 
     /// A document of a peer was refused.
-    pub fn put(&self, peer: &AgencyName, now: Instant) {
+    pub(crate) fn put(&self, peer: &AgencyName, now: Instant) {
         let mut all = self.lock();
         if all.len() >= MAX_PEERS && !all.contains_key(peer) {
             all.retain(|_, spent| !spent.owed(now).is_zero());

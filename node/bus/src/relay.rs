@@ -21,7 +21,7 @@ use chancery_store::{Batch, Blocking, Table};
 const SOON: Duration = Duration::from_secs(2);
 
 /// Notes a delivery to a recipient as pending.
-pub fn begin(
+pub(crate) fn begin(
     bus: &Bus,
     batch: &mut Batch,
     id: &EnvelopeId,
@@ -36,7 +36,7 @@ pub fn begin(
 
 /// Begins the delivery of an envelope that is here to one more recipient, unless it has begun. Says whether it
 /// is under way: not so when its content has gone already.
-pub fn carry_on(
+pub(crate) fn carry_on(
     _: &Blocking,
     bus: &Bus,
     opened: &OpenedEnvelope,
@@ -59,7 +59,7 @@ pub fn carry_on(
 }
 
 /// Keeps the content of an envelope that was carried on before and that one more recipient is to have.
-pub fn refill(
+pub(crate) fn refill(
     _: &Blocking,
     bus: &Bus,
     opened: &OpenedEnvelope,
@@ -85,7 +85,7 @@ pub fn refill(
 }
 
 /// Removes the content of what was only carried on, once it is with everybody it was carried to.
-pub fn drop_carried(_: &Blocking, bus: &Bus, id: &EnvelopeId) -> Result<(), NodeError> {
+pub(crate) fn drop_carried(_: &Blocking, bus: &Bus, id: &EnvelopeId) -> Result<(), NodeError> {
     let _one = bus.relaying.lock().unwrap_or_else(PoisonError::into_inner);
     let record = EnvelopeRecord::get(&*bus.store, id)?;
     let Some(record) = record.filter(|record| record.transit) else { return Ok(()) };
@@ -108,7 +108,7 @@ pub fn drop_carried(_: &Blocking, bus: &Bus, id: &EnvelopeId) -> Result<(), Node
 }
 
 /// What became of a delivery that this node carries on, waiting for it a little.
-pub async fn outcome(
+pub(crate) async fn outcome(
     bus: &Bus,
     id: &EnvelopeId,
     recipient: &AgencyName,

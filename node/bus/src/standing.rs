@@ -20,7 +20,7 @@ const MAX_REMEMBERED: usize = 4096;
 
 /// What was judged lately.
 #[derive(Debug, Default)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// Moves when the lists change: what was judged before holds no more.
     generation: AtomicU64,
     judged: Mutex<HashMap<Digest, Judgement>>,
@@ -35,14 +35,14 @@ struct Judgement {
 
 impl Standing {
     /// Forgets what was judged: the lists have changed.
-    pub fn renew(&self) {
+    pub(crate) fn renew(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.lock().clear();
     }
 
     /// How often the lists have changed. To be asked before the lists are, so that a directory which comes between the
     /// two makes the judgement an old one.
-    pub fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
@@ -50,7 +50,7 @@ impl Standing {
     ///
     /// # Errors
     /// [`PathError`], saying what does not hold. That is not remembered.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         generation: u64,
         by: &Scrutiny<'_>,

@@ -41,7 +41,7 @@ const ANSWERS_AT_ONCE: usize = 64;
 
 /// The act that took effect on a document that came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ActRecord {
+pub(crate) struct ActRecord {
     /// The act's document type.
     pub kind: String,
     /// The act's document.
@@ -72,7 +72,7 @@ impl AnswerDue {
 
 /// What acts are about: a document of a sender, in a module. An act of another module is no act on it, whatever it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// The document.
     pub original: DocumentId,
     /// Who sent it: nobody else's withdrawal stands in the way.
@@ -83,12 +83,12 @@ pub struct Subject {
 
 impl Subject {
     /// A document that came in, or one that is named by its sender before it comes.
-    pub fn new(original: DocumentId, sender: &AgencyName, module: &str) -> Self {
+    pub(crate) fn new(original: DocumentId, sender: &AgencyName, module: &str) -> Self {
         Self { original, sender: sender.clone(), module: module.to_owned() }
     }
 
     /// A document that came in.
-    pub fn of(head: &OpenedHead) -> Self {
+    pub(crate) fn of(head: &OpenedHead) -> Self {
         let header = head.document.header();
         Self::new(head.document.id(), &header.from, &header.module)
     }
@@ -109,7 +109,7 @@ impl Subject {
 }
 
 /// The act that took effect on a document.
-pub fn of(office: &Office, on: &Subject) -> Result<Option<ActRecord>, NodeError> {
+pub(crate) fn of(office: &Office, on: &Subject) -> Result<Option<ActRecord>, NodeError> {
     of_in(office.store(), on)
 }
 
@@ -132,7 +132,7 @@ fn refuse(why: impl Into<String>) -> NodeError {
 }
 
 /// The refusal of an act on a document that another has taken effect on.
-pub fn too_late(office: &Office, on: &Subject) -> NodeError {
+pub(crate) fn too_late(office: &Office, on: &Subject) -> NodeError {
     match of(office, on) {
         Ok(Some(act)) if act.kind == Act::Withdraw.kind() => {
             NodeError::Withdrawn { document: on.original.to_string(), time: rfc3339(act.time) }
@@ -145,7 +145,7 @@ pub fn too_late(office: &Office, on: &Subject) -> NodeError {
 
 /// An act that a clerk submits.
 #[derive(Debug)]
-pub struct CheckedAct {
+pub(crate) struct CheckedAct {
     /// What it asks of the rules.
     pub action: Action,
     /// The document that it is about.
@@ -156,11 +156,11 @@ pub struct CheckedAct {
 
 /// How an act takes effect: as the first on this.
 #[derive(Debug)]
-pub struct Effect(pub Subject);
+pub(crate) struct Effect(pub Subject);
 
 impl Effect {
     /// What is to be written, and only if nothing is there yet.
-    pub fn put(&self, act: &ActRecord, commit: &mut Commit) -> Result<(), NodeError> {
+    pub(crate) fn put(&self, act: &ActRecord, commit: &mut Commit) -> Result<(), NodeError> {
         let key = self.0.key();
         commit.batch.put(Table::Modules, key.clone(), cbor::encode(act)?);
         commit.absent(Table::Modules, key);
@@ -175,7 +175,7 @@ fn act_on(header: &DocumentHeader, module: Option<&str>) -> Option<Act> {
 }
 
 /// Checks an act that a clerk submits. Withdrawals of the document that came before take effect before it.
-pub fn check(
+pub(crate) fn check(
     here: &Blocking,
     office: &Office,
     header: &DocumentHeader,
@@ -225,14 +225,14 @@ pub fn check(
 }
 
 /// Whether a document may be an act, so that whoever takes it in has to be able to wait.
-pub fn may_be(header: &DocumentHeader) -> bool {
+pub(crate) fn may_be(header: &DocumentHeader) -> bool {
     Act::of(&header.kind).is_some()
 }
 
 /// Has the withdrawals of a document take effect that have come, and have not been looked at yet: what came first counts,
 /// whenever it is looked at. Only its sender's can, so that nobody else keeps anybody waiting here; what of them is too
 /// dear to look at now has no effect yet.
-pub fn settle(here: &Blocking, office: &Office, on: &Subject) -> Result<(), NodeError> {
+pub(crate) fn settle(here: &Blocking, office: &Office, on: &Subject) -> Result<(), NodeError> {
     for id in crate::arrivals::waiting_answers(office, &on.original)? {
         if of(office, on)?.is_some() {
             return Ok(());
@@ -250,7 +250,7 @@ pub fn settle(here: &Blocking, office: &Office, on: &Subject) -> Result<(), Node
 
 /// What became of a withdrawal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Withdrawal {
+pub(crate) enum Withdrawal {
     /// It took effect, now or before.
     Accepted,
     /// It came too late.
@@ -263,7 +263,7 @@ pub enum Withdrawal {
 
 /// Takes in a withdrawal that has come: in time it takes effect, else it is refused. Either is recorded in the
 /// ledger, and with it that its sender is owed an answer. It can be repeated.
-pub fn withdraw(
+pub(crate) fn withdraw(
     here: &Blocking,
     office: &Office,
     id: &EnvelopeId,
@@ -324,7 +324,7 @@ pub fn withdraw(
 }
 
 /// Takes in a withdrawal that waits, and answers its sender. Says whether that is done: if not, it waits for another time.
-pub fn take_up(
+pub(crate) fn take_up(
     here: &Blocking,
     office: &Office,
     id: &EnvelopeId,
@@ -400,7 +400,7 @@ fn answer(here: &Blocking, office: &Office, withdrawal: &EnvelopeId) -> Result<(
 }
 
 /// Gives the answers that could not be given when they became due: no valid directory was held, say.
-pub async fn keep_answering(office: Arc<Office>) {
+pub(crate) async fn keep_answering(office: Arc<Office>) {
     let mut stop = office.stop_signal();
     let mut from = Vec::new();
     loop {

@@ -18,7 +18,7 @@ use crate::{
     Office,
     access::{Action, Caller, Object},
     acts,
-    heads::OpenedHead,
+    heads::{OpenedHead, Searched},
     rejections,
     views::{
         AgencyView, ClockView, DeliveryView, DiskView, DocumentView, ExportedFile, PartView,
@@ -261,22 +261,17 @@ pub fn search(
     let mut found = Vec::new();
     for incoming in [true, false] {
         for envelope in crate::lookup::newest(office, incoming, None, MAX_SEARCHED)? {
-            let Ok(head) = crate::opening::open_head(office, &envelope) else { continue };
+            let Ok(searched) = searched(office, &envelope, incoming) else { continue };
+            let Searched { header, incoming, over, always } = &*searched;
             // What he may not see is not compared: whether it is found would tell what it says.
-            if !may_list(office, caller, &head) {
+            let object = Object::Document(header, *incoming);
+            if office.permit(caller, Action::List, object).is_err() {
                 continue;
             }
-            let header = head.document.header();
-            let agencies = std::iter::once(&header.from).chain(header.recipients());
-            let agencies: Vec<_> = agencies.map(|agency| agency.as_str().to_owned()).collect();
-            let over = [&header.title]
-                .into_iter()
-                .chain(&header.number)
-                .chain(header.fields.values())
-                .chain(header.parts.iter().map(|part| &part.name))
-                .filter(|_| may_see(office, caller, &head));
-            let mut texts = over.chain(&agencies).chain([&header.kind]);
-            if texts.any(|text| fold(text).contains(&wanted)) {
+            let has = |texts: &[String]| texts.iter().any(|text| text.contains(&wanted));
+            let sees = || office.access.may_see(caller, header, unix_now());
+            if has(always) || has(over) && sees() {
+                let Ok(head) = crate::opening::open_head(office, &envelope) else { continue };
                 found.push(view(office, caller, &head)?);
             }
         }
@@ -284,6 +279,31 @@ pub fn search(
     found.sort_by_key(|view| std::cmp::Reverse(view.arrived));
     found.truncate(limit as usize);
     Ok(found)
+}
+
+/// What is searched of a document. Signatures have no part in it: they are looked at when it is found.
+fn searched(
+    office: &Office,
+    envelope: &EnvelopeId,
+    incoming: bool,
+) -> Result<Arc<Searched>, NodeError> {
+    if let Some(searched) = office.opened.searched.get(envelope) {
+        return Ok(searched);
+    }
+    let (_, document) = crate::opening::inside(office, envelope)?;
+    let header = document.header().clone();
+    let agencies = std::iter::once(&header.from).chain(header.recipients());
+    let agencies = agencies.map(|agency| fold(agency.as_str()));
+    let over = [&header.title]
+        .into_iter()
+        .chain(&header.number)
+        .chain(header.fields.values())
+        .chain(header.parts.iter().map(|part| &part.name));
+    let (over, always) =
+        (over.map(|text| fold(text)).collect(), agencies.chain([fold(&header.kind)]).collect());
+    let searched = Arc::new(Searched { header, incoming, over, always });
+    office.opened.searched.put(*envelope, searched.clone());
+    Ok(searched)
 }
 
 /// What is shown of a document. Of what is too secret for the caller he sees that it is there, of whom and how secret.

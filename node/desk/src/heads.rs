@@ -1,15 +1,16 @@
 //! What is known of envelopes that were opened.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use chancery_crypto::Digest;
-use chancery_protocol::{EnvelopeId, SignedDocument, VerificationReport};
+use chancery_protocol::{DocumentHeader, EnvelopeId, SignedDocument, VerificationReport};
+
+use crate::limited::LimitedCache;
 
 /// Opened heads that are remembered.
 const MAX_OPENED: usize = 2_000;
+/// Headers that are remembered: of all that one search looks at, both ways.
+const MAX_SEARCHED: usize = 20_000;
 
 /// The head of an opened envelope: everything but the parts' bytes.
 #[derive(Debug)]
@@ -30,27 +31,36 @@ pub struct OpenedHead {
     pub report: VerificationReport,
 }
 
-/// Heads that were opened since the start. Only in memory: at rest all stays encrypted.
-#[derive(Debug, Default)]
-pub struct OpenedHeads(Mutex<HashMap<EnvelopeId, Arc<OpenedHead>>>);
+/// What is searched of a document: its header, and the texts in it as they are compared.
+#[derive(Debug)]
+pub(crate) struct Searched {
+    pub(crate) header: DocumentHeader,
+    pub(crate) incoming: bool,
+    /// What stands over it for whoever may see that.
+    pub(crate) over: Vec<String>,
+    /// What everybody sees who may list it.
+    pub(crate) always: Vec<String>,
+}
 
-impl OpenedHeads {
-    /// A remembered head.
-    pub fn get(&self, id: &EnvelopeId) -> Option<Arc<OpenedHead>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+/// What was opened since the start. Only in memory: at rest all stays encrypted.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// Heads, each with its verdict.
+    pub(crate) heads: LimitedCache<EnvelopeId, Arc<OpenedHead>>,
+    /// What is searched: ten times as many, of which each takes a kilobyte or two.
+    pub(crate) searched: LimitedCache<EnvelopeId, Arc<Searched>>,
+}
+
+impl Default for Opened {
+    fn default() -> Self {
+        Self { heads: LimitedCache::new(MAX_OPENED), searched: LimitedCache::new(MAX_SEARCHED) }
     }
+}
 
-    /// Forgets a head.
-    pub fn forget(&self, id: &EnvelopeId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-    }
-
-    /// Remembers a head.
-    pub fn put(&self, head: Arc<OpenedHead>) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if map.len() >= MAX_OPENED {
-            map.clear();
-        }
-        map.insert(head.envelope, head);
+impl Opened {
+    /// Forgets an envelope.
+    pub(crate) fn forget(&self, id: &EnvelopeId) {
+        self.heads.forget(id);
+        self.searched.forget(id);
     }
 }

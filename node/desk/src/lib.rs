@@ -11,6 +11,7 @@ pub mod asking;
 pub mod backup;
 pub mod finding;
 pub mod heads;
+mod limited;
 pub mod lookup;
 mod office;
 pub mod opening;

@@ -9,7 +9,7 @@ use chancery_bus::{Bus, NodeError};
 
 use crate::{
     access::{Access, Action, Caller, Object},
-    heads::OpenedHeads,
+    heads::Opened,
 };
 
 /// The desk: who may do what, what was opened, and what one at a time may do.
@@ -17,7 +17,7 @@ use crate::{
 pub struct Office {
     bus: Arc<Bus>,
     pub(crate) access: Access,
-    pub(crate) heads: OpenedHeads,
+    pub(crate) opened: Opened,
     /// Held while the sender of a withdrawal is answered.
     pub(crate) answering: Mutex<()>,
     /// Held while content is purged.
@@ -39,8 +39,8 @@ impl Office {
     /// [`NodeError::Config`] when its rules are not right.
     pub fn new(bus: Arc<Bus>) -> Result<Self, NodeError> {
         let access = Access::load(bus.config())?;
-        let (heads, answering, purging) = Default::default();
-        Ok(Self { bus, access, heads, answering, purging })
+        let (opened, answering, purging) = Default::default();
+        Ok(Self { bus, access, opened, answering, purging })
     }
 
     /// The bus.

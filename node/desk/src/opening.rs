@@ -139,7 +139,7 @@ pub fn open_part(
 
 /// Opens an envelope as far as its document, and verifies that.
 pub fn open_head(office: &Office, id: &EnvelopeId) -> Result<Arc<OpenedHead>, NodeError> {
-    if let Some(head) = office.heads.get(id) {
+    if let Some(head) = office.opened.heads.get(id) {
         return Ok(head);
     }
     let Peeked { record, salt, document, part } = peek(office, id)?;
@@ -160,14 +160,14 @@ pub fn open_head(office: &Office, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
         report,
     });
     if judged {
-        office.heads.put(head.clone());
+        office.opened.heads.put(*id, head.clone());
     }
     Ok(head)
 }
 
 /// The document in an envelope, and the salt of its commitment. Its signatures are not looked at.
 pub fn inside(office: &Office, id: &EnvelopeId) -> Result<(Digest, SignedDocument), NodeError> {
-    if let Some(head) = office.heads.get(id) {
+    if let Some(head) = office.opened.heads.get(id) {
         return Ok((head.salt, head.document.clone()));
     }
     let Peeked { salt, document, .. } = peek(office, id)?;

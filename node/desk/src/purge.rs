@@ -176,7 +176,7 @@ fn erase(office: &Office) -> Result<(), NodeError> {
     let mut done = Batch::default();
     for (key, _) in waiting {
         if let Some(id) = EnvelopeId::from_slice(&key) {
-            office.heads.forget(&id);
+            office.opened.forget(&id);
             office.content().remove(&id)?;
         }
         done.delete(Table::Erasing, key);

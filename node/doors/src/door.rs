@@ -45,7 +45,7 @@ const STREAMS: usize = 256;
 const STREAMS_SHARE: usize = 32;
 
 /// How long a TLS handshake, or the head of a request, may take.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take to read so much of what it is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,11 +56,11 @@ const WRITE_LEAST: usize = 16 << 10;
 const HEAD_MOST: usize = 64 << 10;
 
 /// Who stands at the door, and has a place there.
-pub type Visitor = Guest<IpAddr>;
+pub(crate) type Visitor = Guest<IpAddr>;
 
 /// Accepts connections until `stop`, and has each served. What is under way then is cut off: a request that was answered is
 /// durable, one that was not is made again.
-pub async fn receive<F: Future<Output = ()> + Send + 'static>(
+pub(crate) async fn receive<F: Future<Output = ()> + Send + 'static>(
     listener: &TcpListener,
     what: &'static str,
     stop: impl Future<Output = ()>,
@@ -96,7 +96,7 @@ pub async fn receive<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// Answers the requests that come by a connection.
-pub async fn converse<I, S>(stream: I, service: S)
+pub(crate) async fn converse<I, S>(stream: I, service: S)
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     S: HttpService<Incoming>,
@@ -116,7 +116,7 @@ where
 
 /// What callers of the interface have under way.
 #[derive(Debug)]
-pub struct Callers {
+pub(crate) struct Callers {
     working: Shares<Caller>,
     streams: Shares<Caller>,
 }
@@ -135,24 +135,24 @@ impl Default for Callers {
 impl Callers {
     /// A caller's request is to be answered: whoever brought it need not give way until that is done. None when the caller
     /// has as many under way as it may.
-    pub fn work(&self, caller: &Caller, visitor: &Arc<Visitor>) -> Option<Work> {
+    pub(crate) fn work(&self, caller: &Caller, visitor: &Arc<Visitor>) -> Option<Work> {
         let share = self.working.take(caller)?;
         visitor.goes_in().then(|| Work { _share: share, visitor: visitor.clone() })
     }
 
     /// A caller's stream of events begins.
-    pub fn stream(&self, caller: &Caller) -> Option<Share<Caller>> {
+    pub(crate) fn stream(&self, caller: &Caller) -> Option<Share<Caller>> {
         self.streams.take(caller)
     }
 }
 
 /// Marks the answer to somebody who is known. Others are told to go after each.
 #[derive(Debug, Clone, Copy)]
-pub struct Known;
+pub(crate) struct Known;
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub struct Work {
+pub(crate) struct Work {
     _share: Share<Caller>,
     visitor: Arc<Visitor>,
 }
@@ -166,7 +166,7 @@ impl Drop for Work {
 /// A connection whose other end must read what it is sent: when it takes less than [`WRITE_LEAST`] in a time although there
 /// is more, the connection fails.
 #[derive(Debug)]
-pub struct Unread<S> {
+pub(crate) struct Unread<S> {
     stream: S,
     within: Duration,
     /// Runs while the other end is behind.

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers `/healthz`, `/readyz` and `/metrics` until the node stops.
-pub async fn serve(office: Arc<Office>, listener: TcpListener) {
+pub(crate) async fn serve(office: Arc<Office>, listener: TcpListener) {
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -92,14 +92,14 @@ async fn metrics(State(office): State<Arc<Office>>) -> Response {
 }
 
 /// Says something to systemd, when it is there to hear it.
-pub fn notify(states: &[NotifyState<'_>]) {
+pub(crate) fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "systemd was not told");
     }
 }
 
 /// Keeps systemd's watchdog quiet for as long as the node does its work.
-pub async fn watchdog(office: Arc<Office>) {
+pub(crate) async fn watchdog(office: Arc<Office>) {
     let mut stop = office.stop_signal();
     let Some(within) = sd_notify::watchdog_enabled() else { return };
     loop {
@@ -115,7 +115,7 @@ pub async fn watchdog(office: Arc<Office>) {
 }
 
 /// Listens for HTTP.
-pub async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, NodeError> {
+pub(crate) async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, NodeError> {
     TcpListener::bind(address)
         .await
         .map_err(|error| NodeError::Network { peer: address.to_string(), why: error.to_string() })

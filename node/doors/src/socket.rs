@@ -80,7 +80,7 @@ impl UserBudgets {
 
 /// Serves clerks and operators until the node stops. However many connections a user has, others get theirs, and a new one of
 /// his own has the quietest of them give way.
-pub async fn serve(office: Arc<Office>, listener: UnixListener) {
+pub(crate) async fn serve(office: Arc<Office>, listener: UnixListener) {
     // Of the files that may be open, a quarter.
     let most = CLIENTS.min(open_files() / 4);
     let (room, budgets) = (Room::new(most, most / 2), UserBudgets::default());

@@ -61,7 +61,7 @@ pub(crate) fn superseded(kept: &[(u64, PastCosignature)], new: &PastCosignature)
 ///
 /// # Errors
 /// [`LedgerError::Store`].
-pub fn cosigned(
+pub(crate) fn cosigned(
     store: &(impl Read + ?Sized),
     signed: SignedCheckpoint,
 ) -> Result<SignedCheckpoint, LedgerError> {
@@ -120,7 +120,7 @@ pub enum CosignedRow {
 }
 
 /// Reads a row of [`Table::Cosigned`].
-pub fn cosigned_row((key, value): Entry) -> CosignedRow {
+pub(crate) fn cosigned_row((key, value): Entry) -> CosignedRow {
     match key.starts_with(STATEMENTS) {
         true => CosignedRow::Statement(value),
         false => CosignedRow::Cosignature(value),

@@ -75,7 +75,7 @@ pub(crate) fn complete(
 ///
 /// # Errors
 /// [`LedgerError::Store`], or [`StoreError::Damaged`](chancery_store::StoreError::Damaged) when entries are missing.
-pub fn tile(
+pub(crate) fn tile(
     tables: &(impl Read + ?Sized),
     level: u32,
     index: u64,

@@ -6,7 +6,7 @@ use chancery_tests::{World, free_address};
 use ureq::Agent;
 
 /// For how long each attack goes on: ten seconds, or what `WORST_SECONDS` says.
-pub fn worst() -> Duration {
+pub(crate) fn worst() -> Duration {
     Duration::from_secs(asked().unwrap_or(10))
 }
 
@@ -24,7 +24,7 @@ const MOST_DELIVERIES: Duration = Duration::from_secs(2);
 const MOST_LOOK_UPS: Duration = Duration::from_millis(200);
 
 /// The interface and the monitor of an agency's node, with a token of a clerk's system.
-pub struct Doors {
+pub(crate) struct Doors {
     agent: Agent,
     pub interface: std::net::SocketAddr,
     pub monitor: std::net::SocketAddr,
@@ -34,7 +34,7 @@ pub struct Doors {
 impl Doors {
     /// Has the node open them from its next start on. Every name is a token of its own that may do what clerks may; the first is
     /// the honest one's, and those of the others are given.
-    pub fn of(world: &mut World, agency: &str, names: &[&str]) -> (Self, Vec<String>) {
+    pub(crate) fn of(world: &mut World, agency: &str, names: &[&str]) -> (Self, Vec<String>) {
         let (interface, monitor) = (free_address(), free_address());
         let (mut settings, mut roles, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
         for name in names {
@@ -56,12 +56,12 @@ impl Doors {
     }
 
     /// Looks something up by each.
-    pub fn look_up(&self) {
+    pub(crate) fn look_up(&self) {
         self.try_to().expect("an answer");
     }
 
     /// As [`Doors::look_up`]; says why not.
-    pub fn try_to(&self) -> Result<(), ureq::Error> {
+    pub(crate) fn try_to(&self) -> Result<(), ureq::Error> {
         let inbox = format!("http://{}/v1/inbox?limit=3", self.interface);
         let inbox = self.agent.get(inbox).header("Authorization", format!("Bearer {}", self.token));
         inbox.call()?;
@@ -71,7 +71,7 @@ impl Doors {
 
 /// Again and again until `end`, and at least once.
 #[track_caller]
-pub fn again(what: &str, end: Instant, most: Duration, work: impl Fn()) {
+pub(crate) fn again(what: &str, end: Instant, most: Duration, work: impl Fn()) {
     let mut took = Vec::new();
     while took.is_empty() || Instant::now() < end {
         let start = Instant::now();
@@ -92,7 +92,7 @@ pub fn again(what: &str, end: Instant, most: Duration, work: impl Fn()) {
 
 /// Has `a` deliver to `b`, and clerks of `b` and whoever else look things up, until `end`: every delivery within ten seconds,
 /// every look-up within two.
-pub fn all_goes_on(world: &World, end: Instant, more: &(dyn Fn() + Sync)) {
+pub(crate) fn all_goes_on(world: &World, end: Instant, more: &(dyn Fn() + Sync)) {
     world.write("honest.txt", b"text");
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -111,7 +111,7 @@ pub fn all_goes_on(world: &World, end: Instant, more: &(dyn Fn() + Sync)) {
 
 /// Memory that a node may have had.
 #[track_caller]
-pub fn little_memory(world: &World, agency: &str) {
+pub(crate) fn little_memory(world: &World, agency: &str) {
     let peak = world.peak_mib(agency);
     eprintln!("{agency} had {peak} MiB");
     assert!(peak < 200, "{agency} had {peak} MiB");

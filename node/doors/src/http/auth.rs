@@ -35,21 +35,21 @@ use crate::{
 
 /// The officer who has come with a certificate, if one has, and the chain.
 #[derive(Debug, Clone, Default)]
-pub struct Officer(Option<(Caller, Arc<[Certificate]>)>);
+pub(super) struct Officer(Option<(Caller, Arc<[Certificate]>)>);
 
 impl Officer {
     /// Whether who has come with a certificate may still be here: it may have been revoked since, or have ended.
     ///
     /// # Errors
     /// [`NodeError::Unauthenticated`], saying why not.
-    pub fn check(&self, office: &Office) -> Result<(), NodeError> {
+    pub(super) fn check(&self, office: &Office) -> Result<(), NodeError> {
         let Some((_, chain)) = &self.0 else { return Ok(()) };
         office.stands(chain, Purpose::Sign).map_err(|e| NodeError::Unauthenticated(e.to_string()))
     }
 }
 
 /// The TLS of the interface: the node's certificate, and officers' if they may show theirs.
-pub fn tls(office: &Arc<Office>) -> Result<TlsAcceptor, NodeError> {
+pub(super) fn tls(office: &Arc<Office>) -> Result<TlsAcceptor, NodeError> {
     let wrong = |e: &dyn std::fmt::Display| NodeError::Tls(e.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let node = office.identity().node();
@@ -146,7 +146,10 @@ impl ClientCertVerifier for OfficerVerifier {
 }
 
 /// The officer at the other end of a connection, whose certificate was verified when it was made.
-pub fn officer<S>(office: &Arc<Office>, stream: &TlsStream<S>) -> Result<Officer, NodeError> {
+pub(super) fn officer<S>(
+    office: &Arc<Office>,
+    stream: &TlsStream<S>,
+) -> Result<Officer, NodeError> {
     let Some(shown) = stream.get_ref().1.peer_certificates() else { return Ok(Officer(None)) };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = OfficerVerifier { office: office.clone(), provider };
@@ -155,7 +158,7 @@ pub fn officer<S>(office: &Arc<Office>, stream: &TlsStream<S>) -> Result<Officer
 
 /// Finds out who asks, and refuses who does not say, and who has as much under way as it may. Whoever has come with a
 /// certificate is judged again with each request.
-pub async fn authenticate(
+pub(super) async fn authenticate(
     State(office): State<Arc<Office>>,
     Extension(visitor): Extension<Arc<Visitor>>,
     Extension(callers): Extension<Arc<Callers>>,
@@ -202,7 +205,7 @@ fn by_token(config: &NodeConfig, token: &str) -> Result<Caller, NodeError> {
 }
 
 /// Says in the description how to come in.
-pub fn describe(description: &mut OpenApi) {
+pub(super) fn describe(description: &mut OpenApi) {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     description
         .components

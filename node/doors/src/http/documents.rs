@@ -52,7 +52,7 @@ type Who = Extension<Caller>;
 /// How the node is.
 #[utoipa::path(get, path = "/v1/status", tag = "node",
     responses((status = 200, description = "How it is", body = StatusView), Problems))]
-pub async fn status(State(node): Node, Extension(caller): Who) -> Answer<Json<StatusView>> {
+pub(super) async fn status(State(node): Node, Extension(caller): Who) -> Answer<Json<StatusView>> {
     Ok(Json(finding::status(&node, &caller).await?))
 }
 
@@ -77,7 +77,7 @@ async fn list(
     responses((status = 200, description = "They", body = Vec<DocumentView>,
         headers(("Link" = Option<String>, description = "The next page (`rel=\"next\"`, RFC 8288), if there may be one"))),
         Problems))]
-pub async fn inbox(
+pub(super) async fn inbox(
     State(node): Node,
     Extension(caller): Who,
     Params(params): Params<ListParams>,
@@ -90,7 +90,7 @@ pub async fn inbox(
     responses((status = 200, description = "They", body = Vec<DocumentView>,
         headers(("Link" = Option<String>, description = "The next page (`rel=\"next\"`, RFC 8288), if there may be one"))),
         Problems))]
-pub async fn outbox(
+pub(super) async fn outbox(
     State(node): Node,
     Extension(caller): Who,
     Params(params): Params<ListParams>,
@@ -101,7 +101,7 @@ pub async fn outbox(
 /// The documents in whose header a text stands, newest first.
 #[utoipa::path(get, path = "/v1/search", tag = "documents", params(SearchParams),
     responses((status = 200, description = "They", body = Vec<DocumentView>), Problems))]
-pub async fn search(
+pub(super) async fn search(
     State(node): Node,
     Extension(caller): Who,
     Params(params): Params<SearchParams>,
@@ -132,7 +132,7 @@ struct SubmissionForm {
         description = "A name for this request, unique for this caller for a week")),
     request_body(content = SubmissionForm, content_type = "multipart/form-data"),
     responses((status = 201, description = "It is durable, and its delivery goes on", body = Submitted), Problems))]
-pub async fn submit(
+pub(super) async fn submit(
     State(node): Node,
     Extension(caller): Who,
     headers: HeaderMap,
@@ -290,7 +290,7 @@ async fn find(
 #[utoipa::path(get, path = "/v1/documents/{id}", tag = "documents",
     params(("id" = String, Path, min_length = 4, description = "The id of document or envelope, or its first digits")),
     responses((status = 200, description = "It", body = DocumentView), Problems))]
-pub async fn show(
+pub(super) async fn show(
     State(node): Node,
     Extension(caller): Who,
     Path(id): Path<String>,
@@ -303,7 +303,7 @@ pub async fn show(
 #[utoipa::path(get, path = "/v1/documents/{id}/document", tag = "documents",
     params(("id" = String, Path, min_length = 4, description = "The id of document or envelope, or its first digits")),
     responses((status = 200, description = "COSE_Sign", body = Vec<u8>, content_type = "application/cose"), Problems))]
-pub async fn signed(
+pub(super) async fn signed(
     State(node): Node,
     Extension(caller): Who,
     Path(id): Path<String>,
@@ -320,7 +320,7 @@ pub async fn signed(
         ("name" = String, Path, description = "The part's name")),
     responses((status = 200, description = "The part", body = Vec<u8>, content_type = "application/octet-stream"),
         Problems))]
-pub async fn part(
+pub(super) async fn part(
     State(node): Node,
     Extension(caller): Who,
     Path((id, name)): Path<(String, String)>,
@@ -388,7 +388,7 @@ fn part_headers(part: &Part) -> HeaderMap {
 #[utoipa::path(get, path = "/v1/documents/{id}/trace", tag = "documents",
     params(("id" = String, Path, min_length = 4, description = "The id of document or envelope, or its first digits")),
     responses((status = 200, description = "It", body = TraceView), Problems))]
-pub async fn trace(
+pub(super) async fn trace(
     State(node): Node,
     Extension(caller): Who,
     Path(id): Path<String>,
@@ -400,7 +400,7 @@ pub async fn trace(
 #[utoipa::path(get, path = "/v1/documents/{id}/evidence", tag = "documents",
     params(("id" = String, Path, min_length = 4, description = "The id of document or envelope, or its first digits")),
     responses((status = 200, description = "It", body = Vec<EvidenceItem>), Problems))]
-pub async fn evidence(
+pub(super) async fn evidence(
     State(node): Node,
     Extension(caller): Who,
     Path(id): Path<String>,
@@ -429,7 +429,7 @@ pub async fn evidence(
     params(("id" = String, Path, min_length = 4, description = "The id of document or envelope, or its first digits"),
         ("file" = String, Path, description = "The file's name")),
     responses((status = 200, description = "CBOR", body = Vec<u8>, content_type = "application/cbor"), Problems))]
-pub async fn evidence_file(
+pub(super) async fn evidence_file(
     State(node): Node,
     Extension(caller): Who,
     Path((id, file)): Path<(String, String)>,

@@ -42,7 +42,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
         pattern = "^[0-9]{1,18}$")),
     responses((status = 200, description = "Events, whose data is a LedgerEntry", body = LedgerEntry,
         content_type = "text/event-stream"), Problems))]
-pub async fn events(
+pub(super) async fn events(
     State(node): State<Arc<Office>>,
     Extension(caller): Extension<Caller>,
     Extension(callers): Extension<Arc<Callers>>,

@@ -27,7 +27,7 @@ type Node = State<Arc<Office>>;
 type Who = Extension<Caller>;
 
 /// An entry as it is shown.
-pub fn entry(index: u64, leaf: &Leaf) -> LedgerEntry {
+pub(super) fn entry(index: u64, leaf: &Leaf) -> LedgerEntry {
     LedgerEntry {
         entry: index,
         event: leaf.event.name().to_owned(),
@@ -43,7 +43,10 @@ pub fn entry(index: u64, leaf: &Leaf) -> LedgerEntry {
 /// The newest sealed state of the ledger.
 #[utoipa::path(get, path = "/v1/ledger/checkpoint", tag = "ledger",
     responses((status = 200, description = "It", body = CheckpointView), Problems))]
-pub async fn checkpoint(State(node): Node, Extension(caller): Who) -> Answer<Json<CheckpointView>> {
+pub(super) async fn checkpoint(
+    State(node): Node,
+    Extension(caller): Who,
+) -> Answer<Json<CheckpointView>> {
     node.permit(&caller, Action::Audit, Object::Node)?;
     let view = blocking(move || -> Result<_, NodeError> {
         let signed = node.ledger().cosigned_checkpoint()?;
@@ -60,7 +63,7 @@ pub async fn checkpoint(State(node): Node, Extension(caller): Who) -> Answer<Jso
 /// Some entries of the ledger.
 #[utoipa::path(get, path = "/v1/ledger/entries", tag = "ledger", params(EntryParams),
     responses((status = 200, description = "They", body = LedgerEntries), Problems))]
-pub async fn entries(
+pub(super) async fn entries(
     State(node): Node,
     Extension(caller): Who,
     Params(params): Params<EntryParams>,
@@ -83,7 +86,7 @@ pub async fn entries(
 #[utoipa::path(get, path = "/v1/ledger/entries/{index}/proof", tag = "ledger",
     params(("index" = u64, Path, minimum = 0, description = "The entry's number")),
     responses((status = 200, description = "It", body = ProofView), Problems))]
-pub async fn proof(
+pub(super) async fn proof(
     State(node): Node,
     Extension(caller): Who,
     Path(index): Path<String>,
@@ -105,7 +108,7 @@ pub async fn proof(
 #[utoipa::path(put, path = "/v1/directory", tag = "node",
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, description = "It is in use", body = DirectoryView), Problems))]
-pub async fn directory(
+pub(super) async fn directory(
     State(node): Node,
     Extension(caller): Who,
     body: Result<Bytes, BytesRejection>,

@@ -96,7 +96,7 @@ pub fn openapi() -> String {
 }
 
 /// Serves the interface until the node stops.
-pub async fn serve(office: Arc<Office>, listener: TcpListener) {
+pub(crate) async fn serve(office: Arc<Office>, listener: TcpListener) {
     let (router, description) = routes().split_for_parts();
     let description = Bytes::from(description.to_pretty_json().unwrap_or_default());
     let json = [(hyper::header::CONTENT_TYPE, "application/json")];
@@ -127,7 +127,7 @@ async fn count(
 }
 
 /// Serves a router over plain HTTP until the node stops.
-pub async fn serve_plain(
+pub(crate) async fn serve_plain(
     office: Arc<Office>,
     what: &'static str,
     listener: TcpListener,

@@ -16,7 +16,7 @@ const PROBLEM: &str = "application/problem+json";
 
 /// Why a request was not done.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     /// `urn:chancery:` and the code.
     #[serde(rename = "type")]
     #[schema(rename = "type")]
@@ -56,7 +56,7 @@ fn status(error: &NodeError) -> StatusCode {
 
 /// Why a request is not done.
 #[derive(Debug)]
-pub struct Denied(NodeError);
+pub(super) struct Denied(NodeError);
 
 impl<E: Into<NodeError>> From<E> for Denied {
     fn from(error: E) -> Self {
@@ -66,7 +66,7 @@ impl<E: Into<NodeError>> From<E> for Denied {
 
 impl Denied {
     /// The error.
-    pub fn error(&self) -> &NodeError {
+    pub(super) fn error(&self) -> &NodeError {
         &self.0
     }
 }
@@ -105,13 +105,13 @@ fn response(status: StatusCode, code: &str, detail: String, remedy: &str) -> Res
 }
 
 /// The answer to a path that does not exist.
-pub async fn no_such_path(uri: Uri) -> Response {
+pub(super) async fn no_such_path(uri: Uri) -> Response {
     let error = NodeError::Request(format!("there is no {}", uri.path()));
     response(StatusCode::NOT_FOUND, error.code(), error.to_string(), error.remedy())
 }
 
 /// The answer to a method that a path does not know.
-pub async fn no_such_method(method: Method, uri: Uri) -> Response {
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> Response {
     let error = NodeError::Request(format!("{} does not know {method}", uri.path()));
     response(StatusCode::METHOD_NOT_ALLOWED, error.code(), error.to_string(), error.remedy())
 }

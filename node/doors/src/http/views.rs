@@ -15,10 +15,10 @@ use utoipa::{IntoParams, IntoResponses, ToSchema};
 use crate::http::problem::Denied;
 
 /// The most documents, or entries, in one answer.
-pub const MAX_LIMIT: u32 = 1000;
+pub(super) const MAX_LIMIT: u32 = 1000;
 
 /// Parameters of the query, whose mistakes are answered as problem details.
-pub struct Params<T>(pub T);
+pub(super) struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Denied;
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 }
 
 /// Checks how many are asked for.
-pub fn limit(given: Option<u32>) -> Result<u32, NodeError> {
+pub(super) fn limit(given: Option<u32>) -> Result<u32, NodeError> {
     let limit = given.unwrap_or(20);
     if (1..=MAX_LIMIT).contains(&limit) {
         return Ok(limit);
@@ -41,7 +41,7 @@ pub fn limit(given: Option<u32>) -> Result<u32, NodeError> {
 }
 
 /// Checks the number of an entry. Numbers in JSON go as far as signed ones do in most languages.
-pub fn number(given: Option<u64>) -> Result<u64, NodeError> {
+pub(super) fn number(given: Option<u64>) -> Result<u64, NodeError> {
     let number = given.unwrap_or_default();
     if i64::try_from(number).is_ok() {
         return Ok(number);
@@ -53,7 +53,7 @@ pub fn number(given: Option<u64>) -> Result<u64, NodeError> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ListParams {
+pub(super) struct ListParams {
     /// At most so many, newest first.
     #[param(minimum = 1, maximum = 1000, default = 20)]
     pub limit: Option<u32>,
@@ -66,7 +66,7 @@ pub struct ListParams {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct SearchParams {
+pub(super) struct SearchParams {
     /// The text; upper and lower case are one.
     #[param(min_length = 1, max_length = 200)]
     pub text: String,
@@ -79,7 +79,7 @@ pub struct SearchParams {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct EntryParams {
+pub(super) struct EntryParams {
     /// The first.
     #[param(minimum = 0, default = 0)]
     pub from: Option<u64>,
@@ -92,7 +92,7 @@ pub struct EntryParams {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct EventParams {
+pub(super) struct EventParams {
     /// The ledger entry to begin with; without it, what happens from now on. `Last-Event-ID` goes before it.
     #[param(minimum = 0)]
     pub from: Option<u64>,
@@ -100,7 +100,7 @@ pub struct EventParams {
 
 /// A document that was taken in, durably.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Submitted {
+pub(super) struct Submitted {
     /// The document's id.
     #[schema(value_type = String)]
     pub document: DocumentId,
@@ -114,7 +114,7 @@ pub struct Submitted {
 
 /// A piece of evidence about a document.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct EvidenceItem {
+pub(super) struct EvidenceItem {
     /// Its file name, under which it can be fetched.
     pub file: String,
     /// The event, by its name in EN 319 522.
@@ -130,7 +130,7 @@ pub struct EvidenceItem {
 
 /// An entry of the ledger.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LedgerEntry {
+pub(super) struct LedgerEntry {
     /// Its number.
     pub entry: u64,
     /// The event, by its name in EN 319 522.
@@ -157,7 +157,7 @@ pub struct LedgerEntry {
 
 /// Some entries of the ledger.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LedgerEntries {
+pub(super) struct LedgerEntries {
     /// The entries, in order.
     pub entries: Vec<LedgerEntry>,
     /// Whether there are more.
@@ -166,7 +166,7 @@ pub struct LedgerEntries {
 
 /// A sealed state of the ledger.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CheckpointView {
+pub(super) struct CheckpointView {
     /// How many entries it covers.
     pub size: u64,
     /// The tree's root.
@@ -180,7 +180,7 @@ pub struct CheckpointView {
 
 /// Proof that an entry is in the ledger.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ProofView {
+pub(super) struct ProofView {
     /// The entry's number.
     pub entry: u64,
     /// Its bytes, in hexadecimal.
@@ -193,7 +193,7 @@ pub struct ProofView {
 
 /// A directory that is in use from now on.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DirectoryView {
+pub(super) struct DirectoryView {
     /// Its version.
     pub version: u64,
     /// How many agencies it lists.
@@ -203,7 +203,7 @@ pub struct DirectoryView {
 /// What every request may be answered.
 #[derive(Debug, IntoResponses)]
 #[expect(dead_code, reason = "it describes what problem.rs answers")]
-pub enum Problems {
+pub(super) enum Problems {
     /// The request is not of the form that it should have.
     #[response(status = 400, content_type = "application/problem+json")]
     BadRequest(Problem),
