@@ -40,6 +40,7 @@ pub mod tile;
 mod time_proof;
 mod validation;
 mod verdict;
+mod verified;
 mod wire;
 mod witness;
 
@@ -90,5 +91,6 @@ pub use validation::{DocumentBudget, Validation, verify_cms, verify_document, ve
 pub use verdict::{
     Finding, Indication, Level, SignatureReport, SubIndication, TimeStampReport, VerificationReport,
 };
+pub use verified::{JudgedDocument, Lists, VerifiedDocument};
 pub use wire::{MAX_FRAME, MAX_INLINE, PeerMessage, Refusal, decode_frame, encode_frame};
 pub use witness::{Consistency, ForkProof, Growth, SealedNote, SeenCheckpoint, WitnessStatement};

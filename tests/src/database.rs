@@ -70,6 +70,9 @@ impl Database {
         done(init);
         server.settle("");
         server.resume();
+        // Nodes come as a role that may do nothing but own its database.
+        server.query("CREATE ROLE node LOGIN");
+        server.make("node");
         Some(server)
     }
 
@@ -152,9 +155,19 @@ impl Database {
         done(promote);
     }
 
-    /// The address as a setting.
+    /// Makes a database that nodes own.
+    pub fn make(&self, name: &str) {
+        self.query(&format!("CREATE DATABASE {name} OWNER node"));
+    }
+
+    /// The address of the nodes' database, as a setting.
     pub fn url(&self) -> String {
-        format!("postgres://chancery@127.0.0.1:{}/postgres", self.port)
+        self.url_of("node")
+    }
+
+    /// The address of another that [`Database::make`] has made.
+    pub fn url_of(&self, name: &str) -> String {
+        format!("postgres://node@127.0.0.1:{}/{name}", self.port)
     }
 
     /// The port.
@@ -162,10 +175,16 @@ impl Database {
         self.port
     }
 
-    /// What a statement gives, as text.
+    /// What a statement of the administrator's gives, as text.
     pub fn query(&self, statement: &str) -> String {
+        self.query_in("postgres", statement)
+    }
+
+    /// As [`Database::query`], in a database.
+    pub fn query_in(&self, database: &str, statement: &str) -> String {
         let mut ask = program("psql").expect("it is there with the server");
-        ask.args(["-X", "-A", "-t", "-q", "-c", statement, &self.url()]);
+        let url = format!("postgres://chancery@127.0.0.1:{}/{database}", self.port);
+        ask.args(["-X", "-A", "-t", "-q", "-c", statement, &url]);
         String::from_utf8_lossy(&done(ask).stdout).trim().to_owned()
     }
 }

@@ -117,7 +117,7 @@ fn through_kills_of_the_writer_and_of_the_database_nothing_is_lost_doubled_or_fo
     let mut world = World::new();
     second_of_b(&mut world);
     let (one, two) = (primary.port(), second.port());
-    let url = format!("postgres://chancery@127.0.0.1:{one},127.0.0.1:{two}/postgres");
+    let url = format!("postgres://node@127.0.0.1:{one},127.0.0.1:{two}/node");
     for label in ["b", "b2"] {
         on_database(&mut world, label, &url, true);
     }

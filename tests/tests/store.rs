@@ -43,12 +43,12 @@ fn postgresql_does_what_every_engine_does() {
     let mut n = 0;
     conformance::run(&mut || {
         n += 1;
-        server.query(&format!("CREATE DATABASE d{n}"));
-        let url = server.url().replace("/postgres", &format!("/d{n}"));
+        server.make(&format!("d{n}"));
+        let url = server.url_of(&format!("d{n}"));
         led(&settings(&url), "one").expect("opens")
     });
-    server.query("CREATE DATABASE durable");
-    let durable = settings(&server.url().replace("/postgres", "/durable"));
+    server.make("durable");
+    let durable = settings(&server.url_of("durable"));
     conformance::run_durable(&mut || led(&durable, "one"));
 }
 
@@ -76,11 +76,12 @@ fn one_process_writes_and_another_takes_over_within_ten_seconds() {
         put(&*first, "k", "2").expect("it leads still");
         // From here on nothing of it reaches the database.
         let begun = Instant::now();
-        server.query(
+        server.query_in(
+            "node",
             "CREATE OR REPLACE FUNCTION chancery_renew(own bigint, seconds double precision) \
                       RETURNS bigint LANGUAGE sql AS 'SELECT epoch FROM chancery_lease'",
         );
-        server.query(until);
+        server.query_in("node", until);
         let took = standby.join().expect("ends").duration_since(begun);
         assert!(took < Duration::from_secs(10), "it took {took:?}");
     });
@@ -125,11 +126,8 @@ fn what_was_acknowledged_survives_the_primary() {
     let Some(mut primary) = Database::start() else { return };
     let standby = primary.standby("two");
     primary.set("synchronous_standby_names", "'ANY 1 (two)'");
-    let url = format!(
-        "postgres://chancery@127.0.0.1:{},127.0.0.1:{}/postgres",
-        primary.port(),
-        standby.port()
-    );
+    let url =
+        format!("postgres://node@127.0.0.1:{},127.0.0.1:{}/node", primary.port(), standby.port());
     let strict = StoreSettings { unreplicated: false, ..settings(&url) };
     let store = led(&strict, "one").expect("opens");
     let over = AtomicBool::new(false);

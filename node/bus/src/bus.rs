@@ -12,8 +12,8 @@ use std::{
 use chancery_certs::{AgencyName, Certificate, Crl, Purpose, Scrutiny, TrustStore, Uncovered};
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
-    DocumentBudget, EnvelopeId, ProtocolError, SignedDocument, Urgency, Validation,
-    VerificationReport, verify_document_by,
+    DocumentBudget, EnvelopeId, JudgedDocument, Lists, ProtocolError, SignedDocument, Urgency,
+    Validation, VerificationReport, verify_document_by,
 };
 use serde_bytes::ByteBuf;
 use tokio::{
@@ -106,7 +106,7 @@ pub struct Bus {
     installing: Mutex<()>,
     directory: HeldDirectory,
     /// Lists of an earlier run, until a directory is in use.
-    kept_lists: Arc<[Crl]>,
+    kept_lists: Lists,
     arriving: Mutex<HashSet<EnvelopeId>>,
     last_micros: AtomicI64,
     /// The tasks that serve connections.
@@ -121,10 +121,11 @@ const OPEN_AGAIN: Duration = Duration::from_secs(2);
 const MAX_LISTS: usize = 64 << 20;
 
 /// The revocation lists that an earlier run held.
-fn kept_lists(store: &dyn Store) -> Result<Arc<[Crl]>, NodeError> {
-    let Some(kept) = store.get(Table::Meta, REVOCATION_LISTS)? else { return Ok(Arc::new([])) };
+fn kept_lists(store: &dyn Store) -> Result<Lists, NodeError> {
+    let Some(kept) = store.get(Table::Meta, REVOCATION_LISTS)? else { return Ok(Lists::default()) };
     let lists: Vec<ByteBuf> = cbor::decode_within(&kept, MAX_LISTS)?;
-    Ok(lists.iter().filter_map(|der| Crl::from_der(der).ok()).collect())
+    let lists: Vec<_> = lists.iter().filter_map(|der| Crl::from_der(der).ok()).collect();
+    Ok(lists.into())
 }
 
 /// The newest time in the journal. What comes stands after it, also when the clock was ahead and was set back.
@@ -333,7 +334,7 @@ impl Bus {
 
     /// The revocation lists that are held: of the newest directory, also of one that has expired, and older ones that
     /// it has no newer for. Who was revoked stays so.
-    pub fn crls(&self) -> Arc<[Crl]> {
+    pub fn crls(&self) -> Lists {
         let held = self.directory.newest();
         held.as_ref().map_or_else(|| self.kept_lists.clone(), |directory| directory.crls.clone())
     }
@@ -368,37 +369,43 @@ impl Bus {
 
     /// The verdict on a document. By the revocation lists that are held, certificate by certificate: who is named is
     /// revoked; who is not covered leaves it open for an auditor, while a clerk's work goes on.
-    pub fn verify(&self, document: &SignedDocument) -> VerificationReport {
+    pub fn verify(&self, document: SignedDocument) -> JudgedDocument {
         self.verify_counting(document).0
     }
 
     /// The verdict on a document that came from a peer: as [`Bus::verify`], as far as its documents have not cost too much
     /// lately. Then there is none yet. Each envelope is charged to its sender once, not each time that it is looked at.
+    ///
+    /// # Errors
+    /// The document, when it is to be looked at another time.
     pub fn judge(
         &self,
         from: &AgencyName,
         envelope: &EnvelopeId,
-        document: &SignedDocument,
-    ) -> Option<VerificationReport> {
+        document: SignedDocument,
+    ) -> Result<JudgedDocument, Box<SignedDocument>> {
         if !self.checks.may_open(from, envelope, Instant::now()) {
-            return None;
+            return Err(Box::new(document));
         }
-        let (report, cost) = self.verify_counting(document);
+        let (judged, cost) = self.verify_counting(document);
         self.checks.charge_once(from, envelope, cost, Instant::now());
-        Some(report)
+        Ok(judged)
     }
 
     /// The verdict on a document, and what it has cost: checks, and what had to be hashed for each signature.
-    fn verify_counting(&self, document: &SignedDocument) -> (VerificationReport, u32) {
-        let (crls, of_directory) = (self.crls(), self.trust());
+    fn verify_counting(&self, document: SignedDocument) -> (JudgedDocument, u32) {
+        let (lists, of_directory) = (self.crls(), self.trust());
         let trust = of_directory.as_deref().unwrap_or(&self.identity.trust);
-        let budget = DocumentBudget::new(&crls);
-        let plain = Validation { budget: Some(&budget), ..Validation::new(trust, unix_now()) };
-        let by = Validation { crls: &crls, uncovered: Uncovered::Passes, ..plain };
-        let report = verify_document_by(document, &by);
+        let budget = DocumentBudget::new(&lists);
+        let by = Validation {
+            budget: Some(&budget),
+            uncovered: Uncovered::Passes,
+            ..Validation::new(trust, unix_now())
+        };
         let signatures = document.cose().signatures().len();
         let hashed = signatures.saturating_mul(document.bytes().len()) / HASHED_PER_UNIT;
-        (report, budget.spent().saturating_add(u32::try_from(hashed).unwrap_or(u32::MAX)))
+        let judged = JudgedDocument::judge(document, &by, &lists);
+        (judged, budget.spent().saturating_add(u32::try_from(hashed).unwrap_or(u32::MAX)))
     }
 
     /// What runs out, and when.

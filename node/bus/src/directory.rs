@@ -10,7 +10,7 @@ use chancery_certs::{
     Formats, Line, Previous, Scrutiny, TrustStore, WitnessGaps,
 };
 use chancery_crypto::{Digest, RecipientKey};
-use chancery_protocol::LogKey;
+use chancery_protocol::{Lists, LogKey};
 
 use crate::NodeError;
 
@@ -46,7 +46,7 @@ pub struct DirectoryView {
     /// What the registrar says beside it.
     more: DirectoryMore,
     /// The revocation lists that came with it, and older ones that it has no newer for.
-    pub crls: Arc<[Crl]>,
+    pub crls: Lists,
     /// The anchors, and who may say what time it was: also those that the directory names.
     pub trust: Arc<TrustStore>,
     peers: BTreeMap<AgencyName, Arc<Peer>>,
@@ -285,7 +285,7 @@ pub(crate) mod tests {
             bytes: Arc::new([]),
             digest: Digest::of(b""),
             more: DirectoryMore::default(),
-            crls: Arc::new([]),
+            crls: Lists::default(),
             trust: Arc::new(trust),
             peers,
         }

@@ -14,7 +14,7 @@ use chancery_ledger::{Commit, Outcome, receipt_key, records::EnvelopeRecord, uni
 use chancery_protocol::text::show_line;
 use chancery_protocol::{
     Act, DocumentHeader, DocumentId, EnvelopeId, Event, Indication, Leaf, OUTCOME, REASON,
-    SignedDocument, Urgency, commit_to_document, sign_document,
+    SignedDocument, Urgency, VerifiedDocument, commit_to_document, sign_document,
 };
 use chancery_store::{Blocking, Read, Table, on_thread};
 use serde::{Deserialize, Serialize};
@@ -242,7 +242,7 @@ pub(crate) fn settle(here: &Blocking, office: &Office, on: &Subject) -> Result<(
         let header = record.map(|record| record.header()).transpose()?;
         if header.is_some_and(|(_, header)| header.sender == on.sender) {
             let Ok(found) = crate::opening::inside(office, &id) else { continue };
-            withdraw(here, office, &id, &found)?;
+            withdraw(here, office, &id, found)?;
         }
     }
     Ok(())
@@ -267,7 +267,7 @@ pub(crate) fn withdraw(
     here: &Blocking,
     office: &Office,
     id: &EnvelopeId,
-    (salt, document): &(Digest, SignedDocument),
+    (salt, document): (Digest, SignedDocument),
 ) -> Result<Withdrawal, NodeError> {
     let header = document.header();
     let Some(original) = header.in_reply_to else { return Ok(Withdrawal::None) };
@@ -275,14 +275,25 @@ pub(crate) fn withdraw(
     if module.is_some_and(|module| module != header.module) {
         return Ok(Withdrawal::None);
     }
-    match office.judge(&header.from, id, document) {
-        None => return Ok(Withdrawal::PutOff),
-        Some(report) if report.indication != Indication::TotalPassed => {
-            tracing::warn!(envelope = %id, "a withdrawal does not verify and has no effect");
-            return Ok(Withdrawal::None);
-        }
-        Some(_) => {}
-    }
+    let from = header.from.clone();
+    let Ok(judged) = office.judge(&from, id, document) else { return Ok(Withdrawal::PutOff) };
+    let Ok(document) = judged.passed() else {
+        tracing::warn!(envelope = %id, "a withdrawal does not verify and has no effect");
+        return Ok(Withdrawal::None);
+    };
+    take_effect(here, office, id, &salt, original, &document)
+}
+
+/// Has a withdrawal take effect, or records that it came too late.
+fn take_effect(
+    here: &Blocking,
+    office: &Office,
+    id: &EnvelopeId,
+    salt: &Digest,
+    original: DocumentId,
+    document: &VerifiedDocument,
+) -> Result<Withdrawal, NodeError> {
+    let header = document.header();
     let record = ActRecord {
         kind: Act::Withdraw.kind().to_owned(),
         document: document.id(),
@@ -328,9 +339,9 @@ pub(crate) fn take_up(
     here: &Blocking,
     office: &Office,
     id: &EnvelopeId,
-    found: &(Digest, SignedDocument),
+    found: (Digest, SignedDocument),
 ) -> Result<bool, NodeError> {
-    let sender = &found.1.header().from;
+    let sender = &found.1.header().from.clone();
     match withdraw(here, office, id, found) {
         Ok(Withdrawal::PutOff) => return Ok(false),
         // It passes, and what waits behind it need not wait for that.

@@ -102,11 +102,13 @@ fn take_one(
             return Ok(true);
         }
     };
-    let document = &found.1;
-    index(batch, id, document.header(), &document.id());
+    let header = found.1.header();
+    index(batch, id, header, &found.1.id());
     // Before it leaves the queue: after a crash it is done again.
-    Ok(!chancery_bus::opening::calls_for_an_answer(document.header())
-        || acts::take_up(here, office, id, &found)?)
+    match chancery_bus::opening::calls_for_an_answer(header) {
+        true => acts::take_up(here, office, id, found),
+        false => Ok(true),
+    }
 }
 
 /// Puts into the index what an earlier version has left for later. What this one takes in is in it at once.

@@ -144,12 +144,19 @@ pub fn open_head(office: &Office, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
     }
     let Peeked { record, salt, document, part } = peek(office, id)?;
     // What a peer has sent is looked at as far as its documents have not cost too much, and else the next time.
-    let report = match record.incoming {
-        true => office.judge(&document.header().from, id, &document),
-        false => Some(office.verify(&document)),
+    let from = document.header().from.clone();
+    let verdict = match record.incoming {
+        true => office.judge(&from, id, document),
+        false => Ok(office.verify(document)),
     };
-    let judged = report.is_some();
-    let report = report.unwrap_or_else(|| VerificationReport::put_off(&document, unix_now()));
+    let judged = verdict.is_ok();
+    let (document, report) = match verdict {
+        Ok(judged) => judged.into_parts(),
+        Err(document) => {
+            let report = VerificationReport::put_off(&document, unix_now());
+            (*document, report)
+        }
+    };
     let head = Arc::new(OpenedHead {
         envelope: *id,
         incoming: record.incoming,

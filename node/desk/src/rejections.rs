@@ -64,7 +64,8 @@ pub async fn record(office: &Office, document: &[u8], error: &NodeError) -> Opti
     let document = SignedDocument::decode(document).ok()?;
     let own = &office.identity().agency;
     // It may have many signatures.
-    let report = in_place(|_| office.verify(&document));
+    let judged = in_place(|_| office.verify(document));
+    let (document, report) = judged.into_parts();
     let signer =
         report.signatures.first().filter(|s| s.finding.indication == Indication::TotalPassed);
     let signer = signer.and_then(|s| s.signer.as_ref())?;

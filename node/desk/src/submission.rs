@@ -12,7 +12,7 @@ use chancery_ledger::{
 use chancery_protocol::{
     ContentSealer, DocumentHeader, DocumentId, EnvelopeHeader, EnvelopeId, Event, Indication, Leaf,
     PartContent, Recipient, RecipientPart, RecipientParts, SignedDocument, VerificationReport,
-    commit_to_document, recipient_info,
+    VerifiedDocument, commit_to_document, recipient_info,
 };
 use chancery_store::{Blocking, Feed, Table, in_place};
 
@@ -106,19 +106,18 @@ pub struct Accepted {
 }
 
 /// Verifies a document that is to go out.
-fn verify_own(office: &Office, document: &SignedDocument) -> Result<VerificationReport, NodeError> {
+fn verify_own(office: &Office, document: SignedDocument) -> Result<VerifiedDocument, NodeError> {
     let (own, from) = (&office.identity().agency, &document.header().from);
     if from != own {
         return Err(refuse(format!("it is from {from}, and this is the node of {own}")));
     }
-    let report = office.verify(document);
-    if report.indication != Indication::TotalPassed {
+    office.verify(document).passed().map_err(|judged| {
+        let report = judged.report();
         let bad = report.signatures.iter().map(|s| &s.finding).chain(&report.findings);
         let bad = bad.filter(|f| f.indication != Indication::TotalPassed);
         let why: Vec<_> = bad.map(|f| f.sentence.as_str()).collect();
-        return Err(refuse(why.join("; ")));
-    }
-    Ok(report)
+        refuse(why.join("; "))
+    })
 }
 
 fn refuse(why: impl Into<String>) -> NodeError {
@@ -158,12 +157,12 @@ impl Submission {
         first: Option<u64>,
         check: impl Fn(&DocumentHeader) -> Result<Option<CheckedAct>, NodeError>,
     ) -> Result<Self, NodeError> {
-        let report = verify_own(office, &document)?;
-        let header = document.header();
+        let verified = verify_own(office, document)?;
+        let header = verified.header();
         // What older programs signed is read, and goes out no more.
         header.check_new()?;
         // Who signed first answers for it; the others stand by what they signed.
-        let signer = report.signatures.first().and_then(|s| s.signer.as_ref());
+        let signer = verified.report().signatures.first().and_then(|s| s.signer.as_ref());
         let signer = Caller::signer(signer.ok_or_else(|| refuse("nobody has signed it"))?);
         // Before anything is looked for: who may do nothing here does not learn which documents there are.
         office.access.could(&signer, Action::Seal)?;
@@ -175,13 +174,13 @@ impl Submission {
         let access = &office.access;
         access.check(&signer, caller, action, object)?;
         access.check(&signer, caller, Action::Seal, Object::Document(header, false))?;
-        Self::take(office, document, act.and_then(|act| act.effect), first)
+        Self::take(office, verified, act.and_then(|act| act.effect), first)
     }
 
     /// Takes a document of the node itself.
     pub fn of_node(office: &Office, document: SignedDocument) -> Result<Self, NodeError> {
-        verify_own(office, &document)?;
-        Self::take(office, document, None, None)
+        let verified = verify_own(office, document)?;
+        Self::take(office, verified, None, None)
     }
 
     /// Has it recorded together with the request that it came with.
@@ -191,7 +190,7 @@ impl Submission {
 
     fn take(
         office: &Office,
-        document: SignedDocument,
+        document: VerifiedDocument,
         effect: Option<Effect>,
         first: Option<u64>,
     ) -> Result<Self, NodeError> {
@@ -228,6 +227,7 @@ impl Submission {
             recipients.push(Recipient { agency: agency.clone(), key: wrapped });
             told.push(part);
         }
+        let document = document.into_document();
         let document = document.add_signature(&identity.seal(), Commitment::Origin, now)?;
         let salt = Digest::from_bytes(chancery_crypto::random()?);
         let mut buffer = Vec::new();
