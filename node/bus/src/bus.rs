@@ -13,7 +13,7 @@ use chancery_certs::{AgencyName, Certificate, Crl, Purpose, Scrutiny, TrustStore
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{
     DocumentBudget, EnvelopeId, JudgedDocument, Lists, ProtocolError, SignedDocument, Urgency,
-    Validation, VerificationReport, verify_document_by,
+    Validation,
 };
 use serde_bytes::ByteBuf;
 use tokio::{
