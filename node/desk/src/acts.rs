@@ -13,8 +13,8 @@ use chancery_crypto::{Commitment, Digest, cbor};
 use chancery_ledger::{Commit, Outcome, receipt_key, records::EnvelopeRecord, unix_now};
 use chancery_protocol::text::show_line;
 use chancery_protocol::{
-    Act, DocumentHeader, DocumentId, EnvelopeId, Event, Indication, Leaf, OUTCOME, REASON,
-    SignedDocument, Urgency, VerifiedDocument, commit_to_document, sign_document,
+    Act, DocumentHeader, DocumentId, EnvelopeId, Event, Leaf, OUTCOME, REASON, SignedDocument,
+    Urgency, VerifiedDocument, commit_to_document, sign_document,
 };
 use chancery_store::{Blocking, Read, Table, on_thread};
 use serde::{Deserialize, Serialize};

@@ -17,10 +17,11 @@ mod office;
 pub mod opening;
 pub mod proofs;
 pub mod purge;
-pub mod rejections;
+mod rejections;
 pub mod request_key;
 pub mod requests;
-pub mod submission;
+mod submission;
+mod submit;
 mod upkeep;
 pub mod views;
 
@@ -31,6 +32,8 @@ pub use self::{
     archive::{DataFolder, LedgerImport},
     backup::{BackupManifest, check as check_backup, restore as restore_backup},
     office::Office,
+    submission::Accepted,
+    submit::{Handed, Parts, Refused, Taken, Taking, submit},
 };
 
 /// Checks the rules that a configuration names. Returns who works with documents and is not cleared for what is secret, by

@@ -53,7 +53,11 @@ impl Rejection {
 /// that is recorded now or was before.
 ///
 /// What nobody signed, or somebody else did, is no submission, and what failed by the node's own fault was not refused.
-pub async fn record(office: &Office, document: &[u8], error: &NodeError) -> Option<DocumentId> {
+pub(crate) async fn record(
+    office: &Office,
+    document: &[u8],
+    error: &NodeError,
+) -> Option<DocumentId> {
     let rule = match error {
         NodeError::NotPermitted { rule, .. } => Some(rule.clone()),
         NodeError::UnknownAgency(_) | NodeError::NotAccepted(_) | NodeError::Withdrawn { .. } => {
@@ -144,7 +148,7 @@ fn find(office: &Office, prefix: &[u8]) -> Result<Vec<(DocumentId, Rejection)>, 
 }
 
 /// The steps of a document's journey that ended with its refusal by the own node.
-pub fn steps(office: &Office, document: &DocumentId) -> Result<Vec<TraceStep>, NodeError> {
+pub(crate) fn steps(office: &Office, document: &DocumentId) -> Result<Vec<TraceStep>, NodeError> {
     let found = find(office, document.digest().as_bytes())?;
     found.iter().map(|(id, rejection)| step(office, id, rejection)).collect()
 }
@@ -172,7 +176,11 @@ fn step(
 /// # Errors
 /// [`NodeError::NotFound`] when none was, [`NodeError::Ambiguous`], [`NodeError::NotPermitted`]: there is no header
 /// here that rules could look at, so it is for those who may read the ledger.
-pub fn trace(office: &Office, caller: &Caller, digits: &str) -> Result<TraceView, NodeError> {
+pub(crate) fn trace(
+    office: &Office,
+    caller: &Caller,
+    digits: &str,
+) -> Result<TraceView, NodeError> {
     let not_found = || NodeError::NotFound(digits.to_owned());
     let digits = digits.to_ascii_lowercase();
     if digits.len() < MIN_DIGITS {

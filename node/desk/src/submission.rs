@@ -11,8 +11,8 @@ use chancery_ledger::{
 };
 use chancery_protocol::{
     ContentSealer, DocumentHeader, DocumentId, EnvelopeHeader, EnvelopeId, Event, Indication, Leaf,
-    PartContent, Recipient, RecipientPart, RecipientParts, SignedDocument, VerificationReport,
-    VerifiedDocument, commit_to_document, recipient_info,
+    PartContent, Recipient, RecipientPart, RecipientParts, SignedDocument, VerifiedDocument,
+    commit_to_document, recipient_info,
 };
 use chancery_store::{Blocking, Feed, Table, in_place};
 
@@ -31,7 +31,7 @@ const SMALL: usize = 4 << 10;
 const QUICK: usize = 64 * 1024;
 
 /// A submission that takes in its parts: few bytes at the end, in one go, and many while the next are being read.
-pub enum Filling {
+pub(crate) enum Filling {
     /// Of parts that fit into the store, what has come.
     Small(Box<Submission>, Vec<u8>),
     /// Of larger ones.
@@ -40,12 +40,12 @@ pub enum Filling {
 
 impl Filling {
     /// Whether its parts fit into the store.
-    pub fn is_small(&self) -> bool {
+    pub(crate) fn is_small(&self) -> bool {
         matches!(self, Self::Small(..))
     }
 
     /// Takes the next bytes of the parts, of which no more may be handed over than the header says.
-    pub async fn push(&mut self, bytes: Bytes) -> Result<(), NodeError> {
+    pub(crate) async fn push(&mut self, bytes: Bytes) -> Result<(), NodeError> {
         match self {
             Self::Small(_, gathered) => {
                 gathered.extend_from_slice(&bytes);
@@ -56,7 +56,7 @@ impl Filling {
     }
 
     /// Seals the envelope and syncs a large ciphertext. Nothing is visible yet.
-    pub async fn seal(self, office: &Office) -> Result<SealedSubmission, NodeError> {
+    pub(crate) async fn seal(self, office: &Office) -> Result<SealedSubmission, NodeError> {
         match self {
             Self::Small(mut submission, gathered) => {
                 let quick = gathered.len() <= QUICK;
@@ -76,7 +76,7 @@ impl Filling {
 
 /// A document from a clerk, being sealed into an envelope.
 #[derive(Debug)]
-pub struct Submission {
+pub(crate) struct Submission {
     /// How an act takes effect, of which only the first does.
     effect: Option<Effect>,
     /// The request that it came with, if that is to be done once only.
@@ -131,7 +131,7 @@ impl Submission {
     ///
     /// Every door comes in here, on an async worker. What is small, and waits for nothing, is done on it: that takes less
     /// than another thread takes to stand in for this one.
-    pub fn begin(
+    pub(crate) fn begin(
         office: &Office,
         caller: &Caller,
         document: &[u8],
@@ -178,13 +178,13 @@ impl Submission {
     }
 
     /// Takes a document of the node itself.
-    pub fn of_node(office: &Office, document: SignedDocument) -> Result<Self, NodeError> {
+    pub(crate) fn of_node(office: &Office, document: SignedDocument) -> Result<Self, NodeError> {
         let verified = verify_own(office, document)?;
         Self::take(office, verified, None, None)
     }
 
     /// Has it recorded together with the request that it came with.
-    pub fn once(&mut self, request: RequestKey) {
+    pub(crate) fn once(&mut self, request: RequestKey) {
         self.request = Some(request);
     }
 
@@ -238,7 +238,7 @@ impl Submission {
     }
 
     /// The bytes of parts that must follow.
-    pub fn parts_size(&self) -> u64 {
+    pub(crate) fn parts_size(&self) -> u64 {
         self.document.header().parts_size()
     }
 
@@ -249,7 +249,7 @@ impl Submission {
     }
 
     /// Goes on to take in its parts.
-    pub fn fill(self, office: &Office) -> Filling {
+    pub(crate) fn fill(self, office: &Office) -> Filling {
         match self.parts_size() <= office.config().limits.inline_bytes {
             true => Filling::Small(Box::new(self), Vec::new()),
             false => Filling::Large(Feed::new(self, Self::push)),
@@ -257,7 +257,7 @@ impl Submission {
     }
 
     /// Seals the envelope and syncs a large ciphertext. Nothing is visible yet.
-    pub fn seal(mut self, office: &Office) -> Result<SealedSubmission, NodeError> {
+    pub(crate) fn seal(mut self, office: &Office) -> Result<SealedSubmission, NodeError> {
         let identity = office.identity();
         let now = unix_now();
         let sealed = self.sealer.finish(&mut self.buffer)?;
@@ -349,7 +349,7 @@ impl Submission {
 
 /// A submission that only waits for its commit.
 #[derive(Debug)]
-pub struct SealedSubmission {
+pub(crate) struct SealedSubmission {
     id: EnvelopeId,
     document: DocumentId,
     header: EnvelopeHeader,
@@ -366,19 +366,19 @@ pub struct SealedSubmission {
 
 impl SealedSubmission {
     /// Has a record of [`Table::Modules`] deleted with it.
-    pub fn and_forget(mut self, key: Vec<u8>) -> Self {
+    pub(crate) fn and_forget(mut self, key: Vec<u8>) -> Self {
         self.commit.batch.delete(Table::Modules, key);
         self
     }
 
     /// Makes the submission durable and starts its delivery.
-    pub async fn commit(mut self, office: &Office) -> Result<Accepted, NodeError> {
+    pub(crate) async fn commit(mut self, office: &Office) -> Result<Accepted, NodeError> {
         let outcome = office.ledger().commit(std::mem::take(&mut self.commit)).await?;
         self.committed(office, &outcome)
     }
 
     /// As [`SealedSubmission::commit`], from a thread that may block.
-    pub fn commit_blocking(
+    pub(crate) fn commit_blocking(
         mut self,
         here: &Blocking,
         office: &Office,

@@ -13,14 +13,13 @@ use chancery_bus::{
 };
 use chancery_certs::MAX_DIRECTORY;
 use chancery_desk::{
-    Office,
+    Accepted, Handed, Office, Parts, Refused, Taking,
     access::{Action, Caller, Object},
     asking::{LocalReply, LocalRequest},
     backup, finding,
     heads::OpenedHead,
     opening::PartsReader,
-    purge, rejections, requests,
-    submission::Submission,
+    purge, requests,
     views::{ExportedFile, OpenedView},
 };
 use chancery_ledger::{LedgerError, LedgerFiles};
@@ -250,10 +249,10 @@ async fn answer(
             LocalReply::Status(Box::new(status))
         }
         LocalRequest::Submit { document } => {
-            return submit_or_record(office, client, &document, None).await;
+            return submit(office, client, &document, None).await;
         }
         LocalRequest::SubmitCopies { document, first } => {
-            return submit_or_record(office, client, &document, Some(first)).await;
+            return submit(office, client, &document, Some(first)).await;
         }
         LocalRequest::List { incoming, limit } => {
             return Ok(list(office, client, incoming, limit).await?);
@@ -367,51 +366,43 @@ async fn list(
     client.send(&LocalReply::Done).await
 }
 
-/// Takes a document in, or records why it was not taken.
-async fn submit_or_record(
-    office: &Arc<Office>,
-    client: &mut Client,
-    document: &[u8],
-    first: Option<u64>,
-) -> Result<(), Failed> {
-    let Err(error) = submit(office, client, document, first).await else { return Ok(()) };
-    let recorded = rejections::record(office, document, &error).await;
-    Err(Failed { error, recorded })
+/// The parts of a document that a client of the socket sends.
+struct SocketParts<'a>(&'a mut Client);
+
+impl Parts for SocketParts<'_> {
+    fn at_hand(&self) -> bool {
+        true
+    }
+
+    async fn give(&mut self, to: &mut Taking) -> Result<(), NodeError> {
+        self.0.send(&LocalReply::Ready).await?;
+        while to.missing() > 0 {
+            match self.0.read().await? {
+                Frame::Raw(bytes) if bytes.len() as u64 <= to.missing() => {
+                    to.push(bytes.into()).await?;
+                }
+                _ => return Err(unexpected()),
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Takes a document in. Sealing is work for the processor and the disk, so it runs where it may
-/// block.
+/// Takes a document in.
 async fn submit(
     office: &Arc<Office>,
     client: &mut Client,
     document: &[u8],
-    first: Option<u64>,
-) -> Result<(), NodeError> {
-    let expected = office.ledger().expect();
-    let submission = Submission::begin(office, &client.caller, document, first)?;
-    let mut left = submission.parts_size();
-    office.room(left.saturating_add(document.len() as u64))?;
-    client.send(&LocalReply::Ready).await?;
-    let mut filling = submission.fill(office);
-    // What is large takes its time; nobody is to wait for it.
-    let _expected = filling.is_small().then_some(expected);
-    while left > 0 {
-        let Frame::Raw(bytes) = client.read().await? else { return Err(unexpected()) };
-        left = left.checked_sub(bytes.len() as u64).ok_or_else(unexpected)?;
-        filling.push(bytes.into()).await?;
-    }
-    let sealed = filling.seal(office).await?;
-    let accepted = sealed.commit(office).await?;
-    tracing::info!(
-        envelope = %accepted.envelope, recipients = accepted.recipients.len(), "accepted"
-    );
-    let reply = LocalReply::Submitted {
-        document: accepted.document,
-        envelope: accepted.envelope,
-        recipients: accepted.recipients,
-        copies: accepted.copies,
+    copies: Option<u64>,
+) -> Result<(), Failed> {
+    let caller = client.caller.clone();
+    let handed = Handed { caller: &caller, document, copies, request: None };
+    let taken = chancery_desk::submit(office, handed, &mut SocketParts(client)).await;
+    let Accepted { document, envelope, recipients, copies } = match taken {
+        Ok(taken) => taken.accepted,
+        Err(Refused { error, recorded }) => return Err(Failed { error, recorded }),
     };
-    client.send(&reply).await
+    Ok(client.send(&LocalReply::Submitted { document, envelope, recipients, copies }).await?)
 }
 
 /// Tells a clerk of every document that comes in or goes out from now on, and of every delivery that ends,

@@ -19,17 +19,15 @@ use axum::{
 use bytes::Bytes;
 use chancery_bus::NodeError;
 use chancery_desk::{
-    Office,
+    Accepted, Handed, Office, Parts, Refused, Taken, Taking,
     access::{Action, Caller},
     finding,
     heads::OpenedHead,
     opening::PartsReader,
-    rejections,
     request_key::RequestKey,
-    submission::{Accepted, Submission},
     views::{DocumentView, StatusView, TraceView},
 };
-use chancery_protocol::{Leaf, MAX_FRAME, Part, SignedDocument};
+use chancery_protocol::{Leaf, MAX_FRAME, Part};
 use chancery_store::{Source, blocking};
 use tokio::{sync::mpsc, time::Duration};
 use tokio_stream::wrappers::ReceiverStream;
@@ -161,68 +159,35 @@ async fn drain(form: &mut Multipart) {
     }
 }
 
-async fn take(
-    node: &Arc<Office>,
-    caller: &Caller,
-    key: Option<RequestKey>,
-    form: &mut Multipart,
-) -> Answer<Response> {
-    let document = document_field(form).await?;
-    if let Some(key) = &key
-        && let Some(done) = key.get(node)?
-    {
-        let id = SignedDocument::decode(&document)?.id();
-        return Ok(created(done.answer(&id)?, true));
-    }
-    match take_in(node, caller, key.clone(), form, &document).await {
-        Ok(accepted) => Ok(created(accepted, false)),
-        Err(error) => {
-            // The same request may have been done at the same time: then this is its answer, too.
-            if let Some(done) = key.map(|key| key.get(node)).transpose()?.flatten() {
-                let id = SignedDocument::decode(&document)?.id();
-                return Ok(created(done.answer(&id)?, true));
+/// The parts of a document in a form.
+struct FormParts<'a>(&'a mut Multipart);
+
+impl Parts for FormParts<'_> {
+    async fn give(&mut self, to: &mut Taking) -> Result<(), NodeError> {
+        while let Some(mut field) = next_field(self.0).await? {
+            if field.name() != Some("part") {
+                return Err(NodeError::Request("after `document` only `part` may follow".into()));
             }
-            rejections::record(node, &document, error.error()).await;
-            Err(error)
+            while let Some(bytes) = next_piece(&mut field).await? {
+                to.push(bytes).await?;
+            }
         }
+        Ok(())
     }
 }
 
-async fn take_in(
+async fn take(
     node: &Arc<Office>,
     caller: &Caller,
-    key: Option<RequestKey>,
+    request: Option<RequestKey>,
     form: &mut Multipart,
-    document: &[u8],
-) -> Answer<Accepted> {
-    let mut submission = Submission::begin(node, caller, document, None)?;
-    if let Some(key) = key {
-        submission.once(key);
+) -> Answer<Response> {
+    let document = document_field(form).await?;
+    let handed = Handed { caller, document: &document, copies: None, request };
+    match chancery_desk::submit(node, handed, &mut FormParts(form)).await {
+        Ok(Taken { accepted, again }) => Ok(created(accepted, again)),
+        Err(Refused { error, .. }) => Err(error.into()),
     }
-    let mut left = submission.parts_size();
-    node.room(left.saturating_add(document.len() as u64))?;
-    let mut filling = submission.fill(node);
-    while let Some(mut field) = next_field(form).await? {
-        if field.name() != Some("part") {
-            return Err(NodeError::Request("after `document` only `part` may follow".into()).into());
-        }
-        while let Some(bytes) = next_piece(&mut field).await? {
-            left = left.checked_sub(bytes.len() as u64).ok_or_else(|| {
-                NodeError::Request("there is more in the parts than the header says".into())
-            })?;
-            filling.push(bytes).await?;
-        }
-    }
-    if left > 0 {
-        return Err(NodeError::Request(format!("{left} bytes of the parts are missing")).into());
-    }
-    let _expected = node.ledger().expect();
-    let sealed = filling.seal(node).await?;
-    let accepted = sealed.commit(node).await?;
-    tracing::info!(
-        envelope = %accepted.envelope, recipients = accepted.recipients.len(), %caller, "accepted"
-    );
-    Ok(accepted)
 }
 
 fn created(accepted: Accepted, again: bool) -> Response {
@@ -247,7 +212,7 @@ fn request_key(headers: &HeaderMap, caller: &Caller) -> Answer<Option<RequestKey
     Ok(Some(RequestKey::new(caller, key.ok_or_else(wrong)?)))
 }
 
-async fn document_field(form: &mut Multipart) -> Answer<Vec<u8>> {
+async fn document_field(form: &mut Multipart) -> Result<Vec<u8>, NodeError> {
     let field = next_field(form).await?.filter(|field| field.name() == Some("document"));
     let missing = || NodeError::Request("the first field must be `document`".into());
     let mut field = field.ok_or_else(missing)?;
@@ -255,24 +220,26 @@ async fn document_field(form: &mut Multipart) -> Answer<Vec<u8>> {
     while let Some(bytes) = next_piece(&mut field).await? {
         if document.len() + bytes.len() > MAX_FRAME {
             let why = format!("the document has more than {MAX_FRAME} bytes without its parts");
-            return Err(NodeError::Request(why).into());
+            return Err(NodeError::Request(why));
         }
         document.extend_from_slice(&bytes);
     }
     Ok(document)
 }
 
-async fn in_time<T, E: std::fmt::Display>(work: impl Future<Output = Result<T, E>>) -> Answer<T> {
+async fn in_time<T, E: std::fmt::Display>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, NodeError> {
     let silent = |_| NodeError::Request("the client fell silent".into());
     let done = tokio::time::timeout(PATIENCE, work).await.map_err(silent)?;
-    Ok(done.map_err(|e| NodeError::Request(e.to_string()))?)
+    done.map_err(|e| NodeError::Request(e.to_string()))
 }
 
-async fn next_field(form: &mut Multipart) -> Answer<Option<Field<'_>>> {
+async fn next_field(form: &mut Multipart) -> Result<Option<Field<'_>>, NodeError> {
     in_time(async { form.next_field().await.map_err(|e| e.body_text()) }).await
 }
 
-async fn next_piece(field: &mut Field<'_>) -> Answer<Option<Bytes>> {
+async fn next_piece(field: &mut Field<'_>) -> Result<Option<Bytes>, NodeError> {
     in_time(async { field.chunk().await.map_err(|e| e.body_text()) }).await
 }
 

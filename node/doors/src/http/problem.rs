@@ -64,13 +64,6 @@ impl<E: Into<NodeError>> From<E> for Denied {
     }
 }
 
-impl Denied {
-    /// The error.
-    pub(super) fn error(&self) -> &NodeError {
-        &self.0
-    }
-}
-
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
         let Self(error) = self;
