@@ -21,8 +21,9 @@ use std::{
 use chancery_certs::{
     Certificate, Issuer, Profile, Purpose, Scrutiny, Subject, TrustStore, rfc3339,
 };
-use chancery_crypto::{Algorithm, SigningKey};
+use chancery_crypto::{Algorithm, SigningKey, cbor};
 use chancery_ledger::unix_now;
+use chancery_protocol::{Evidence, KeptCheckpoint, tile};
 use chancery_tests::{
     Answer, World,
     mutate::{self, Dice, Entry, Notation},
@@ -420,7 +421,9 @@ fn no_mutated_container_passes_with_other_files_or_stops_the_verifier() {
 /// was kept back; what is there must hold.
 const OF_OTHERS: [&str; 4] = ["witness/", "seen/", "statements/", "cosigned/"];
 
-/// What of a file may not change: a witness's line in the checkpoint is not among it.
+/// What of a file may not change. Not among it: a witness's line in the checkpoint; the second form of a signature in the history, as
+/// ledgers of the first version have none (the note says the same, under the same seal); certificates above the seal's own, and
+/// fields of versions to come, beside evidence: nothing follows from them.
 fn bound(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     if OF_OTHERS.iter().any(|folder| name.starts_with(folder)) {
         return None;
@@ -428,6 +431,18 @@ fn bound(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     if name == "checkpoint" {
         let end = bytes.windows(2).position(|two| two == b"\n\n").unwrap_or(bytes.len());
         return Some(bytes[..end].to_vec());
+    }
+    if name.starts_with("history/") {
+        let notes = tile::entries(bytes).ok()?.into_iter().map(|entry| {
+            let kept: KeptCheckpoint = cbor::decode_open(entry, cbor::MAX_BYTES).ok()?;
+            Some(kept.note + "\n")
+        });
+        return notes.collect::<Option<String>>().map(String::into_bytes);
+    }
+    if name.starts_with("evidence/") {
+        let evidence = Evidence::decode(bytes).ok()?;
+        let own = evidence.chain.first().cloned();
+        return cbor::encode(&(evidence.agency, evidence.receipt, own)).ok();
     }
     Some(bytes.to_vec())
 }
