@@ -9,7 +9,7 @@ use std::{
 use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId,
     EntityTypeName, EntityUid, PolicyId, PolicySet, PrincipalConstraint, Request,
-    RestrictedExpression, Schema, ValidationMode, Validator,
+    RestrictedExpression, Schema, SchemaFragment, ValidationMode, Validator,
 };
 use chancery_bus::{AccessSettings, NodeConfig, NodeError};
 use chancery_certs::AgencyName;
@@ -23,54 +23,80 @@ pub const DEFAULT_POLICIES: &str = include_str!("access.default.cedar");
 /// What rules can speak of.
 pub const POLICY_SCHEMA: &str = include_str!("access.cedarschema");
 
-/// What somebody wants to do.
+/// What somebody wants to do: something of the node's own, or of a module's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Send a document.
-    Send,
-    /// Have the agency's seal put on an envelope.
-    Seal,
-    /// Receive and register a document (签收).
-    Receive,
-    /// Return a document with a reason (退回).
-    Return,
-    /// Withdraw a document (撤回).
-    Withdraw,
-    /// See that there is a document.
-    List,
-    /// Open a document.
-    Read,
-    /// See how a document went.
-    Trace,
-    /// See how the node does.
-    Status,
-    /// Be told of what happens.
-    Watch,
-    /// See the ledger.
-    Audit,
-    /// Operate the node.
-    Operate,
-    /// Have content removed for good.
-    Purge,
+pub struct Action<'a> {
+    /// The module; none for the node's own.
+    module: Option<&'a str>,
+    name: &'a str,
 }
 
-impl Action {
+impl Action<'_> {
+    /// Send a document.
+    pub const SEND: Action<'static> = Action::own("send");
+    /// Have the agency's seal put on an envelope.
+    pub const SEAL: Action<'static> = Action::own("seal");
+    /// Receive and register a document (签收).
+    pub const RECEIVE: Action<'static> = Action::own("receive");
+    /// Return a document with a reason (退回).
+    pub const RETURN: Action<'static> = Action::own("return");
+    /// Withdraw a document (撤回).
+    pub const WITHDRAW: Action<'static> = Action::own("withdraw");
+    /// See that there is a document.
+    pub const LIST: Action<'static> = Action::own("list");
+    /// Open a document.
+    pub const READ: Action<'static> = Action::own("read");
+    /// See how a document went.
+    pub const TRACE: Action<'static> = Action::own("trace");
+    /// See how the node does.
+    pub const STATUS: Action<'static> = Action::own("status");
+    /// Be told of what happens.
+    pub const WATCH: Action<'static> = Action::own("watch");
+    /// See the ledger.
+    pub const AUDIT: Action<'static> = Action::own("audit");
+    /// Operate the node.
+    pub const OPERATE: Action<'static> = Action::own("operate");
+    /// Have content removed for good.
+    pub const PURGE: Action<'static> = Action::own("purge");
+}
+
+impl<'a> Action<'a> {
+    const fn own(name: &'a str) -> Self {
+        Self { module: None, name }
+    }
+
+    /// An action of a module, which its fragment declares.
+    pub fn of(module: &'a str, name: &'a str) -> Self {
+        Self { module: Some(module), name }
+    }
+
     /// Its name in policies.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> &'a str {
+        self.name
+    }
+}
+
+/// What rules can read of a thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attribute {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// Yes or no.
+    Flag(bool),
+    /// Texts in no order.
+    Texts(Vec<String>),
+}
+
+impl Attribute {
+    fn expression(&self) -> RestrictedExpression {
+        let text = |text: &String| RestrictedExpression::new_string(text.clone());
         match self {
-            Self::Send => "send",
-            Self::Seal => "seal",
-            Self::Receive => "receive",
-            Self::Return => "return",
-            Self::Withdraw => "withdraw",
-            Self::List => "list",
-            Self::Read => "read",
-            Self::Trace => "trace",
-            Self::Status => "status",
-            Self::Watch => "watch",
-            Self::Audit => "audit",
-            Self::Operate => "operate",
-            Self::Purge => "purge",
+            Self::Text(value) => text(value),
+            Self::Number(value) => RestrictedExpression::new_long(*value),
+            Self::Flag(value) => RestrictedExpression::new_bool(*value),
+            Self::Texts(values) => RestrictedExpression::new_set(values.iter().map(text)),
         }
     }
 }
@@ -82,6 +108,24 @@ pub enum Object<'a> {
     Node,
     /// A document, and whether it came in.
     Document(&'a DocumentHeader, bool),
+    /// A thing of a module's, as its fragment declares it: module, kind, what rules can read of it.
+    Thing(&'a str, &'a str, &'a [(String, Attribute)]),
+}
+
+/// What a module adds to what rules can speak of, and its own rules. All of it stands in a namespace of the module's name.
+#[derive(Debug, Clone)]
+pub struct Fragment {
+    /// The module.
+    pub module: String,
+    /// Its part of the schema, in Cedar's own notation.
+    pub schema: String,
+    /// Its rules, each with an `@id`. They speak of the module's own actions alone.
+    pub policies: String,
+}
+
+/// The namespace of a module: names there have no hyphens.
+fn namespace(module: &str) -> String {
+    module.replace('-', "_")
 }
 
 /// The roles whose members are cleared, and how far. Whoever is in none of them is not.
@@ -152,8 +196,9 @@ const NO_RULE: &str = "the rule that what no rule permits is refused";
 /// Answered questions that are remembered.
 const MAX_KNOWN: usize = 4096;
 
-/// All that an answer can depend on, as one text. Every piece is preceded by its length: no two questions are one text.
-fn question(principal: &Caller, caller: &Caller, action: Action, object: Object<'_>) -> String {
+/// All that an answer can depend on, as one text: what rules are given to read of the object stands in it whole, and they are
+/// given nothing else. Every piece is preceded by its length: no two questions are one text.
+fn question(principal: &Caller, caller: &Caller, action: Action<'_>, object: &Asked) -> String {
     let mut text = String::new();
     let mut piece = |piece: &str| {
         text.push_str(&piece.len().to_string());
@@ -162,19 +207,43 @@ fn question(principal: &Caller, caller: &Caller, action: Action, object: Object<
     };
     piece(principal.name());
     piece(caller.name());
-    piece(action.name());
-    if let Object::Document(header, incoming) = object {
-        piece(&header.kind);
-        piece(&header.module);
-        piece(header.urgency.name());
-        piece(header.level().mark());
-        piece(header.from.as_str());
-        piece(if incoming { "in" } else { "out" });
-        for recipient in header.recipients() {
-            piece(recipient.as_str());
+    piece(action.module.unwrap_or_default());
+    piece(action.name);
+    piece(&object.kind);
+    for (name, value) in &object.attributes {
+        piece(name);
+        match value {
+            Attribute::Text(value) => piece(value),
+            Attribute::Number(value) => piece(&value.to_string()),
+            Attribute::Flag(value) => piece(if *value { "yes" } else { "no" }),
+            Attribute::Texts(values) => {
+                piece(&values.len().to_string());
+                values.iter().for_each(|value| piece(value));
+            }
         }
     }
     text
+}
+
+/// An object as rules are asked about it: its type in policies, and all that they can read of it.
+struct Asked {
+    kind: String,
+    attributes: Vec<(String, Attribute)>,
+}
+
+impl Asked {
+    fn of(object: Object<'_>) -> Self {
+        match object {
+            Object::Node => Self { kind: "Node".to_owned(), attributes: Vec::new() },
+            Object::Document(header, incoming) => {
+                Self { kind: "Document".to_owned(), attributes: attributes(header, incoming) }
+            }
+            Object::Thing(module, kind, attributes) => Self {
+                kind: format!("{}::{kind}", namespace(module)),
+                attributes: attributes.to_vec(),
+            },
+        }
+    }
 }
 
 impl std::fmt::Debug for Access {
@@ -186,26 +255,59 @@ impl std::fmt::Debug for Access {
 struct Types {
     user: EntityTypeName,
     role: EntityTypeName,
-    node: EntityTypeName,
-    document: EntityTypeName,
-    action: EntityTypeName,
 }
 
 impl Types {
     fn new() -> Result<Self, String> {
-        let of = |name: &str| EntityTypeName::from_str(name).map_err(|e| e.to_string());
-        Ok(Self {
-            user: of("User")?,
-            role: of("Role")?,
-            node: of("Node")?,
-            document: of("Document")?,
-            action: of("Action")?,
-        })
+        Ok(Self { user: named("User")?, role: named("Role")? })
     }
+}
+
+fn named(name: &str) -> Result<EntityTypeName, String> {
+    EntityTypeName::from_str(name).map_err(|e| e.to_string())
+}
+
+/// An action as policies name it.
+fn action_uid(action: Action<'_>) -> Result<EntityUid, String> {
+    let kind = match action.module {
+        Some(module) => named(&format!("{}::Action", namespace(module)))?,
+        None => named("Action")?,
+    };
+    Ok(uid(&kind, action.name))
 }
 
 fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
+
+/// Adds rules. Those of a module have its name before their own, and speak of its own actions alone: it cannot permit, or forbid,
+/// what is the node's or another's.
+fn add_policies(all: &mut PolicySet, text: &str, module: Option<&str>) -> Result<(), String> {
+    for policy in PolicySet::from_str(text).map_err(|e| e.to_string())?.policies() {
+        let id = policy.annotation("id").filter(|id| !id.is_empty());
+        let id = id.ok_or("every policy must have an @id: refusals name it")?;
+        let id = match module {
+            None => id.to_owned(),
+            Some(module) => {
+                let own = named(&format!("{}::Action", namespace(module)))?;
+                let speaks_of_own = match policy.action_constraint() {
+                    ActionConstraint::Any => false,
+                    ActionConstraint::In(actions) => {
+                        actions.iter().all(|action| *action.type_name() == own)
+                    }
+                    ActionConstraint::Eq(action) => *action.type_name() == own,
+                };
+                if !speaks_of_own {
+                    return Err(format!(
+                        "the rule {id} speaks of more than the module's own actions"
+                    ));
+                }
+                format!("{module}/{id}")
+            }
+        };
+        all.add(policy.new_id(PolicyId::new(id))).map_err(|e| e.to_string())?;
+    }
+    Ok(())
 }
 
 impl Access {
@@ -253,12 +355,12 @@ impl Access {
     ///
     /// # Errors
     /// [`NodeError::NotPermitted`].
-    pub fn could(&self, principal: &Caller, action: Action) -> Result<(), NodeError> {
+    pub fn could(&self, principal: &Caller, action: Action<'_>) -> Result<(), NodeError> {
         let roles = self.roles_of(principal);
         let of_role =
             |role: &EntityUid| roles.iter().any(|own| uid(&self.types.role, own) == *role);
-        let (user, wanted) =
-            (uid(&self.types.user, principal.name()), uid(&self.types.action, action.name()));
+        let user = uid(&self.types.user, principal.name());
+        let wanted = action_uid(action).ok();
         let permits = self.policies.policies().any(|policy| {
             let principal = match policy.principal_constraint() {
                 PrincipalConstraint::In(role) | PrincipalConstraint::IsIn(_, role) => {
@@ -269,8 +371,10 @@ impl Access {
             };
             let action = match policy.action_constraint() {
                 ActionConstraint::Any => true,
-                ActionConstraint::In(actions) => actions.contains(&wanted),
-                ActionConstraint::Eq(one) => one == wanted,
+                ActionConstraint::In(actions) => {
+                    wanted.as_ref().is_some_and(|wanted| actions.contains(wanted))
+                }
+                ActionConstraint::Eq(one) => Some(one) == wanted,
             };
             policy.effect() == Effect::Permit && principal && action
         });
@@ -298,15 +402,37 @@ impl Access {
     }
 
     fn new(text: &str, roles: Vec<(String, Vec<String>)>) -> Result<Self, String> {
-        let (schema, _) = Schema::from_cedarschema_str(POLICY_SCHEMA).map_err(|e| e.to_string())?;
-        let parsed = PolicySet::from_str(text).map_err(|e| e.to_string())?;
+        Self::with_modules(text, roles, &[])
+    }
+
+    /// With what modules add: their fragments of the schema, and their own rules.
+    fn with_modules(
+        text: &str,
+        roles: Vec<(String, Vec<String>)>,
+        fragments: &[Fragment],
+    ) -> Result<Self, String> {
+        let (own, _) =
+            SchemaFragment::from_cedarschema_str(POLICY_SCHEMA).map_err(|e| e.to_string())?;
+        let mut schemas = vec![own];
         let mut policies = PolicySet::new();
-        for policy in parsed.policies() {
-            let id = policy.annotation("id").filter(|id| !id.is_empty());
-            let id = id.ok_or("every policy must have an @id: refusals name it")?;
-            let named = policy.new_id(PolicyId::new(id));
-            policies.add(named).map_err(|e| e.to_string())?;
+        add_policies(&mut policies, text, None)?;
+        for Fragment { module, schema, policies: text } in fragments {
+            let of = |why: String| format!("module {module}: {why}");
+            let (schema, _) =
+                SchemaFragment::from_cedarschema_str(schema).map_err(|e| of(e.to_string()))?;
+            // Nobody redeclares what is another's.
+            let own = namespace(module);
+            if let Some(other) = schema
+                .namespaces()
+                .find(|name| name.as_ref().is_none_or(|name| name.to_string() != own))
+            {
+                let other = other.map_or("the node's own".to_owned(), |name| name.to_string());
+                return Err(of(format!("it declares something in the namespace {other}")));
+            }
+            schemas.push(schema);
+            add_policies(&mut policies, text, Some(module)).map_err(of)?;
         }
+        let schema = Schema::from_schema_fragments(schemas).map_err(|e| e.to_string())?;
         let checked = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
         if let Some(error) = checked.validation_errors().next() {
             return Err(error.to_string());
@@ -336,19 +462,20 @@ impl Access {
         &self,
         principal: &Caller,
         caller: &Caller,
-        action: Action,
+        action: Action<'_>,
         object: Object<'_>,
     ) -> Result<(), NodeError> {
-        let question = question(principal, caller, action, object);
+        let asked = Asked::of(object);
+        let question = question(principal, caller, action, &asked);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.contains(&question) {
             return Ok(());
         }
         drop(known);
         let roles = self.roles_of(principal);
-        let asked = self.ask(principal, caller, &roles, action, object);
+        let answer = self.ask(principal, caller, &roles, action, &asked);
         // A rule that cannot be evaluated must not let anybody in.
-        let Some(rule) = asked.unwrap_or_else(Some) else {
+        let Some(rule) = answer.unwrap_or_else(Some) else {
             known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if known.len() >= MAX_KNOWN {
                 known.clear();
@@ -362,6 +489,7 @@ impl Access {
                 "" => format!("a {}", header.kind),
                 mark => format!("a {} ({mark})", header.kind),
             },
+            Object::Thing(module, kind, _) => format!("a {kind} of {module}"),
         };
         let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
         let why = format!("{principal} (roles: {roles}) may not {} {what}", action.name());
@@ -374,8 +502,8 @@ impl Access {
         principal: &Caller,
         caller: &Caller,
         roles: &[&str],
-        action: Action,
-        object: Object<'_>,
+        action: Action<'_>,
+        object: &Asked,
     ) -> Result<Option<String>, String> {
         let types = &self.types;
         let roles: HashSet<_> = roles.iter().map(|role| uid(&types.role, role)).collect();
@@ -387,21 +515,15 @@ impl Access {
         let known = HashMap::from([("clearance".to_owned(), clearance)]);
         let entity = Entity::new(user.clone(), known, roles);
         entities.push(entity.map_err(|e| e.to_string())?);
-        let resource = match object {
-            Object::Node => uid(&types.node, "node"),
-            Object::Document(header, incoming) => {
-                let document = uid(&types.document, "document");
-                let attributes = attributes(header, incoming);
-                let entity = Entity::new(document.clone(), attributes, HashSet::new());
-                entities.push(entity.map_err(|e| e.to_string())?);
-                document
-            }
-        };
+        let resource = uid(&named(&object.kind)?, "it");
+        let read = object.attributes.iter().map(|(name, value)| (name.clone(), value.expression()));
+        let entity = Entity::new(resource.clone(), read.collect(), HashSet::new());
+        entities.push(entity.map_err(|e| e.to_string())?);
         let entities = Entities::from_entities(entities, Some(&self.schema));
         let entities = entities.map_err(|e| e.to_string())?;
         let caller = RestrictedExpression::new_string(caller.name().to_owned());
         let context = Context::from_pairs([("caller".to_owned(), caller)]);
-        let action = uid(&types.action, action.name());
+        let action = action_uid(action)?;
         let context = context.map_err(|e| e.to_string())?;
         let request = Request::new(user, action, resource, context, Some(&self.schema));
         let request = request.map_err(|e| e.to_string())?;
@@ -419,18 +541,19 @@ impl Access {
     }
 }
 
-fn attributes(header: &DocumentHeader, incoming: bool) -> HashMap<String, RestrictedExpression> {
-    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
-    let to = header.recipients().into_iter().map(|agency| text(agency.as_str()));
+/// What rules can read of a document.
+fn attributes(header: &DocumentHeader, incoming: bool) -> Vec<(String, Attribute)> {
+    let text = |text: &str| Attribute::Text(text.to_owned());
+    let to = header.recipients().into_iter().map(|agency| agency.as_str().to_owned());
     [
         ("kind", text(&header.kind)),
         ("module", text(&header.module)),
         ("urgency", text(header.urgency.name())),
         ("classification", text(header.level().mark())),
-        ("level", RestrictedExpression::new_long(header.level().rank().into())),
+        ("level", Attribute::Number(header.level().rank().into())),
         ("from", text(header.from.as_str())),
-        ("to", RestrictedExpression::new_set(to)),
-        ("incoming", RestrictedExpression::new_bool(incoming)),
+        ("to", Attribute::Texts(to.collect())),
+        ("incoming", Attribute::Flag(incoming)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
@@ -521,26 +644,26 @@ mod tests {
         let secret = header(Some("绝密"));
         let secret = Object::Document(&secret, true);
         for (who, action, object) in [
-            ("wang@a.gov.cn", Action::Send, plain),
-            ("wang@a.gov.cn", Action::Seal, plain),
-            ("wang@a.gov.cn", Action::Read, secret),
-            ("unix:li", Action::Read, plain),
-            ("unix:root", Action::Operate, node),
-            ("token:audit", Action::Audit, node),
-            ("token:audit", Action::Trace, plain),
+            ("wang@a.gov.cn", Action::SEND, plain),
+            ("wang@a.gov.cn", Action::SEAL, plain),
+            ("wang@a.gov.cn", Action::READ, secret),
+            ("unix:li", Action::READ, plain),
+            ("unix:root", Action::OPERATE, node),
+            ("token:audit", Action::AUDIT, node),
+            ("token:audit", Action::TRACE, plain),
         ] {
             assert_eq!(refusal(&access, who, action, object), None, "{who} {action:?}");
         }
         for (who, action, object, rule) in [
-            ("wang@b.gov.cn", Action::Send, plain, "no rule permits"),
+            ("wang@b.gov.cn", Action::SEND, plain, "no rule permits"),
             // A name that only looks like one of the agency's.
-            ("wang@xa.gov.cn", Action::Send, plain, "no rule permits"),
-            ("unix:lin", Action::Read, plain, "no rule permits"),
-            ("unix:root", Action::Read, plain, "no rule permits"),
-            ("unix:li", Action::Operate, node, "no rule permits"),
-            ("token:audit", Action::Read, plain, "no rule permits"),
-            ("zhang@a.gov.cn", Action::Read, secret, "rule secrets-are-for-the-cleared"),
-            ("zhang@a.gov.cn", Action::Send, secret, "rule secrets-are-for-the-cleared"),
+            ("wang@xa.gov.cn", Action::SEND, plain, "no rule permits"),
+            ("unix:lin", Action::READ, plain, "no rule permits"),
+            ("unix:root", Action::READ, plain, "no rule permits"),
+            ("unix:li", Action::OPERATE, node, "no rule permits"),
+            ("token:audit", Action::READ, plain, "no rule permits"),
+            ("zhang@a.gov.cn", Action::READ, secret, "rule secrets-are-for-the-cleared"),
+            ("zhang@a.gov.cn", Action::SEND, secret, "rule secrets-are-for-the-cleared"),
         ] {
             let said = refusal(&access, who, action, object).expect(who);
             assert!(said.contains(rule) && said.contains(who), "{said}");
@@ -560,7 +683,7 @@ mod tests {
         let access = Access { users, ..access };
         let may = |who: &str, classification: &str| {
             let header = header(Some(classification));
-            let read = refusal(&access, who, Action::Read, Object::Document(&header, true));
+            let read = refusal(&access, who, Action::READ, Object::Document(&header, true));
             let seen = access.may_see(&Caller(who.into()), &header, 0);
             assert_eq!(read.is_none(), seen, "{who} {classification}");
             seen
@@ -593,17 +716,17 @@ mod tests {
         let access = Access::new(&own, members).expect("they are sound");
         let could = |who: &str, action| access.could(&Caller(who.into()), action);
         for (who, action) in [
-            ("li@a.gov.cn", Action::List),
-            ("token:audit", Action::Trace),
-            ("token:one", Action::List),
+            ("li@a.gov.cn", Action::LIST),
+            ("token:audit", Action::TRACE),
+            ("token:one", Action::LIST),
         ] {
             could(who, action).expect(who);
         }
         for (who, action) in [
-            ("token:erp", Action::List),
-            ("wang@b.gov.cn", Action::Read),
-            ("token:audit", Action::Read),
-            ("token:one", Action::Trace),
+            ("token:erp", Action::LIST),
+            ("wang@b.gov.cn", Action::READ),
+            ("token:audit", Action::READ),
+            ("token:one", Action::TRACE),
         ] {
             assert_eq!(could(who, action).expect_err(who).code(), "CHY-4018");
         }
@@ -639,5 +762,77 @@ mod tests {
         assert!(!fits("*", "li@a.gov.cn"), "a lone star is nobody");
         assert!(!fits("*.gov.cn", "li@a.gov.cn") && !fits("unix:l*", "unix:li"));
         assert!(!fits("*@a.gov.cn", "token:x@a.gov.cn"));
+    }
+
+    const TENDERS: &str = r#"
+        namespace tenders {
+            entity Bid = { lot: Long, sealed: Bool, by: String };
+            action open, score appliesTo { principal: User, resource: Bid, context: { caller: String } };
+        }
+    "#;
+
+    fn module(schema: &str, policies: &str) -> Fragment {
+        let [module, schema, policies] = ["tenders", schema, policies].map(str::to_owned);
+        Fragment { module, schema, policies }
+    }
+
+    fn with(fragment: Fragment) -> Result<Access, String> {
+        Access::with_modules(DEFAULT_POLICIES, roles(&[("panel", &["li@a.gov.cn"])]), &[fragment])
+    }
+
+    #[test]
+    fn a_module_has_actions_and_rules_of_its_own_and_answers_are_kept_by_all_that_they_read() {
+        let opened = r#"@id("opened-bids") permit (principal in Role::"panel", action == tenders::Action::"score",
+            resource) when { !resource.sealed && resource.lot < 3 };"#;
+        let access = with(module(TENDERS, opened)).expect("it is right");
+        let li = Caller::signer("li@a.gov.cn");
+        let bid = |lot: i64, sealed: bool| {
+            [
+                ("lot".to_owned(), Attribute::Number(lot)),
+                ("sealed".to_owned(), Attribute::Flag(sealed)),
+                ("by".to_owned(), Attribute::Text("wang".into())),
+            ]
+        };
+        let score = |bid: &[(String, Attribute)]| {
+            let action = Action::of("tenders", "score");
+            access.check(&li, &li, action, Object::Thing("tenders", "Bid", bid)).is_ok()
+        };
+        // A yes about one says nothing of another, in whatever order they are asked about.
+        for _ in 0..2 {
+            assert!(score(&bid(1, false)) && score(&bid(2, false)));
+            assert!(!score(&bid(1, true)) && !score(&bid(3, false)));
+        }
+        let open = Action::of("tenders", "open");
+        let bid = bid(1, false);
+        let refused = access.check(&li, &li, open, Object::Thing("tenders", "Bid", &bid));
+        assert!(matches!(refused, Err(NodeError::NotPermitted { .. })), "no rule permits it");
+        // The node's own actions of that name are others.
+        assert!(access.could(&li, Action::own("score")).is_err());
+        assert!(access.could(&li, Action::of("tenders", "score")).is_ok());
+    }
+
+    #[test]
+    fn no_module_declares_or_permits_what_is_not_its_own() {
+        let foreign = [
+            (r#"namespace other { entity Bid; }"#, ""),
+            (r#"entity Node2;"#, ""),
+            (TENDERS, r#"@id("x") permit (principal, action, resource);"#),
+            (TENDERS, r#"@id("x") permit (principal, action == Action::"purge", resource);"#),
+            (
+                TENDERS,
+                r#"@id("x") forbid (principal, action in [tenders::Action::"open", Action::"read"], resource);"#,
+            ),
+            (TENDERS, r#"permit (principal, action == tenders::Action::"open", resource);"#),
+            (
+                TENDERS,
+                r#"@id("x") permit (principal, action == tenders::Action::"open", resource) when { resource.none };"#,
+            ),
+        ];
+        for (schema, policies) in foreign {
+            let refused = with(module(schema, policies)).expect_err(policies);
+            assert!(!refused.is_empty());
+        }
+        let own = r#"@id("x") permit (principal, action == tenders::Action::"open", resource);"#;
+        with(module(TENDERS, own)).expect("its own is its own");
     }
 }

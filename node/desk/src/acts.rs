@@ -147,7 +147,7 @@ pub(crate) fn too_late(office: &Office, on: &Subject) -> NodeError {
 #[derive(Debug)]
 pub(crate) struct CheckedAct {
     /// What it asks of the rules.
-    pub action: Action,
+    pub action: Action<'static>,
     /// The document that it is about.
     pub on: Arc<OpenedHead>,
     /// How it takes effect, if it is one of those of which only the first does.
@@ -188,9 +188,9 @@ pub(crate) fn check(
     let module = inside.next().map(|(_, document)| document.header().module.clone());
     let Some(act) = act_on(header, module.as_deref()) else { return Ok(None) };
     let action = match act {
-        Act::Receive => Action::Receive,
-        Act::Return => Action::Return,
-        Act::Withdraw => Action::Withdraw,
+        Act::Receive => Action::RECEIVE,
+        Act::Return => Action::RETURN,
+        Act::Withdraw => Action::WITHDRAW,
         Act::WithdrawalAnswer => {
             return Err(refuse("withdrawals are answered by the node itself"));
         }

@@ -43,7 +43,7 @@ const PAGE: usize = 128;
 
 /// How the node is.
 pub async fn status(office: &Arc<Office>, caller: &Caller) -> Result<StatusView, NodeError> {
-    office.permit(caller, Action::Status, Object::Node)?;
+    office.permit(caller, Action::STATUS, Object::Node)?;
     let identity = office.identity();
     let checkpoint = office.ledger().checkpoint().checkpoint;
     let directory = office.directory().ok();
@@ -110,7 +110,7 @@ pub fn find(
         Some(head) => {
             may_list(office, caller, head) || office.permit(caller, action, object(head)).is_ok()
         }
-        None => office.permit(caller, Action::Status, Object::Node).is_ok(),
+        None => office.permit(caller, Action::STATUS, Object::Node).is_ok(),
     };
     let head = crate::lookup::find(office, id, known)?;
     office.permit(caller, action, object(&head))?;
@@ -128,7 +128,7 @@ pub fn must_see(office: &Office, caller: &Caller, head: &OpenedHead) -> Result<(
         return Ok(());
     }
     // A rule says why, if it is the one that stands by default; the clearance is asked for whatever rules there are.
-    office.permit(caller, Action::Read, object(head))?;
+    office.permit(caller, Action::READ, object(head))?;
     let why = format!("{caller} is not cleared for {}", head.document.header().level().mark());
     Err(NodeError::NotPermitted { rule: "the clearance for what is secret".into(), why })
 }
@@ -139,7 +139,7 @@ pub async fn hand_over(
     caller: &Caller,
     head: &OpenedHead,
 ) -> Result<(), NodeError> {
-    office.permit(caller, Action::Read, object(head))?;
+    office.permit(caller, Action::READ, object(head))?;
     must_see(office, caller, head)?;
     if !head.incoming {
         return Ok(());
@@ -171,7 +171,7 @@ pub fn list(
     before: Option<&EnvelopeId>,
     limit: u32,
 ) -> Result<Page, NodeError> {
-    office.access.could(caller, Action::List)?;
+    office.access.could(caller, Action::LIST)?;
     let limit = limit as usize;
     let step = limit.max(PAGE);
     if let Some(before) = before {
@@ -209,7 +209,7 @@ pub fn views(
     incoming: bool,
     envelopes: &[EnvelopeId],
 ) -> Result<Vec<DocumentView>, NodeError> {
-    office.access.could(caller, Action::List)?;
+    office.access.could(caller, Action::LIST)?;
     let shown = envelopes.iter().map(|id| shown(office, caller, incoming, *id).transpose());
     shown.flatten().collect()
 }
@@ -227,7 +227,7 @@ fn shown(
         }
         Ok(_) => Ok(None),
         // Rules cannot look at what cannot be opened: it is for those who see how the node is.
-        Err(_) if office.permit(caller, Action::Status, Object::Node).is_err() => Ok(None),
+        Err(_) if office.permit(caller, Action::STATUS, Object::Node).is_err() => Ok(None),
         Err(error) => {
             let error = format!("{}: {error}", error.code());
             Ok(Some(DocumentView::unopened(envelope, incoming, error)))
@@ -236,7 +236,7 @@ fn shown(
 }
 
 fn may_list(office: &Office, caller: &Caller, head: &OpenedHead) -> bool {
-    office.permit(caller, Action::List, object(head)).is_ok()
+    office.permit(caller, Action::LIST, object(head)).is_ok()
 }
 
 /// A document as rules see it.
@@ -252,7 +252,7 @@ pub fn search(
     text: &str,
     limit: u32,
 ) -> Result<Vec<DocumentView>, NodeError> {
-    office.access.could(caller, Action::List)?;
+    office.access.could(caller, Action::LIST)?;
     // Full-width digits and blanks between characters are a matter of the keyboard.
     let wanted = fold(text);
     if wanted.is_empty() {
@@ -265,7 +265,7 @@ pub fn search(
             let Searched { header, incoming, over, always } = &*searched;
             // What he may not see is not compared: whether it is found would tell what it says.
             let object = Object::Document(header, *incoming);
-            if office.permit(caller, Action::List, object).is_err() {
+            if office.permit(caller, Action::LIST, object).is_err() {
                 continue;
             }
             let has = |texts: &[String]| texts.iter().any(|text| text.contains(&wanted));
@@ -405,9 +405,9 @@ pub fn proven(
 
 /// The journey of a document, also of one that was refused when it was submitted.
 pub fn trace(office: &Office, caller: &Caller, id: &str) -> Result<TraceView, NodeError> {
-    let head = match find(office, caller, id, Action::Trace) {
+    let head = match find(office, caller, id, Action::TRACE) {
         Err(NodeError::NotFound(_))
-            if office.permit(caller, Action::Audit, Object::Node).is_ok() =>
+            if office.permit(caller, Action::AUDIT, Object::Node).is_ok() =>
         {
             return rejections::trace(office, caller, id);
         }

@@ -40,7 +40,7 @@ fn not_permitted(rule: &'static str, why: impl Into<String>) -> NodeError {
 /// [`NodeError::NotFound`] and [`NodeError::Ambiguous`] as for every look-up; [`NodeError::Purged`].
 pub fn plan(office: &Office, caller: &Caller, id: &str) -> Result<LocalReply, NodeError> {
     // The plan shows the title.
-    let head = finding::find(office, caller, id, Action::List)?;
+    let head = finding::find(office, caller, id, Action::LIST)?;
     let envelopes = crate::lookup::envelopes_of(office, &head.document.id())?;
     let title = finding::view(office, caller, &head)?.title;
     Ok(LocalReply::PurgePlan { agency: office.identity().agency.clone(), title, envelopes })

@@ -194,7 +194,7 @@ pub(crate) fn trace(
     if found.iter().any(|(other, _)| other != id) {
         return Err(NodeError::Ambiguous(digits));
     }
-    office.permit(caller, Action::Audit, Object::Node)?;
+    office.permit(caller, Action::AUDIT, Object::Node)?;
     let envelope = no_envelope(&commit_to_document(&last.salt, id))?;
     let unopened = DocumentView::unopened(envelope, false, last.reason());
     let document = DocumentView {

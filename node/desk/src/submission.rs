@@ -165,15 +165,15 @@ impl Submission {
         let signer = verified.report().signatures.first().and_then(|s| s.signer.as_ref());
         let signer = Caller::signer(signer.ok_or_else(|| refuse("nobody has signed it"))?);
         // Before anything is looked for: who may do nothing here does not learn which documents there are.
-        office.access.could(&signer, Action::Seal)?;
+        office.access.could(&signer, Action::SEAL)?;
         let act = check(header)?;
         let (action, object) = match &act {
             Some(act) => (act.action, object(&act.on)),
-            None => (Action::Send, Object::Document(header, false)),
+            None => (Action::SEND, Object::Document(header, false)),
         };
         let access = &office.access;
         access.check(&signer, caller, action, object)?;
-        access.check(&signer, caller, Action::Seal, Object::Document(header, false))?;
+        access.check(&signer, caller, Action::SEAL, Object::Document(header, false))?;
         Self::take(office, verified, act.and_then(|act| act.effect), first)
     }
 

@@ -273,7 +273,7 @@ async fn answer(
             ))
         }
         LocalRequest::InstallDirectory { size } => {
-            office.permit(&client.caller, Action::Operate, Object::Node)?;
+            office.permit(&client.caller, Action::OPERATE, Object::Node)?;
             let directory = read_directory(client, size).await?;
             let office = office.clone();
             let view = blocking(move || office.install_directory(&directory)).await?;
@@ -287,36 +287,36 @@ async fn answer(
         | LocalRequest::Prove { .. }
         | LocalRequest::ProveConsistency { .. } => {
             let (office, caller) = (office.clone(), client.caller.clone());
-            office.permit(&caller, Action::Audit, Object::Node)?;
+            office.permit(&caller, Action::AUDIT, Object::Node)?;
             let seal = office.identity().seal();
             blocking(move || requests::answer(office.ledger(), seal.chain(), &request)).await?
         }
         LocalRequest::PlanPurge { id } => {
             let (office, caller) = (office.clone(), client.caller.clone());
-            office.permit(&caller, Action::Purge, Object::Node)?;
+            office.permit(&caller, Action::PURGE, Object::Node)?;
             blocking(move || purge::plan(&office, &caller, &id)).await?
         }
         LocalRequest::Purge { order } => {
-            office.permit(&client.caller, Action::Purge, Object::Node)?;
+            office.permit(&client.caller, Action::PURGE, Object::Node)?;
             purge::carry_out(office, order).await?
         }
         LocalRequest::Export => return Ok(export(office, client).await?),
         LocalRequest::Backup => {
             let (office, caller) = (office.clone(), client.caller.clone());
-            office.permit(&caller, Action::Operate, Object::Node)?;
+            office.permit(&caller, Action::OPERATE, Object::Node)?;
             let (path, manifest) = blocking(move || backup::make(&office)).await?;
             let ((files, bytes), entries) = (manifest.measure(), manifest.entries()?);
             tracing::info!(path = %path.display(), files, bytes, entries, "backup made");
             LocalReply::BackedUp { path, files: files as u64, bytes, entries }
         }
         LocalRequest::Reload => {
-            office.permit(&client.caller, Action::Operate, Object::Node)?;
+            office.permit(&client.caller, Action::OPERATE, Object::Node)?;
             let work = office.clone();
             blocking(move || work.reload()).await?;
             LocalReply::Done
         }
         LocalRequest::GoAlone => {
-            office.permit(&client.caller, Action::Operate, Object::Node)?;
+            office.permit(&client.caller, Action::OPERATE, Object::Node)?;
             let continuity = office.ledger().continuity();
             // What is proved no operator can set aside.
             if let Err(error @ LedgerError::Behind(_)) = continuity.check() {
@@ -352,7 +352,7 @@ async fn list(
     incoming: bool,
     limit: u32,
 ) -> Result<(), NodeError> {
-    office.could(&client.caller, Action::List)?;
+    office.could(&client.caller, Action::LIST)?;
     let work = office.clone();
     let newest =
         blocking(move || chancery_desk::lookup::newest(&work, incoming, None, limit as usize))
@@ -408,7 +408,7 @@ async fn submit(
 /// Tells a clerk of every document that comes in or goes out from now on, and of every delivery that ends,
 /// until the clerk hangs up: in the order in which it is committed, whatever the clock says.
 async fn watch(office: &Arc<Office>, client: &mut Client) -> Result<(), NodeError> {
-    office.permit(&client.caller, Action::Watch, Object::Node)?;
+    office.permit(&client.caller, Action::WATCH, Object::Node)?;
     let mut grown = office.ledger().grown();
     let mut stop = office.stop_signal();
     let mut next = *grown.borrow_and_update();
@@ -467,7 +467,7 @@ async fn tell(
     // What cannot be opened is in the inbox, with its error.
     let told = blocking(move || {
         let head = chancery_desk::opening::open_head(&work, &id)?;
-        work.permit(&caller, Action::List, finding::object(&head))?;
+        work.permit(&caller, Action::LIST, finding::object(&head))?;
         finding::view(&work, &caller, &head)
     });
     match told.await {
@@ -484,7 +484,7 @@ async fn open(
     parts: bool,
 ) -> Result<(), NodeError> {
     let (work, caller) = (office.clone(), client.caller.clone());
-    let head = blocking(move || finding::find(&work, &caller, &id, Action::List)).await?;
+    let head = blocking(move || finding::find(&work, &caller, &id, Action::LIST)).await?;
     // The header goes out whole, also without the parts.
     finding::must_see(office, &client.caller, &head)?;
     if parts {
@@ -531,7 +531,7 @@ async fn send_parts(
 /// auditor needs beside them: the seals' chains, the history of checkpoints, cosignatures, all received
 /// evidence, and proofs that other ledgers were forked.
 async fn export(office: &Arc<Office>, client: &mut Client) -> Result<(), NodeError> {
-    office.permit(&client.caller, Action::Audit, Object::Node)?;
+    office.permit(&client.caller, Action::AUDIT, Object::Node)?;
     let (files, mut taken) = mpsc::channel::<ExportedFile>(AHEAD);
     let office = office.clone();
     let reader = tokio::task::spawn_blocking(move || -> Result<(), NodeError> {

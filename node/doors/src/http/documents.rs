@@ -247,7 +247,7 @@ async fn find(
     node: &Arc<Office>,
     caller: &Caller,
     id: String,
-    action: Action,
+    action: Action<'static>,
 ) -> Answer<Arc<OpenedHead>> {
     let (node, caller) = (node.clone(), caller.clone());
     Ok(blocking(move || finding::find(&node, &caller, &id, action)).await?)
@@ -262,7 +262,7 @@ pub(super) async fn show(
     Extension(caller): Who,
     Path(id): Path<String>,
 ) -> Answer<Json<DocumentView>> {
-    let head = find(&node, &caller, id, Action::List).await?;
+    let head = find(&node, &caller, id, Action::LIST).await?;
     Ok(Json(blocking(move || finding::view(&node, &caller, &head)).await?))
 }
 
@@ -275,7 +275,7 @@ pub(super) async fn signed(
     Extension(caller): Who,
     Path(id): Path<String>,
 ) -> Answer<Response> {
-    let head = find(&node, &caller, id, Action::Read).await?;
+    let head = find(&node, &caller, id, Action::READ).await?;
     finding::hand_over(&node, &caller, &head).await?;
     let (document, _) = blocking(move || finding::proven(&node, &head)).await?;
     Ok(([(header::CONTENT_TYPE, COSE)], document).into_response())
@@ -292,7 +292,7 @@ pub(super) async fn part(
     Extension(caller): Who,
     Path((id, name)): Path<(String, String)>,
 ) -> Answer<Response> {
-    let head = find(&node, &caller, id, Action::Read).await?;
+    let head = find(&node, &caller, id, Action::READ).await?;
     finding::must_see(&node, &caller, &head)?;
     let parts = &head.document.header().parts;
     let found = parts.iter().position(|part| part.name == name);
@@ -372,7 +372,7 @@ pub(super) async fn evidence(
     Extension(caller): Who,
     Path(id): Path<String>,
 ) -> Answer<Json<Vec<EvidenceItem>>> {
-    let head = find(&node, &caller, id, Action::Trace).await?;
+    let head = find(&node, &caller, id, Action::TRACE).await?;
     let items = blocking(move || {
         let (_, files) = finding::proven(&node, &head)?;
         let items = files.into_iter().map(|file| {
@@ -401,7 +401,7 @@ pub(super) async fn evidence_file(
     Extension(caller): Who,
     Path((id, file)): Path<(String, String)>,
 ) -> Answer<Response> {
-    let head = find(&node, &caller, id, Action::Trace).await?;
+    let head = find(&node, &caller, id, Action::TRACE).await?;
     let (_, files) = blocking(move || finding::proven(&node, &head)).await?;
     let found = files.into_iter().find(|known| known.path == file);
     let found = found.ok_or_else(|| NodeError::NotFound(format!("…/{file}")))?;

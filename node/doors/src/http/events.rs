@@ -49,7 +49,7 @@ pub(super) async fn events(
     headers: HeaderMap,
     Params(params): Params<EventParams>,
 ) -> Answer<Response> {
-    node.permit(&caller, Action::Watch, Object::Node)?;
+    node.permit(&caller, Action::WATCH, Object::Node)?;
     let from = match headers.get("last-event-id") {
         Some(last) => {
             let last = last.to_str().ok().and_then(|last| last.parse::<u64>().ok());
@@ -106,14 +106,14 @@ async fn tell(
 
 /// The next entries of which the caller may be told, and where to go on.
 fn read(node: &Office, caller: &Caller, from: u64) -> Result<(u64, Vec<LedgerEntry>), NodeError> {
-    let audits = node.permit(caller, Action::Audit, Object::Node).is_ok();
+    let audits = node.permit(caller, Action::AUDIT, Object::Node).is_ok();
     let (mut next, mut out) = (from, Vec::new());
     for (index, leaf) in node.ledger().feed(from, STEP)? {
         next = index.saturating_add(1);
         let mut entry = entry(index, &leaf);
         // What was purged, is only carried on, or cannot be opened has no document.
         let head = chancery_desk::opening::open_head(node, &entry.envelope).ok();
-        let head = head.filter(|h| node.permit(caller, Action::List, finding::object(h)).is_ok());
+        let head = head.filter(|h| node.permit(caller, Action::LIST, finding::object(h)).is_ok());
         entry.document = head.map(|head| head.document.id());
         // That there is one that he may not see, and with whom, is not for him.
         if audits || entry.document.is_some() {

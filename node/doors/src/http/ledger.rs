@@ -47,7 +47,7 @@ pub(super) async fn checkpoint(
     State(node): Node,
     Extension(caller): Who,
 ) -> Answer<Json<CheckpointView>> {
-    node.permit(&caller, Action::Audit, Object::Node)?;
+    node.permit(&caller, Action::AUDIT, Object::Node)?;
     let view = blocking(move || -> Result<_, NodeError> {
         let signed = node.ledger().cosigned_checkpoint()?;
         Ok(CheckpointView {
@@ -68,7 +68,7 @@ pub(super) async fn entries(
     Extension(caller): Who,
     Params(params): Params<EntryParams>,
 ) -> Answer<Json<LedgerEntries>> {
-    node.permit(&caller, Action::Audit, Object::Node)?;
+    node.permit(&caller, Action::AUDIT, Object::Node)?;
     let (from, limit) = (number(params.from)?, limit(params.limit)? as usize);
     let entries = blocking(move || -> Result<_, NodeError> {
         let mut leaves = node.ledger().leaves(from, limit + 1)?;
@@ -91,7 +91,7 @@ pub(super) async fn proof(
     Extension(caller): Who,
     Path(index): Path<String>,
 ) -> Answer<Json<ProofView>> {
-    node.permit(&caller, Action::Audit, Object::Node)?;
+    node.permit(&caller, Action::AUDIT, Object::Node)?;
     let wrong = |_| NodeError::Request(format!("{index:?} is no number of an entry"));
     let index = number(Some(index.parse::<u64>().map_err(wrong)?))?;
     let receipt = blocking(move || node.ledger().prove(index)).await?;
@@ -113,7 +113,7 @@ pub(super) async fn directory(
     Extension(caller): Who,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<Json<DirectoryView>> {
-    node.permit(&caller, Action::Operate, Object::Node)?;
+    node.permit(&caller, Action::OPERATE, Object::Node)?;
     let body = body.map_err(|e| NodeError::Request(e.body_text()))?;
     let view = blocking(move || node.install_directory(&body)).await?;
     Ok(Json(DirectoryView { version: view.version, agencies: view.peers().count() as u64 }))
