@@ -30,7 +30,7 @@ demo: build
 
 test: build
 	@scripts/setup.sh tests
-	$(CARGO) test $(PROFILE)
+	@scripts/test.sh $(CARGO) test $(PROFILE)
 
 check: setup
 	$(CARGO) fmt --all --check
