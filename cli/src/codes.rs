@@ -201,6 +201,8 @@ pub(crate) const CODES: &[Code] = &[
         ["Start the node again (systemd does it by itself), and report it with the node's log.", "请重新启动节点（systemd 会自动重启），并连同节点日志报告此问题。"]),
     code("CHY-4051", ["somebody has as many requests under way as one may have", "同一调用者进行中的请求已达上限"],
         ["Let some of them end, and try again.", "请待部分请求结束后重试。"]),
+    code("CHY-4052", ["a port cannot be listened on", "无法监听端口"],
+        ["See who uses the port (`ss -lptun`), or set another address.", "请查明端口被谁占用（ss -lptun），或另设地址。"]),
     code("CHY-4060", ["the database of the node does not answer, or asks to try again", "节点的数据库无响应，或要求重试"],
         ["Check the database and the network to it; nothing of this was kept. A node goes on by itself.", "请检查数据库及其网络；此次内容未保存。节点会自动继续。"]),
     code("CHY-4061", ["another process writes to the node's database", "另一个进程正在写入该节点的数据库"],

@@ -151,6 +151,7 @@ impl From<NodeError> for Failure {
             | NodeError::LedgerMissing { .. }
             | NodeError::Ended { .. }
             | NodeError::Busy { .. }
+            | NodeError::Listen { .. }
             | NodeError::Tls(_)
             | NodeError::Network { .. } => ENVIRONMENT,
             NodeError::NotFound(_) | NodeError::Purged(_) => NO,

@@ -351,6 +351,11 @@ impl<'a> LedgerAudit<'a> {
                 self.fail(SubIndication::LedgerAltered, text);
             }
             Err(error) => {
+                // What it has sealed is what it has sealed, as with the seal in use: whether it is believed is what stays
+                // open, and no signature is wrong for that.
+                if own {
+                    self.keys.extend(LogKey::of_seal(seal));
+                }
                 let why = judge_path(&error);
                 self.add(Finding::open(why, Text::new(error.sentence, error.zh)));
             }
@@ -1073,6 +1078,15 @@ impl<'a> LedgerAudit<'a> {
                 }
             }
         }
+    }
+
+    /// Takes in that what is audited was made from an export, and holds the ledger and nothing of documents.
+    pub fn holds_ledger_alone(&mut self) {
+        let text = text!(
+            ("it was made from an export: it holds the ledger, and no documents"),
+            ("由导出的账本生成：只含账本，不含公文")
+        );
+        self.add(Finding::passed(text));
     }
 
     /// Takes in that a content was read and is the one that its envelope seals.

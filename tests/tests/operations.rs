@@ -180,6 +180,10 @@ fn certificates_seal_and_keys_are_renewed_under_load_without_a_lost_document() {
         world.export(agency, &format!("ledger-{agency}"));
     }
     world.run("audit ledger-a ledger-b --anchor root/ca.pem").ok();
+    // Without any list it stays open who is revoked: also of the seal before, and nothing is called forged for that.
+    let open = world.run("--json audit ledger-b --anchor root/ca.pem --require-revocation");
+    assert_eq!(open.code, 5, "{open:?}");
+    assert_eq!(open.json()["ledgers"][0]["indication"], "INDETERMINATE");
     // What does not fit is not taken up, and all goes on as it was.
     replace(&world, "certs-a/node.pem", "b/node.pem");
     world.clerk("b", "node reload").refused(3, "CHY-4002");

@@ -226,7 +226,7 @@ impl NodeConfig {
     /// Reads `node.toml` and makes its paths absolute.
     ///
     /// # Errors
-    /// [`NodeError::File`] or [`NodeError::Config`], naming the setting.
+    /// [`NodeError::Store`] or [`NodeError::Config`], naming the setting.
     pub fn load(path: &Path) -> Result<Self, NodeError> {
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             // What is no text cannot be the name of a setting.

@@ -110,7 +110,7 @@ impl Mark {
     /// Reads the mark.
     ///
     /// # Errors
-    /// [`NodeError::File`] when there is one that may not be read.
+    /// [`NodeError::Store`] when there is one that may not be read.
     pub fn read(path: &Path) -> Result<Self, NodeError> {
         let text = match read_text(path) {
             Err(error) if error.is_not_found() => {
@@ -283,7 +283,7 @@ fn doubt(mark: &Mark, entries: u64, restored: bool) -> Option<String> {
 /// Compares the ledger with the node's own mark, and closes it until peers were asked.
 ///
 /// # Errors
-/// [`NodeError::Store`] or [`NodeError::Damaged`].
+/// [`NodeError::Store`].
 pub(crate) fn begin(bus: &Bus, mark: &Mark) -> Result<(), NodeError> {
     let continuity = bus.ledger.continuity();
     continuity.set(ContinuityState::Asking);

@@ -64,8 +64,8 @@ impl std::ops::Deref for QuicEndpoint {
 /// Opens the endpoint.
 pub(crate) fn open(config: &NodeConfig, identity: &Identity) -> Result<QuicEndpoint, NodeError> {
     let (server, client) = configurations(config, identity)?;
-    let failed = |why: std::io::Error| NodeError::Network {
-        peer: config.listen.to_string(),
+    let failed = |why: std::io::Error| NodeError::Listen {
+        address: config.listen.to_string(),
         why: why.to_string(),
     };
     let socket = std::net::UdpSocket::bind(config.listen).map_err(failed)?;

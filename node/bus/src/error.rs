@@ -83,6 +83,14 @@ pub enum NodeError {
         /// Who.
         who: String,
     },
+    /// A port cannot be listened on.
+    #[error("{address} cannot be listened on: {why}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        why: String,
+    },
     /// The network failed.
     #[error("the connection to {peer} failed: {why}")]
     Network {
@@ -232,6 +240,7 @@ impl NodeError {
             Self::TwoDirectories { .. } => "CHY-4026",
             Self::Ended { .. } => "CHY-4050",
             Self::Busy { .. } => "CHY-4051",
+            Self::Listen { .. } => "CHY-4052",
             Self::PeerClock { .. } => "CHY-4031",
             Self::LedgerMissing { .. } => "CHY-4041",
             Self::RolledBack { .. } => "CHY-4044",
@@ -255,6 +264,7 @@ impl NodeError {
             Self::Ended { .. } => {
                 "Start the node again (systemd does it by itself), and report it with the node's log."
             }
+            Self::Listen { .. } => "See who uses the port (`ss -lptun`), or set another address.",
             Self::Busy { .. } => "Let some of them end, and try again.",
             Self::Network { .. } => {
                 "Check the address and the network; delivery goes on by itself."

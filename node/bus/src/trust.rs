@@ -59,7 +59,7 @@ impl TrustFile {
     /// Reads a trust file. Relative paths in it are relative to it.
     ///
     /// # Errors
-    /// [`NodeError::File`] or [`NodeError::Config`], naming the key that is not right.
+    /// [`NodeError::Store`] or [`NodeError::Config`], naming the key that is not right.
     pub fn load(path: &Path) -> Result<Self, NodeError> {
         let wrong = |why: String| NodeError::Config { path: path.to_owned(), why };
         let text = read_text(path)?;

@@ -232,7 +232,7 @@ fn ledger_of<'a>(
 /// The peers of whose ledgers something is known, at most so many.
 ///
 /// # Errors
-/// [`NodeError::Store`] or [`NodeError::Damaged`].
+/// [`NodeError::Store`].
 pub fn known_peers(
     store: &(impl Read + ?Sized),
     limit: usize,
@@ -243,7 +243,7 @@ pub fn known_peers(
 /// The peers whose ledgers were proved forked, at most so many.
 ///
 /// # Errors
-/// [`NodeError::Store`] or [`NodeError::Damaged`].
+/// [`NodeError::Store`].
 pub fn forked_peers(
     store: &(impl Read + ?Sized),
     limit: usize,
@@ -429,19 +429,26 @@ pub async fn watch(bus: Arc<Bus>) {
     let mut stop = bus.stop.subscribe();
     let downloads = Arc::new(Semaphore::new(MAX_DOWNLOADS));
     // Each peer is asked by itself: one that does not answer keeps nobody waiting.
-    let mut asking: JoinSet<bool> = JoinSet::new();
+    let mut asking: JoinSet<Used> = JoinSet::new();
     let mut asked: HashMap<tokio::task::Id, AgencyName> = HashMap::new();
     let mut bad: HashMap<AgencyName, Instant> = HashMap::new();
+    // Peers that hold another directory of a version that is held here. That is known, and said; what they hold next is
+    // wanted all the same, as it may be what ends the contradiction.
+    let mut contradicts: HashMap<AgencyName, u64> = HashMap::new();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             Some(done) = asking.join_next_with_id(), if !asking.is_empty() => {
-                let (task, good) = done.unwrap_or_else(|error| {
+                let (task, used) = done.unwrap_or_else(|error| {
                     tracing::error!(%error, "asking a peer ended badly");
-                    (error.id(), true)
+                    (error.id(), Used::Yes)
                 });
-                if let Some(peer) = asked.remove(&task).filter(|_| !good) {
-                    bad.insert(peer, Instant::now());
+                match (asked.remove(&task), used) {
+                    (Some(peer), Used::No) => drop(bad.insert(peer, Instant::now())),
+                    (Some(peer), Used::Contradicts(version)) => {
+                        contradicts.insert(peer, version);
+                    }
+                    _ => {}
                 }
                 continue;
             }
@@ -454,26 +461,41 @@ pub async fn watch(bus: Arc<Bus>) {
                 continue;
             }
             let downloads = (!bad.contains_key(&peer)).then(|| downloads.clone());
-            let task = asking.spawn(ask_all(bus.clone(), peer.clone(), connection, downloads));
+            let known = contradicts.get(&peer).copied();
+            let task =
+                asking.spawn(ask_all(bus.clone(), peer.clone(), connection, downloads, known));
             asked.insert(task.id(), peer);
         }
     }
     asking.shutdown().await;
 }
 
-/// Asks one peer for its directory, if it is to be asked, and how its ledger grew. Says whether its directory, if it
-/// had one, could be used.
+/// Whether a peer's directory, if it had one, could be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Used {
+    Yes,
+    No,
+    /// It is another of a version that is held here.
+    Contradicts(u64),
+}
+
+/// Asks one peer for its directory, if it is to be asked, and how its ledger grew. It is known which version of its
+/// directory is another than the one of that version that is held here.
 async fn ask_all(
     bus: Arc<Bus>,
     peer: AgencyName,
     connection: Connection,
     downloads: Option<Arc<Semaphore>>,
-) -> bool {
-    let mut good = true;
+    contradicts: Option<u64>,
+) -> Used {
+    let mut used = Used::Yes;
     if let Some(downloads) = downloads
-        && let Err(error) = ask_directory(&bus, &peer, &connection, &downloads).await
+        && let Err(error) = ask_directory(&bus, &peer, &connection, &downloads, contradicts).await
     {
-        good = false;
+        used = match error {
+            NodeError::TwoDirectories { version } => Used::Contradicts(version),
+            _ => Used::No,
+        };
         tracing::warn!(%peer, %error, code = error.code(), "its directory is not used");
     }
     match tokio::time::timeout(PATIENCE, ask(&bus, &peer, &connection)).await {
@@ -481,7 +503,7 @@ async fn ask_all(
         Ok(Err(error)) => tracing::warn!(%peer, %error, code = error.code(), "not witnessed"),
         Err(_) => tracing::warn!(%peer, "not witnessed: it fell silent"),
     }
-    good
+    used
 }
 
 /// Asks a peer for a newer directory than the one held: it spreads along the connections there are.
@@ -490,6 +512,7 @@ async fn ask_directory(
     peer: &AgencyName,
     connection: &Connection,
     downloads: &Semaphore,
+    contradicts: Option<u64>,
 ) -> Result<(), NodeError> {
     let lost = |e: quinn::ConnectionError| NodeError::Network {
         peer: peer.to_string(),
@@ -497,6 +520,8 @@ async fn ask_directory(
     };
     let held = bus.directory_digest();
     let (version, digest) = held.map_or((0, None), |(version, digest)| (version, Some(digest)));
+    // The one that it has of this version was here, and is kept as a proof: only a newer one is asked for.
+    let digest = digest.filter(|_| contradicts != Some(version));
     let silent = |_| NodeError::Network { peer: peer.to_string(), why: "it fell silent".into() };
     let question = async {
         let (mut send, mut recv) = connection.open_bi().await.map_err(lost)?;

@@ -53,7 +53,7 @@ impl DataFolder {
     /// Opens a data folder for reading only.
     ///
     /// # Errors
-    /// [`NodeError::Store`] or [`NodeError::Damaged`], naming what cannot be read.
+    /// [`NodeError::Store`], naming what cannot be read.
     pub fn open(folder: &Path) -> Result<Self, NodeError> {
         let store: Arc<dyn Store> = chancery_store::open_read_only(&folder.join("store"))?;
         check_known(&*store)?;
@@ -102,20 +102,39 @@ impl DataFolder {
         Ok(count)
     }
 
+    /// Whether it was made from an export, and holds nothing of documents. The mark alone excuses nothing: where there is
+    /// anything of them, all of it must be there.
+    fn is_ledger_alone(&self) -> Result<bool, NodeError> {
+        if self.store.get(Table::Meta, IMPORTED)?.is_none() {
+            return Ok(false);
+        }
+        for table in OF_DOCUMENTS {
+            if !self.store.scan(table, &[], &[], 1)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(self.content.whole_names()?.is_empty())
+    }
+
     /// Checks everything in the store against the ledger, whose entries the audit has taken in: that each
     /// entry and each record explains the other, that every content has the root that its sealed envelope
     /// names, and that there is nothing else. `progress` is told of every envelope.
     ///
     /// # Errors
-    /// [`NodeError::Store`] or [`NodeError::File`] when something cannot be read at all.
+    /// [`NodeError::Store`] or [`NodeError::Store`] when something cannot be read at all.
     pub fn check(
         &self,
         audit: &mut LedgerAudit<'_>,
         by: &Validation<'_>,
         progress: &(dyn Fn() + Sync),
     ) -> Result<(), NodeError> {
-        let check = Check { folder: self, store: &*self.store };
+        let alone = self.is_ledger_alone()?;
+        let check = Check { folder: self, store: &*self.store, alone };
         let refused = check.index(audit)?;
+        if alone {
+            audit.holds_ledger_alone();
+            return Ok(());
+        }
         for row in rows(&*self.store, Table::Envelopes) {
             let (key, value) = row?;
             check.envelope(audit, by, &key, &value)?;
@@ -127,10 +146,25 @@ impl DataFolder {
     }
 }
 
+/// The key in [`Table::Meta`] that is there when a folder was made from an export.
+const IMPORTED: &[u8] = b"imported";
+/// What a folder made from an export has nothing in.
+const OF_DOCUMENTS: [Table; 7] = [
+    Table::Envelopes,
+    Table::Content,
+    Table::Journal,
+    Table::Deliveries,
+    Table::Pending,
+    Table::Documents,
+    Table::Modules,
+];
+
 /// The checks of one folder.
 struct Check<'a> {
     folder: &'a DataFolder,
     store: &'a dyn Store,
+    /// Whether it holds nothing but the ledger.
+    alone: bool,
 }
 
 impl Check<'_> {
@@ -162,7 +196,7 @@ impl Check<'_> {
                 refused += 1;
                 continue;
             }
-            if self.store.get(Table::Envelopes, id.digest().as_bytes())?.is_none() {
+            if !self.alone && self.store.get(Table::Envelopes, id.digest().as_bytes())?.is_none() {
                 audit.missing(
                     format!("envelope {id}, of which entry {index} speaks, is not in the store"),
                     format!("第 {index} 条所述的信封 {id} 不在存储中"),
@@ -474,7 +508,7 @@ impl LedgerImport {
     /// Starts an import into a folder that is not there yet.
     ///
     /// # Errors
-    /// [`NodeError::File`].
+    /// [`NodeError::Store`].
     pub fn create(into: &Path) -> Result<Self, NodeError> {
         let staged = Staged::folder(into)?;
         let store = chancery_store::open(&staged.path().join("store"))?;
@@ -570,9 +604,12 @@ impl LedgerImport {
     /// Seals the store with the export's checkpoint and gives the folder its name.
     ///
     /// # Errors
-    /// [`NodeError::Damaged`] when the entries are not those of the checkpoint.
+    /// [`NodeError::Store`] when the entries are not those of the checkpoint.
     pub fn finish(self, signed: &SignedCheckpoint, cose: Option<ByteBuf>) -> Result<(), NodeError> {
         let Self { builder, staged } = self;
+        // An export has no documents: an audit of the folder is not to miss them.
+        let mut builder = builder;
+        builder.put(Table::Meta, IMPORTED, &[])?;
         // The store is closed when the builder has gone.
         builder.finish(signed, cose)?;
         Ok(staged.finish()?)

@@ -27,7 +27,7 @@ pub struct TakenUp {
 /// up at the same time takes effect once.
 ///
 /// # Errors
-/// [`NodeError::Store`] and [`NodeError::Stopping`], once what was done before is written.
+/// [`NodeError::Store`] and [`NodeError::Ledger`], once what was done before is written.
 pub fn take_up(
     here: &Blocking,
     office: &Office,

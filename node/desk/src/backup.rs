@@ -194,7 +194,7 @@ pub fn check(backup: &Path) -> Result<BackupManifest, NodeError> {
 /// Restores a backup into a data folder that is not there yet, and checks the ledger in it.
 ///
 /// # Errors
-/// [`NodeError::Backup`] or [`NodeError::Damaged`]; nothing is left in place then.
+/// [`NodeError::Backup`] or [`NodeError::Store`]; nothing is left in place then.
 pub fn restore(backup: &Path, into: &Path) -> Result<BackupManifest, NodeError> {
     let manifest = check(backup)?;
     // Half a store must not be mistaken for a whole one.

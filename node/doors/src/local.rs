@@ -76,7 +76,7 @@ impl LocalClient {
     /// Connects to the node behind a Unix socket.
     ///
     /// # Errors
-    /// [`NodeError::File`] when no node listens there.
+    /// [`NodeError::Store`] when no node listens there.
     pub fn connect(path: &Path) -> Result<Self, NodeError> {
         let stream = UnixStream::connect(path).map_err(NodeError::file(path))?;
         let stream = BufReader::new(stream);
@@ -105,7 +105,7 @@ impl LocalClient {
     /// Sends a request.
     ///
     /// # Errors
-    /// [`NodeError::File`] when the node is gone.
+    /// [`NodeError::Store`] when the node is gone.
     pub fn send(&mut self, request: &LocalRequest) -> Result<(), NodeError> {
         let frame = encode_frame(request)?;
         let first = matches!(self.first, First::ToCome);
@@ -122,7 +122,7 @@ impl LocalClient {
     /// Sends raw data.
     ///
     /// # Errors
-    /// [`NodeError::File`] when the node is gone.
+    /// [`NodeError::Store`] when the node is gone.
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<(), NodeError> {
         self.first = First::Over;
         for piece in bytes.chunks(MAX_RAW) {

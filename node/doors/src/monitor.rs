@@ -118,5 +118,5 @@ pub(crate) async fn watchdog(office: Arc<Office>) {
 pub(crate) async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, NodeError> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| NodeError::Network { peer: address.to_string(), why: error.to_string() })
+        .map_err(|error| NodeError::Listen { address: address.to_string(), why: error.to_string() })
 }

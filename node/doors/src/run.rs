@@ -1,6 +1,13 @@
 //! Starting and stopping a node.
 
-use std::{os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chancery_bus::{Bus, NodeConfig, NodeError, tasks::Tasks, upkeep};
 use chancery_desk::Office;
@@ -30,14 +37,10 @@ impl Node {
     /// # Errors
     /// [`NodeError`], naming the file or setting that is not right.
     pub async fn start(config: NodeConfig, desk: &Handle) -> Result<Self, NodeError> {
-        let stands_by = || {
-            // The unit is up: nothing else will come of it as long as another process writes.
-            monitor::notify(&[
-                NotifyState::Ready,
-                NotifyState::Status("another process may write; this one stands by"),
-            ]);
-        };
-        let (bus, mark) = in_place(|_| Bus::open(config, stands_by))?;
+        let waits = Arc::new(AtomicBool::new(true));
+        let opened = in_place(|_| Bus::open(config, || stand_by(waits.clone())));
+        waits.store(false, Ordering::Relaxed);
+        let (bus, mark) = opened?;
         let office = Arc::new(Office::new(bus)?);
         let pending = office.bus().take_up(&mark)?;
         let socket = listen(office.config())?;
@@ -80,7 +83,7 @@ impl Node {
     /// Runs until `stop` resolves, then drains: no new work is taken, commits under way end.
     ///
     /// # Errors
-    /// [`NodeError::Store`] when it stopped because the store failed: it cannot keep its word then. [`NodeError::Behind`] when its
+    /// [`NodeError::Store`] when it stopped because the store failed: it cannot keep its word then. [`NodeError::Ledger`] when its
     /// ledger is empty, and peers have shown that it was not.
     /// [`NodeError::Ended`] when a part of it ended unasked: what is left would only seem to be a node.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
@@ -114,6 +117,20 @@ impl Node {
         tracing::info!("stopped");
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// Tells systemd that the unit is up, and alive, as long as it waits for another process to end: nothing else will come of it until
+/// then.
+fn stand_by(waits: Arc<AtomicBool>) {
+    let status = NotifyState::Status("another process may write; this one stands by");
+    monitor::notify(&[NotifyState::Ready, status]);
+    let Some(within) = sd_notify::watchdog_enabled() else { return };
+    std::thread::spawn(move || {
+        while waits.load(Ordering::Relaxed) {
+            monitor::notify(&[NotifyState::Watchdog]);
+            std::thread::sleep(within / 3);
+        }
+    });
 }
 
 /// Returns when another process has taken over the writing of the store.

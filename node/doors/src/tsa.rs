@@ -39,16 +39,13 @@ impl TimeStampServer {
     /// Listens. Every token given is appended to `log`, one JSON object a line, before it goes out.
     ///
     /// # Errors
-    /// [`NodeError::Network`] when the address cannot be used.
+    /// [`NodeError::Listen`] when the address cannot be used.
     pub async fn bind(
         authority: TimeStampAuthority,
         address: SocketAddr,
         log: Option<PathBuf>,
     ) -> Result<Self, NodeError> {
-        let listener = TcpListener::bind(address).await.map_err(|error| NodeError::Network {
-            peer: address.to_string(),
-            why: error.to_string(),
-        })?;
+        let listener = crate::monitor::listen(address).await?;
         Ok(Self { authority: Arc::new(authority), listener, log: log.map(Arc::new) })
     }
 

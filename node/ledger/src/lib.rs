@@ -126,7 +126,7 @@ impl Ledger {
     /// checkpoint, and starts the writer.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`](chancery_store::StoreError::Damaged) when the tree and the checkpoint do not agree.
+    /// [`StoreError::Damaged`] when the tree and the checkpoint do not agree.
     pub fn open(store: Arc<dyn Store>, seal: Arc<Credential>) -> Result<Self, LedgerError> {
         let origin = Checkpoint::origin_of(seal.name().agency());
         let mut tree = Tree::new(store.clone(), 0);
@@ -391,7 +391,7 @@ impl Ledger {
     /// The chain of the seal under which a receipt of this ledger was given, if it is not the one in use.
     ///
     /// # Errors
-    /// [`LedgerError::Store`], or [`StoreError::Damaged`](chancery_store::StoreError::Damaged) when no seal that it has had gave it.
+    /// [`LedgerError::Store`], or [`StoreError::Damaged`] when no seal that it has had gave it.
     pub fn former_seal(&self, receipt: &Receipt) -> Result<Option<Vec<Certificate>>, LedgerError> {
         let seal = self.seal();
         if SignedCheckpoint::open(&receipt.checkpoint, &log_key(&seal)?).is_ok() {
@@ -413,7 +413,7 @@ impl Ledger {
     /// it is under the newest checkpoint: peers go by the seal in their directory.
     ///
     /// # Errors
-    /// [`LedgerError::Store`] or [`StoreError::Damaged`](chancery_store::StoreError::Damaged).
+    /// [`LedgerError::Store`] or [`StoreError::Damaged`].
     pub fn held_receipt(&self, key: &[u8]) -> Result<Option<Receipt>, LedgerError> {
         let Some(given) = self.given_for(key)? else { return Ok(None) };
         match SignedCheckpoint::open(&given.checkpoint, &log_key(&self.seal())?) {

@@ -148,7 +148,15 @@ impl RocksStore {
         let cache = Cache::new_lru_cache(BLOCK_CACHE);
         let families = Table::ALL
             .map(|table| ColumnFamilyDescriptor::new(table.name(), family_options(table, &cache)));
-        let db = DB::open_cf_descriptors(&options, path, families).map_err(failed)?;
+        let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| {
+            let text = error.to_string();
+            // Nothing is wrong with the disk: it says who has the folder by its lock alone.
+            match text.contains("While lock file") || text.contains("lock hold by current process")
+            {
+                true => StoreError::Fenced(format!("{} is in use", path.display())),
+                false => failed(text),
+            }
+        })?;
         let store = Self::over(db);
         crate::begin(&store)?;
         Ok(store)

@@ -471,6 +471,10 @@ fn two_directories_of_one_version_are_seen_said_and_kept() {
     world.wait("it is said", 20, |w| {
         w.log("a").matches("two different directories").count() > before
     });
+    // It ends the contradiction, so it reaches whoever holds the other one, from whom he had it.
+    world.wait("the next one spreads", 20, |w| {
+        w.clerk("b", "--json node status").ok().json()["directory_version"] == 3
+    });
     // The same once more, signed again, is no other one.
     std::fs::remove_file(world.path("directory-3.cose")).unwrap();
     world.run(line).ok();
