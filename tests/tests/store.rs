@@ -53,6 +53,21 @@ fn postgresql_does_what_every_engine_does() {
 }
 
 #[test]
+fn a_setting_that_is_missing_or_gives_a_secret_away_is_refused() {
+    let of = |change: &dyn Fn(&mut StoreSettings)| {
+        let mut settings = settings("postgres://node@127.0.0.1:1/node");
+        change(&mut settings);
+        opened(&settings).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let password = of(&|s| s.url = Some("postgres://node:secret@127.0.0.1:1/node".into()));
+    assert!(password.contains("password_file") && !password.contains("secret"), "{password}");
+    assert!(of(&|s| s.url = None).contains("store.url"));
+    assert!(of(&|s| s.contents_shared = false).contains("store.contents_shared"));
+    assert!(of(&|s| s.engine = Engine::Embedded).contains("store.url"));
+    assert!(of(&|s| s.password_file = Some("/nowhere".into())).contains("/nowhere"));
+}
+
+#[test]
 fn one_process_writes_and_another_takes_over_within_ten_seconds() {
     let Some(server) = Database::start() else { return };
     let settings = settings(&server.url());

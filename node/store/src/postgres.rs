@@ -520,6 +520,10 @@ impl PostgresStore {
         };
         let url = settings.url.as_deref().unwrap_or_default();
         let mut config: Config = url.parse().map_err(|e: Error| wrong("url", &e))?;
+        if config.get_password().is_some() {
+            // Settings are shown, logged and copied.
+            return Err(wrong("url", &"it holds a password, which belongs into `password_file`"));
+        }
         if let Some(file) = &settings.password_file {
             crate::files::check_private(file)?;
             config.password(crate::files::read_text(file)?.trim_end_matches(['\r', '\n']));

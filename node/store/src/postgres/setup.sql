@@ -9,7 +9,12 @@ CREATE TABLE IF NOT EXISTS chancery (
     PRIMARY KEY (t, k)
 );
 -- Ciphertext and hashes do not compress, and what does was not worth its time.
-ALTER TABLE chancery ALTER COLUMN v SET STORAGE EXTERNAL;
+-- It is asked first: to alter the table would have whoever starts wait for its readers, and the one who writes wait behind him.
+DO $$ BEGIN
+    IF (SELECT attstorage FROM pg_attribute WHERE attrelid = 'chancery'::regclass AND attname = 'v') <> 'e' THEN
+        ALTER TABLE chancery ALTER COLUMN v SET STORAGE EXTERNAL;
+    END IF;
+END $$;
 
 -- Who may write: one process, until a time by this machine's clock, under an epoch that only grows. `last` is the number of the
 -- newest batch that was written.
@@ -86,7 +91,10 @@ BEGIN
                        OR current_setting('synchronous_standby_names') = '') THEN
         RAISE EXCEPTION 'commits are not replicated synchronously any more' USING ERRCODE = 'CH003';
     END IF;
-    UPDATE chancery_lease SET last = number WHERE epoch = own;
+    -- Who writes is alive: a commit that takes long to be replicated does not cost the lease.
+    UPDATE chancery_lease
+        SET last = number, until = greatest(until, clock_timestamp() + interval '5 s')
+        WHERE epoch = own;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'epoch % is over', own USING ERRCODE = 'CH002';
     END IF;
