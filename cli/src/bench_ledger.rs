@@ -5,18 +5,18 @@ use std::{
     process::ExitCode,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
 
-use chancery_bus::NodeError;
+use chancery_bus::{NodeConfig, NodeError};
 use chancery_certs::{AgencyName, Credential, Issuer, Profile, Subject, TrustStore};
 use chancery_crypto::{Algorithm, Digest, SigningKey};
 use chancery_desk::DataFolder;
 use chancery_ledger::{Commit, Ledger, Outcome, unix_now};
 use chancery_protocol::{EnvelopeId, Event, Indication, Leaf, LogKey, Validation};
-use chancery_store::{Batch, Table};
+use chancery_store::{Batch, Table, in_place};
 use serde_json::{Value, json};
 
 use crate::{
@@ -52,6 +52,9 @@ pub(crate) struct LedgerBench {
     /// Where to work (default: a new folder in the system's temporary folder)
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Measure the engine that this configuration's [store] names (default: the one whose tables are files); it must be empty
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// An entry of about 300 bytes.
@@ -142,11 +145,21 @@ impl LedgerBench {
         let root = Issuer::new_root("Bench", &[], Algorithm::Es256, unix_now())?;
         let seal = Arc::new(seal(&root)?);
         let path = scratch.path.join("store");
+        let config = self.config.as_deref().map(NodeConfig::load).transpose()?;
+        let settings = config.map(|config| config.store).unwrap_or_default();
         let open = || {
-            let store = chancery_store::open(&path)?;
+            let store = settings.open(&path)?;
+            store.lead("chancery bench ledger", &AtomicBool::new(false))?;
             Ok::<_, NodeError>((store.clone(), Arc::new(Ledger::open(store, seal.clone())?)))
         };
         let (mut store, mut ledger) = open()?;
+        if !store.scan(Table::Leaves, &[], &[], 1)?.is_empty() {
+            return Err(Failure::usage(
+                "CHY-4002",
+                "there is a ledger in the store that is to be measured".to_owned(),
+                "Name a configuration whose database, or a folder that, is empty.",
+            ));
+        }
         let mut sizes = Vec::new();
         let (mut size, mut target) = (0, 1000);
         let progress = output.count_bar(self.entries, output.t("appending", "追加"));
@@ -168,7 +181,7 @@ impl LedgerBench {
                 ])?;
             }
             // Opened anew, from the disk alone.
-            ledger.close();
+            in_place(|here| ledger.close(here));
             drop((store, ledger));
             let start = Instant::now();
             (store, ledger) = open()?;
@@ -203,9 +216,10 @@ impl LedgerBench {
         progress.finish_and_clear();
         // What was measured is what a verifier accepts.
         let key = LogKey::of_seal(seal.chain().first().ok_or_else(Failure::unexpected)?)?;
-        let receipt = ledger.prove(size / 2)?.ok_or_else(Failure::unexpected)?;
+        let receipt =
+            in_place(|here| ledger.view(here).prove(size / 2))?.ok_or_else(Failure::unexpected)?;
         receipt.verify(&key)?;
-        ledger.close();
+        in_place(|here| ledger.close(here));
         drop((store, ledger));
         let audit = self.audit(output, &scratch.path, &root, &seal, &runtime)?;
         let contents = self.contents(&scratch.path)?;
@@ -244,7 +258,7 @@ impl LedgerBench {
             let leaf = Leaf { evidence: None, ..leaf(n)? };
             runtime.block_on(append_one(&ledger, leaf))?;
         }
-        ledger.close();
+        in_place(|here| ledger.close(here));
         drop(ledger);
         let export = scratch.join("export");
         DataFolder::open(&data)?.files().for_each(&|path, bytes| -> Result<(), NodeError> {

@@ -1,9 +1,7 @@
-//! The decisions of delivery, apart from sockets, clocks and disks.
+//! The sender's decisions, apart from sockets, clocks and disks.
 //!
-//! The sender goes from `Waiting` through an attempt to `Delivered`, `Refused` or `Expired`; the
-//! receiver answers an offer from what it holds. Nothing is lost: only evidence, a final refusal or
-//! expiry ends the sender's trying. Nothing is doubled: an envelope that is held is never taken
-//! again, but answered with the evidence it already has.
+//! The sender goes from `Waiting` through an attempt to `Delivered`, `Refused` or `Expired`; what the receiver does is decided in
+//! `inbound`. Nothing is lost: only evidence, a final refusal or expiry ends the sender's trying.
 
 use crate::{PeerMessage, ProtocolError, Receipt, Refusal};
 
@@ -63,40 +61,6 @@ pub fn retry_delay(attempt: u32, random: u64) -> u64 {
     ceiling / 2 + random % (ceiling / 2 + 1)
 }
 
-/// What a receiver holds of an offered envelope.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LocalState {
-    /// Nothing.
-    Unknown,
-    /// The first chunks of it, whole ones.
-    Partial(u64),
-    /// All of it, with the receipt that was given.
-    Held(Receipt),
-}
-
-/// What a receiver does with an offer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InboundDecision {
-    /// Say this; nothing else happens.
-    Answer(PeerMessage),
-    /// The ciphertext came along: check it and commit.
-    Take,
-    /// Say this, and read the ciphertext from this chunk on.
-    Receive(PeerMessage, u64),
-}
-
-/// Decides on an offer. `inline` says whether the ciphertext came along.
-pub fn decide_offer(state: LocalState, inline: bool) -> InboundDecision {
-    match state {
-        LocalState::Held(receipt) => InboundDecision::Answer(PeerMessage::Have { receipt }),
-        LocalState::Unknown | LocalState::Partial(_) if inline => InboundDecision::Take,
-        LocalState::Unknown => InboundDecision::Receive(PeerMessage::Want { from_chunk: 0 }, 0),
-        LocalState::Partial(chunks) => {
-            InboundDecision::Receive(PeerMessage::Want { from_chunk: chunks }, chunks)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -113,68 +77,7 @@ mod tests {
         }
     }
 
-    /// One attempt between a sender and a receiver over a link that cuts after `budget` steps.
-    /// Returns the receipt, if it got through. The receiver's `held` and `partial` outlive it.
-    fn attempt(
-        chunks: u64,
-        inline: bool,
-        partial: &mut u64,
-        held: &mut Option<Receipt>,
-        commits: &mut u32,
-        mut budget: u64,
-    ) -> Option<Receipt> {
-        let mut step = || {
-            budget = budget.checked_sub(1)?;
-            Some(())
-        };
-        step()?; // OFFER arrives.
-        let state = match (&held, *partial) {
-            (Some(receipt), _) => LocalState::Held(receipt.clone()),
-            (None, 0) => LocalState::Unknown,
-            (None, n) => LocalState::Partial(n),
-        };
-        let answer = match decide_offer(state, inline) {
-            InboundDecision::Answer(message) => message,
-            InboundDecision::Take => {
-                *commits += 1;
-                *held = Some(receipt());
-                PeerMessage::Evidence { receipt: receipt() }
-            }
-            InboundDecision::Receive(want, from) => {
-                step()?; // WANT arrives.
-                let action = on_reply(want, inline, chunks).expect("fits");
-                assert_eq!(action, OutboundAction::SendFrom(from));
-                for chunk in from..chunks {
-                    step()?;
-                    *partial = chunk + 1;
-                }
-                *commits += 1;
-                *held = Some(receipt());
-                PeerMessage::Evidence { receipt: receipt() }
-            }
-        };
-        step()?; // The answer arrives.
-        match on_reply(answer, true, chunks).expect("fits") {
-            OutboundAction::Conclude(receipt) => Some(receipt),
-            other => panic!("{other:?}"),
-        }
-    }
-
     proptest! {
-        #[test]
-        fn no_sequence_of_cuts_loses_or_doubles_an_envelope(
-            chunks in 1u64..40, inline in any::<bool>(), cuts in prop::collection::vec(0u64..30, 0..30)
-        ) {
-            let (mut partial, mut held, mut commits) = (0, None, 0);
-            let mut done = None;
-            for budget in cuts.into_iter().chain([u64::MAX]) {
-                done = attempt(chunks, inline, &mut partial, &mut held, &mut commits, budget);
-                if done.is_some() { break }
-            }
-            prop_assert!(done.is_some(), "lost");
-            prop_assert_eq!(commits, 1, "doubled");
-        }
-
         #[test]
         fn pauses_grow_to_a_minute_and_no_further(attempt in 1u32..200, random: u64) {
             let delay = retry_delay(attempt, random);

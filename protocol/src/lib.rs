@@ -29,12 +29,15 @@ mod encrypted_file;
 mod envelope;
 mod error;
 mod evidence;
+mod inbound;
 mod inspection;
 mod leaf;
 mod limit;
 pub mod merkle;
 mod parties;
 mod purge;
+mod rejection;
+mod routes;
 pub mod text;
 pub mod tile;
 mod time_proof;
@@ -59,9 +62,7 @@ pub use content::{
     CONTENT_MAGIC, ContentOpener, ContentSealer, MAX_DOCUMENT, Opening, SealedContent, content_head,
 };
 pub use courier::{AttemptEnd, Courier, Flight};
-pub use delivery::{
-    InboundDecision, LocalState, OutboundAction, decide_offer, on_reply, retry_delay,
-};
+pub use delivery::{OutboundAction, on_reply, retry_delay};
 pub use document::{
     DocumentHeader, DocumentId, Part, SignedDocument, Urgency, commit_to_document, sign_document,
     unsigned_header,
@@ -79,10 +80,15 @@ pub use evidence::{
     Awaited, Evidence, EvidenceVerifier, LedgerSeal, MAX_RECEIPT, OpenedRoot, Receipt,
     VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt,
 };
+pub use inbound::{
+    Arrived, Checked, Entrance, Holding, Inbound, InboundAnswer, InboundFact, InboundStep,
+};
 pub use inspection::{ContentInspection, InspectedContent, check_inside};
 pub use leaf::{Event, EventName, Leaf};
 pub use limit::RateLimit;
 pub use purge::{MAX_PURGED, OpenedPurgeOrder, PurgeOrder};
+pub use rejection::Rejection;
+pub use routes::Routes;
 pub use time_proof::{
     CLOCK_TOLERANCE, COSIGN_AGAIN, SettledTimes, TimeBounds, TimeProof, Unfit, WITNESSES_NEEDED,
     may_cosign,

@@ -15,7 +15,7 @@ use chancery_certs::{Credential, Issuer, Profile, Subject, decode_pem_chain, enc
 use chancery_crypto::{Algorithm, Digest, SigningKey};
 use chancery_ledger::{Commit, Ledger, Outcome};
 use chancery_protocol::{Checkpoint, EnvelopeId, Event, Leaf, LogKey, merkle};
-use chancery_store::{Store, Table};
+use chancery_store::{Store, Table, in_place};
 use chancery_tests::noise;
 
 /// How often the process is killed.
@@ -106,7 +106,7 @@ fn child() {
         }
         callers.join_next().await
     });
-    ledger.close();
+    in_place(|here| ledger.close(here));
     println!("child: closed");
 }
 
@@ -189,7 +189,9 @@ impl Promised {
         let size = newest.checkpoint.size;
         let mut range = merkle::CompactRange::default();
         for index in 0..size {
-            let bytes = ledger.leaf(index).unwrap().expect("an entry below the checkpoint");
+            let bytes = in_place(|here| ledger.view(here).leaf(index))
+                .unwrap()
+                .expect("an entry below the checkpoint");
             if let Some(name) = self.entries.get(&index) {
                 assert_eq!(bytes, leaf(name.as_bytes()).encode().unwrap(), "entry {index}");
                 // The record that was committed with it is there too.
@@ -202,11 +204,13 @@ impl Promised {
         }
         assert_eq!(range.root(), newest.checkpoint.root);
         // Nothing half-written is visible: no entry beyond, and every record has its entry.
-        assert_eq!(ledger.leaf(size).unwrap(), None);
+        assert_eq!(in_place(|here| ledger.view(here).leaf(size)).unwrap(), None);
         let records = store.scan(Table::Envelopes, &[], &[], usize::MAX).unwrap();
         let of_record = |(name, _): &(Vec<u8>, _)| leaf(name).encode().unwrap();
         let recorded: HashSet<_> = records.iter().map(of_record).collect();
-        let lone = |index: &u64| !recorded.contains(&ledger.leaf(*index).unwrap().unwrap());
+        let lone = |index: &u64| {
+            !recorded.contains(&in_place(|here| ledger.view(here).leaf(*index)).unwrap().unwrap())
+        };
         let lone: Vec<_> = (0..size).filter(lone).collect();
         assert!(lone.is_empty(), "entries without a record: {lone:?}");
         assert_eq!(
@@ -217,10 +221,10 @@ impl Promised {
         let promised = self.entries.keys().next_back().copied().unwrap_or(0);
         assert!(size > promised || self.entries.is_empty(), "{size} entries, {promised} promised");
         if size > 0 {
-            let receipt = ledger.given_receipt(size - 1).unwrap();
+            let receipt = in_place(|here| ledger.view(here).given_receipt(size - 1)).unwrap();
             receipt.verify(&key).unwrap();
         }
-        ledger.close();
+        in_place(|here| ledger.close(here));
         size
     }
 }

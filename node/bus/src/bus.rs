@@ -35,6 +35,7 @@ use crate::{
     identity::Identity,
     limits::PeerLimits,
     metrics::Metrics,
+    opening::Arrivals,
     queue::Outbound,
     refused::RefusedBudget,
     standing::Standing,
@@ -48,7 +49,9 @@ use chancery_ledger::{
     records::{DIRECTIONS, journal_time},
     unix_now,
 };
-use chancery_store::{Batch, Store, StoreError, Table, files::create_private};
+use chancery_store::{
+    Batch, Blocking, SharedStore, Store, StoreError, Table, blocking, files::create_private,
+};
 
 /// The key of the directory in use, in [`Table::Meta`].
 pub(crate) const DIRECTORY: &[u8] = b"directory";
@@ -62,7 +65,7 @@ const DIRECTORY_VERSION: &[u8] = b"directory version";
 pub struct Bus {
     pub(crate) config: NodeConfig,
     pub(crate) identity: Identity,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: SharedStore,
     pub(crate) ledger: Ledger,
     pub(crate) content: ContentFiles,
     pub(crate) endpoint: QuicEndpoint,
@@ -109,6 +112,8 @@ pub struct Bus {
     kept_lists: Lists,
     arriving: Mutex<HashSet<EnvelopeId>>,
     last_micros: AtomicI64,
+    /// Who is told of what comes in.
+    pub(crate) indexer: Box<dyn Arrivals>,
     /// The tasks that serve connections.
     pub(crate) serving: Mutex<JoinSet<()>>,
 }
@@ -159,7 +164,9 @@ impl Bus {
     /// # Errors
     /// [`NodeError`], naming the file or setting that is not right.
     pub fn open(
+        here: &Blocking,
         config: NodeConfig,
+        indexer: Box<dyn Arrivals>,
         stands_by: impl FnOnce(),
     ) -> Result<(Arc<Self>, Mark), NodeError> {
         let identity = Identity::load(&config)?;
@@ -178,26 +185,30 @@ impl Bus {
         let who = hex::encode(chancery_crypto::random::<8>()?);
         store.lead(&format!("{} {who}", config.agency), &AtomicBool::new(false))?;
         bring_up(&*store)?;
-        let ledger = Ledger::open(store.clone(), identity.seal())?;
-        let content = ContentFiles::open(config.contents())?;
-        let endpoint = endpoint::open(&config, &identity)?;
-        let witness = Witness::open(&data.join("witness.key"), &identity.seal())?;
-        let bus = Self::new(config, identity, store, ledger, content, endpoint, witness)?;
+        let bus = Self::over(here, config, identity, store, indexer)?;
         Ok((Arc::new(bus), mark))
     }
 
-    fn new(
+    /// A bus over a store that is open and up to date, whatever its engine, and that this process may write. Its socket is bound,
+    /// and nothing runs yet.
+    ///
+    /// # Errors
+    /// [`NodeError`], naming the file or setting that is not right.
+    pub fn over(
+        here: &Blocking,
         config: NodeConfig,
         identity: Identity,
         store: Arc<dyn Store>,
-        ledger: Ledger,
-        content: ContentFiles,
-        endpoint: QuicEndpoint,
-        witness: Witness,
+        indexer: Box<dyn Arrivals>,
     ) -> Result<Self, NodeError> {
+        let ledger = Ledger::open(store.clone(), identity.seal())?;
+        let store = SharedStore::new(store);
+        let content = ContentFiles::open(config.contents())?;
+        let endpoint = endpoint::open(&config, &identity)?;
+        let witness = Witness::open(&config.files.data.join("witness.key"), &identity.seal())?;
         let limits = PeerLimits::new(&config);
-        let kept_lists = kept_lists(&*store)?;
-        let last_micros = newest_micros(&*store)?;
+        let kept_lists = kept_lists(store.on(here))?;
+        let last_micros = newest_micros(store.on(here))?;
         let refused = RefusedBudget::new(config.limits.peer_refused);
         let clocks = ledger.clocks().clone();
         Ok(Self {
@@ -232,6 +243,7 @@ impl Bus {
             kept_lists,
             arriving: Mutex::default(),
             last_micros: AtomicI64::new(last_micros),
+            indexer,
             serving: Mutex::default(),
         })
     }
@@ -261,7 +273,11 @@ impl Bus {
     }
 
     /// Verifies a directory and uses it from now on, unless a newer one is held.
-    pub fn install_directory(&self, bytes: &[u8]) -> Result<Arc<DirectoryView>, NodeError> {
+    pub fn install_directory(
+        &self,
+        here: &Blocking,
+        bytes: &[u8],
+    ) -> Result<Arc<DirectoryView>, NodeError> {
         let now = unix_now();
         // The very one that is in use: nothing to verify, to write or to say.
         if let Some(same) = self.directory.valid(now).filter(|held| *held.bytes == *bytes) {
@@ -274,7 +290,7 @@ impl Bus {
         let held = self.directory.newest();
         // The newest version that was ever in use counts, not only the one that is valid now: an
         // older directory may outlive a newer one.
-        let newest = self.store.get(Table::Meta, DIRECTORY_VERSION)?;
+        let newest = self.store.on(here).get(Table::Meta, DIRECTORY_VERSION)?;
         let newest = newest.and_then(|v| Some(u64::from_be_bytes(v.try_into().ok()?)));
         if let Some(old) = held.as_ref() {
             directories::compare(self, old, &new)?;
@@ -287,7 +303,7 @@ impl Bus {
         batch.put(Table::Meta, DIRECTORY_VERSION, new.version.to_be_bytes());
         let lists: Vec<_> = new.crls.iter().map(|crl| ByteBuf::from(crl.der())).collect();
         batch.put(Table::Meta, REVOCATION_LISTS, cbor::encode_within(&lists, MAX_LISTS)?);
-        self.store.write(batch)?;
+        self.store.on(here).write(batch)?;
         let new = Arc::new(new);
         self.directory.replace(new.clone());
         // What is revoked by it is cut off now.
@@ -301,12 +317,12 @@ impl Bus {
 
     /// Takes up the seal and the node certificate that lie in the files now. Connections that stand go on; what was
     /// given under the old ones stays valid.
-    pub fn reload(&self) -> Result<(), NodeError> {
+    pub fn reload(&self, here: &Blocking) -> Result<(), NodeError> {
         self.identity.renew(&self.config, &self.crls())?;
         endpoint::renew(&self.endpoint, &self.config, &self.identity)?;
         let seal = self.identity.seal();
         self.witness.renew(&seal)?;
-        self.ledger.use_seal(seal)?;
+        self.ledger.use_seal(here, seal)?;
         self.renewed.send_modify(|count| *count += 1);
         tracing::info!("seal and node certificate are those in the files now");
         Ok(())
@@ -457,9 +473,14 @@ impl Bus {
         &self.identity
     }
 
-    /// The tables.
-    pub fn store(&self) -> &dyn Store {
-        &*self.store
+    /// The tables, for whoever may wait.
+    pub fn store<'a>(&'a self, here: &'a Blocking) -> &'a dyn Store {
+        self.store.on(here)
+    }
+
+    /// Says why nothing can be written any more: see [`Store::lost`].
+    pub fn lost(&self) -> Option<watch::Receiver<Option<String>>> {
+        self.store.lost()
     }
 
     /// The ledger.
@@ -582,8 +603,12 @@ impl Bus {
         self.endpoint.close(quinn::VarInt::from_u32(0), b"stopping");
         self.endpoint.wait_idle().await;
         let bus = self.clone();
-        if tokio::task::spawn_blocking(move || bus.ledger.close()).await.is_err() {
-            tracing::error!("the ledger could not be closed");
+        let closed = blocking(move |here| -> Result<(), StoreError> {
+            bus.ledger.close(here);
+            Ok(())
+        });
+        if let Err(error) = closed.await {
+            tracing::error!(%error, "the ledger could not be closed");
         }
     }
 }

@@ -10,9 +10,6 @@ use crate::Bus;
 /// Between two looks at whether the clock has jumped.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Seconds after which a peer asks again while this clock is wrong.
-pub(crate) const CLOCK_AGAIN: u32 = 30;
-
 /// Says when the clock was set while the node runs, and when it is known to be wrong and is right again.
 pub(crate) async fn watch(bus: Arc<Bus>) {
     let mut stop = bus.stop.subscribe();

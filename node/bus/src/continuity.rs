@@ -33,8 +33,9 @@ use crate::{
 };
 use chancery_ledger::{ContinuityState, LedgerView, cosignatures, unix_now};
 use chancery_store::{
-    blocking,
+    Blocking, blocking,
     files::{Staged, read_text},
+    in_place,
 };
 
 /// For how long a ledger that nobody has reason to doubt waits for its peers. What comes meanwhile waits with it.
@@ -284,19 +285,19 @@ fn doubt(mark: &Mark, entries: u64, restored: bool) -> Option<String> {
 ///
 /// # Errors
 /// [`NodeError::Store`].
-pub(crate) fn begin(bus: &Bus, mark: &Mark) -> Result<(), NodeError> {
+pub(crate) fn begin(here: &Blocking, bus: &Bus, mark: &Mark) -> Result<(), NodeError> {
     let continuity = bus.ledger.continuity();
     continuity.set(ContinuityState::Asking);
     if let Mark::Sealed(seen) = mark {
         let by = bus.config.files.mark.display().to_string();
-        found(bus, &by, seen)?;
+        found(here, bus, &by, seen)?;
     }
     Ok(())
 }
 
 /// Somebody shows a checkpoint of this ledger. Says whether the ledger is that one.
-fn found(bus: &Bus, by: &str, seen: &Checkpoint) -> Result<bool, NodeError> {
-    let sight = compare(&bus.ledger, seen)?;
+fn found(here: &Blocking, bus: &Bus, by: &str, seen: &Checkpoint) -> Result<bool, NodeError> {
+    let sight = compare(bus.ledger.view(here), seen)?;
     let own = bus.ledger.checkpoint().checkpoint.size;
     let why = match sight {
         Sight::Fits => return Ok(true),
@@ -324,7 +325,7 @@ fn found(bus: &Bus, by: &str, seen: &Checkpoint) -> Result<bool, NodeError> {
 
 /// Whom to ask: those who are connected, have witnessed the ledger, are named to do so, relay for it or have exchanged with it,
 /// and some others when these are few. Who is behind a relay can be asked when it has connected.
-fn all_to_ask(bus: &Bus) -> Result<BTreeSet<AgencyName>, NodeError> {
+fn all_to_ask(here: &Blocking, bus: &Bus) -> Result<BTreeSet<AgencyName>, NodeError> {
     let own = &bus.identity.agency;
     let connected = bus.connections.peers();
     let Ok(directory) = bus.directory() else {
@@ -334,12 +335,13 @@ fn all_to_ask(bus: &Bus) -> Result<BTreeSet<AgencyName>, NodeError> {
     let direct = |name: &AgencyName| {
         *name != *own
             && directory.peer(name).is_ok()
-            && (directory.next_hop(own, name) == *name || bus.connections.get(name).is_some())
+            && (directory.routes().next_hop(own, name) == *name
+                || bus.connections.get(name).is_some())
     };
-    let witnesses = cosignatures(&*bus.store)?.into_iter().map(|(witness, _)| witness);
+    let witnesses = cosignatures(bus.store.on(here))?.into_iter().map(|(witness, _)| witness);
     let named = directory.witnesses(own);
     let relay = directory.peer(own).ok().and_then(|entry| entry.via.clone());
-    let known = witness::known_peers(&*bus.store, MANY)?;
+    let known = witness::known_peers(bus.store.on(here), MANY)?;
     let others: Vec<_> = directory.peers().map(|(name, _)| name.clone()).filter(direct).collect();
     let likely = witnesses.chain(named).chain(relay).chain(known).filter(direct);
     Ok(chosen(connected, likely, others))
@@ -398,7 +400,7 @@ async fn ask(bus: &Arc<Bus>, peer: &AgencyName) -> Result<Answered, NodeError> {
         PeerMessage::Seen { sealed: None } => Ok(Answered::Fits),
         PeerMessage::Seen { sealed: Some(sealed) } => {
             let (work, peer) = (bus.clone(), peer.clone());
-            blocking(move || judge(&work, &peer, &sealed)).await
+            blocking(move |here| judge(here, &work, &peer, &sealed)).await
         }
         PeerMessage::Refuse(_) => Ok(Answered::CannotSay),
         _ => Err(ProtocolError::Message("it does not answer what was asked".into()).into()),
@@ -406,7 +408,12 @@ async fn ask(bus: &Arc<Bus>, peer: &AgencyName) -> Result<Answered, NodeError> {
 }
 
 /// Judges what a peer shows. Only this agency's own seal can say what its ledger was.
-fn judge(bus: &Bus, peer: &AgencyName, sealed: &SealedNote) -> Result<Answered, NodeError> {
+fn judge(
+    here: &Blocking,
+    bus: &Bus,
+    peer: &AgencyName,
+    sealed: &SealedNote,
+) -> Result<Answered, NodeError> {
     let crls = bus.crls();
     let plain = Validation::new(&bus.identity.trust, unix_now());
     // Whoever has a seal that was revoked could make up any ledger with it.
@@ -419,7 +426,7 @@ fn judge(bus: &Bus, peer: &AgencyName, sealed: &SealedNote) -> Result<Answered, 
         }
         seen => seen?,
     };
-    match found(bus, peer.as_str(), &seen.checkpoint)? {
+    match found(here, bus, peer.as_str(), &seen.checkpoint)? {
         true => Ok(Answered::Fits),
         false => Ok(Answered::Shown),
     }
@@ -507,7 +514,7 @@ pub(crate) async fn keep_asking(bus: Arc<Bus>, mark: Mark) {
         pause = if begun.elapsed() < 2 * GRACE && !open { LOOK } else { SLOW_LOOK };
         let mut whom: BTreeSet<_> = bus.connections.peers().into_iter().collect();
         if !open {
-            match all_to_ask(&bus) {
+            match in_place(|here| all_to_ask(here, &bus)) {
                 Ok(all) => whom = all,
                 Err(error) => tracing::error!(%error, "it is not known whom to ask"),
             }
@@ -587,7 +594,7 @@ pub(crate) async fn keep_mark(bus: Arc<Bus>) {
         let size = newest.checkpoint.size;
         if size > 0 && marked != Some(size) && bus.ledger.continuity().is_open() {
             let (to, note) = (path.clone(), newest.note);
-            match blocking(move || write_mark(&to, &note)).await {
+            match blocking(move |_| write_mark(&to, &note)).await {
                 Ok(()) => marked = Some(size),
                 Err(error) if !std::mem::replace(&mut said, true) => tracing::warn!(
                     %error, mark = %path.display(),
@@ -799,12 +806,13 @@ mod tests {
         ledger
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_ledger_is_the_one_that_was_seen_or_smaller_or_another() {
         let ledger = ledger_of(0..5).await;
         let small = ledger_of(0..0).await;
         let own = ledger.checkpoint().checkpoint;
-        let sight = |seen: &Checkpoint| compare(&ledger, seen).expect("reads");
+        let sight =
+            |seen: &Checkpoint| in_place(|here| compare(ledger.view(here), seen)).expect("reads");
         assert_eq!(
             (sight(&own), sight(&small.checkpoint().checkpoint)),
             (Sight::Fits, Sight::Fits)
@@ -819,7 +827,7 @@ mod tests {
         assert_eq!(sight(&elsewhere), Sight::Other);
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn entries_wait_while_peers_are_asked_and_are_refused_when_it_is_not_the_newest() {
         let ledger = ledger_of(0..1).await;
         let continuity = ledger.continuity().clone();
@@ -845,10 +853,10 @@ mod tests {
         plain.batch.put(Table::Meta, *b"x", *b"y");
         ledger.commit(plain).await.expect("it is no entry");
         assert_eq!(*ledger.failure().borrow(), None);
-        ledger.close();
+        in_place(|here| ledger.close(here));
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_node_can_be_stopped_while_it_asks() {
         let ledger = Arc::new(ledger_of(0..0).await);
         ledger.continuity().set(ContinuityState::Asking);
@@ -858,11 +866,13 @@ mod tests {
         let early = tokio::time::timeout(Duration::from_millis(50), &mut waiting).await;
         assert!(early.is_err(), "it waits");
         let closing = ledger.clone();
-        tokio::task::spawn_blocking(move || closing.close()).await.expect("it ends");
+        tokio::task::spawn_blocking(move || in_place(|here| closing.close(here)))
+            .await
+            .expect("it ends");
         assert_eq!(waiting.await.expect("ends").expect_err("stopping").code(), "CHY-4006");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn the_mark_is_what_was_sealed_and_a_ledger_that_is_gone_is_not_begun_anew() {
         let dir = tempfile::TempDir::new().expect("a folder");
         let (path, data) = (dir.path().join("ledger.mark"), dir.path().join("data"));

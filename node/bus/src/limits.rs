@@ -8,7 +8,7 @@ use std::{
 };
 
 use chancery_certs::AgencyName;
-use chancery_protocol::{RateLimit, Refusal};
+use chancery_protocol::{RateLimit, Rejection};
 
 use chancery_store::StoreError;
 
@@ -18,10 +18,6 @@ use crate::{Bus, NodeConfig, NodeError, accept::open_files};
 const SAVED: u32 = 10;
 /// For how long the free room on the disk is believed.
 const LOOK: Duration = Duration::from_secs(1);
-/// Seconds after which a peer asks again: when much of it is arriving, when much of it is kept, when the disk is full.
-const ARRIVING_AGAIN: u32 = 5;
-const STORED_AGAIN: u32 = 600;
-const DISK_AGAIN: u32 = 30;
 
 /// What the peers have asked lately.
 #[derive(Debug)]
@@ -67,18 +63,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn refuse<T>(code: &str, reason: String, again: u32) -> Result<T, Refusal> {
-    Err(Refusal { code: code.into(), reason, retry_after: Some(again) })
-}
-
 /// What a peer is told when there is no room: to come again.
-pub(crate) fn full(error: &NodeError) -> Refusal {
-    // Where the data lies here is not its business.
-    let reason = match error {
-        NodeError::Store(StoreError::Full(_)) => "the disk here is full, or nearly".to_owned(),
-        error => error.to_string(),
-    };
-    Refusal { code: "CHY-5012".into(), reason, retry_after: Some(DISK_AGAIN) }
+pub(crate) fn full(error: &NodeError) -> Rejection {
+    match error {
+        NodeError::Store(StoreError::Full(_)) => Rejection::NoRoom,
+        error => Rejection::Passing(error.to_string()),
+    }
 }
 
 /// Whether `bytes` more leave what is to stay free.
@@ -110,50 +100,45 @@ impl PeerLimits {
     }
 
     /// Counts an offer. The map has only certified peers in it, so it cannot be made to grow without bound.
-    pub(crate) fn offer(&self, peer: &AgencyName) -> Result<(), Refusal> {
+    pub(crate) fn offer(&self, peer: &AgencyName) -> Result<(), Rejection> {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut rates = lock(&self.rates);
         let limit = rates.entry(peer.clone());
         let limit = limit.or_insert_with(|| RateLimit::new(self.rate, SAVED, now));
-        limit.take(now).or_else(|wait| {
+        limit.take(now).map_err(|wait| {
             let again = u32::try_from(wait.div_ceil(1000)).unwrap_or(u32::MAX).max(1);
-            let why = format!("more than {} envelopes a second were offered", self.rate);
-            refuse("CHY-5009", why, again)
+            Rejection::TooOften { rate: self.rate, again }
         })
     }
 
-    /// Makes room for an envelope of `sender` that `peer` hands over.
+    /// Makes room for an envelope of `sender`, of whom `stored` bytes are kept, that `peer` hands over.
     pub(crate) fn admit(
         &self,
         bus: &Bus,
         peer: &AgencyName,
         sender: &AgencyName,
+        stored: u64,
         bytes: u64,
-    ) -> Result<Arriving, Refusal> {
+    ) -> Result<Arriving, Rejection> {
         let limits = &bus.config.limits;
         self.room(bus, bytes).map_err(|error| full(&error))?;
-        let stored = bus.ledger.stored_of(sender).map_err(|error| full(&error.into()))?;
         let transit = lock(&self.transit).get(sender).copied().unwrap_or_default();
         let most = limits.peer_stored_bytes;
         if stored.saturating_add(transit).saturating_add(bytes) > most {
-            let why = format!("of {sender} {stored} bytes are kept; the limit here is {most}");
-            return refuse("CHY-5011", why, STORED_AGAIN);
+            let sender = sender.clone();
+            return Err(Rejection::MuchKept { sender, bytes: stored, limit: most });
         }
         let mut all = lock(&self.arriving);
         let contents: usize = all.values().map(|own| own.contents).sum();
         let arriving = all.entry(peer.clone()).or_default();
         let (most_own, most_all) = self.files;
         if arriving.contents >= most_own || contents >= most_all {
-            let own = arriving.contents;
-            let why = format!("{own} of its documents are arriving already, and {contents} in all");
-            return refuse("CHY-5010", why, ARRIVING_AGAIN);
+            return Err(Rejection::ManyArriving { own: arriving.contents, all: contents });
         }
         let most = limits.peer_arriving_bytes;
         // One alone may be as large as an envelope may be.
         if arriving.bytes > 0 && arriving.bytes.saturating_add(bytes) > most {
-            let arriving = arriving.bytes;
-            let why = format!("{arriving} bytes are arriving already; the limit here is {most}");
-            return refuse("CHY-5010", why, ARRIVING_AGAIN);
+            return Err(Rejection::MuchArriving { bytes: arriving.bytes, limit: most });
         }
         arriving.bytes = arriving.bytes.saturating_add(bytes);
         arriving.contents += 1;
@@ -208,8 +193,8 @@ mod tests {
             let error = room(free, bytes).expect_err("too little");
             assert_eq!(error.code(), "CHY-4040");
             let refusal = full(&error);
-            assert!(refusal.retry_after.is_some() && refusal.code == "CHY-5012", "{refusal:?}");
-            assert!(!refusal.reason.contains("/data"), "{refusal:?}");
+            assert!(refusal.retry_after().is_some() && refusal.code() == "CHY-5012", "{refusal:?}");
+            assert!(!refusal.to_string().contains("/data"), "{refusal:?}");
         }
     }
 }

@@ -1,12 +1,10 @@
-//! Opening envelopes that come in, and what of them is indexed with their records.
+//! Opening envelopes that come in, and who is told of what is in them.
 
 use chancery_crypto::ContentKey;
-use chancery_ledger::records::index;
 use chancery_protocol::{
-    Act, DocumentHeader, EnvelopeHeader, EnvelopeId, OpenedEnvelope, ProtocolError, SignedDocument,
-    recipient_info,
+    EnvelopeHeader, EnvelopeId, OpenedEnvelope, ProtocolError, SignedDocument, recipient_info,
 };
-use chancery_store::{Batch, Table};
+use chancery_store::Batch;
 
 use crate::Bus;
 
@@ -40,20 +38,10 @@ pub fn unwrap_opened(bus: &Bus, opened: &OpenedEnvelope) -> Result<ContentKey, P
     Ok(key)
 }
 
-/// Puts what came in and was opened into the index, together with its record: whoever looks something up waits for nothing.
-/// A withdrawal acts besides, and is verified before it does: it waits for the desk.
-pub fn index_opened(batch: &mut Batch, id: &EnvelopeId, document: &SignedDocument) {
-    index(batch, id, document.header(), &document.id());
-    if calls_for_an_answer(document.header()) {
-        batch.put(Table::Unindexed, *id.digest().as_bytes(), []);
-    }
-}
-
-/// Whether a document that has come calls for an answer of this node: a withdrawal of a document does. Answers and all other
-/// acts do not, whatever they name, so that two nodes never go on by themselves.
-pub fn calls_for_an_answer(header: &DocumentHeader) -> bool {
-    match Act::of(&header.kind) {
-        Some(Act::Withdraw) => header.in_reply_to.is_some(),
-        Some(Act::Receive | Act::Return | Act::WithdrawalAnswer) | None => false,
-    }
+/// Whoever stands above the bus and is told of what comes in. What is to be known of a document from the moment that its receipt
+/// is given is written in the same commit; everything else follows the ledger's feed.
+pub trait Arrivals: std::fmt::Debug + Send + Sync {
+    /// A document for this agency came in, and was opened; its signatures were not looked at yet. Puts what is to be known of it
+    /// into the commit of its receipt.
+    fn arrived(&self, id: &EnvelopeId, document: &SignedDocument, batch: &mut Batch);
 }

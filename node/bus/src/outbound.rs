@@ -39,7 +39,7 @@ use chancery_ledger::{
     unix_now,
 };
 use chancery_protocol::protocol_code;
-use chancery_store::{Batch, Condition, Source, Table, in_place, on_thread};
+use chancery_store::{Batch, Blocking, Condition, Source, Table, blocking, in_place};
 
 /// How long a peer may take to answer an offer, or to commit what it has received whole.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,14 +52,14 @@ const READ: usize = 4 * CHUNK_SIZE;
 const BEHIND: u64 = 8 << 20;
 
 /// Takes up everything that is pending in the store.
-pub(crate) fn recover(bus: &Bus) -> Result<usize, NodeError> {
-    let pending = bus.store.scan(Table::Pending, &[], &[], usize::MAX)?;
+pub(crate) fn recover(here: &Blocking, bus: &Bus) -> Result<usize, NodeError> {
+    let pending = bus.store.on(here).scan(Table::Pending, &[], &[], usize::MAX)?;
     let count = pending.len();
     let mut carried = HashSet::new();
     for (key, _) in pending {
         let (id, agency) = delivery_of(&key)
             .ok_or_else(|| NodeError::damaged("a pending delivery has a wrong key"))?;
-        let record = EnvelopeRecord::get(&*bus.store, &id)?
+        let record = EnvelopeRecord::get(bus.store.on(here), &id)?
             .ok_or_else(|| NodeError::damaged(format!("envelope {id} is missing")))?;
         let (_, header) = record.header()?;
         if record.transit && carried.insert(id) {
@@ -187,7 +187,7 @@ async fn connect(
 ) -> Result<(AgencyName, Connection), NodeError> {
     // Without a directory, what is connected is still known.
     let hop = match bus.directory() {
-        Ok(directory) => directory.next_hop(&bus.identity.agency, recipient),
+        Ok(directory) => directory.routes().next_hop(&bus.identity.agency, recipient),
         Err(_) => recipient.clone(),
     };
     if let Some(connection) = bus.connections.get(&hop) {
@@ -286,8 +286,12 @@ struct Parcel {
     transit: bool,
 }
 
-fn load(bus: &Bus, id: &EnvelopeId) -> Result<(EnvelopeRecord, Parcel), NodeError> {
-    let record = EnvelopeRecord::get(&*bus.store, id)?
+fn load(
+    here: &Blocking,
+    bus: &Bus,
+    id: &EnvelopeId,
+) -> Result<(EnvelopeRecord, Parcel), NodeError> {
+    let record = EnvelopeRecord::get(bus.store.on(here), id)?
         .ok_or_else(|| NodeError::damaged(format!("envelope {id} is missing")))?;
     let (_, header, parts) = EnvelopeHeader::reopen_whole(&record.sealed)?;
     let parcel = Parcel { id: *id, header, parts, transit: record.transit };
@@ -296,7 +300,11 @@ fn load(bus: &Bus, id: &EnvelopeId) -> Result<(EnvelopeRecord, Parcel), NodeErro
 
 /// Concludes a delivery whose time is over.
 async fn expire(bus: &Arc<Bus>, peer: &AgencyName, id: &EnvelopeId) -> Result<bool, NodeError> {
-    let (_, parcel) = load(bus, id)?;
+    let loaded = in_place(|here| -> Result<_, NodeError> {
+        let relayed = DeliveryRecord::get(bus.store.on(here), id, peer)?.and_then(|d| d.relayed);
+        Ok((load(here, bus, id)?.1, relayed))
+    });
+    let (parcel, relayed) = loaded?;
     if unix_now() <= parcel.header.expires {
         return Ok(false);
     }
@@ -304,7 +312,7 @@ async fn expire(bus: &Arc<Bus>, peer: &AgencyName, id: &EnvelopeId) -> Result<bo
         event: Event::RelayFailure,
         state: DeliveryState::Expired,
         refusal: None,
-        relayed: DeliveryRecord::get(&*bus.store, id, peer)?.and_then(|d| d.relayed),
+        relayed,
         evidence: None,
     };
     conclude(bus, peer, &parcel, conclusion).await?;
@@ -315,8 +323,11 @@ async fn expire(bus: &Arc<Bus>, peer: &AgencyName, id: &EnvelopeId) -> Result<bo
 /// Hands an envelope over, as far as the peer has it.
 async fn deliver(bus: &Arc<Bus>, way: &Way, flight: &Flight) -> Result<AttemptEnd, NodeError> {
     let (id, peer, recipient) = (flight.envelope, &way.hop, &way.recipient);
-    let Some(Load { sealed, parcel, mut relayed_before, mut cipher }) =
-        fresh(bus, &id).map_or_else(|| read_load(bus, &id, recipient), |load| Ok(Some(load)))?
+    let Some(Load { sealed, parcel, mut relayed_before, mut cipher }) = fresh(bus, &id)
+        .map_or_else(
+            || in_place(|here| read_load(here, bus, &id, recipient)),
+            |load| Ok(Some(load)),
+        )?
     else {
         return Ok(AttemptEnd::Concluded);
     };
@@ -440,16 +451,17 @@ fn fresh(bus: &Bus, id: &EnvelopeId) -> Option<Load> {
 
 /// Reads what is to be handed over; nothing when the delivery is over.
 fn read_load(
+    here: &Blocking,
     bus: &Bus,
     id: &EnvelopeId,
     recipient: &AgencyName,
 ) -> Result<Option<Load>, NodeError> {
-    let (record, parcel) = load(bus, id)?;
-    let delivery = DeliveryRecord::get(&*bus.store, id, recipient)?;
+    let (record, parcel) = load(here, bus, id)?;
+    let delivery = DeliveryRecord::get(bus.store.on(here), id, recipient)?;
     let Some(delivery) = delivery.filter(|d| d.state == DeliveryState::Pending) else {
         return Ok(None);
     };
-    let cipher = bus.content.read(&*bus.store, id, record.in_file)?;
+    let cipher = bus.content.read(bus.store.on(here), id, record.in_file)?;
     let (sealed, relayed_before) = (record.sealed, delivery.relayed);
     Ok(Some(Load { sealed, parcel, relayed_before, cipher }))
 }
@@ -483,16 +495,23 @@ async fn accept_relay(
     };
     commit.batch.put(Table::Evidence, *digest.as_bytes(), cbor::encode(&received)?);
     bus.ledger.commit(commit).await?;
-    if bus.store.get(Table::Evidence, digest.as_bytes())?.is_none() {
-        // Another receipt of this relay was recorded before; one is enough.
+    let noted = in_place(|here| -> Result<bool, NodeError> {
+        let store = bus.store.on(here);
+        if store.get(Table::Evidence, digest.as_bytes())?.is_none() {
+            // Another receipt of this relay was recorded before; one is enough.
+            return Ok(false);
+        }
+        let begun = DeliveryRecord::get(store, id, &way.recipient)?;
+        let mut record = DeliveryRecord::pending(now, begun.and_then(|begun| begun.seen));
+        record.relayed = Some(digest);
+        let mut batch = Batch::default();
+        batch.put(Table::Deliveries, delivery_key(id, &way.recipient), cbor::encode(&record)?);
+        store.write(batch)?;
+        Ok(true)
+    });
+    if !noted? {
         return Ok(None);
     }
-    let begun = DeliveryRecord::get(&*bus.store, id, &way.recipient)?;
-    let mut record = DeliveryRecord::pending(now, begun.and_then(|begun| begun.seen));
-    record.relayed = Some(digest);
-    let mut batch = Batch::default();
-    batch.put(Table::Deliveries, delivery_key(id, &way.recipient), cbor::encode(&record)?);
-    in_place(|_| bus.store.write(batch))?;
     tracing::info!(envelope = %id, recipient = %way.recipient, relay = %way.hop, "relayed");
     Ok(Some(digest))
 }
@@ -645,7 +664,7 @@ async fn check_place(
     if witness::seen_size(bus, recipient)?.is_none_or(|seen| receipt.index >= seen) {
         return Ok(Ok(()));
     }
-    let begun = DeliveryRecord::get(&*bus.store, &parcel.id, recipient)?;
+    let begun = in_place(|here| DeliveryRecord::get(bus.store.on(here), &parcel.id, recipient))?;
     match place(receipt.index, begun.and_then(|begun| begun.seen), parcel.transit) {
         Place::Behind => {}
         Place::Unclear if way.hop == *recipient => {
@@ -748,7 +767,7 @@ async fn conclude(
         return Ok(());
     }
     let (work, id) = (bus.clone(), *id);
-    on_thread(move |here| relay::drop_carried(here, &work, &id)).await
+    blocking(move |here| relay::drop_carried(here, &work, &id)).await
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chancery_certs::AgencyName;
-use chancery_protocol::Refusal;
+use chancery_protocol::Rejection;
 
 /// The time over which refusals are counted.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -52,19 +52,14 @@ impl RefusedBudget {
     ///
     /// # Errors
     /// The refusal to be sent, which says when to come again.
-    pub(crate) fn take(&self, peer: &AgencyName, now: Instant) -> Result<(), Refusal> {
+    pub(crate) fn take(&self, peer: &AgencyName, now: Instant) -> Result<(), Rejection> {
         let owed = self.lock().get(peer).map_or(Duration::ZERO, |spent| spent.owed(now));
         let one = HOUR / self.rate;
         let Some(over) = (owed + one).checked_sub(HOUR).filter(|over| !over.is_zero()) else {
             return Ok(());
         };
         let again = u32::try_from(over.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-        let rate = self.rate;
-        Err(Refusal {
-            code: "CHY-5031".into(),
-            reason: format!("more than {rate} documents in an hour had to be refused"),
-            retry_after: Some(again),
-        })
+        Err(Rejection::ManyRefused { most: self.rate, again })
     }
 
     /// What was refused may have been so for want of what has come now.
@@ -109,7 +104,7 @@ mod tests {
             budget.put(&peer, now);
         }
         let refusal = budget.take(&peer, now).expect_err("beyond it");
-        assert_eq!((refusal.code.as_str(), refusal.retry_after), ("CHY-5031", Some(901)));
+        assert_eq!((refusal.code(), refusal.retry_after()), ("CHY-5031", Some(901)));
         budget.take(&name(1), now).expect("others are not concerned");
         // It says when to come again, and it may then: once.
         let later = now + Duration::from_secs(901);

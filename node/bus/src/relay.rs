@@ -5,7 +5,7 @@ use std::{sync::PoisonError, time::Duration};
 
 use chancery_certs::AgencyName;
 use chancery_crypto::cbor;
-use chancery_protocol::{EnvelopeId, OpenedEnvelope, PeerMessage, Refusal};
+use chancery_protocol::{EnvelopeId, OpenedEnvelope, PeerMessage, Refusal, Rejection};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::evidence;
@@ -14,7 +14,7 @@ use chancery_ledger::{
     records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key},
     unix_now,
 };
-use chancery_store::{Batch, Blocking, Table};
+use chancery_store::{Batch, Blocking, Table, in_place};
 
 /// For how long the recipient's evidence is waited for on the stream of an offer. After that the sender
 /// asks again.
@@ -37,30 +37,31 @@ pub(crate) fn begin(
 /// Begins the delivery of an envelope that is here to one more recipient, unless it has begun. Says whether it
 /// is under way: not so when its content has gone already.
 pub(crate) fn carry_on(
-    _: &Blocking,
+    here: &Blocking,
     bus: &Bus,
     opened: &OpenedEnvelope,
     recipient: &AgencyName,
 ) -> Result<bool, NodeError> {
     // The content must not go between the look and the record.
     let _one = bus.relaying.lock().unwrap_or_else(PoisonError::into_inner);
-    if DeliveryRecord::get(&*bus.store, &opened.id, recipient)?.is_some() {
+    if DeliveryRecord::get(bus.store.on(here), &opened.id, recipient)?.is_some() {
         return Ok(true);
     }
     let key = opened.id.digest().as_bytes();
-    if !bus.content.has_whole(&opened.id) && bus.store.get(Table::Content, key)?.is_none() {
+    if !bus.content.has_whole(&opened.id) && bus.store.on(here).get(Table::Content, key)?.is_none()
+    {
         return Ok(false);
     }
     let mut batch = Batch::default();
     begin(bus, &mut batch, &opened.id, recipient)?;
-    bus.store.write(batch)?;
+    bus.store.on(here).write(batch)?;
     bus.outbound.enqueue(opened.id, recipient.clone(), opened.header.urgency);
     Ok(true)
 }
 
 /// Keeps the content of an envelope that was carried on before and that one more recipient is to have.
 pub(crate) fn refill(
-    _: &Blocking,
+    here: &Blocking,
     bus: &Bus,
     opened: &OpenedEnvelope,
     recipient: &AgencyName,
@@ -68,7 +69,7 @@ pub(crate) fn refill(
 ) -> Result<(), NodeError> {
     let _one = bus.relaying.lock().unwrap_or_else(PoisonError::into_inner);
     let id = &opened.id;
-    let record = EnvelopeRecord::get(&*bus.store, id)?
+    let record = EnvelopeRecord::get(bus.store.on(here), id)?
         .ok_or_else(|| NodeError::damaged(format!("envelope {id} is missing")))?;
     let mut batch = Batch::default();
     if record.transit {
@@ -79,18 +80,18 @@ pub(crate) fn refill(
         batch.put(Table::Content, *id.digest().as_bytes(), content);
     }
     begin(bus, &mut batch, id, recipient)?;
-    bus.store.write(batch)?;
+    bus.store.on(here).write(batch)?;
     bus.outbound.enqueue(*id, recipient.clone(), opened.header.urgency);
     Ok(())
 }
 
 /// Removes the content of what was only carried on, once it is with everybody it was carried to.
-pub(crate) fn drop_carried(_: &Blocking, bus: &Bus, id: &EnvelopeId) -> Result<(), NodeError> {
+pub(crate) fn drop_carried(here: &Blocking, bus: &Bus, id: &EnvelopeId) -> Result<(), NodeError> {
     let _one = bus.relaying.lock().unwrap_or_else(PoisonError::into_inner);
-    let record = EnvelopeRecord::get(&*bus.store, id)?;
+    let record = EnvelopeRecord::get(bus.store.on(here), id)?;
     let Some(record) = record.filter(|record| record.transit) else { return Ok(()) };
     let prefix = id.digest().as_bytes();
-    if !bus.store.scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
+    if !bus.store.on(here).scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
         return Ok(());
     }
     let (_, header) = record.header()?;
@@ -102,7 +103,7 @@ pub(crate) fn drop_carried(_: &Blocking, bus: &Bus, id: &EnvelopeId) -> Result<(
     }
     let mut batch = Batch::default();
     batch.delete(Table::Content, *prefix);
-    bus.store.write(batch)?;
+    bus.store.on(here).write(batch)?;
     bus.limits.carry(&header.sender, -size);
     Ok(())
 }
@@ -117,7 +118,7 @@ pub(crate) async fn outcome(
     let end = tokio::time::sleep(SOON);
     tokio::pin!(end);
     loop {
-        if let Some(outcome) = look(bus, id, recipient)? {
+        if let Some(outcome) = in_place(|here| look(here, bus, id, recipient))? {
             return Ok(Some(outcome));
         }
         loop {
@@ -137,11 +138,12 @@ pub(crate) async fn outcome(
 }
 
 fn look(
+    here: &Blocking,
     bus: &Bus,
     id: &EnvelopeId,
     recipient: &AgencyName,
 ) -> Result<Option<PeerMessage>, NodeError> {
-    let Some(delivery) = DeliveryRecord::get(&*bus.store, id, recipient)? else {
+    let Some(delivery) = DeliveryRecord::get(bus.store.on(here), id, recipient)? else {
         return Ok(None);
     };
     Ok(match delivery.state {
@@ -149,19 +151,17 @@ fn look(
         DeliveryState::Delivered => {
             let missing = || NodeError::damaged(format!("the evidence of {id} is missing"));
             let digest = delivery.evidence.ok_or_else(missing)?;
-            let evidence = evidence::received(bus, &digest, recipient, None)?;
+            let evidence = evidence::received(here, bus, &digest, recipient, None)?;
             Some(PeerMessage::Have { receipt: evidence.receipt })
         }
         DeliveryState::Refused => {
-            let reason = format!("{recipient} refuses it");
-            let unknown = || Refusal { code: "CHY-5000".into(), reason, retry_after: None };
+            let unknown = || Rejection::ByRecipient(recipient.clone()).refusal();
             let refusal = delivery.refusal.unwrap_or_else(unknown);
             Some(PeerMessage::Refuse(Refusal { retry_after: None, ..refusal }))
         }
-        DeliveryState::Expired => Some(PeerMessage::Refuse(Refusal {
-            code: "CHY-5003".into(),
-            reason: format!("it expired on its way to {recipient}"),
-            retry_after: None,
-        })),
+        DeliveryState::Expired => {
+            let expired = Rejection::ExpiredOnTheWay(recipient.clone());
+            Some(PeerMessage::Refuse(expired.refusal()))
+        }
     })
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chancery_ledger::{Commit, unix_now};
-use chancery_store::{Table, blocking, files::read_file};
+use chancery_store::{Blocking, Table, blocking, files::read_file};
 
 use crate::{
     NodeError,
@@ -69,7 +69,7 @@ async fn keep_judging(bus: Arc<Bus>) {
             _ = stop.wait_for(|stop| *stop) => return,
         }
         let work = bus.clone();
-        let judged = blocking(move || -> Result<(), NodeError> {
+        let judged = blocking(move |_| -> Result<(), NodeError> {
             work.judge_connected();
             Ok(())
         });
@@ -99,15 +99,15 @@ async fn warn_of_ends(bus: Arc<Bus>) {
 }
 
 /// Takes the newest directory there is: the one kept in the store, or the file.
-fn load_directory(bus: &Bus) -> Result<(), NodeError> {
-    if let Some(kept) = bus.store.get(Table::Meta, DIRECTORY)?
-        && let Err(error) = bus.install_directory(&kept)
+fn load_directory(here: &Blocking, bus: &Bus) -> Result<(), NodeError> {
+    if let Some(kept) = bus.store.on(here).get(Table::Meta, DIRECTORY)?
+        && let Err(error) = bus.install_directory(here, &kept)
     {
         tracing::warn!(%error, "the directory that was kept is not usable any more");
     }
     let path = &bus.config.files.directory;
     if path.exists() {
-        match bus.install_directory(&read_file(path)?) {
+        match bus.install_directory(here, &read_file(path)?) {
             Ok(_) | Err(NodeError::OldDirectory { .. }) => {}
             Err(error) => tracing::warn!(%error, file = %path.display(), "directory not usable"),
         }
@@ -121,10 +121,10 @@ impl Bus {
     ///
     /// # Errors
     /// [`NodeError`], when what is there cannot be read.
-    pub fn take_up(self: &Arc<Self>, mark: &Mark) -> Result<usize, NodeError> {
-        continuity::begin(self, mark)?;
-        load_directory(self)?;
-        outbound::recover(self)
+    pub fn take_up(self: &Arc<Self>, here: &Blocking, mark: &Mark) -> Result<usize, NodeError> {
+        continuity::begin(here, self, mark)?;
+        load_directory(here, self)?;
+        outbound::recover(here, self)
     }
 
     /// Has everything run that a bus does by itself.

@@ -38,8 +38,9 @@ use chancery_ledger::{
     fork_key, proven_key, split_key, unix_now, waiting_key, wrong_key,
 };
 use chancery_store::{
-    Batch, Read, Table, blocking,
+    Batch, Blocking, Read, Table, blocking,
     files::{check_private, read_file, sync_directory, write_new, write_private},
+    in_place,
 };
 
 /// The most checkpoints of one peer that wait to be proved consistent. Beyond, a new one is not followed up:
@@ -224,7 +225,7 @@ fn ledger_of<'a>(
     peer: &AgencyName,
 ) -> Result<&'a mut PeerLedger, NodeError> {
     if !ledgers.contains_key(peer) {
-        ledgers.insert(peer.clone(), PeerLedger::load(&*bus.store, peer)?);
+        ledgers.insert(peer.clone(), in_place(|here| PeerLedger::load(bus.store.on(here), peer))?);
     }
     Ok(ledgers.entry(peer.clone()).or_default())
 }
@@ -317,7 +318,7 @@ pub fn remember(
         }
         let first = old.sealed.clone();
         let proof = ForkProof::of_one_size(peer.clone(), with_chain(first, chain), new, chain);
-        return Err(forked(bus, peer, &proof));
+        return Err(in_place(|here| forked(here, bus, peer, &proof)));
     }
     fit?;
     if known.waiting.len() >= MAX_WAITING {
@@ -338,12 +339,12 @@ fn with_chain(note: SealedNote, chain: &[Certificate]) -> SealedNote {
 }
 
 /// Keeps the proof of a fork, in the store and as a file, and says so.
-fn forked(bus: &Bus, peer: &AgencyName, proof: &ForkProof) -> NodeError {
+fn forked(here: &Blocking, bus: &Bus, peer: &AgencyName, proof: &ForkProof) -> NodeError {
     let size = proof.growth.old_size;
     let prefix = [peer.as_str().as_bytes(), &[0]].concat();
     let key = fork_key(proof);
     let keep = || {
-        let kept = bus.store.scan(Table::Forks, &prefix, &prefix, MAX_FORKS)?;
+        let kept = bus.store.on(here).scan(Table::Forks, &prefix, &prefix, MAX_FORKS)?;
         if kept.len() == MAX_FORKS || kept.iter().any(|(held, _)| *held == key) {
             return Ok(None);
         }
@@ -357,7 +358,7 @@ fn forked(bus: &Bus, peer: &AgencyName, proof: &ForkProof) -> NodeError {
         }
         let mut batch = Batch::default();
         batch.put(Table::Forks, key.clone(), bytes);
-        bus.store.write(batch)?;
+        bus.store.on(here).write(batch)?;
         Ok::<_, NodeError>(Some(file))
     };
     match keep() {
@@ -554,7 +555,7 @@ async fn ask_directory(
     let directory =
         directory.map_err(|e| NodeError::Network { peer: peer.to_string(), why: e.to_string() })?;
     let work = bus.clone();
-    chancery_store::blocking(move || work.install_directory(&directory)).await.map(drop)
+    blocking(move |here| work.install_directory(here, &directory)).await.map(drop)
 }
 
 /// Asks a peer now how its ledger grew since what is known of it.
@@ -597,8 +598,7 @@ async fn ask(bus: &Arc<Bus>, peer: &AgencyName, connection: &Connection) -> Resu
     let chain = bus.directory()?.peer(peer)?.seal_chain.clone();
     let answer = Answer { asked: asked.wall, note, range, growths, newest, theirs };
     let (work, peer_) = (bus.clone(), peer.clone());
-    let line =
-        chancery_store::blocking(move || judge(&work, &peer_, &chain, &known, &answer)).await?;
+    let line = blocking(move |here| judge(here, &work, &peer_, &chain, &known, &answer)).await?;
     if let Some(line) = line {
         let statement = bus.witness.statement();
         write(&mut send, &encode_frame(&PeerMessage::Cosignature { line, statement })?, peer)
@@ -630,6 +630,7 @@ fn unexpected() -> NodeError {
 /// Judges a peer's answer. Gives the cosignature of its newest checkpoint if that is due, consistent with all that is known,
 /// and its times fit this clock.
 fn judge(
+    here: &Blocking,
     bus: &Bus,
     peer: &AgencyName,
     chain: &[Certificate],
@@ -656,7 +657,7 @@ fn judge(
             let first = with_chain(old.sealed.clone(), chain);
             let second = SealedNote::new(&new.note, chain);
             let proof = ForkProof::new(peer.clone(), first, second, growth.clone());
-            return Err(forked(bus, peer, &proof));
+            return Err(forked(here, bus, peer, &proof));
         }
     }
     let known_size = known.proven.as_ref().map(|proven| proven.signed.checkpoint.size);
@@ -668,7 +669,7 @@ fn judge(
             batch.delete(Table::Peers, waiting_key(peer, *waiting));
         }
         // Durable before a cosignature leaves: a witness that forgets could be shown another history.
-        bus.store.write(batch)?;
+        bus.store.on(here).write(batch)?;
         let mut ledgers = bus.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let ledger = ledger_of(bus, &mut ledgers, peer)?;
         ledger.waiting.retain(|size, _| !known.waiting.contains_key(size));
@@ -722,9 +723,9 @@ pub async fn answer(
     }
     bus.ledger.continuity().asked_about(peer, sizes.iter().copied().max().unwrap_or(0));
     let work = bus.clone();
-    let asked = blocking(move || {
-        let (growths, signed) = work.ledger.growth(&sizes)?;
-        let range = work.ledger.compact_range(signed.checkpoint.size)?;
+    let asked = blocking(move |here| {
+        let (growths, signed) = work.ledger.view(here).growth(&sizes)?;
+        let range = work.ledger.view(here).compact_range(signed.checkpoint.size)?;
         Ok::<_, NodeError>((growths, signed, range))
     });
     let (growths, signed, range) = asked.await?;
@@ -763,7 +764,7 @@ pub async fn answer(
     let size = signed.checkpoint.size;
     let kept = KeptCosignature { note: signed.note, line, statement };
     let work = bus.clone();
-    blocking(move || work.ledger.add_cosignature(&agency, &kept, size, time)).await?;
+    blocking(move |here| work.ledger.add_cosignature(here, &agency, &kept, size, time)).await?;
     tracing::info!(%peer, size, "the ledger was cosigned");
     Ok(())
 }

@@ -16,7 +16,7 @@ use chancery_protocol::{
     Act, DocumentHeader, DocumentId, EnvelopeId, Event, Leaf, OUTCOME, REASON, SignedDocument,
     Urgency, VerifiedDocument, commit_to_document, sign_document,
 };
-use chancery_store::{Blocking, Read, Table, on_thread};
+use chancery_store::{Blocking, Read, Table, blocking};
 use serde::{Deserialize, Serialize};
 
 use crate::{Office, access::Action, heads::OpenedHead, submission::Submission};
@@ -109,8 +109,12 @@ impl Subject {
 }
 
 /// The act that took effect on a document.
-pub(crate) fn of(office: &Office, on: &Subject) -> Result<Option<ActRecord>, NodeError> {
-    of_in(office.store(), on)
+pub(crate) fn of(
+    here: &Blocking,
+    office: &Office,
+    on: &Subject,
+) -> Result<Option<ActRecord>, NodeError> {
+    of_in(office.store(here), on)
 }
 
 fn of_in(store: &(impl Read + ?Sized), on: &Subject) -> Result<Option<ActRecord>, NodeError> {
@@ -132,8 +136,8 @@ fn refuse(why: impl Into<String>) -> NodeError {
 }
 
 /// The refusal of an act on a document that another has taken effect on.
-pub(crate) fn too_late(office: &Office, on: &Subject) -> NodeError {
-    match of(office, on) {
+pub(crate) fn too_late(here: &Blocking, office: &Office, on: &Subject) -> NodeError {
+    match of(here, office, on) {
         Ok(Some(act)) if act.kind == Act::Withdraw.kind() => {
             NodeError::Withdrawn { document: on.original.to_string(), time: rfc3339(act.time) }
         }
@@ -181,10 +185,11 @@ pub(crate) fn check(
     header: &DocumentHeader,
 ) -> Result<Option<CheckedAct>, NodeError> {
     let envelopes = match &header.in_reply_to {
-        Some(original) => crate::lookup::envelopes_of(office, original)?,
+        Some(original) => crate::lookup::envelopes_of(here, office, original)?,
         None => Vec::new(),
     };
-    let mut inside = envelopes.iter().filter_map(|id| crate::opening::inside(office, id).ok());
+    let mut inside =
+        envelopes.iter().filter_map(|id| crate::opening::inside(here, office, id).ok());
     let module = inside.next().map(|(_, document)| document.header().module.clone());
     let Some(act) = act_on(header, module.as_deref()) else { return Ok(None) };
     let action = match act {
@@ -198,7 +203,8 @@ pub(crate) fn check(
     let named = || refuse(format!("a {} names the document", header.kind));
     let original = header.in_reply_to.ok_or_else(named)?;
     let incoming = !matches!(act, Act::Withdraw);
-    let mut heads = envelopes.iter().filter_map(|id| crate::opening::open_head(office, id).ok());
+    let mut heads =
+        envelopes.iter().filter_map(|id| crate::opening::open_head(here, office, id).ok());
     let head = heads.find(|head| head.incoming == incoming);
     let unknown = || refuse(format!("the document {original} is not here for a {}", header.kind));
     let on = head.ok_or_else(unknown)?;
@@ -218,8 +224,8 @@ pub(crate) fn check(
     }
     let subject = Subject::of(&on);
     settle(here, office, &subject)?;
-    if of(office, &subject)?.is_some() {
-        return Err(too_late(office, &subject));
+    if of(here, office, &subject)?.is_some() {
+        return Err(too_late(here, office, &subject));
     }
     Ok(Some(CheckedAct { action, on, effect: Some(Effect(subject)) }))
 }
@@ -233,15 +239,15 @@ pub(crate) fn may_be(header: &DocumentHeader) -> bool {
 /// whenever it is looked at. Only its sender's can, so that nobody else keeps anybody waiting here; what of them is too
 /// dear to look at now has no effect yet.
 pub(crate) fn settle(here: &Blocking, office: &Office, on: &Subject) -> Result<(), NodeError> {
-    for id in crate::arrivals::waiting_answers(office, &on.original)? {
-        if of(office, on)?.is_some() {
+    for id in crate::arrivals::waiting_answers(here, office, &on.original)? {
+        if of(here, office, on)?.is_some() {
             return Ok(());
         }
         // The sender stands over the envelope: it is not opened for anybody else's.
-        let record = EnvelopeRecord::get(office.store(), &id)?;
+        let record = EnvelopeRecord::get(office.store(here), &id)?;
         let header = record.map(|record| record.header()).transpose()?;
         if header.is_some_and(|(_, header)| header.sender == on.sender) {
-            let Ok(found) = crate::opening::inside(office, &id) else { continue };
+            let Ok(found) = crate::opening::inside(here, office, &id) else { continue };
             withdraw(here, office, &id, found)?;
         }
     }
@@ -271,7 +277,7 @@ pub(crate) fn withdraw(
 ) -> Result<Withdrawal, NodeError> {
     let header = document.header();
     let Some(original) = header.in_reply_to else { return Ok(Withdrawal::None) };
-    let module = crate::lookup::module_of(office, &original, &header.from)?;
+    let module = crate::lookup::module_of(here, office, &original, &header.from)?;
     if module.is_some_and(|module| module != header.module) {
         return Ok(Withdrawal::None);
     }
@@ -319,7 +325,7 @@ fn take_effect(
     let accepted = match office.ledger().commit_blocking(here, commit)? {
         Outcome::Committed(_) => true,
         Outcome::Stale(..) => {
-            let held = of(office, &subject)?;
+            let held = of(here, office, &subject)?;
             held.is_some_and(|held| held.document == document.id())
         }
     };
@@ -371,9 +377,9 @@ fn answer(here: &Blocking, office: &Office, withdrawal: &EnvelopeId) -> Result<(
     // Two that answer at once would answer twice.
     let _answering = office.answering.lock().unwrap_or_else(PoisonError::into_inner);
     let key = AnswerDue::key(withdrawal);
-    let Some(due) = office.store().get(Table::Modules, &key)? else { return Ok(()) };
+    let Some(due) = office.store(here).get(Table::Modules, &key)? else { return Ok(()) };
     let due: AnswerDue = cbor::decode(&due)?;
-    let found = match crate::opening::inside(office, withdrawal) {
+    let found = match crate::opening::inside(here, office, withdrawal) {
         // It is answered all the same.
         Err(NodeError::Purged(_)) => None,
         opened => Some(opened?),
@@ -417,7 +423,7 @@ pub(crate) async fn keep_answering(office: Arc<Office>) {
     loop {
         let work = office.clone();
         let after = std::mem::take(&mut from);
-        match on_thread(move |here| answer_due(here, &work, &after)).await {
+        match blocking(move |here| answer_due(here, &work, &after)).await {
             Ok(next) => from = next,
             Err(error) => tracing::error!(%error, "what answers are due could not be read"),
         }
@@ -432,7 +438,7 @@ pub(crate) async fn keep_answering(office: Arc<Office>) {
 /// nobody's way.
 fn answer_due(here: &Blocking, office: &Office, from: &[u8]) -> Result<Vec<u8>, NodeError> {
     let from = if from.is_empty() { ANSWERS } else { from };
-    let due = office.store().scan(Table::Modules, from, ANSWERS, ANSWERS_AT_ONCE)?;
+    let due = office.store(here).scan(Table::Modules, from, ANSWERS, ANSWERS_AT_ONCE)?;
     for (key, _) in &due {
         let id = key.get(ANSWERS.len()..).and_then(EnvelopeId::from_slice);
         let Some(id) = id else { continue };
@@ -453,7 +459,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use chancery_bus::opening::calls_for_an_answer;
+    use crate::arrivals::calls_for_an_answer;
     use chancery_store::{Batch, MemoryStore, Store as _};
 
     fn header(kind: &str, in_reply_to: Option<u8>) -> DocumentHeader {

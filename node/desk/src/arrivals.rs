@@ -1,14 +1,37 @@
-//! What has come in: what acts is taken up, what was never indexed is indexed.
+//! What has come in: it is indexed with its receipt, what acts is taken up, what was never indexed is indexed.
 
-use chancery_bus::NodeError;
+use chancery_bus::{NodeError, opening::Arrivals};
 use chancery_ledger::{
     LedgerError,
     records::{EnvelopeRecord, index, indexed_envelope},
 };
-use chancery_protocol::{DocumentId, EnvelopeId};
+use chancery_protocol::{Act, DocumentHeader, DocumentId, EnvelopeId, SignedDocument};
 use chancery_store::{Batch, Blocking, Store, StoreError, Table, all};
 
 use crate::{Office, acts, lookup::MAX_FOUND, opening::inside};
+
+/// Puts what comes in into the index, in the commit of its receipt: whoever looks something up waits for nothing, and looking
+/// changes nothing. A withdrawal acts besides, and is verified before it does: it waits for [`take_up`].
+#[derive(Debug)]
+pub struct Indexer;
+
+impl Arrivals for Indexer {
+    fn arrived(&self, id: &EnvelopeId, document: &SignedDocument, batch: &mut Batch) {
+        index(batch, id, document.header(), &document.id());
+        if calls_for_an_answer(document.header()) {
+            batch.put(Table::Unindexed, *id.digest().as_bytes(), []);
+        }
+    }
+}
+
+/// Whether a document that has come calls for an answer of this node: a withdrawal of a document does. Answers and all other
+/// acts do not, whatever they name, so that two nodes never go on by themselves.
+pub(crate) fn calls_for_an_answer(header: &DocumentHeader) -> bool {
+    match Act::of(&header.kind) {
+        Some(Act::Withdraw) => header.in_reply_to.is_some(),
+        Some(Act::Receive | Act::Return | Act::WithdrawalAnswer) | None => false,
+    }
+}
 
 /// What became of some of the envelopes that wait.
 #[derive(Debug, Default)]
@@ -34,7 +57,7 @@ pub fn take_up(
     from: &[u8],
     limit: usize,
 ) -> Result<TakenUp, NodeError> {
-    take_each(office.store(), from, limit, |id, batch| take_one(here, office, id, batch))
+    take_each(office.store(here), from, limit, |id, batch| take_one(here, office, id, batch))
 }
 
 /// Does something with each that waits, and writes it together. It says whether one is done.
@@ -85,12 +108,12 @@ fn take_one(
     batch: &mut Batch,
 ) -> Result<bool, NodeError> {
     // The sender stands over the envelope: what is put off costs nothing.
-    let record = EnvelopeRecord::get(office.store(), id)?;
+    let record = EnvelopeRecord::get(office.store(here), id)?;
     let header = record.and_then(|record| record.header().ok());
     if header.is_some_and(|(_, h)| !office.may_open(&h.sender, id)) {
         return Ok(false);
     }
-    let found = match inside(office, id) {
+    let found = match inside(here, office, id) {
         Ok(found) => found,
         // The disk's fault is not the envelope's: it waits for the next time.
         Err(error @ NodeError::Store(StoreError::File { .. } | StoreError::Broken(_))) => {
@@ -105,35 +128,36 @@ fn take_one(
     let header = found.1.header();
     index(batch, id, header, &found.1.id());
     // Before it leaves the queue: after a crash it is done again.
-    match chancery_bus::opening::calls_for_an_answer(header) {
+    match calls_for_an_answer(header) {
         true => acts::take_up(here, office, id, found),
         false => Ok(true),
     }
 }
 
 /// Puts into the index what an earlier version has left for later. What this one takes in is in it at once.
-pub fn index_waiting(office: &Office) -> Result<(), NodeError> {
+pub fn index_waiting(here: &Blocking, office: &Office) -> Result<(), NodeError> {
     let mut batch = Batch::default();
-    for row in all(office.store(), Table::Unindexed, &[]) {
+    for row in all(office.store(here), Table::Unindexed, &[]) {
         let (key, _) = row?;
         let Some(id) = EnvelopeId::from_slice(&key) else { continue };
-        if let Ok((_, document)) = inside(office, &id) {
+        if let Ok((_, document)) = inside(here, office, &id) {
             index(&mut batch, &id, document.header(), &document.id());
         }
     }
-    Ok(office.store().write(batch)?)
+    Ok(office.store(here).write(batch)?)
 }
 
 /// The envelopes that answer a document and wait for [`take_up`].
 pub fn waiting_answers(
+    here: &Blocking,
     office: &Office,
     document: &DocumentId,
 ) -> Result<Vec<EnvelopeId>, NodeError> {
     let prefix = document.digest().as_bytes();
-    let found = office.store().scan(Table::Answers, prefix, prefix, MAX_FOUND)?;
+    let found = office.store(here).scan(Table::Answers, prefix, prefix, MAX_FOUND)?;
     let mut waiting = Vec::new();
     for id in found.iter().filter_map(|(key, _)| indexed_envelope(key)) {
-        if office.store().get(Table::Unindexed, id.digest().as_bytes())?.is_some() {
+        if office.store(here).get(Table::Unindexed, id.digest().as_bytes())?.is_some() {
             waiting.push(id);
         }
     }

@@ -11,7 +11,7 @@ use chancery_crypto::{Digest, Hasher};
 use chancery_ledger::{records::EnvelopeRecord, stored_tree, unix_now};
 use chancery_protocol::{Checkpoint, EnvelopeId, merkle};
 use chancery_store::{
-    Store, StoreError,
+    Blocking, Store, StoreError,
     files::{
         Staged, create_private_file, new_folder, open_member, read_file, sync_directory, write_new,
     },
@@ -69,7 +69,7 @@ fn not_whole(why: impl Into<String>) -> NodeError {
 
 /// Makes a backup of a running node in its data folder, under `backups/`. The node goes on meanwhile. Files
 /// are linked, not copied, wherever they never change, so that it costs little until it is copied elsewhere.
-pub fn make(office: &Office) -> Result<(PathBuf, BackupManifest), NodeError> {
+pub fn make(here: &Blocking, office: &Office) -> Result<(PathBuf, BackupManifest), NodeError> {
     let data = &office.config().files.data;
     let backups = data.join("backups");
     std::fs::create_dir_all(&backups).map_err(NodeError::file(&backups))?;
@@ -78,19 +78,24 @@ pub fn make(office: &Office) -> Result<(PathBuf, BackupManifest), NodeError> {
     let to = backups.join(&name);
     // Half a backup must not be mistaken for a whole one, nor stay in the way.
     let staged = Staged::folder(&to)?;
-    let manifest = fill(office, staged.path(), made)?;
+    let manifest = fill(here, office, staged.path(), made)?;
     staged.finish()?;
     Ok((to, manifest))
 }
 
-fn fill(office: &Office, partial: &Path, made: i64) -> Result<BackupManifest, NodeError> {
+fn fill(
+    here: &Blocking,
+    office: &Office,
+    partial: &Path,
+    made: i64,
+) -> Result<BackupManifest, NodeError> {
     let data = &office.config().files.data;
     // The store first: every content that it speaks of was there before.
     let declined = StoreError::Declined {
         engine: "of the database",
         why: "it is copied with its own tools (docs/operators.md)",
     };
-    let engine = office.store().maintenance().ok_or(declined)?;
+    let engine = office.store(here).maintenance().ok_or(declined)?;
     engine.copy_to(&partial.join("store"))?;
     let copy: Arc<dyn Store> = chancery_store::open_read_only(&partial.join("store"))?;
     link_contents(&*copy, &data.join("content"), &partial.join("content"))?;

@@ -12,7 +12,7 @@ use chancery_ledger::{
 use chancery_protocol::{
     Act, EnvelopeId, Event, Leaf, MAX_FRAME, ProtocolError, SecrecyLevel, text::fold,
 };
-use chancery_store::{Table, all, in_place};
+use chancery_store::{Blocking, Table, all, in_place};
 
 use crate::{
     Office,
@@ -52,6 +52,10 @@ pub async fn status(office: &Arc<Office>, caller: &Caller) -> Result<StatusView,
     let expires =
         |chain: &[chancery_certs::Certificate]| chain.first().map_or(0, |c| c.not_after());
     let gaps = directory.as_ref().map(|d| d.witness_gaps(&identity.agency)).unwrap_or_default();
+    let (witnesses, forked) = in_place(|here| -> Result<_, NodeError> {
+        let witnesses = office.ledger().view(here).witnesses()?;
+        Ok((witnesses, witness::forked_peers(office.store(here), MAX_FORKED)?))
+    })?;
     Ok(StatusView {
         agency: identity.agency.clone(),
         display: office.config().display.clone(),
@@ -72,14 +76,14 @@ pub async fn status(office: &Arc<Office>, caller: &Caller) -> Result<StatusView,
         seal_certificate_expires: expires(identity.seal().chain()),
         encryption_key_expires: own.map(|peer| peer.encryption_expires),
         clock: clock(office),
-        witnesses: office.ledger().witnesses()?.into_iter().map(WitnessView::from).collect(),
+        witnesses: witnesses.into_iter().map(WitnessView::from).collect(),
         not_sealing: office.ledger().continuity().check().err().map(|error| error.to_string()),
         disk: Some(DiskView {
             free_bytes: office.free()?,
             keeps_bytes: office.config().limits.free_bytes,
             full: office.room(0).err().map(|error| error.to_string()),
         }),
-        forked: witness::forked_peers(office.store(), MAX_FORKED)?,
+        forked,
     })
 }
 
@@ -100,6 +104,7 @@ fn clock(office: &Office) -> ClockView {
 /// there for him, and whom no rule could permit this is told so before anything is looked for: neither learns which ids
 /// there are.
 pub fn find(
+    here: &Blocking,
     office: &Office,
     caller: &Caller,
     id: &str,
@@ -112,7 +117,7 @@ pub fn find(
         }
         None => office.permit(caller, Action::STATUS, Object::Node).is_ok(),
     };
-    let head = crate::lookup::find(office, id, known)?;
+    let head = crate::lookup::find(here, office, id, known)?;
     office.permit(caller, action, object(&head))?;
     Ok(head)
 }
@@ -146,10 +151,13 @@ pub async fn hand_over(
     }
     let on = acts::Subject::of(head);
     // What has come to withdraw it came before this.
-    in_place(|here| acts::settle(here, office, &on))?;
-    if acts::of(office, &on)?.is_some_and(|act| act.kind == Act::Withdraw.kind()) {
-        return Err(acts::too_late(office, &on));
-    }
+    in_place(|here| {
+        acts::settle(here, office, &on)?;
+        match acts::of(here, office, &on)? {
+            Some(act) if act.kind == Act::Withdraw.kind() => Err(acts::too_late(here, office, &on)),
+            _ => Ok(()),
+        }
+    })?;
     crate::proofs::hand_over(office, head).await
 }
 
@@ -165,6 +173,7 @@ pub struct Page {
 /// The newest documents of a direction that the caller may see, or the newest of those before one of them: at most
 /// `limit`. Where the next page begins is such a document, too: of others nothing is told, nor that they are there.
 pub fn list(
+    here: &Blocking,
     office: &Office,
     caller: &Caller,
     incoming: bool,
@@ -176,15 +185,15 @@ pub fn list(
     let step = limit.max(PAGE);
     if let Some(before) = before {
         let not_found = || NodeError::NotFound(before.to_string());
-        shown(office, caller, incoming, *before)?.ok_or_else(not_found)?;
+        shown(here, office, caller, incoming, *before)?.ok_or_else(not_found)?;
     }
     let (mut documents, mut from, mut looked) = (Vec::new(), before.copied(), 0);
     while documents.len() < limit && looked < MAX_SEARCHED {
-        let newest = crate::lookup::newest(office, incoming, from.as_ref(), step)?;
+        let newest = crate::lookup::newest(here, office, incoming, from.as_ref(), step)?;
         looked += newest.len();
         let mut rest = newest.iter().copied();
         for envelope in rest.by_ref() {
-            documents.extend(shown(office, caller, incoming, envelope)?);
+            documents.extend(shown(here, office, caller, incoming, envelope)?);
             if documents.len() == limit {
                 break;
             }
@@ -192,8 +201,9 @@ pub fn list(
         from = newest.last().copied();
         if newest.len() < step {
             // What is left of the last ones is not the next page if nobody may see it.
-            let more = rest
-                .any(|envelope| matches!(shown(office, caller, incoming, envelope), Ok(Some(_))));
+            let more = rest.any(|envelope| {
+                matches!(shown(here, office, caller, incoming, envelope), Ok(Some(_)))
+            });
             let next = documents.last().filter(|_| more).map(|view| view.envelope);
             return Ok(Page { documents, next });
         }
@@ -204,26 +214,28 @@ pub fn list(
 
 /// What is shown of some envelopes, as far as the caller may see it.
 pub fn views(
+    here: &Blocking,
     office: &Office,
     caller: &Caller,
     incoming: bool,
     envelopes: &[EnvelopeId],
 ) -> Result<Vec<DocumentView>, NodeError> {
     office.access.could(caller, Action::LIST)?;
-    let shown = envelopes.iter().map(|id| shown(office, caller, incoming, *id).transpose());
+    let shown = envelopes.iter().map(|id| shown(here, office, caller, incoming, *id).transpose());
     shown.flatten().collect()
 }
 
 /// What is shown of an envelope in a list, if the caller may see it there.
 fn shown(
+    here: &Blocking,
     office: &Office,
     caller: &Caller,
     incoming: bool,
     envelope: EnvelopeId,
 ) -> Result<Option<DocumentView>, NodeError> {
-    match crate::opening::open_head(office, &envelope) {
+    match crate::opening::open_head(here, office, &envelope) {
         Ok(head) if head.incoming == incoming && may_list(office, caller, &head) => {
-            view(office, caller, &head).map(Some)
+            view(here, office, caller, &head).map(Some)
         }
         Ok(_) => Ok(None),
         // Rules cannot look at what cannot be opened: it is for those who see how the node is.
@@ -247,6 +259,7 @@ pub fn object(head: &OpenedHead) -> Object<'_> {
 /// The newest documents, in and out, in whose header a text stands. Nothing of a header is at rest in the
 /// clear, so they are opened one after the other.
 pub fn search(
+    here: &Blocking,
     office: &Office,
     caller: &Caller,
     text: &str,
@@ -260,8 +273,8 @@ pub fn search(
     }
     let mut found = Vec::new();
     for incoming in [true, false] {
-        for envelope in crate::lookup::newest(office, incoming, None, MAX_SEARCHED)? {
-            let Ok(searched) = searched(office, &envelope, incoming) else { continue };
+        for envelope in crate::lookup::newest(here, office, incoming, None, MAX_SEARCHED)? {
+            let Ok(searched) = searched(here, office, &envelope, incoming) else { continue };
             let Searched { header, incoming, over, always } = &*searched;
             // What he may not see is not compared: whether it is found would tell what it says.
             let object = Object::Document(header, *incoming);
@@ -271,8 +284,8 @@ pub fn search(
             let has = |texts: &[String]| texts.iter().any(|text| text.contains(&wanted));
             let sees = || office.access.may_see(caller, header, unix_now());
             if has(always) || has(over) && sees() {
-                let Ok(head) = crate::opening::open_head(office, &envelope) else { continue };
-                found.push(view(office, caller, &head)?);
+                let Ok(head) = crate::opening::open_head(here, office, &envelope) else { continue };
+                found.push(view(here, office, caller, &head)?);
             }
         }
     }
@@ -283,6 +296,7 @@ pub fn search(
 
 /// What is searched of a document. Signatures have no part in it: they are looked at when it is found.
 fn searched(
+    here: &Blocking,
     office: &Office,
     envelope: &EnvelopeId,
     incoming: bool,
@@ -290,7 +304,7 @@ fn searched(
     if let Some(searched) = office.opened.searched.get(envelope) {
         return Ok(searched);
     }
-    let (_, document) = crate::opening::inside(office, envelope)?;
+    let (_, document) = crate::opening::inside(here, office, envelope)?;
     let header = document.header().clone();
     let agencies = std::iter::once(&header.from).chain(header.recipients());
     let agencies = agencies.map(|agency| fold(agency.as_str()));
@@ -308,6 +322,7 @@ fn searched(
 
 /// What is shown of a document. Of what is too secret for the caller he sees that it is there, of whom and how secret.
 pub fn view(
+    here: &Blocking,
     office: &Office,
     caller: &Caller,
     head: &OpenedHead,
@@ -341,9 +356,9 @@ pub fn view(
         signers: signers.filter(|_| seen).map(ToString::to_string).collect(),
         in_reply_to: header.in_reply_to,
         indication: head.report.indication.name().to_owned(),
-        deliveries: deliveries(office, head)?,
+        deliveries: deliveries(here, office, head)?,
         act: match head.incoming {
-            true => acts::of(office, &acts::Subject::of(head))?.map(|act| act.kind),
+            true => acts::of(here, office, &acts::Subject::of(head))?.map(|act| act.kind),
             false => None,
         },
         copy: head.copy,
@@ -357,10 +372,14 @@ fn masked(level: SecrecyLevel) -> String {
 }
 
 /// Where the deliveries of a document stand.
-pub fn deliveries(office: &Office, head: &OpenedHead) -> Result<Vec<DeliveryView>, NodeError> {
+pub fn deliveries(
+    here: &Blocking,
+    office: &Office,
+    head: &OpenedHead,
+) -> Result<Vec<DeliveryView>, NodeError> {
     let prefix = head.envelope.digest().as_bytes();
     let mut out = Vec::new();
-    for row in all(office.store(), Table::Deliveries, prefix) {
+    for row in all(office.store(here), Table::Deliveries, prefix) {
         let (key, bytes) = row?;
         let record: DeliveryRecord = cbor::decode(&bytes)?;
         if let Some((_, agency)) = delivery_of(&key) {
@@ -374,11 +393,12 @@ pub fn deliveries(office: &Office, head: &OpenedHead) -> Result<Vec<DeliveryView
 /// The document with the receipts of ledgers in it (RFC 9942), as far as there is room for them, and all evidence as files
 /// beside it.
 pub fn proven(
+    here: &Blocking,
     office: &Office,
     head: &OpenedHead,
 ) -> Result<(Vec<u8>, Vec<ExportedFile>), NodeError> {
     let (mut receipts, mut files) = (Vec::new(), Vec::new());
-    for evidence in crate::proofs::evidence(office, head)? {
+    for evidence in crate::proofs::evidence(here, office, head)? {
         let event = Leaf::decode(&evidence.receipt.leaf)?.event;
         let own = evidence.agency == office.identity().agency;
         let mut path = evidence.file_name(event);
@@ -404,17 +424,22 @@ pub fn proven(
 }
 
 /// The journey of a document, also of one that was refused when it was submitted.
-pub fn trace(office: &Office, caller: &Caller, id: &str) -> Result<TraceView, NodeError> {
-    let head = match find(office, caller, id, Action::TRACE) {
+pub fn trace(
+    here: &Blocking,
+    office: &Office,
+    caller: &Caller,
+    id: &str,
+) -> Result<TraceView, NodeError> {
+    let head = match find(here, office, caller, id, Action::TRACE) {
         Err(NodeError::NotFound(_))
             if office.permit(caller, Action::AUDIT, Object::Node).is_ok() =>
         {
-            return rejections::trace(office, caller, id);
+            return rejections::trace(here, office, caller, id);
         }
         found => found?,
     };
     let seen = may_see(office, caller, &head);
-    let mut steps = rejections::steps(office, &head.document.id())?;
+    let mut steps = rejections::steps(here, office, &head.document.id())?;
     steps.push(TraceStep {
         time: head.document.header().created,
         event: "Created".into(),
@@ -424,7 +449,7 @@ pub fn trace(office: &Office, caller: &Caller, id: &str) -> Result<TraceView, No
         indication: Some(head.report.indication),
         note: None,
     });
-    for evidence in crate::proofs::evidence(office, &head)? {
+    for evidence in crate::proofs::evidence(here, office, &head)? {
         let leaf = Leaf::decode(&evidence.receipt.leaf)?;
         if matches!(leaf.event, Event::EvidenceReceived | Event::RelayEvidenceReceived) {
             // It only says that the step which stands beside it is known here.
@@ -440,7 +465,7 @@ pub fn trace(office: &Office, caller: &Caller, id: &str) -> Result<TraceView, No
             note: (leaf.counterpart != evidence.agency).then(|| leaf.counterpart.to_string()),
         });
     }
-    for delivery in deliveries(office, &head)? {
+    for delivery in deliveries(here, office, &head)? {
         if delivery.state == DeliveryState::Pending {
             steps.push(TraceStep {
                 time: delivery.since,
@@ -453,9 +478,9 @@ pub fn trace(office: &Office, caller: &Caller, id: &str) -> Result<TraceView, No
             });
         }
     }
-    answers(office, caller, &head, &mut steps)?;
+    answers(here, office, caller, &head, &mut steps)?;
     steps.sort_by_key(|step| step.time);
-    Ok(TraceView { document: view(office, caller, &head)?, steps })
+    Ok(TraceView { document: view(here, office, caller, &head)?, steps })
 }
 
 fn signer(head: &OpenedHead) -> Option<String> {
@@ -466,12 +491,13 @@ fn signer(head: &OpenedHead) -> Option<String> {
 /// The signed acts and answers that refer to a document, from either side. Their titles repeat that of the document, and
 /// are as secret as it is.
 fn answers(
+    here: &Blocking,
     office: &Office,
     caller: &Caller,
     on: &OpenedHead,
     steps: &mut Vec<TraceStep>,
 ) -> Result<(), NodeError> {
-    for head in crate::lookup::answers(office, &on.document.id())? {
+    for head in crate::lookup::answers(here, office, &on.document.id())? {
         let header = head.document.header();
         let seen = may_see(office, caller, on) && may_see(office, caller, &head);
         let signature = head.report.signatures.first();

@@ -11,10 +11,13 @@ use chancery_protocol::{
     SignedDocument, VerificationReport, check_inside, recipient_info,
 };
 
+use chancery_store::Blocking;
+
 use crate::{Office, heads::OpenedHead};
 
 /// Starts reading the plaintext of a kept envelope.
 pub fn read_plain(
+    here: &Blocking,
     office: &Office,
     id: &EnvelopeId,
     record: &EnvelopeRecord,
@@ -28,7 +31,7 @@ pub fn read_plain(
         Some(own) => identity.encryption().open_own(own, header.commitment.as_bytes())?,
         None => unwrap_for(office, &header)?,
     };
-    let cipher = office.content().read(office.store(), id, record.in_file)?;
+    let cipher = office.content().read(office.store(here), id, record.in_file)?;
     PlainReader::new(&key, cipher, header.size)
 }
 
@@ -46,11 +49,16 @@ pub struct PartsReader {
 
 impl PartsReader {
     /// A reader of one part, or of all.
-    pub fn new(office: &Office, head: &OpenedHead, only: Option<usize>) -> Result<Self, NodeError> {
+    pub fn new(
+        here: &Blocking,
+        office: &Office,
+        head: &OpenedHead,
+        only: Option<usize>,
+    ) -> Result<Self, NodeError> {
         let id = &head.envelope;
-        let record = EnvelopeRecord::get(office.store(), id)?
+        let record = EnvelopeRecord::get(office.store(here), id)?
             .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
-        let plain = read_plain(office, id, &record)?;
+        let plain = read_plain(here, office, id, &record)?;
         Ok(Self { plain, opener: ContentOpener::default(), only, over: false })
     }
 
@@ -81,13 +89,13 @@ impl PartsReader {
 
 /// Opens an envelope as far as its document, and checks that this is the one that the envelope
 /// commits to. The document's own signatures are not verified here.
-fn peek(office: &Office, id: &EnvelopeId) -> Result<Peeked, NodeError> {
-    let record = EnvelopeRecord::get(office.store(), id)?
+fn peek(here: &Blocking, office: &Office, id: &EnvelopeId) -> Result<Peeked, NodeError> {
+    let record = EnvelopeRecord::get(office.store(here), id)?
         // What is only carried on cannot be opened here.
         .filter(|record| !record.transit)
         .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
     let (_, header, parts) = EnvelopeHeader::reopen_whole(&record.sealed)?;
-    let mut plain = read_plain(office, id, &record)?;
+    let mut plain = read_plain(here, office, id, &record)?;
     let mut opener = ContentOpener::default();
     let mut document = None;
     while document.is_none() {
@@ -138,11 +146,15 @@ pub fn open_part(
 }
 
 /// Opens an envelope as far as its document, and verifies that.
-pub fn open_head(office: &Office, id: &EnvelopeId) -> Result<Arc<OpenedHead>, NodeError> {
+pub fn open_head(
+    here: &Blocking,
+    office: &Office,
+    id: &EnvelopeId,
+) -> Result<Arc<OpenedHead>, NodeError> {
     if let Some(head) = office.opened.heads.get(id) {
         return Ok(head);
     }
-    let Peeked { record, salt, document, part } = peek(office, id)?;
+    let Peeked { record, salt, document, part } = peek(here, office, id)?;
     // What a peer has sent is looked at as far as its documents have not cost too much, and else the next time.
     let from = document.header().from.clone();
     let verdict = match record.incoming {
@@ -173,10 +185,14 @@ pub fn open_head(office: &Office, id: &EnvelopeId) -> Result<Arc<OpenedHead>, No
 }
 
 /// The document in an envelope, and the salt of its commitment. Its signatures are not looked at.
-pub fn inside(office: &Office, id: &EnvelopeId) -> Result<(Digest, SignedDocument), NodeError> {
+pub fn inside(
+    here: &Blocking,
+    office: &Office,
+    id: &EnvelopeId,
+) -> Result<(Digest, SignedDocument), NodeError> {
     if let Some(head) = office.opened.heads.get(id) {
         return Ok((head.salt, head.document.clone()));
     }
-    let Peeked { salt, document, .. } = peek(office, id)?;
+    let Peeked { salt, document, .. } = peek(here, office, id)?;
     Ok((salt, document))
 }

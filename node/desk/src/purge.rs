@@ -12,7 +12,7 @@ use chancery_ledger::{
     unix_now,
 };
 use chancery_protocol::{EnvelopeHeader, EnvelopeId, Event, Leaf, OpenedPurgeOrder, PurgeOrder};
-use chancery_store::{Batch, Table, blocking};
+use chancery_store::{Batch, Blocking, Table, blocking};
 
 use crate::{
     Office,
@@ -38,11 +38,16 @@ fn not_permitted(rule: &'static str, why: impl Into<String>) -> NodeError {
 ///
 /// # Errors
 /// [`NodeError::NotFound`] and [`NodeError::Ambiguous`] as for every look-up; [`NodeError::Purged`].
-pub fn plan(office: &Office, caller: &Caller, id: &str) -> Result<LocalReply, NodeError> {
+pub fn plan(
+    here: &Blocking,
+    office: &Office,
+    caller: &Caller,
+    id: &str,
+) -> Result<LocalReply, NodeError> {
     // The plan shows the title.
-    let head = finding::find(office, caller, id, Action::LIST)?;
-    let envelopes = crate::lookup::envelopes_of(office, &head.document.id())?;
-    let title = finding::view(office, caller, &head)?.title;
+    let head = finding::find(here, office, caller, id, Action::LIST)?;
+    let envelopes = crate::lookup::envelopes_of(here, office, &head.document.id())?;
+    let title = finding::view(here, office, caller, &head)?.title;
     Ok(LocalReply::PurgePlan { agency: office.identity().agency.clone(), title, envelopes })
 }
 
@@ -54,7 +59,7 @@ pub async fn carry_out(office: &Arc<Office>, order: Vec<u8>) -> Result<LocalRepl
     let work = office.clone();
     // One order at a time: what is checked must still hold when it is written.
     let _one = office.purging.lock().await;
-    let (opened, commit) = blocking(move || prepare(&work, &order)).await?;
+    let (opened, commit) = blocking(move |here| prepare(here, &work, &order)).await?;
     let Outcome::Committed(receipts) = office.ledger().commit(commit).await? else {
         return Err(NodeError::Purged(
             opened.order.envelopes.first().map_or_else(String::new, ToString::to_string),
@@ -66,7 +71,7 @@ pub async fn carry_out(office: &Arc<Office>, order: Vec<u8>) -> Result<LocalRepl
         reason = opened.order.reason, "content is purged"
     );
     let work = office.clone();
-    let erased = blocking(move || erase(&work)).await;
+    let erased = blocking(move |here| erase(here, &work)).await;
     if let Err(error) = &erased {
         tracing::error!(%error, "purged content is still on the disk; it is tried again");
     }
@@ -74,7 +79,11 @@ pub async fn carry_out(office: &Arc<Office>, order: Vec<u8>) -> Result<LocalRepl
 }
 
 /// Checks an order and makes the commit that records it.
-fn prepare(office: &Office, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), NodeError> {
+fn prepare(
+    here: &Blocking,
+    office: &Office,
+    bytes: &[u8],
+) -> Result<(OpenedPurgeOrder, Commit), NodeError> {
     let now = unix_now();
     let crls = office.crls();
     let opened = PurgeOrder::open(bytes, &Scrutiny::by(&office.identity().trust, &crls, now))?;
@@ -96,18 +105,18 @@ fn prepare(office: &Office, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), 
         if !named.insert(*id) {
             continue;
         }
-        let record = EnvelopeRecord::get(office.store(), id)?
+        let record = EnvelopeRecord::get(office.store(here), id)?
             .ok_or_else(|| NodeError::NotFound(id.to_string()))?;
         if record.purged.is_some() {
             return Err(NodeError::Purged(id.to_string()));
         }
-        let leaf = check_envelope(office, id, &record, &opened)?;
+        let leaf = check_envelope(here, office, id, &record, &opened)?;
         if record.incoming {
             let (_, header) = record.header()?;
             let size = i64::try_from(header.size).unwrap_or(i64::MAX);
             commit.stored.push((header.sender, -size));
         }
-        remove(office, id, record, &opened, &mut commit.batch)?;
+        remove(here, office, id, record, &opened, &mut commit.batch)?;
         commit.absent(Table::Receipts, receipt_key(&leaf));
         commit.leaves.push(leaf);
     }
@@ -117,6 +126,7 @@ fn prepare(office: &Office, bytes: &[u8]) -> Result<(OpenedPurgeOrder, Commit), 
 
 /// Whether an envelope may be purged, and the entry that says that it was.
 fn check_envelope(
+    here: &Blocking,
     office: &Office,
     id: &EnvelopeId,
     record: &EnvelopeRecord,
@@ -131,7 +141,7 @@ fn check_envelope(
         return Err(not_permitted("purge.keep_days", why));
     }
     let prefix = id.digest().as_bytes();
-    if !office.store().scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
+    if !office.store(here).scan(Table::Pending, prefix, prefix, 1)?.is_empty() {
         let why = format!("the delivery of {id} is not over");
         return Err(not_permitted("purge.pending", why));
     }
@@ -147,6 +157,7 @@ fn check_envelope(
 
 /// Takes an envelope's content out of the tables.
 fn remove(
+    here: &Blocking,
     office: &Office,
     id: &EnvelopeId,
     record: EnvelopeRecord,
@@ -155,7 +166,7 @@ fn remove(
 ) -> Result<(), NodeError> {
     let key = *id.digest().as_bytes();
     // A content that cannot be opened is in no index.
-    if let Ok((_, document)) = crate::opening::inside(office, id) {
+    if let Ok((_, document)) = crate::opening::inside(here, office, id) {
         unindex(batch, id, document.header(), &document.id());
     }
     // What was not indexed yet cannot be from now on.
@@ -168,8 +179,8 @@ fn remove(
 }
 
 /// Removes from memory and disk what the ledger says is purged.
-fn erase(office: &Office) -> Result<(), NodeError> {
-    let waiting = office.store().scan(Table::Erasing, &[], &[], usize::MAX)?;
+fn erase(here: &Blocking, office: &Office) -> Result<(), NodeError> {
+    let waiting = office.store(here).scan(Table::Erasing, &[], &[], usize::MAX)?;
     if waiting.is_empty() {
         return Ok(());
     }
@@ -182,10 +193,10 @@ fn erase(office: &Office) -> Result<(), NodeError> {
         done.delete(Table::Erasing, key);
     }
     // Engines without files of their own are erased with their own tools (docs/operators.md).
-    if let Some(engine) = office.store().maintenance() {
+    if let Some(engine) = office.store(here).maintenance() {
         engine.scrub(&TABLES)?;
     }
-    office.store().write(done)?;
+    office.store(here).write(done)?;
     tracing::info!("purged content is off the disk");
     Ok(())
 }
@@ -197,7 +208,7 @@ pub async fn resume(office: Arc<Office>) {
         {
             let _one = office.purging.lock().await;
             let work = office.clone();
-            if let Err(error) = blocking(move || erase(&work)).await {
+            if let Err(error) = blocking(move |here| erase(here, &work)).await {
                 tracing::error!(%error, "purged content is still on the disk; it is tried again");
             }
         }

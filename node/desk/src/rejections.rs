@@ -7,7 +7,7 @@ use chancery_ledger::{Commit, unix_now};
 use chancery_protocol::{
     DocumentId, EnvelopeId, Event, Indication, Leaf, SignedDocument, commit_to_document,
 };
-use chancery_store::{Table, in_place};
+use chancery_store::{Blocking, Table, in_place};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -134,9 +134,13 @@ pub(crate) fn entry_of(key: &[u8], value: &[u8]) -> Option<Result<EnvelopeId, No
 }
 
 /// The refusals of the documents whose id starts with some bytes.
-fn find(office: &Office, prefix: &[u8]) -> Result<Vec<(DocumentId, Rejection)>, NodeError> {
+fn find(
+    here: &Blocking,
+    office: &Office,
+    prefix: &[u8],
+) -> Result<Vec<(DocumentId, Rejection)>, NodeError> {
     let prefix = [REJECTED, prefix].concat();
-    let found = office.store().scan(Table::Modules, &prefix, &prefix, MAX_FOUND)?;
+    let found = office.store(here).scan(Table::Modules, &prefix, &prefix, MAX_FOUND)?;
     let mut out = Vec::with_capacity(found.len());
     for (key, value) in found {
         let id = key.get(REJECTED.len()..).and_then(|rest| rest.get(..Digest::LEN));
@@ -148,18 +152,23 @@ fn find(office: &Office, prefix: &[u8]) -> Result<Vec<(DocumentId, Rejection)>, 
 }
 
 /// The steps of a document's journey that ended with its refusal by the own node.
-pub(crate) fn steps(office: &Office, document: &DocumentId) -> Result<Vec<TraceStep>, NodeError> {
-    let found = find(office, document.digest().as_bytes())?;
-    found.iter().map(|(id, rejection)| step(office, id, rejection)).collect()
+pub(crate) fn steps(
+    here: &Blocking,
+    office: &Office,
+    document: &DocumentId,
+) -> Result<Vec<TraceStep>, NodeError> {
+    let found = find(here, office, document.digest().as_bytes())?;
+    found.iter().map(|(id, rejection)| step(here, office, id, rejection)).collect()
 }
 
 fn step(
+    here: &Blocking,
     office: &Office,
     document: &DocumentId,
     rejection: &Rejection,
 ) -> Result<TraceStep, NodeError> {
     let commitment = commit_to_document(&rejection.salt, document);
-    let receipts = office.ledger().given_receipts(commitment.as_bytes())?;
+    let receipts = office.ledger().view(here).given_receipts(commitment.as_bytes())?;
     Ok(TraceStep {
         time: rejection.time,
         event: Event::SubmissionRejection.name().to_owned(),
@@ -177,6 +186,7 @@ fn step(
 /// [`NodeError::NotFound`] when none was, [`NodeError::Ambiguous`], [`NodeError::NotPermitted`]: there is no header
 /// here that rules could look at, so it is for those who may read the ledger.
 pub(crate) fn trace(
+    here: &Blocking,
     office: &Office,
     caller: &Caller,
     digits: &str,
@@ -187,7 +197,7 @@ pub(crate) fn trace(
         return Err(not_found());
     }
     let whole = hex::decode(digits.get(..digits.len() & !1).unwrap_or_default());
-    let mut found = find(office, &whole.map_err(|_| not_found())?)?;
+    let mut found = find(here, office, &whole.map_err(|_| not_found())?)?;
     found.retain(|(id, _)| id.to_string().starts_with(&digits));
     let last = found.iter().max_by_key(|(_, rejection)| rejection.time);
     let (id, last) = last.ok_or_else(not_found)?;
@@ -202,7 +212,7 @@ pub(crate) fn trace(
         from: Some(office.identity().agency.clone()),
         ..unopened
     };
-    let mut steps = steps(office, id)?;
+    let mut steps = steps(here, office, id)?;
     steps.sort_by_key(|step| step.time);
     Ok(TraceView { document, steps })
 }

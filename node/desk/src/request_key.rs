@@ -5,7 +5,7 @@ use chancery_certs::AgencyName;
 use chancery_crypto::cbor;
 use chancery_ledger::Commit;
 use chancery_protocol::{DocumentId, EnvelopeId};
-use chancery_store::{Batch, Table, all};
+use chancery_store::{Batch, Blocking, Table, all};
 use serde::{Deserialize, Serialize};
 
 use crate::{Office, access::Caller, submission::Accepted};
@@ -30,8 +30,8 @@ impl RequestKey {
     }
 
     /// What became of the request, if it was done.
-    pub fn get(&self, office: &Office) -> Result<Option<DoneRequest>, NodeError> {
-        let done = office.store().get(Table::Requests, &self.0)?;
+    pub fn get(&self, here: &Blocking, office: &Office) -> Result<Option<DoneRequest>, NodeError> {
+        let done = office.store(here).get(Table::Requests, &self.0)?;
         Ok(done.map(|done| cbor::decode(&done)).transpose()?)
     }
 
@@ -64,14 +64,14 @@ impl DoneRequest {
 }
 
 /// Forgets requests that were done before a time.
-pub fn forget_requests(office: &Office, before: i64) -> Result<(), NodeError> {
+pub fn forget_requests(here: &Blocking, office: &Office, before: i64) -> Result<(), NodeError> {
     let mut batch = Batch::default();
-    for row in all(office.store(), Table::Requests, &[]) {
+    for row in all(office.store(here), Table::Requests, &[]) {
         let (key, done) = row?;
         let done: DoneRequest = cbor::decode(&done)?;
         if done.time < before {
             batch.delete(Table::Requests, key);
         }
     }
-    Ok(office.store().write(batch)?)
+    Ok(office.store(here).write(batch)?)
 }

@@ -373,8 +373,10 @@ impl SealedSubmission {
 
     /// Makes the submission durable and starts its delivery.
     pub(crate) async fn commit(mut self, office: &Office) -> Result<Accepted, NodeError> {
-        let outcome = office.ledger().commit(std::mem::take(&mut self.commit)).await?;
-        self.committed(office, &outcome)
+        match office.ledger().commit(std::mem::take(&mut self.commit)).await? {
+            Outcome::Committed(_) => Ok(self.committed(office)),
+            Outcome::Stale(table, _) => in_place(|here| self.stale(here, office, table)),
+        }
     }
 
     /// As [`SealedSubmission::commit`], from a thread that may block.
@@ -383,28 +385,32 @@ impl SealedSubmission {
         here: &Blocking,
         office: &Office,
     ) -> Result<Accepted, NodeError> {
-        let outcome = office.ledger().commit_blocking(here, std::mem::take(&mut self.commit))?;
-        self.committed(office, &outcome)
+        match office.ledger().commit_blocking(here, std::mem::take(&mut self.commit))? {
+            Outcome::Committed(_) => Ok(self.committed(office)),
+            Outcome::Stale(table, _) => self.stale(here, office, table),
+        }
     }
 
-    fn committed(self, office: &Office, outcome: &Outcome) -> Result<Accepted, NodeError> {
-        if let Outcome::Stale(table, _) = outcome {
-            // A large content that was named already is not spoken of by anything.
-            office.content().remove(&self.id)?;
-            return match (table, &self.request, &self.effect) {
-                // Something was done under the same key at the same time: this, or another.
-                (Table::Requests, Some(request), _) => {
-                    let done = request.get(office)?;
-                    let gone = || NodeError::damaged("a request that was done is gone");
-                    done.ok_or_else(gone)?.answer(&self.document)
-                }
-                (Table::Modules, _, Some(Effect(on))) => Err(acts::too_late(office, on)),
-                _ => Err(NodeError::damaged("an envelope id stands twice")),
-            };
+    /// Something else was committed first that does not let this be.
+    fn stale(self, here: &Blocking, office: &Office, table: Table) -> Result<Accepted, NodeError> {
+        // A large content that was named already is not spoken of by anything.
+        office.content().remove(&self.id)?;
+        match (table, &self.request, &self.effect) {
+            // Something was done under the same key at the same time: this, or another.
+            (Table::Requests, Some(request), _) => {
+                let done = request.get(here, office)?;
+                let gone = || NodeError::damaged("a request that was done is gone");
+                done.ok_or_else(gone)?.answer(&self.document)
+            }
+            (Table::Modules, _, Some(Effect(on))) => Err(acts::too_late(here, office, on)),
+            _ => Err(NodeError::damaged("an envelope id stands twice")),
         }
+    }
+
+    fn committed(self, office: &Office) -> Accepted {
         let recipients: Vec<_> = self.header.recipients.iter().map(|r| r.agency.clone()).collect();
         office.deliver(self.id, self.fresh, &recipients, self.header.urgency);
         let copies = self.copies;
-        Ok(Accepted { envelope: self.id, document: self.document, recipients, copies })
+        Accepted { envelope: self.id, document: self.document, recipients, copies }
     }
 }

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use chancery_bus::NodeError;
 use chancery_protocol::{DocumentId, SignedDocument};
+use chancery_store::{Blocking, in_place};
 
 use crate::{
     Office,
@@ -102,7 +103,10 @@ pub async fn submit(
     parts: &mut impl Parts,
 ) -> Result<Taken, Refused> {
     let (document, request) = (handed.document, handed.request.clone());
-    if let Some(accepted) = done_before(office, request.as_ref(), document)? {
+    let done = |here: &Blocking| done_before(here, office, request.as_ref(), document);
+    if request.is_some()
+        && let Some(accepted) = in_place(done)?
+    {
         return Ok(Taken { accepted, again: true });
     }
     let error = match take(office, handed, parts).await {
@@ -110,7 +114,9 @@ pub async fn submit(
         Err(error) => error,
     };
     // The same request may have been done at the same time: then this is its answer, too.
-    if let Some(accepted) = done_before(office, request.as_ref(), document)? {
+    if request.is_some()
+        && let Some(accepted) = in_place(done)?
+    {
         return Ok(Taken { accepted, again: true });
     }
     let recorded = rejections::record(office, document, &error).await;
@@ -119,11 +125,12 @@ pub async fn submit(
 
 /// What was answered to a request that was done before.
 fn done_before(
+    here: &Blocking,
     office: &Office,
     request: Option<&RequestKey>,
     document: &[u8],
 ) -> Result<Option<Accepted>, NodeError> {
-    let Some(done) = request.map(|key| key.get(office)).transpose()?.flatten() else {
+    let Some(done) = request.map(|key| key.get(here, office)).transpose()?.flatten() else {
         return Ok(None);
     };
     let id = SignedDocument::decode(document)?.id();

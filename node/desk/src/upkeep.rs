@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chancery_bus::tasks::Tasks;
 use chancery_ledger::unix_now;
-use chancery_store::{blocking, on_thread};
+use chancery_store::blocking;
 
 use crate::{Office, acts, arrivals, purge, request_key::forget_requests};
 
@@ -30,7 +30,7 @@ async fn keep_taking_up(office: Arc<Office>) {
         let mut from = Vec::new();
         loop {
             let work = office.clone();
-            let step = on_thread(move |here| arrivals::take_up(here, &work, &from, TAKEN_AT_ONCE));
+            let step = blocking(move |here| arrivals::take_up(here, &work, &from, TAKEN_AT_ONCE));
             match step.await {
                 Ok(taken) if !taken.next.is_empty() && !office.is_stopping() => from = taken.next,
                 Ok(_) => break,
@@ -58,7 +58,7 @@ async fn keep_forgetting(office: Arc<Office>) {
     loop {
         let work = office.clone();
         let before = unix_now() - REQUESTS_KEPT;
-        if let Err(error) = blocking(move || forget_requests(&work, before)).await {
+        if let Err(error) = blocking(move |here| forget_requests(here, &work, before)).await {
             tracing::error!(%error, "old requests could not be forgotten");
         }
         tokio::select! {

@@ -37,7 +37,7 @@ async fn alive(office: &Arc<Office>) -> Result<(), String> {
         return Err(format!("the store failed: {why}"));
     }
     let work = office.clone();
-    let look = blocking(move || work.store().get(Table::Meta, b"schema").map(drop));
+    let look = blocking(move |here| work.store(here).get(Table::Meta, b"schema").map(drop));
     match tokio::time::timeout(PATIENCE, look).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
@@ -83,7 +83,7 @@ async fn readyz(State(office): State<Arc<Office>>) -> Response {
 async fn metrics(State(office): State<Arc<Office>>) -> Response {
     let text = async {
         let work = office.clone();
-        blocking(move || work.measure()).await
+        blocking(move |_| work.measure()).await
     };
     match text.await {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use chancery_bus::{Bus, NodeConfig, NodeError, tasks::Tasks, upkeep};
-use chancery_desk::Office;
+use chancery_desk::{Office, arrivals::Indexer};
 use chancery_store::{StoreError, blocking, in_place};
 use sd_notify::NotifyState;
 use tokio::{net::UnixListener, runtime::Handle};
@@ -38,11 +38,12 @@ impl Node {
     /// [`NodeError`], naming the file or setting that is not right.
     pub async fn start(config: NodeConfig, desk: &Handle) -> Result<Self, NodeError> {
         let waits = Arc::new(AtomicBool::new(true));
-        let opened = in_place(|_| Bus::open(config, || stand_by(waits.clone())));
+        let opened =
+            in_place(|here| Bus::open(here, config, Box::new(Indexer), || stand_by(waits.clone())));
         waits.store(false, Ordering::Relaxed);
         let (bus, mark) = opened?;
         let office = Arc::new(Office::new(bus)?);
-        let pending = office.bus().take_up(&mark)?;
+        let pending = in_place(|here| office.bus().take_up(here, &mark))?;
         let socket = listen(office.config())?;
         let config = office.config();
         let api = match config.api.listen {
@@ -53,7 +54,7 @@ impl Node {
             Some(address) => Some(monitor::listen(address).await?),
             None => None,
         };
-        chancery_desk::arrivals::index_waiting(&office)?;
+        in_place(|here| chancery_desk::arrivals::index_waiting(here, &office))?;
         tracing::info!(
             agency = %office.identity().agency,
             listen = %office.config().listen,
@@ -135,7 +136,7 @@ fn stand_by(waits: Arc<AtomicBool>) {
 
 /// Returns when another process has taken over the writing of the store.
 async fn taken_over(office: &Office) -> String {
-    let Some(mut lost) = office.store().lost() else { return std::future::pending().await };
+    let Some(mut lost) = office.bus().lost() else { return std::future::pending().await };
     let why = lost.wait_for(Option::is_some).await;
     why.ok().and_then(|why| why.clone()).unwrap_or_default()
 }
@@ -159,7 +160,7 @@ async fn reload_on_signal(office: Arc<Office>) {
             Err(error) => tracing::debug!(%error, "the time is not known"),
         }
         let work = office.clone();
-        if let Err(error) = blocking(move || work.reload()).await {
+        if let Err(error) = blocking(move |here| work.reload(here)).await {
             tracing::error!(%error, code = error.code(), "the files are not taken up; all goes on as it was");
         }
         monitor::notify(&[NotifyState::Ready]);

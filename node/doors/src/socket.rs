@@ -259,7 +259,9 @@ async fn answer(
         }
         LocalRequest::Search { text, limit } => {
             let (office, caller) = (office.clone(), client.caller.clone());
-            for view in blocking(move || finding::search(&office, &caller, &text, limit)).await? {
+            for view in
+                blocking(move |here| finding::search(here, &office, &caller, &text, limit)).await?
+            {
                 client.send(&LocalReply::Document(Box::new(view))).await?;
             }
             LocalReply::Done
@@ -269,14 +271,14 @@ async fn answer(
         LocalRequest::Trace { id } => {
             let (office, caller) = (office.clone(), client.caller.clone());
             LocalReply::Traced(Box::new(
-                blocking(move || finding::trace(&office, &caller, &id)).await?,
+                blocking(move |here| finding::trace(here, &office, &caller, &id)).await?,
             ))
         }
         LocalRequest::InstallDirectory { size } => {
             office.permit(&client.caller, Action::OPERATE, Object::Node)?;
             let directory = read_directory(client, size).await?;
             let office = office.clone();
-            let view = blocking(move || office.install_directory(&directory)).await?;
+            let view = blocking(move |here| office.install_directory(here, &directory)).await?;
             LocalReply::DirectoryInstalled {
                 version: view.version,
                 agencies: u32::try_from(view.peers().count()).unwrap_or(u32::MAX),
@@ -289,12 +291,15 @@ async fn answer(
             let (office, caller) = (office.clone(), client.caller.clone());
             office.permit(&caller, Action::AUDIT, Object::Node)?;
             let seal = office.identity().seal();
-            blocking(move || requests::answer(office.ledger(), seal.chain(), &request)).await?
+            blocking(move |here| {
+                requests::answer(office.ledger().view(here), seal.chain(), &request)
+            })
+            .await?
         }
         LocalRequest::PlanPurge { id } => {
             let (office, caller) = (office.clone(), client.caller.clone());
             office.permit(&caller, Action::PURGE, Object::Node)?;
-            blocking(move || purge::plan(&office, &caller, &id)).await?
+            blocking(move |here| purge::plan(here, &office, &caller, &id)).await?
         }
         LocalRequest::Purge { order } => {
             office.permit(&client.caller, Action::PURGE, Object::Node)?;
@@ -304,7 +309,7 @@ async fn answer(
         LocalRequest::Backup => {
             let (office, caller) = (office.clone(), client.caller.clone());
             office.permit(&caller, Action::OPERATE, Object::Node)?;
-            let (path, manifest) = blocking(move || backup::make(&office)).await?;
+            let (path, manifest) = blocking(move |here| backup::make(here, &office)).await?;
             let ((files, bytes), entries) = (manifest.measure(), manifest.entries()?);
             tracing::info!(path = %path.display(), files, bytes, entries, "backup made");
             LocalReply::BackedUp { path, files: files as u64, bytes, entries }
@@ -312,7 +317,7 @@ async fn answer(
         LocalRequest::Reload => {
             office.permit(&client.caller, Action::OPERATE, Object::Node)?;
             let work = office.clone();
-            blocking(move || work.reload()).await?;
+            blocking(move |here| work.reload(here)).await?;
             LocalReply::Done
         }
         LocalRequest::GoAlone => {
@@ -354,12 +359,15 @@ async fn list(
 ) -> Result<(), NodeError> {
     office.could(&client.caller, Action::LIST)?;
     let work = office.clone();
-    let newest =
-        blocking(move || chancery_desk::lookup::newest(&work, incoming, None, limit as usize))
-            .await?;
+    let newest = blocking(move |here| {
+        chancery_desk::lookup::newest(here, &work, incoming, None, limit as usize)
+    })
+    .await?;
     for page in newest.chunks(PAGE) {
         let (work, caller, page) = (office.clone(), client.caller.clone(), page.to_vec());
-        for view in blocking(move || finding::views(&work, &caller, incoming, &page)).await? {
+        for view in
+            blocking(move |here| finding::views(here, &work, &caller, incoming, &page)).await?
+        {
             client.send(&LocalReply::Document(Box::new(view))).await?;
         }
     }
@@ -417,7 +425,7 @@ async fn watch(office: &Arc<Office>, client: &mut Client) -> Result<(), NodeErro
     client.send(&LocalReply::Ready).await?;
     loop {
         let work = office.clone();
-        let entries = blocking(move || work.ledger().feed(next, AHEAD)).await?;
+        let entries = blocking(move |here| work.ledger().view(here).feed(next, AHEAD)).await?;
         let more = !entries.is_empty();
         for (index, leaf) in entries {
             next = index.saturating_add(1);
@@ -465,10 +473,10 @@ async fn tell(
 ) -> Result<(), NodeError> {
     let (work, caller) = (office.clone(), client.caller.clone());
     // What cannot be opened is in the inbox, with its error.
-    let told = blocking(move || {
-        let head = chancery_desk::opening::open_head(&work, &id)?;
+    let told = blocking(move |here| {
+        let head = chancery_desk::opening::open_head(here, &work, &id)?;
         work.permit(&caller, Action::LIST, finding::object(&head))?;
-        finding::view(&work, &caller, &head)
+        finding::view(here, &work, &caller, &head)
     });
     match told.await {
         Ok(view) => client.send(&LocalReply::Document(Box::new(view))).await,
@@ -484,7 +492,7 @@ async fn open(
     parts: bool,
 ) -> Result<(), NodeError> {
     let (work, caller) = (office.clone(), client.caller.clone());
-    let head = blocking(move || finding::find(&work, &caller, &id, Action::LIST)).await?;
+    let head = blocking(move |here| finding::find(here, &work, &caller, &id, Action::LIST)).await?;
     // The header goes out whole, also without the parts.
     finding::must_see(office, &client.caller, &head)?;
     if parts {
@@ -493,7 +501,8 @@ async fn open(
     let (mut document, mut files) = (head.document.bytes().to_vec(), Vec::new());
     if parts {
         let gather = (office.clone(), head.clone());
-        (document, files) = blocking(move || finding::proven(&gather.0, &gather.1)).await?;
+        (document, files) =
+            blocking(move |here| finding::proven(here, &gather.0, &gather.1)).await?;
     }
     let view = OpenedView {
         envelope: head.envelope,
@@ -519,7 +528,7 @@ async fn send_parts(
     head: Arc<OpenedHead>,
 ) -> Result<(), NodeError> {
     let work = office.clone();
-    let parts = blocking(move || PartsReader::new(&work, &head, None)).await?;
+    let parts = blocking(move |here| PartsReader::new(here, &work, &head, None)).await?;
     let mut parts = Source::new(parts, PartsReader::next_bytes);
     while let Some(piece) = parts.next().await? {
         client.send_raw(&piece).await?;
@@ -534,19 +543,25 @@ async fn export(office: &Arc<Office>, client: &mut Client) -> Result<(), NodeErr
     office.permit(&client.caller, Action::AUDIT, Object::Node)?;
     let (files, mut taken) = mpsc::channel::<ExportedFile>(AHEAD);
     let office = office.clone();
-    let reader = tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
+    let reader = blocking(move |here| -> Result<(), NodeError> {
         let send = |path: String, bytes: Vec<u8>| {
             files.blocking_send(ExportedFile { path, bytes }).map_err(|_| NodeError::stopping())
         };
         let signed = office.ledger().checkpoint();
         // Taken after the checkpoint: it holds all of that, and perhaps more.
-        let tables = office.store().snapshot()?;
+        let tables = office.store(here).snapshot()?;
         LedgerFiles::new(&*tables, signed, office.identity().seal().chain()).for_each(&send)
     });
-    while let Some(file) = taken.recv().await {
-        client.send(&LocalReply::File(file)).await?;
-    }
-    reader.await.map_err(NodeError::broken)??;
+    // It ends with what it holds: who goes away stops the reading, too.
+    let told = async move {
+        while let Some(file) = taken.recv().await {
+            client.send(&LocalReply::File(file)).await?;
+        }
+        Ok::<_, NodeError>(client)
+    };
+    let (read, told) = tokio::join!(reader, told);
+    let client = told?;
+    read?;
     client.send(&LocalReply::Done).await
 }
 

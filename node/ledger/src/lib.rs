@@ -96,14 +96,6 @@ impl std::fmt::Debug for Ledger {
     }
 }
 
-impl std::ops::Deref for Ledger {
-    type Target = LedgerView;
-
-    fn deref(&self) -> &LedgerView {
-        &self.view
-    }
-}
-
 /// By how many seconds a ledger may be ahead of the clock and still be added to.
 const MAX_AHEAD: i64 = 86_400;
 
@@ -229,6 +221,16 @@ impl Ledger {
         })
     }
 
+    /// What can be read of it, for whoever may wait.
+    pub fn view<'a>(&'a self, _here: &'a Blocking) -> &'a LedgerView {
+        &self.view
+    }
+
+    /// The newest sealed checkpoint.
+    pub fn checkpoint(&self) -> SignedCheckpoint {
+        self.view.checkpoint()
+    }
+
     /// What others' clocks have shown: the writer goes by them.
     pub fn clocks(&self) -> &Arc<PeerClocks> {
         &self.clocks
@@ -304,7 +306,7 @@ impl Ledger {
     }
 
     /// Lets the writer finish what waits, joins it, and notes that all is well.
-    pub fn close(&self) {
+    pub fn close(&self, here: &Blocking) {
         drop(lock(&self.queue).take());
         self.continuity.stop();
         let Some(writer) = lock(&self.writer).take() else { return };
@@ -315,8 +317,9 @@ impl Ledger {
         let mut batch = Batch::default();
         batch.put(Table::Meta, CLOSED, []);
         // With everything in its tables, the next start has no write-ahead log to replay.
-        let flush = || self.store.maintenance().map_or(Ok(()), |engine| engine.scrub(&[]));
-        if let Err(error) = self.store.write(batch).and_then(|()| flush()) {
+        let flush =
+            || self.view(here).store.maintenance().map_or(Ok(()), |engine| engine.scrub(&[]));
+        if let Err(error) = self.view(here).store.write(batch).and_then(|()| flush()) {
             tracing::error!(%error, "the ledger could not be closed properly");
         }
     }
@@ -343,6 +346,7 @@ impl Ledger {
     /// [`LedgerError::Store`].
     pub fn add_cosignature(
         &self,
+        here: &Blocking,
         witness: &AgencyName,
         kept: &KeptCosignature,
         size: u64,
@@ -353,7 +357,7 @@ impl Ledger {
         let new = PastCosignature { line, size, time, witness: witness.clone(), statement };
         let mut batch = Batch::default();
         batch.put(Table::Cosignatures, witness.as_str().as_bytes(), cbor::encode(kept)?);
-        let known = past_cosignatures(&*self.store, witness, 2)?;
+        let known = past_cosignatures(&*self.view(here).store, witness, 2)?;
         if let Some(number) = superseded(&known, &new) {
             batch.delete(Table::Cosigned, past_key(witness, number));
         }
@@ -363,7 +367,7 @@ impl Ledger {
         batch.put(Table::Cosigned, past_key(witness, next), cbor::encode(&new)?);
         let key = [STATEMENTS, statement.as_bytes()].concat();
         batch.put(Table::Cosigned, key, kept.statement.as_slice());
-        self.store.write(batch)?;
+        self.view(here).store.write(batch)?;
         self.clocks.cosigned(witness, time);
         Ok(())
     }
@@ -377,12 +381,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Store`].
-    pub fn use_seal(&self, seal: Arc<Credential>) -> Result<(), LedgerError> {
+    pub fn use_seal(&self, here: &Blocking, seal: Arc<Credential>) -> Result<(), LedgerError> {
         let mut batch = Batch::default();
         put_seal(seal.chain(), &mut batch)?;
-        self.store.write(batch)?;
+        self.view(here).store.write(batch)?;
         // Under this lock, so that the writer cannot put what the old seal signed in its place afterwards.
-        let mut newest = lock(&self.newest);
+        let mut newest = lock(&self.view(here).newest);
         *newest = newest.signed_by(&seal)?;
         *lock(&self.seal) = seal;
         Ok(())
@@ -392,13 +396,17 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Store`], or [`StoreError::Damaged`] when no seal that it has had gave it.
-    pub fn former_seal(&self, receipt: &Receipt) -> Result<Option<Vec<Certificate>>, LedgerError> {
+    pub fn former_seal(
+        &self,
+        here: &Blocking,
+        receipt: &Receipt,
+    ) -> Result<Option<Vec<Certificate>>, LedgerError> {
         let seal = self.seal();
         if SignedCheckpoint::open(&receipt.checkpoint, &log_key(&seal)?).is_ok() {
             return Ok(None);
         }
         let origin = Checkpoint::origin_of(seal.name().agency());
-        for chain in all_seals(&*self.store)? {
+        for chain in all_seals(&*self.view(here).store)? {
             if let Some(key) = chain.first().and_then(Certificate::public_key)
                 && SignedCheckpoint::open(&receipt.checkpoint, &LogKey::new(&origin, key)?).is_ok()
             {
@@ -414,11 +422,15 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Store`] or [`StoreError::Damaged`].
-    pub fn held_receipt(&self, key: &[u8]) -> Result<Option<Receipt>, LedgerError> {
-        let Some(given) = self.given_for(key)? else { return Ok(None) };
+    pub fn held_receipt(
+        &self,
+        here: &Blocking,
+        key: &[u8],
+    ) -> Result<Option<Receipt>, LedgerError> {
+        let Some(given) = self.view(here).given_for(key)? else { return Ok(None) };
         match SignedCheckpoint::open(&given.checkpoint, &log_key(&self.seal())?) {
             Ok(_) => Ok(Some(given)),
-            Err(_) => self.prove(given.index),
+            Err(_) => self.view(here).prove(given.index),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     tree::tile_key,
     writer::{FOLLOWED, FOLLOWING, Group, SIBLINGS},
 };
-use chancery_store::{Condition, MemoryStore, Read as _};
+use chancery_store::{Condition, MemoryStore, Read as _, in_place};
 
 const NOW: i64 = 1_790_000_000;
 
@@ -118,7 +118,7 @@ fn what_is_expected_is_so_until_it_is_over() {
     assert_eq!(ledger.expected.load(Ordering::Relaxed), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn commits_large_and_small_give_the_rfc_6962_root_and_true_receipts() {
     let store = Arc::new(MemoryStore::default());
     let seal = seal();
@@ -139,22 +139,22 @@ async fn commits_large_and_small_give_the_rfc_6962_root_and_true_receipts() {
     }
     // Made anew later, under a larger tree, a receipt is the one that was given.
     for receipt in kept {
-        assert_eq!(ledger.given_receipt(receipt.index).expect("is there"), receipt);
+        assert_eq!(ledger.view.given_receipt(receipt.index).expect("is there"), receipt);
     }
     let hashes = leaf_hashes(size);
     assert_eq!(ledger.checkpoint().checkpoint.root, naive_root(&hashes));
-    ledger.close();
+    in_place(|here| ledger.close(here));
 
     // Started again, from what is stored alone.
     let ledger = Ledger::open(store, seal).expect("opens again");
     assert_eq!(ledger.checkpoint().checkpoint.size, size);
     for index in (0..size).step_by(611).chain([size - 1]) {
-        let receipt = ledger.prove(index).expect("reads").expect("there is such an entry");
+        let receipt = ledger.view.prove(index).expect("reads").expect("there is such an entry");
         assert_eq!(receipt.verify(&key).expect("holds").index, index);
     }
-    assert_eq!(ledger.prove(size).expect("reads"), None);
+    assert_eq!(ledger.view.prove(size).expect("reads"), None);
     for old in [1, 256, 257, 30_000, size] {
-        let (growths, new) = ledger.growth(&[old]).expect("reads");
+        let (growths, new) = ledger.view.growth(&[old]).expect("reads");
         let [growth] = &growths[..] else { panic!("it was that small") };
         let old_hashes = hashes.get(..usize::try_from(old).expect("small")).expect("smaller");
         assert_eq!(growth.old_root, naive_root(old_hashes));
@@ -162,11 +162,11 @@ async fn commits_large_and_small_give_the_rfc_6962_root_and_true_receipts() {
         merkle::verify_consistency((old, root), (new.size, &new.root), &growth.proof)
             .expect("holds");
     }
-    assert_eq!(ledger.growth(&[size + 1]).expect("reads").0, []);
-    ledger.close();
+    assert_eq!(ledger.view.growth(&[size + 1]).expect("reads").0, []);
+    in_place(|here| ledger.close(here));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_written_leaves_no_trace_and_what_exists_is_not_doubled() {
     let store = Arc::new(MemoryStore::default());
     let ledger = Ledger::open(store.clone(), seal()).expect("opens");
@@ -182,12 +182,16 @@ async fn what_cannot_be_written_leaves_no_trace_and_what_exists_is_not_doubled()
         assert_eq!(ledger.checkpoint(), before);
         assert!(ledger.full().is_some_and(|why| why.contains("told so")));
         assert_eq!(*ledger.failure().borrow(), None, "it passes: the node goes on");
-        assert!(ledger.prove(2).expect("reads").is_some(), "what is there can be read");
+        assert!(ledger.view.prove(2).expect("reads").is_some(), "what is there can be read");
     }
     store.set_full(false);
     // Room again: it goes on as if nothing had been.
     receipts(&ledger, keeping()).await;
-    assert_eq!(ledger.stored_of(&sender).expect("reads"), 100, "what was not kept counts nothing");
+    assert_eq!(
+        ledger.view.stored_of(&sender).expect("reads"),
+        100,
+        "what was not kept counts nothing"
+    );
     assert_eq!(ledger.full(), None);
     assert_eq!(ledger.checkpoint().checkpoint.root, naive_root(&leaf_hashes(5)));
 
@@ -204,7 +208,7 @@ async fn what_cannot_be_written_leaves_no_trace_and_what_exists_is_not_doubled()
     assert_eq!(exists, 1);
     assert_eq!(ledger.checkpoint().checkpoint.size, 6);
 
-    ledger.close();
+    in_place(|here| ledger.close(here));
     let stopped = ledger.commit(commit(6..7)).await.expect_err("closed");
     assert_eq!(stopped.code(), "CHY-4006");
 }
@@ -219,7 +223,7 @@ fn asking(n: u64, keys: &[&str]) -> Commit {
     commit
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_commit_is_written_only_if_all_that_it_asks_for_holds_and_else_says_what_does_not() {
     let exists = |key: &str| Outcome::Stale(Table::Modules, key.as_bytes().to_vec());
     let store = Arc::new(MemoryStore::default());
@@ -239,7 +243,7 @@ async fn a_commit_is_written_only_if_all_that_it_asks_for_holds_and_else_says_wh
     receipts(&ledger, asking(2, &["y"])).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn of_commits_that_share_any_key_and_come_at_once_one_is_written() {
     let store = Arc::new(MemoryStore::default());
     let ledger = Arc::new(Ledger::open(store.clone(), seal()).expect("opens"));
@@ -274,7 +278,7 @@ async fn of_commits_that_share_any_key_and_come_at_once_one_is_written() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_batch_of_a_commit_asks_for_is_asked_of_the_commit_and_harms_no_other() {
     let ledger = Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens");
     let mut bad = commit(0..1);
@@ -285,7 +289,7 @@ async fn what_the_batch_of_a_commit_asks_for_is_asked_of_the_commit_and_harms_no
     assert_eq!(*ledger.failure().borrow(), None, "it is no reason to stop");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_commit_rests_on_what_the_store_holds_and_on_what_its_group_has_written_before() {
     let store = Arc::new(MemoryStore::default());
     let ledger = Ledger::open(store.clone(), seal()).expect("opens");
@@ -316,7 +320,7 @@ async fn a_commit_rests_on_what_the_store_holds_and_on_what_its_group_has_writte
 /// Entries that are added while somebody follows.
 const MORE: u64 = 400;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_follows_the_feed_is_told_of_every_entry_once_and_in_order() {
     let ledger = Arc::new(Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens"));
     receipts(&ledger, commit(0..3)).await;
@@ -327,7 +331,7 @@ async fn whoever_follows_the_feed_is_told_of_every_entry_once_and_in_order() {
         tokio::spawn(async move {
             let (mut next, mut told) = (first, Vec::new());
             while told.len() < usize::try_from(MORE).expect("small") {
-                let entries = ledger.feed(next, limit).expect("reads");
+                let entries = ledger.view.feed(next, limit).expect("reads");
                 if entries.is_empty() {
                     grown.changed().await.expect("the writer lives");
                 }
@@ -362,10 +366,10 @@ async fn whoever_follows_the_feed_is_told_of_every_entry_once_and_in_order() {
     assert!(all[0] == all[1] && all[1] == all[2]);
     let distinct: HashSet<_> = all[0].iter().collect();
     assert_eq!(distinct.len(), usize::try_from(MORE).expect("small"));
-    assert_eq!(ledger.feed(MORE + 3, 5).expect("reads"), [], "there is no more");
+    assert_eq!(ledger.view.feed(MORE + 3, 5).expect("reads"), [], "there is no more");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_fails_for_good_stops_the_node() {
     let store = Arc::new(MemoryStore::default());
     let ledger = Ledger::open(store.clone(), seal()).expect("opens");
@@ -377,13 +381,13 @@ async fn a_store_that_fails_for_good_stops_the_node() {
     assert!(why.contains("told so"), "{why}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tree_that_does_not_fit_its_checkpoint_is_refused() {
     let store = Arc::new(MemoryStore::default());
     let seal = seal();
     let ledger = Ledger::open(store.clone(), seal.clone()).expect("opens");
     receipts(&ledger, commit(0..300)).await;
-    ledger.close();
+    in_place(|here| ledger.close(here));
     // A hash in a tile, and an entry whose hash is in no stored tile yet.
     for (table, key) in
         [(Table::Tiles, tile_key(1, 0)), (Table::Leaves, 299u64.to_be_bytes().to_vec())]
@@ -401,7 +405,7 @@ async fn a_tree_that_does_not_fit_its_checkpoint_is_refused() {
             }
             store.write(batch).expect("writes");
             match Ledger::open(store.clone(), seal.clone()) {
-                Ok(ledger) => ledger.close(),
+                Ok(ledger) => in_place(|here| ledger.close(here)),
                 Err(error) => assert_eq!(error.code(), "CHY-4005"),
             }
             assert_eq!(Ledger::open(store.clone(), seal.clone()).is_ok(), fits);
@@ -414,11 +418,11 @@ fn at(time: i64, n: u64) -> Commit {
 }
 
 fn times(ledger: &Ledger) -> Vec<i64> {
-    let leaves = ledger.leaves(0, 100).expect("reads");
+    let leaves = ledger.view.leaves(0, 100).expect("reads");
     leaves.iter().map(|leaf| Leaf::decode(leaf).expect("a leaf").time).collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_others_did_is_not_recorded_while_the_ledger_is_ahead_of_the_clock() {
     let ledger = Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens");
     receipts(&ledger, at(crate::unix_now() + 30, 0)).await;
@@ -430,7 +434,7 @@ async fn what_others_did_is_not_recorded_while_the_ledger_is_ahead_of_the_clock(
     assert!(ledger.ahead(Moment::now()) > 10_000);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn entry_times_never_decrease_also_within_a_commit_and_after_a_restart() {
     let (store, seal) = (Arc::new(MemoryStore::default()), seal());
     let now = began();
@@ -444,14 +448,14 @@ async fn entry_times_never_decrease_also_within_a_commit_and_after_a_restart() {
     // The receipt is of the entry as it stands there.
     let last = Leaf::decode(&given.last().expect("two").leaf).expect("a leaf");
     assert_eq!(last.time, now + 41);
-    ledger.close();
+    in_place(|here| ledger.close(here));
     let ledger = Ledger::open(store, seal).expect("opens again");
     assert_eq!(ledger.newest_time(), Some(now + 41));
     receipts(&ledger, at(now - 9, 4)).await;
     assert_eq!(times(&ledger), [now + 40, now + 40, now + 41, now + 41, now + 41]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_ledger_whose_times_decrease_is_opened_and_goes_on_from_its_last() {
     let store = Arc::new(MemoryStore::default());
     let mut builder = LedgerBuilder::new(store.clone());
@@ -471,7 +475,7 @@ async fn an_old_ledger_whose_times_decrease_is_opened_and_goes_on_from_its_last(
     assert_eq!(times(&ledger).last(), Some(&(now - 7000)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn no_entry_is_sealed_while_the_clock_is_known_to_be_wrong_and_all_else_is_written() {
     let ledger = Ledger::open(Arc::new(MemoryStore::default()), seal()).expect("opens");
     let names = ["x.cn", "y.cn"].map(|name| name.parse::<AgencyName>().expect("a name"));
@@ -509,10 +513,10 @@ fn cosignatures_are_kept_ten_minutes_apart_and_at_both_ends_of_a_quiet_time() {
     let add = |size: u64, time: i64| {
         let statement = ByteBuf::from(b"statement".to_vec());
         let kept = KeptCosignature { note: String::new(), line: time.to_string(), statement };
-        ledger.add_cosignature(&witness, &kept, size, time).expect("writes");
+        in_place(|here| ledger.add_cosignature(here, &witness, &kept, size, time)).expect("writes");
     };
     let kept = || {
-        let all = past_cosignatures(&*ledger.store, &witness, usize::MAX).expect("reads");
+        let all = past_cosignatures(&*ledger.view.store, &witness, usize::MAX).expect("reads");
         all.into_iter().map(|(_, past)| (past.size, past.time)).collect::<Vec<_>>()
     };
     // A day of activity, a cosignature every ten seconds.
@@ -528,7 +532,7 @@ fn cosignatures_are_kept_ten_minutes_apart_and_at_both_ends_of_a_quiet_time() {
     // The last of the quiet time stays when it grows again at once.
     add(8640, 86_400 + 144 * COSIGN_AGAIN);
     assert!(kept().contains(&(8639, 86_390 + 144 * COSIGN_AGAIN)));
-    let rows = ledger.store.scan(Table::Cosigned, &[], &[], usize::MAX).expect("reads");
+    let rows = ledger.view.store.scan(Table::Cosigned, &[], &[], usize::MAX).expect("reads");
     let statements = rows.into_iter().map(cosigned_row);
     let statements = statements.filter(|row| matches!(row, CosignedRow::Statement(_)));
     assert_eq!(statements.count(), 1, "one statement is kept once");

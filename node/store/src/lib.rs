@@ -25,7 +25,7 @@ pub use self::{
     error::StoreError,
     memory::MemoryStore,
     table::{Table, TableSpec, Values},
-    work::{Blocking, Feed, Source, blocking, in_place, on_thread},
+    work::{Blocking, Feed, SharedStore, Source, blocking, in_place, thread},
 };
 
 /// The version of what the tables hold. A store of a newer version is refused; an older one is brought up to it by the ledger.

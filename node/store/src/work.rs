@@ -1,33 +1,83 @@
 //! Work that waits, away from the async workers.
 
+use std::{marker::PhantomData, sync::Arc};
+
 use bytes::Bytes;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinHandle},
+};
 
-use crate::StoreError;
+use crate::{Store, StoreError};
 
-/// Shows that the thread at hand may wait: for the ledger's writer, for a lock that others hold while they do. Only what is run
-/// by [`on_thread`] and [`in_place`] is lent one, so that nothing that waits can be called on an async worker.
+/// Shows that the thread at hand may wait: for the store, for the ledger's writer, for a lock that others hold while they do. Only
+/// what is run by [`blocking`], [`in_place`] and [`thread`] is lent one, so that nothing that waits can be called on an async
+/// worker. It stays on its thread, so that no task can hold it while it waits for something else.
 #[derive(Debug)]
-pub struct Blocking(());
+pub struct Blocking(PhantomData<*const ()>);
 
-/// Runs what waits for the disk away from the async workers.
+/// A store whose tables are reached only by whoever may wait: what an async task holds. What it gives cannot outlive the
+/// [`Blocking`] that it was asked with.
+///
+/// ```compile_fail
+/// # use chancery_store::{SharedStore, Table};
+/// async fn look(store: &SharedStore) {
+///     let there = store.get(Table::Meta, b"schema");
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use chancery_store::{SharedStore, Store, in_place};
+/// fn escape(store: &SharedStore) -> &dyn Store {
+///     in_place(|here| store.on(here))
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct SharedStore(Arc<dyn Store>);
+
+impl SharedStore {
+    /// Shuts a store away from async tasks.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self(store)
+    }
+
+    /// The tables, for whoever may wait.
+    pub fn on<'a>(&'a self, _here: &'a Blocking) -> &'a dyn Store {
+        &*self.0
+    }
+
+    /// A counter that moves after every batch that was written: see [`Store::watch`].
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.watch()
+    }
+
+    /// Says why nothing can be written any more: see [`Store::lost`].
+    pub fn lost(&self) -> Option<watch::Receiver<Option<String>>> {
+        self.0.lost()
+    }
+}
+
+/// Starts a thread of its own for what waits as long as the process runs.
+///
+/// # Errors
+/// [`StoreError::Broken`] when the system starts none.
+pub fn thread(
+    name: &str,
+    work: impl FnOnce(&Blocking) + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, StoreError> {
+    let started = std::thread::Builder::new().name(name.into());
+    let started = started.spawn(|| work(&Blocking(PhantomData)));
+    started.map_err(|error| StoreError::Broken(error.to_string()))
+}
+
+/// Runs what waits away from the async workers.
 ///
 /// # Errors
 /// What the work gave; [`StoreError::Broken`] when it ended in a panic.
 pub async fn blocking<T: Send + 'static, E: From<StoreError> + Send + 'static>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, E> {
-    on_thread(|_| work()).await
-}
-
-/// As [`blocking`], for what can only be called by whoever may wait.
-///
-/// # Errors
-/// As [`blocking`].
-pub async fn on_thread<T: Send + 'static, E: From<StoreError> + Send + 'static>(
     work: impl FnOnce(&Blocking) -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
-    joined(tokio::task::spawn_blocking(|| work(&Blocking(()))).await)
+    joined(tokio::task::spawn_blocking(|| work(&Blocking(PhantomData))).await)
 }
 
 /// What a thread gave, or that it ended in a panic.
@@ -37,7 +87,7 @@ fn joined<T, E: From<StoreError>>(run: Result<Result<T, E>, JoinError>) -> Resul
 
 /// The same on the thread at hand, which stops being an async worker meanwhile: for work on what is borrowed.
 pub fn in_place<T>(work: impl FnOnce(&Blocking) -> T) -> T {
-    tokio::task::block_in_place(|| work(&Blocking(())))
+    tokio::task::block_in_place(|| work(&Blocking(PhantomData)))
 }
 
 /// Bytes that a [`Feed`] hands over when the last ones are taken in. A thousand slow streams hold so much each.
@@ -149,10 +199,10 @@ impl<T: Send + 'static, E: From<StoreError> + Send + 'static> Feed<T, E> {
 /// who uses them slowly.
 pub struct Source<T, E> {
     next: fn(&mut T) -> Result<Option<Bytes>, E>,
-    reading: Option<JoinHandle<Read<T, E>>>,
+    reading: Option<JoinHandle<Piece<T, E>>>,
 }
 
-type Read<T, E> = Result<Option<(Box<T>, Bytes)>, E>;
+type Piece<T, E> = Result<Option<(Box<T>, Bytes)>, E>;
 
 impl<T, E> std::fmt::Debug for Source<T, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -253,7 +303,7 @@ mod tests {
     }
     #[tokio::test]
     async fn work_that_panics_is_an_error() {
-        let work = blocking::<(), Full>(|| panic!("index 7 is too large"));
+        let work = blocking::<(), Full>(|_| panic!("index 7 is too large"));
         assert!(matches!(work.await, Err(Full::Store)));
     }
 }

@@ -28,7 +28,7 @@ use chancery_desk::{
     views::{DocumentView, StatusView, TraceView},
 };
 use chancery_protocol::{Leaf, MAX_FRAME, Part};
-use chancery_store::{Source, blocking};
+use chancery_store::{Blocking, Source, blocking};
 use tokio::{sync::mpsc, time::Duration};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -63,7 +63,9 @@ async fn list(
 ) -> Answer<Response> {
     let limit = limit(params.limit)?;
     let before = params.before;
-    let read = move || finding::list(&node, &caller, incoming, before.as_ref(), limit);
+    let read = move |here: &Blocking| {
+        finding::list(here, &node, &caller, incoming, before.as_ref(), limit)
+    };
     let page = blocking(read).await?;
     let next = page.next.map(|next| format!("<{path}?limit={limit}&before={next}>; rel=\"next\""));
     let link = next.map(|next| [(header::LINK, next)]);
@@ -108,7 +110,9 @@ pub(super) async fn search(
     if !(1..=200).contains(&params.text.chars().count()) {
         return Err(NodeError::Request("text must have 1 to 200 characters".into()).into());
     }
-    Ok(Json(blocking(move || finding::search(&node, &caller, &params.text, limit)).await?))
+    Ok(Json(
+        blocking(move |here| finding::search(here, &node, &caller, &params.text, limit)).await?,
+    ))
 }
 
 /// The form of a submission.
@@ -250,7 +254,7 @@ async fn find(
     action: Action<'static>,
 ) -> Answer<Arc<OpenedHead>> {
     let (node, caller) = (node.clone(), caller.clone());
-    Ok(blocking(move || finding::find(&node, &caller, &id, action)).await?)
+    Ok(blocking(move |here| finding::find(here, &node, &caller, &id, action)).await?)
 }
 
 /// What stands over a document, and where it is.
@@ -263,7 +267,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Answer<Json<DocumentView>> {
     let head = find(&node, &caller, id, Action::LIST).await?;
-    Ok(Json(blocking(move || finding::view(&node, &caller, &head)).await?))
+    Ok(Json(blocking(move |here| finding::view(here, &node, &caller, &head)).await?))
 }
 
 /// The signed document with the receipts that this node has, without its parts. That hands it over.
@@ -277,7 +281,7 @@ pub(super) async fn signed(
 ) -> Answer<Response> {
     let head = find(&node, &caller, id, Action::READ).await?;
     finding::hand_over(&node, &caller, &head).await?;
-    let (document, _) = blocking(move || finding::proven(&node, &head)).await?;
+    let (document, _) = blocking(move |here| finding::proven(here, &node, &head)).await?;
     Ok(([(header::CONTENT_TYPE, COSE)], document).into_response())
 }
 
@@ -301,7 +305,7 @@ pub(super) async fn part(
     let part = head.document.header().parts.get(index).cloned();
     let part = part.ok_or_else(|| NodeError::NotFound(format!("…/{name}")))?;
     let (pieces, taken) = mpsc::channel::<std::io::Result<Bytes>>(1);
-    let reader = blocking(move || PartsReader::new(&node, &head, Some(index))).await?;
+    let reader = blocking(move |here| PartsReader::new(here, &node, &head, Some(index))).await?;
     tokio::spawn(async move {
         let mut source = Source::new(reader, PartsReader::next_bytes);
         loop {
@@ -360,7 +364,7 @@ pub(super) async fn trace(
     Extension(caller): Who,
     Path(id): Path<String>,
 ) -> Answer<Json<TraceView>> {
-    Ok(Json(blocking(move || finding::trace(&node, &caller, &id)).await?))
+    Ok(Json(blocking(move |here| finding::trace(here, &node, &caller, &id)).await?))
 }
 
 /// The evidence that this node has about a document.
@@ -373,8 +377,8 @@ pub(super) async fn evidence(
     Path(id): Path<String>,
 ) -> Answer<Json<Vec<EvidenceItem>>> {
     let head = find(&node, &caller, id, Action::TRACE).await?;
-    let items = blocking(move || {
-        let (_, files) = finding::proven(&node, &head)?;
+    let items = blocking(move |here| {
+        let (_, files) = finding::proven(here, &node, &head)?;
         let items = files.into_iter().map(|file| {
             let evidence = chancery_protocol::Evidence::decode(&file.bytes)?;
             let leaf = Leaf::decode(&evidence.receipt.leaf)?;
@@ -402,7 +406,7 @@ pub(super) async fn evidence_file(
     Path((id, file)): Path<(String, String)>,
 ) -> Answer<Response> {
     let head = find(&node, &caller, id, Action::TRACE).await?;
-    let (_, files) = blocking(move || finding::proven(&node, &head)).await?;
+    let (_, files) = blocking(move |here| finding::proven(here, &node, &head)).await?;
     let found = files.into_iter().find(|known| known.path == file);
     let found = found.ok_or_else(|| NodeError::NotFound(format!("…/{file}")))?;
     Ok(([(header::CONTENT_TYPE, "application/cbor")], found.bytes).into_response())

@@ -23,7 +23,7 @@ use chancery_desk::{
     access::{Action, Caller, Object},
     finding,
 };
-use chancery_store::blocking;
+use chancery_store::{Blocking, blocking};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -85,7 +85,7 @@ async fn tell(
         let (work, who) = (node.clone(), caller.clone());
         // What is committed from now on moves it again.
         grown.mark_unchanged();
-        let (next, entries) = blocking(move || read(&work, &who, from)).await?;
+        let (next, entries) = blocking(move |here| read(here, &work, &who, from)).await?;
         if next == from {
             tokio::select! {
                 grown = grown.changed() => if grown.is_err() { return Ok(()) },
@@ -105,14 +105,19 @@ async fn tell(
 }
 
 /// The next entries of which the caller may be told, and where to go on.
-fn read(node: &Office, caller: &Caller, from: u64) -> Result<(u64, Vec<LedgerEntry>), NodeError> {
+fn read(
+    here: &Blocking,
+    node: &Office,
+    caller: &Caller,
+    from: u64,
+) -> Result<(u64, Vec<LedgerEntry>), NodeError> {
     let audits = node.permit(caller, Action::AUDIT, Object::Node).is_ok();
     let (mut next, mut out) = (from, Vec::new());
-    for (index, leaf) in node.ledger().feed(from, STEP)? {
+    for (index, leaf) in node.ledger().view(here).feed(from, STEP)? {
         next = index.saturating_add(1);
         let mut entry = entry(index, &leaf);
         // What was purged, is only carried on, or cannot be opened has no document.
-        let head = chancery_desk::opening::open_head(node, &entry.envelope).ok();
+        let head = chancery_desk::opening::open_head(here, node, &entry.envelope).ok();
         let head = head.filter(|h| node.permit(caller, Action::LIST, finding::object(h)).is_ok());
         entry.document = head.map(|head| head.document.id());
         // That there is one that he may not see, and with whom, is not for him.

@@ -48,8 +48,8 @@ pub(super) async fn checkpoint(
     Extension(caller): Who,
 ) -> Answer<Json<CheckpointView>> {
     node.permit(&caller, Action::AUDIT, Object::Node)?;
-    let view = blocking(move || -> Result<_, NodeError> {
-        let signed = node.ledger().cosigned_checkpoint()?;
+    let view = blocking(move |here| -> Result<_, NodeError> {
+        let signed = node.ledger().view(here).cosigned_checkpoint()?;
         Ok(CheckpointView {
             size: signed.checkpoint.size,
             root: signed.checkpoint.root,
@@ -70,8 +70,8 @@ pub(super) async fn entries(
 ) -> Answer<Json<LedgerEntries>> {
     node.permit(&caller, Action::AUDIT, Object::Node)?;
     let (from, limit) = (number(params.from)?, limit(params.limit)? as usize);
-    let entries = blocking(move || -> Result<_, NodeError> {
-        let mut leaves = node.ledger().leaves(from, limit + 1)?;
+    let entries = blocking(move |here| -> Result<_, NodeError> {
+        let mut leaves = node.ledger().view(here).leaves(from, limit + 1)?;
         let more = leaves.len() > limit;
         leaves.truncate(limit);
         let entries = (from..)
@@ -94,7 +94,7 @@ pub(super) async fn proof(
     node.permit(&caller, Action::AUDIT, Object::Node)?;
     let wrong = |_| NodeError::Request(format!("{index:?} is no number of an entry"));
     let index = number(Some(index.parse::<u64>().map_err(wrong)?))?;
-    let receipt = blocking(move || node.ledger().prove(index)).await?;
+    let receipt = blocking(move |here| node.ledger().view(here).prove(index)).await?;
     let receipt = receipt.ok_or_else(|| NodeError::NotFound(format!("entry {index}")))?;
     Ok(Json(ProofView {
         entry: receipt.index,
@@ -115,6 +115,6 @@ pub(super) async fn directory(
 ) -> Answer<Json<DirectoryView>> {
     node.permit(&caller, Action::OPERATE, Object::Node)?;
     let body = body.map_err(|e| NodeError::Request(e.body_text()))?;
-    let view = blocking(move || node.install_directory(&body)).await?;
+    let view = blocking(move |here| node.install_directory(here, &body)).await?;
     Ok(Json(DirectoryView { version: view.version, agencies: view.peers().count() as u64 }))
 }
