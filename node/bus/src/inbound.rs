@@ -718,6 +718,65 @@ async fn receive(
 mod tests {
     use super::*;
 
+    use chancery_test_domain::Domain;
+
+    use crate::testing::{bus, name, sealed};
+
+    /// Who is charged with what an offer was refused for.
+    fn refused(
+        bus: &Bus,
+        peer: &str,
+        envelope: &[u8],
+        recipient: Option<&str>,
+    ) -> Option<(String, &'static str)> {
+        let recipient = recipient.map(name);
+        let admitted = admit(bus, &name(peer), envelope, recipient.as_ref());
+        admitted.err().map(|(whose, rejection)| (whose.to_string(), rejection.code()))
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_offer_is_let_in_or_charged_to_whose_fault_it_is() {
+        let below = Some("r.cn");
+        let domain =
+            Domain::new(&[("r.cn", None), ("x.r.cn", below), ("a.cn", None), ("b.cn", None)]);
+        let bus = bus(&domain, "r.cn");
+        let whose = |agency: &str, code: &'static str| Some((agency.to_owned(), code));
+        let ours = sealed(&domain, "a.cn", &["r.cn"], |_| {}).bytes;
+        assert_eq!(refused(&bus, "a.cn", &ours, None), None);
+        assert_eq!(refused(&bus, "b.cn", &ours, None), whose("b.cn", "CHY-5001"));
+        let other = sealed(&domain, "a.cn", &["b.cn"], |_| {}).bytes;
+        assert_eq!(refused(&bus, "a.cn", &other, None), whose("a.cn", "CHY-5002"));
+        assert_eq!(refused(&bus, "a.cn", &other, Some("b.cn")), whose("a.cn", "CHY-5008"));
+        let down = sealed(&domain, "a.cn", &["x.r.cn"], |_| {}).bytes;
+        assert_eq!(refused(&bus, "a.cn", &down, Some("x.r.cn")), None);
+        let limit = bus.config.limits.envelope_bytes;
+        let large = sealed(&domain, "a.cn", &["r.cn"], |header| header.size = limit + 1).bytes;
+        assert_eq!(refused(&bus, "a.cn", &large, None), whose("a.cn", "CHY-5004"));
+        // Whatever is not sealed by whom it names is the fault of whoever hands it over.
+        let mut altered = ours.clone();
+        let last = altered.len() - 1;
+        altered[last] ^= 1;
+        assert!(
+            matches!(refused(&bus, "a.cn", &altered, None), Some((whose, _)) if whose == "a.cn")
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_had_too_much_refused_is_put_off_also_behind_a_relay() {
+        let domain = Domain::new(&[("r.cn", None), ("x.r.cn", Some("r.cn")), ("a.cn", None)]);
+        let bus = bus(&domain, "x.r.cn");
+        let envelope = sealed(&domain, "a.cn", &["x.r.cn"], |_| {}).bytes;
+        assert_eq!(refused(&bus, "r.cn", &envelope, None), None);
+        for _ in 0..bus.config.limits.peer_refused {
+            charge(&bus, &name("a.cn"), &Rejection::NotFor(name("x.r.cn")));
+        }
+        assert_eq!(refused(&bus, "r.cn", &envelope, None), Some(("a.cn".to_owned(), "CHY-5031")));
+        // What passes, and what nobody can help, is not counted.
+        for rejection in [Rejection::Expired, Rejection::NoRoom, Rejection::Arriving] {
+            assert!(!rejection.is_charged(), "{rejection}");
+        }
+    }
+
     #[test]
     fn what_passes_is_told_to_come_again() {
         let clock =

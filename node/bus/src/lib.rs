@@ -31,6 +31,8 @@ mod refused;
 mod relay;
 mod standing;
 pub mod tasks;
+#[cfg(test)]
+mod testing;
 mod trust;
 pub mod upkeep;
 pub mod witness;

@@ -165,3 +165,113 @@ fn look(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_store::Read;
+    use chancery_test_domain::Domain;
+
+    use super::*;
+    use crate::testing::{bus, name, sealed};
+
+    /// A relay, and two agencies below it.
+    fn domain() -> Domain {
+        let below = Some("r.cn");
+        Domain::new(&[("r.cn", None), ("x.r.cn", below), ("y.r.cn", below), ("a.cn", None)])
+    }
+
+    fn pending(tables: &(impl Read + ?Sized), id: &EnvelopeId) -> usize {
+        let prefix = id.digest().as_bytes();
+        tables.scan(Table::Pending, prefix, prefix, 10).expect("it is read").len()
+    }
+
+    /// Notes that a delivery is over.
+    fn over(here: &Blocking, bus: &Bus, id: &EnvelopeId, recipient: &AgencyName) {
+        let mut batch = Batch::default();
+        batch.delete(Table::Pending, delivery_key(id, recipient));
+        bus.store.on(here).write(batch).expect("it is written");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_carried_goes_when_everybody_has_it_and_comes_back_for_one_more() {
+        let domain = domain();
+        let bus = bus(&domain, "r.cn");
+        let envelope = sealed(&domain, "a.cn", &["x.r.cn", "y.r.cn"], |_| {});
+        let (opened, id) = (&envelope.opened, envelope.opened.id);
+        let (x, y) = (name("x.r.cn"), name("y.r.cn"));
+        envelope.keep(&bus, true);
+        in_place(|here| {
+            let tables = bus.store.on(here);
+            assert!(carry_on(here, &bus, opened, &x).expect("it is written"));
+            assert!(carry_on(here, &bus, opened, &x).expect("it has begun"));
+            assert!(carry_on(here, &bus, opened, &y).expect("it is written"));
+            assert_eq!(pending(tables, &id), 2);
+            over(here, &bus, &id, &x);
+            drop_carried(here, &bus, &id).expect("it is looked at");
+            assert!(envelope.is_kept(&bus), "the other waits for it");
+            over(here, &bus, &id, &y);
+            drop_carried(here, &bus, &id).expect("it is dropped");
+            assert!(!envelope.is_kept(&bus));
+            // A third one: what has begun goes on, what has not needs the content again.
+            assert!(carry_on(here, &bus, opened, &x).expect("it has begun"));
+            let third = name("z.r.cn");
+            assert!(!carry_on(here, &bus, opened, &third).expect("it is looked at"));
+            let again = Some(envelope.ciphertext.clone());
+            refill(here, &bus, opened, &third, again).expect("it is written");
+            assert!(envelope.is_kept(&bus));
+            assert_eq!(pending(tables, &id), 1);
+        });
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_for_the_relay_itself_stays_when_everybody_has_it() {
+        let domain = domain();
+        let bus = bus(&domain, "r.cn");
+        let envelope = sealed(&domain, "a.cn", &["r.cn", "x.r.cn"], |_| {});
+        envelope.keep(&bus, false);
+        in_place(|here| {
+            let id = envelope.opened.id;
+            assert!(
+                carry_on(here, &bus, &envelope.opened, &name("x.r.cn")).expect("it is written")
+            );
+            over(here, &bus, &id, &name("x.r.cn"));
+            drop_carried(here, &bus, &id).expect("it is looked at");
+            assert!(envelope.is_kept(&bus));
+        });
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_became_of_it_is_said_as_it_was_recorded() {
+        let domain = domain();
+        let bus = bus(&domain, "r.cn");
+        let (id, x) = (sealed(&domain, "a.cn", &["x.r.cn"], |_| {}).opened.id, name("x.r.cn"));
+        let say = |state, refusal: Option<Refusal>| {
+            let record = DeliveryRecord {
+                state,
+                refusal,
+                seen: None,
+                since: 1,
+                evidence: None,
+                relayed: None,
+            };
+            let mut batch = Batch::default();
+            let record = cbor::encode(&record).expect("it encodes");
+            batch.put(Table::Deliveries, delivery_key(&id, &x), record);
+            in_place(|here| {
+                bus.store.on(here).write(batch).expect("it is written");
+                look(here, &bus, &id, &x)
+            })
+        };
+        assert_eq!(in_place(|here| look(here, &bus, &id, &x)).expect("it is read"), None);
+        assert_eq!(say(DeliveryState::Pending, None).expect("it is read"), None);
+        let refused = Rejection::TooLarge { bytes: 2, limit: 1 }.refusal();
+        // Whatever it was told: a refusal that is recorded is final.
+        let again = Refusal { retry_after: Some(3), ..refused.clone() };
+        let said = say(DeliveryState::Refused, Some(again)).expect("it is read");
+        assert_eq!(said, Some(PeerMessage::Refuse(refused)));
+        let said = say(DeliveryState::Expired, None).expect("it is read");
+        let Some(PeerMessage::Refuse(said)) = said else { panic!("{said:?}") };
+        assert_eq!((said.code.as_str(), said.retry_after), ("CHY-5003", None));
+        assert!(say(DeliveryState::Delivered, None).is_err(), "the evidence is missing");
+    }
+}

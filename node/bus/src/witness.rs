@@ -771,7 +771,161 @@ pub async fn answer(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use chancery_ledger::{Commit, ContinuityState, Ledger, Outcome};
+    use chancery_protocol::{EnvelopeId, Event, Leaf};
+    use chancery_store::MemoryStore;
+    use chancery_test_domain::{Agency, Domain};
+
     use super::*;
+    use crate::testing::{bus, name};
+
+    /// A peer's ledger with entries about these.
+    async fn ledger_of(peer: &Agency, entries: std::ops::Range<u8>) -> Ledger {
+        let seal = SigningKey::from_pem(&peer.seal.key().to_pem(None).expect("a key"), None);
+        let seal =
+            chancery_certs::Credential::new(seal.expect("a key"), peer.seal.chain().to_vec());
+        let store = Arc::new(MemoryStore::default());
+        let ledger = Ledger::open(store, Arc::new(seal.expect("they fit"))).expect("it opens");
+        ledger.continuity().set(ContinuityState::Open);
+        grow(&ledger, entries).await;
+        ledger
+    }
+
+    async fn grow(ledger: &Ledger, entries: std::ops::Range<u8>) {
+        for n in entries {
+            let leaf = Leaf {
+                event: Event::ContentConsignment,
+                envelope: EnvelopeId::from_slice(&[n; 32]).expect("32 bytes"),
+                commitment: Digest::of(&[n]),
+                counterpart: name("a.cn"),
+                time: unix_now(),
+                evidence: None,
+            };
+            let done = ledger.commit(Commit { leaves: vec![leaf], ..Commit::default() }).await;
+            assert!(matches!(done, Ok(Outcome::Committed(_))));
+        }
+    }
+
+    /// What a peer with this ledger answers to what is known of it.
+    fn answered(ledger: &Ledger, known: &PeerLedger) -> Answer {
+        let sizes: Vec<_> = known.all().map(|known| known.signed.checkpoint.size).collect();
+        in_place(|here| {
+            let view = ledger.view(here);
+            let (growths, signed) = view.growth(&sizes).expect("it is read");
+            let range = view.compact_range(signed.checkpoint.size).expect("it is read");
+            let (asked, newest) = (unix_now(), ledger.newest_time());
+            Answer {
+                asked,
+                note: signed.note,
+                range: Some(range),
+                growths,
+                newest,
+                theirs: Some(asked),
+            }
+        })
+    }
+
+    fn known(bus: &Bus, peer: &AgencyName) -> PeerLedger {
+        let mut ledgers = bus.seen.lock().expect("nobody panicked");
+        ledger_of_peer(bus, &mut ledgers, peer)
+    }
+
+    fn ledger_of_peer(bus: &Bus, ledgers: &mut PeerLedgers, peer: &AgencyName) -> PeerLedger {
+        super::ledger_of(bus, ledgers, peer).expect("it is read").clone()
+    }
+
+    /// Asks, and judges the answer.
+    fn look(bus: &Bus, domain: &Domain, ledger: &Ledger) -> Result<Option<String>, NodeError> {
+        let peer = name("b.cn");
+        let known = known(bus, &peer);
+        let answer = answered(ledger, &known);
+        let chain = domain.agency("b.cn").seal.chain();
+        in_place(|here| judge(here, bus, &peer, chain, &known, &answer))
+    }
+
+    fn domain() -> Domain {
+        Domain::new(&[("a.cn", None), ("b.cn", None)])
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_has_grown_out_of_what_was_seen_is_cosigned_and_remembered() {
+        let (domain, peer) = (domain(), name("b.cn"));
+        let bus = bus(&domain, "a.cn");
+        let ledger = ledger_of(domain.agency("b.cn"), 0..3).await;
+        assert!(look(&bus, &domain, &ledger).expect("it fits").is_some());
+        assert_eq!(seen_size(&bus, &peer).expect("it is read"), Some(3));
+        assert!(look(&bus, &domain, &ledger).expect("it fits").is_none(), "cosigned a moment ago");
+        grow(&ledger, 3..5).await;
+        assert!(look(&bus, &domain, &ledger).expect("it fits").is_some());
+        // It is in the store: after a restart it is known as well.
+        bus.seen.lock().expect("nobody panicked").clear();
+        assert_eq!(seen_size(&bus, &peer).expect("it is read"), Some(5));
+        let shown = newest_seen(&bus, &peer).expect("it is read").expect("it was seen");
+        assert_eq!(shown.note, ledger.checkpoint().note);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_ledger_that_was_rolled_back_is_not_cosigned_and_what_was_seen_stays() {
+        let domain = domain();
+        let bus = bus(&domain, "a.cn");
+        let ledger = ledger_of(domain.agency("b.cn"), 0..3).await;
+        look(&bus, &domain, &ledger).expect("it fits");
+        let older = ledger_of(domain.agency("b.cn"), 0..2).await;
+        assert!(look(&bus, &domain, &older).is_err());
+        assert_eq!(seen_size(&bus, &name("b.cn")).expect("it is read"), Some(3));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn two_histories_are_a_fork_whose_proof_is_kept_once() {
+        let (domain, peer) = (domain(), name("b.cn"));
+        let bus = bus(&domain, "a.cn");
+        let ledger = ledger_of(domain.agency("b.cn"), 0..3).await;
+        look(&bus, &domain, &ledger).expect("it fits");
+        // Entries that it has not had before, in place of those that it had.
+        let other = ledger_of(domain.agency("b.cn"), 7..12).await;
+        for _ in 0..2 {
+            let forked = look(&bus, &domain, &other).expect_err("it is a fork");
+            assert!(matches!(forked, NodeError::Forked(ref who) if *who == peer), "{forked}");
+        }
+        in_place(|here| {
+            let forks = forked_peers(bus.store.on(here), 10).expect("it is read");
+            assert_eq!(forks, std::slice::from_ref(&peer));
+            let rows = bus.store.on(here).scan(Table::Forks, &[], &[], 10).expect("it is read");
+            assert_eq!(rows.len(), 1);
+        });
+        // A receipt under the other root of that size proves it as well.
+        let of_three = ledger_of(domain.agency("b.cn"), 7..10).await.checkpoint();
+        let chain = domain.agency("b.cn").seal.chain();
+        let mut batch = Batch::default();
+        let seen = remember(&bus, &peer, chain, &of_three, Ok(()), &mut batch);
+        assert!(matches!(seen, Err(NodeError::Forked(_))));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_receipt_shows_waits_until_its_ledger_has_shown_how_it_grew() {
+        let (domain, peer) = (domain(), name("b.cn"));
+        let bus = bus(&domain, "a.cn");
+        let ledger = ledger_of(domain.agency("b.cn"), 0..3).await;
+        let chain = domain.agency("b.cn").seal.chain();
+        let mut batch = Batch::default();
+        remember(&bus, &peer, chain, &ledger.checkpoint(), Ok(()), &mut batch).expect("it is new");
+        in_place(|here| bus.store.on(here).write(batch)).expect("it is written");
+        assert_eq!(known(&bus, &peer).waiting.len(), 1);
+        grow(&ledger, 3..4).await;
+        look(&bus, &domain, &ledger).expect("it fits");
+        let after = known(&bus, &peer);
+        assert_eq!(
+            (after.waiting.len(), after.proven.map(|k| k.signed.checkpoint.size)),
+            (0, Some(4))
+        );
+        // What is not fit to be taken is not remembered.
+        let (mut batch, unfit) = (Batch::default(), NodeError::damaged("x"));
+        grow(&ledger, 4..5).await;
+        let seen = remember(&bus, &peer, chain, &ledger.checkpoint(), Err(unfit), &mut batch);
+        assert!(seen.is_err() && batch.changes().is_empty());
+    }
 
     #[test]
     fn a_ledger_is_cosigned_when_it_has_grown_and_every_ten_minutes_while_it_is_quiet() {

@@ -455,6 +455,10 @@ fn answer_due(here: &Blocking, office: &Office, from: &[u8]) -> Result<Vec<u8>, 
 }
 
 #[cfg(test)]
+#[path = "acts_tests.rs"]
+mod between_desks;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -22,6 +22,8 @@ pub mod request_key;
 pub mod requests;
 mod submission;
 mod submit;
+#[cfg(test)]
+mod testing;
 mod upkeep;
 pub mod views;
 

@@ -218,3 +218,126 @@ pub async fn resume(office: Arc<Office>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_certs::Credential;
+    use chancery_protocol::{DocumentHeader, EnvelopeId};
+    use chancery_test_domain::{Domain, now};
+
+    use super::*;
+    use crate::testing::{
+        envelope_of, events, hand_in, header, office, part, record, rows, signed,
+    };
+
+    const A: &str = "a.gov.cn";
+
+    struct Archive {
+        _domain: Domain,
+        office: Arc<Office>,
+        chief: Credential,
+        clerk: Credential,
+        envelope: EnvelopeId,
+        document: chancery_protocol::DocumentId,
+    }
+
+    /// A desk that has sent a document, and whose chief may order a purge after so many days.
+    async fn archive(keep_days: u32, delivered: bool) -> Archive {
+        let domain = Domain::new(&[(A, None), ("b.gov.cn", None)]);
+        let office = office(&domain, A, |config| {
+            config.purge.officers = vec!["chief@a.gov.cn".parse().expect("a name")];
+            config.purge.keep_days = keep_days;
+        });
+        let (chief, clerk) = (domain.officer("chief@a.gov.cn"), domain.officer("li@a.gov.cn"));
+        let with = DocumentHeader { parts: vec![part(b"text")], ..header(A, "b.gov.cn", "通知") };
+        let taken = hand_in(&office, &clerk, &signed(&with, &clerk), b"text").await;
+        let accepted = taken.expect("it is taken").accepted;
+        if delivered {
+            chancery_store::in_place(|here| {
+                let mut batch = Batch::default();
+                for row in chancery_store::all(office.store(here), Table::Pending, &[]) {
+                    batch.delete(Table::Pending, row.expect("it is read").0);
+                }
+                office.store(here).write(batch).expect("it is written");
+            });
+        }
+        let (envelope, document) = (accepted.envelope, accepted.document);
+        Archive { _domain: domain, office, chief, clerk, envelope, document }
+    }
+
+    impl Archive {
+        async fn order(
+            &self,
+            by: &Credential,
+            change: impl FnOnce(&mut PurgeOrder),
+        ) -> Result<LocalReply, NodeError> {
+            let mut order = PurgeOrder {
+                agency: A.parse().expect("a name"),
+                envelopes: vec![self.envelope],
+                reason: "保管期满".into(),
+                created: now(),
+            };
+            change(&mut order);
+            carry_out(&self.office, order.sign(by).expect("it is signed")).await
+        }
+
+        async fn is_refused(
+            &self,
+            by: &Credential,
+            rule: &str,
+            change: impl FnOnce(&mut PurgeOrder),
+        ) {
+            let before = events(&self.office);
+            match self.order(by, change).await {
+                Err(NodeError::NotPermitted { rule: found, .. }) => assert_eq!(found, rule),
+                other => panic!("{rule}: {other:?}"),
+            }
+            assert_eq!(events(&self.office), before);
+            assert!(envelope_of(&self.office, &self.document).is_some());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_order_is_refused_by_its_rule_and_nothing_is_changed() {
+        let archive_ = archive(0, true).await;
+        let chief = &archive_.chief;
+        archive_.is_refused(&archive_.clerk, "purge.officers", |_| {}).await;
+        archive_.is_refused(chief, "purge.fresh", |order| order.created -= FRESH + 5).await;
+        archive(3, true).await.is_refused_by_its_chief("purge.keep_days").await;
+        archive(0, false).await.is_refused_by_its_chief("purge.pending").await;
+        let unknown = EnvelopeId::from_slice(&[9; 32]).expect("32 bytes");
+        let none = archive_.order(chief, |order| order.envelopes.push(unknown)).await;
+        assert_eq!(none.expect_err("there is none").code(), "CHY-4011");
+        assert!(envelope_of(&archive_.office, &archive_.document).is_some());
+    }
+
+    impl Archive {
+        async fn is_refused_by_its_chief(&self, rule: &str) {
+            self.is_refused(&self.chief, rule, |_| {}).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_purged_is_gone_and_its_entries_stay() {
+        let archive = archive(0, true).await;
+        let (office, envelope) = (&archive.office, archive.envelope);
+        // Named twice, it is purged and recorded once.
+        let done = archive.order(&archive.chief, |order| order.envelopes.push(envelope)).await;
+        let Ok(LocalReply::Purged { entries, erased, .. }) = done else { panic!("{done:?}") };
+        assert_eq!((entries, erased), (vec![1], true));
+        assert_eq!(events(office), [Event::SubmissionAcceptance, Event::ContentPurged]);
+        chancery_store::in_place(|here| {
+            for table in [Table::Content, Table::Documents, Table::Erasing, Table::Unindexed] {
+                assert_eq!(rows(here, office, table), 0, "{table:?}");
+            }
+            assert_eq!(rows(here, office, Table::Orders), 1);
+            let opened = crate::opening::inside(here, office, &envelope);
+            assert_eq!(opened.expect_err("it is gone").code(), "CHY-4019");
+        });
+        let kept = record(office, &envelope).expect("the record stays");
+        assert!(kept.purged.is_some() && kept.own_key.is_none());
+        let again = archive.order(&archive.chief, |_| {}).await;
+        assert_eq!(again.expect_err("it is purged").code(), "CHY-4019");
+        assert_eq!(events(office).len(), 2);
+    }
+}

@@ -216,3 +216,61 @@ pub(crate) fn trace(
     steps.sort_by_key(|step| step.time);
     Ok(TraceView { document, steps })
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_protocol::DocumentHeader;
+    use chancery_test_domain::Domain;
+
+    use super::*;
+    use crate::{
+        access::Caller,
+        testing::{events, hand_in, header, office, part, send, signed},
+    };
+
+    const A: &str = "a.gov.cn";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_refusal_is_recorded_once_for_each_reason_and_shown_to_those_who_read_the_ledger() {
+        let domain = Domain::new(&[(A, None), ("b.gov.cn", None)]);
+        let desk = office(&domain, A, |config| {
+            let roles = [("clerk", "li@a.gov.cn"), ("auditor", "audit@a.gov.cn")];
+            config.access.roles =
+                roles.map(|(role, who)| (role.to_owned(), vec![who.to_owned()])).into();
+        });
+        let li = domain.officer("li@a.gov.cn");
+        let document = signed(&header(A, "x.gov.cn", "通知"), &li);
+        for _ in 0..3 {
+            let refused =
+                hand_in(&desk, &li, &document, &[]).await.expect_err("nobody is called so");
+            assert_eq!(refused.recorded, Some(document.id()));
+        }
+        assert_eq!(events(&desk), [Event::SubmissionRejection]);
+        let id = document.id().to_string();
+        let shown = |who: &str| in_place(|here| trace(here, &desk, &Caller::signer(who), &id));
+        let found = shown("audit@a.gov.cn").expect("an auditor sees it");
+        assert_eq!(found.steps.len(), 1);
+        assert_eq!(found.steps[0].entry, Some(0));
+        assert!(found.steps[0].note.as_ref().is_some_and(|note| note.contains("CHY-4008")));
+        assert!(shown("nobody@a.gov.cn").is_err());
+        in_place(|here| {
+            let steps = steps(here, &desk, &document.id()).expect("it is read");
+            assert_eq!(steps.len(), 1);
+        });
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_the_node_could_not_do_or_nobody_of_it_has_signed_is_no_refusal() {
+        let domain = Domain::new(&[(A, None), ("b.gov.cn", None)]);
+        let desk = office(&domain, A, |_| {});
+        let (li, wang) = (domain.officer("li@a.gov.cn"), domain.officer("wang@b.gov.cn"));
+        let stranger = send(&desk, &wang, &header(A, "b.gov.cn", "通知")).await;
+        assert_eq!(stranger.expect_err("it is not of A").recorded, None);
+        // The parts are missing: what comes again may be whole.
+        let with = DocumentHeader { parts: vec![part(b"12")], ..header(A, "b.gov.cn", "通知") };
+        let cut = hand_in(&desk, &li, &signed(&with, &li), b"1").await;
+        assert_eq!(cut.expect_err("it is cut").recorded, None);
+        assert_eq!(events(&desk), []);
+        assert_eq!(record(&desk, b"no document", &NodeError::NotAccepted("x".into())).await, None);
+    }
+}
