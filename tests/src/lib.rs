@@ -9,12 +9,14 @@ pub mod forge;
 mod hosts;
 pub mod mutate;
 mod network;
+mod objects;
 pub mod peer;
 
 pub use clerk::Clerk;
 pub use database::Database;
 pub use hosts::{Hosts, ip};
 pub use network::{BadNetwork, Cables, Faults};
+pub use objects::Objects;
 
 use std::{
     collections::BTreeMap,

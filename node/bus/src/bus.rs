@@ -203,7 +203,8 @@ impl Bus {
     ) -> Result<Self, NodeError> {
         let ledger = Ledger::open(store.clone(), identity.seal())?;
         let store = SharedStore::new(store);
-        let content = ContentFiles::open(config.contents())?;
+        let place = config.store.open_contents(&config.contents())?;
+        let content = ContentFiles::open(config.contents(), place)?;
         let endpoint = endpoint::open(&config, &identity)?;
         let witness = Witness::open(&config.files.data.join("witness.key"), &identity.seal())?;
         let limits = PeerLimits::new(&config);

@@ -306,25 +306,29 @@ impl NodeConfig {
         let base = path.parent().unwrap_or(Path::new("."));
         let base = std::path::absolute(base).map_err(NodeError::file(base))?;
         let files = &mut config.files;
-        for file in [
-            &mut files.anchors,
-            &mut files.seal_cert,
-            &mut files.seal_key,
-            &mut files.node_cert,
-            &mut files.node_key,
-            &mut files.encryption_key,
-            &mut files.retired_keys,
-            &mut files.directory,
-            &mut files.data,
-            &mut files.mark,
-            &mut files.socket,
-        ]
-        .into_iter()
-        .chain(&mut files.trust)
-        .chain(&mut config.store.password_file)
-        .chain(&mut config.store.tls_ca)
-        .chain(&mut config.store.contents)
-        .chain(&mut config.access.policies)
+        for file in
+            [
+                &mut files.anchors,
+                &mut files.seal_cert,
+                &mut files.seal_key,
+                &mut files.node_cert,
+                &mut files.node_key,
+                &mut files.encryption_key,
+                &mut files.retired_keys,
+                &mut files.directory,
+                &mut files.data,
+                &mut files.mark,
+                &mut files.socket,
+            ]
+            .into_iter()
+            .chain(&mut files.trust)
+            .chain(&mut config.store.password_file)
+            .chain(&mut config.store.tls_ca)
+            .chain(&mut config.store.contents)
+            .chain(config.store.objects.iter_mut().flat_map(|objects| {
+                std::iter::once(&mut objects.credentials).chain(&mut objects.ca)
+            }))
+            .chain(&mut config.access.policies)
         {
             *file = base.join(&*file);
         }

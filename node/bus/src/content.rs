@@ -6,6 +6,7 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
     thread::JoinHandle,
 };
 
@@ -15,7 +16,9 @@ use chancery_protocol::{
 };
 
 use crate::NodeError;
-use chancery_store::{Store, Table, files::sync_directory};
+use chancery_store::{
+    ContentReader, Contents, FolderContents, Listed, Store, Table, files::drop_cached,
+};
 
 /// Bytes of a large ciphertext after which the disk is waited for; as many again may gather meanwhile.
 const UNSYNCED: u64 = 32 << 20;
@@ -67,23 +70,18 @@ impl GrowingFile {
     }
 }
 
-/// Says that a part of a file is not needed in memory any more. Where that cannot be said, it stays: nothing depends on it.
-pub fn drop_cached(file: impl std::os::fd::AsFd, from: u64, bytes: u64) {
-    if let Some(bytes) = std::num::NonZeroU64::new(bytes) {
-        rustix::fs::fadvise(file, from, Some(bytes), rustix::fs::Advice::DontNeed).ok();
-    }
-}
-
-/// The directory of large ciphertexts: `<id>` whole, `<id>.part` arriving, `.tmp` being sealed.
+/// Large ciphertexts: `<id>.part` arriving and `.tmp` being sealed in a directory of this machine, and where they go once they are
+/// whole, which may be the same directory.
 #[derive(Debug, Clone)]
 pub struct ContentFiles {
     dir: PathBuf,
+    place: Arc<dyn Contents>,
 }
 
 impl ContentFiles {
     /// Opens the directory. What was being sealed when the node stopped was never acknowledged and
     /// is removed; what was arriving stays, to be resumed.
-    pub fn open(dir: PathBuf) -> Result<Self, NodeError> {
+    pub fn open(dir: PathBuf, place: Arc<dyn Contents>) -> Result<Self, NodeError> {
         std::fs::create_dir_all(&dir).map_err(NodeError::file(&dir))?;
         for entry in std::fs::read_dir(&dir).map_err(NodeError::file(&dir))? {
             let path = entry.map_err(NodeError::file(&dir))?.path();
@@ -92,45 +90,30 @@ impl ContentFiles {
                 std::fs::remove_file(&path).map_err(NodeError::file(&path))?;
             }
         }
-        Ok(Self { dir })
+        Ok(Self { dir, place })
     }
 
     /// The directory as it is, for reading only.
     pub fn at(dir: PathBuf) -> Self {
-        Self { dir }
+        let place = Arc::new(FolderContents::at(dir.clone()));
+        Self { dir, place }
     }
 
-    /// The names of all whole ciphertexts; none without a directory.
-    pub fn whole_names(&self) -> Result<Vec<String>, NodeError> {
-        let mut names = Vec::new();
-        if !self.dir.exists() {
-            return Ok(names);
-        }
-        for entry in std::fs::read_dir(&self.dir).map_err(NodeError::file(&self.dir))? {
-            let path = entry.map_err(NodeError::file(&self.dir))?.path();
-            if path.extension().is_none() {
-                names.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-            }
-        }
-        names.sort();
-        Ok(names)
+    /// The names of all whole ciphertexts, and how long each has been there.
+    pub fn whole(&self) -> Result<Vec<Listed>, NodeError> {
+        Ok(self.place.list()?)
     }
 
-    /// Removes a ciphertext that is a file, if it is there. Copies elsewhere, backups among them, stay.
+    /// Removes a ciphertext that is no row of a table, if it is there. Copies elsewhere, backups among them, stay.
     pub fn remove(&self, id: &EnvelopeId) -> Result<(), NodeError> {
-        for path in [self.whole(id), self.part(id)] {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(NodeError::file(&path)(error));
-                }
-                _ => {}
+        let part = self.part(id);
+        match std::fs::remove_file(&part) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(NodeError::file(&part)(error));
             }
+            _ => {}
         }
-        Ok(sync_directory(&self.dir)?)
-    }
-
-    fn whole(&self, id: &EnvelopeId) -> PathBuf {
-        self.dir.join(id.to_string())
+        Ok(self.place.remove(&id.to_string())?)
     }
 
     fn part(&self, id: &EnvelopeId) -> PathBuf {
@@ -145,9 +128,9 @@ impl ContentFiles {
         Ok(Spool { inline, memory: Vec::new(), file: None, path, done: false })
     }
 
-    /// Whether a whole ciphertext is there as a file.
-    pub fn has_whole(&self, id: &EnvelopeId) -> bool {
-        self.whole(id).exists()
+    /// Whether a whole ciphertext is there, other than in a table.
+    pub fn has_whole(&self, id: &EnvelopeId) -> Result<bool, NodeError> {
+        Ok(self.place.has(&id.to_string())?)
     }
 
     /// Gives a spooled file its final name.
@@ -155,9 +138,7 @@ impl ContentFiles {
         match spooled {
             Spooled::Inline(bytes) => Ok(Some(bytes)),
             Spooled::File(path) => {
-                let to = self.whole(id);
-                std::fs::rename(&path, &to).map_err(NodeError::file(&path))?;
-                sync_directory(&self.dir)?;
+                self.place.keep(&path, &id.to_string())?;
                 Ok(None)
             }
         }
@@ -233,9 +214,7 @@ impl ContentFiles {
             }
         };
         arriving.file.finish().map_err(NodeError::file(&arriving.path))?;
-        let to = self.whole(id);
-        std::fs::rename(&arriving.path, &to).map_err(NodeError::file(&arriving.path))?;
-        sync_directory(&self.dir)?;
+        self.place.keep(&arriving.path, &id.to_string())?;
         Ok(Settled::Whole(inspected))
     }
 
@@ -247,9 +226,7 @@ impl ContentFiles {
         in_file: bool,
     ) -> Result<Ciphertext, NodeError> {
         if in_file {
-            let path = self.whole(id);
-            let file = File::open(&path).map_err(NodeError::file(&path))?;
-            return Ok(Ciphertext::File(file, path));
+            return Ok(Ciphertext::Kept(self.place.open(&id.to_string())?));
         }
         let bytes = store.get(Table::Content, id.digest().as_bytes())?;
         let missing = || NodeError::damaged(format!("the content of {id} is missing"));
@@ -416,18 +393,16 @@ impl Arriving {
 pub enum Ciphertext {
     /// From the store.
     Inline(Vec<u8>),
-    /// A file.
-    File(File, PathBuf),
+    /// From where large ones are.
+    Kept(Box<dyn ContentReader>),
 }
 
 impl Ciphertext {
     /// How many bytes it has.
-    pub fn size(&self) -> Result<u64, NodeError> {
+    pub fn size(&self) -> u64 {
         match self {
-            Self::Inline(bytes) => Ok(bytes.len() as u64),
-            Self::File(file, path) => {
-                Ok(file.metadata().map_err(NodeError::file(path.clone()))?.len())
-            }
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Kept(reader) => reader.size(),
         }
     }
 
@@ -443,13 +418,7 @@ impl Ciphertext {
                 let chunk = bytes.get(start..).and_then(|rest| rest.get(..len));
                 chunk.map(<[u8]>::to_vec).ok_or_else(short)
             }
-            Self::File(file, path) => {
-                let mut chunk = vec![0; len];
-                file.seek(SeekFrom::Start(start))
-                    .and_then(|_| file.read_exact(&mut chunk))
-                    .map_err(NodeError::file(path.clone()))?;
-                Ok(chunk)
-            }
+            Self::Kept(reader) => Ok(reader.read_at(start, len)?),
         }
     }
 }
@@ -512,6 +481,11 @@ mod tests {
             expires: 0,
         };
         (cipher, header)
+    }
+
+    /// Contents that arrive and stay in one folder.
+    fn open(folder: &Path) -> Result<ContentFiles, NodeError> {
+        ContentFiles::open(folder.to_owned(), Arc::new(FolderContents::at(folder.to_owned())))
     }
 
     /// What nobody here can open.
@@ -583,7 +557,7 @@ mod tests {
     #[test]
     fn a_content_for_this_agency_is_opened_as_it_comes_and_one_that_does_not_open_leaves_nothing() {
         let dir = tempfile::TempDir::new().expect("a folder");
-        let files = ContentFiles::open(dir.path().to_owned()).expect("opens");
+        let files = open(dir.path()).expect("opens");
         let (cipher, header, key) = document(&[7; 300_000]);
         let id = header.id().expect("plain");
         let arrive = || files.arrive(&id, &header, begin(&key, &header)).expect("opens");
@@ -648,7 +622,7 @@ mod tests {
             breaks in prop::collection::vec(any::<bool>(), 12),
         ) {
             let dir = tempfile::TempDir::new().expect("a folder");
-            let files = ContentFiles::open(dir.path().join("content")).expect("opens");
+            let files = open(&dir.path().join("content")).expect("opens");
             let key = ContentKey::generate().expect("random bytes");
             let plain: Vec<u8> = (0u32..).map(|n| n.to_le_bytes()[0]).take(size).collect();
             let (cipher, header) = sealed(&plain, &key);
@@ -668,7 +642,7 @@ mod tests {
             }
             let settled = files.settle(arriving, &id, &header).expect("settles");
             prop_assert!(matches!(settled, Settled::Whole(None)), "{:?}", settled);
-            prop_assert!(files.has_whole(&id));
+            prop_assert!(files.has_whole(&id).expect("it is looked for"));
             prop_assert_eq!(plain_of(&files, &id, &header, &key), plain);
         }
     }
@@ -676,7 +650,7 @@ mod tests {
     #[test]
     fn what_does_not_have_the_root_is_removed_and_more_than_the_size_is_refused() {
         let dir = tempfile::TempDir::new().expect("a folder");
-        let files = ContentFiles::open(dir.path().to_owned()).expect("opens");
+        let files = open(dir.path()).expect("opens");
         let key = ContentKey::generate().expect("random bytes");
         let (mut cipher, header) = sealed(&[7; 200_000], &key);
         let id = header.id().expect("plain");
@@ -692,7 +666,7 @@ mod tests {
         arriving.push(&cipher[at..]).expect("takes");
         let settled = files.settle(arriving, &id, &header).expect("answers");
         assert!(matches!(settled, Settled::OtherRoot), "{settled:?}");
-        assert!(!files.has_whole(&id));
+        assert!(!files.has_whole(&id).expect("it is looked for"));
         assert_eq!(
             files.arrive(&id, &header, carried()).expect("opens").chunks(),
             0,
@@ -704,7 +678,7 @@ mod tests {
     fn an_unfinished_submission_leaves_nothing_and_a_finished_one_is_owner_only() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::TempDir::new().expect("a folder");
-        let files = ContentFiles::open(dir.path().to_owned()).expect("opens");
+        let files = open(dir.path()).expect("opens");
         let count = || std::fs::read_dir(dir.path()).expect("reads").count();
         let mut spool = files.spool(10).expect("random bytes");
         spool.write(&mut vec![1; 8]).expect("memory");
@@ -718,14 +692,15 @@ mod tests {
         spool.write(&mut vec![3; 20]).expect("a file");
         // A node that dies here: the next one tidies up.
         std::mem::forget(spool);
-        ContentFiles::open(dir.path().to_owned()).expect("opens");
+        open(dir.path()).expect("opens");
         assert_eq!(count(), 0);
 
         let mut spool = files.spool(10).expect("random bytes");
         spool.write(&mut vec![4; 20]).expect("a file");
         let id = EnvelopeId::from_slice(&[5; 32]).expect("32 bytes");
         assert_eq!(files.keep(spool.finish().expect("syncs"), &id).expect("renames"), None);
-        let mode = std::fs::metadata(files.whole(&id)).expect("there").permissions().mode();
+        let mode =
+            std::fs::metadata(dir.path().join(id.to_string())).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }

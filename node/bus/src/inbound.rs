@@ -426,18 +426,26 @@ impl<'a> Offered<'a> {
                 InboundFact::Room(room.map(|room| so_far.room = Some(room)))
             }
             InboundStep::CheckInline => self.check_inline(so_far).await?,
-            InboundStep::Find => match bus.content.has_whole(&id) {
-                // It arrived whole, and the node stopped before it could commit.
-                true => InboundFact::Found(Arrived::Whole),
-                false => {
-                    let (header, files) = (header.clone(), bus.content.clone());
-                    let begin = self.inspection(so_far.key.take());
-                    let arriving = blocking(move |_| files.arrive(&id, &header, begin)).await?;
-                    let chunks = arriving.chunks();
-                    so_far.arriving = Some(arriving);
-                    InboundFact::Found(Arrived::Chunks(chunks))
+            InboundStep::Find => {
+                let (header, files) = (header.clone(), bus.content.clone());
+                let key = so_far.key.clone();
+                let begin = self.inspection(key);
+                let arriving = blocking(move |_| -> Result<_, NodeError> {
+                    // It arrived whole, and the node stopped before it could commit.
+                    if files.has_whole(&id)? {
+                        return Ok(None);
+                    }
+                    files.arrive(&id, &header, begin).map(Some)
+                });
+                match arriving.await? {
+                    None => InboundFact::Found(Arrived::Whole),
+                    Some(arriving) => {
+                        let chunks = arriving.chunks();
+                        so_far.arriving = Some(arriving);
+                        InboundFact::Found(Arrived::Chunks(chunks))
+                    }
                 }
-            },
+            }
             InboundStep::Receive { from } => self.receive(from, so_far, send, recv).await?,
             InboundStep::CheckKept => self.check_kept(so_far).await?,
             InboundStep::Discard => {

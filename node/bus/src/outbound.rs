@@ -3,8 +3,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io::{Read as _, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -22,7 +20,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Bus, NodeError,
-    content::{Ciphertext, drop_cached},
+    content::Ciphertext,
     endpoint,
     frames::{FrameKind, read_frame},
     inbound,
@@ -39,7 +37,9 @@ use chancery_ledger::{
     unix_now,
 };
 use chancery_protocol::protocol_code;
-use chancery_store::{Batch, Blocking, Condition, Source, Table, blocking, in_place};
+use chancery_store::{
+    Batch, Blocking, Condition, ContentReader, Source, Table, blocking, in_place,
+};
 
 /// How long a peer may take to answer an offer, or to commit what it has received whole.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,9 +47,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SUPERIOR_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes read from a file at once.
 const READ: usize = 4 * CHUNK_SIZE;
-
-/// Bytes of a file that have been read and may still be in the page cache, when nobody else is to be sent them.
-const BEHIND: u64 = 8 << 20;
 
 /// Takes up everything that is pending in the store.
 pub(crate) fn recover(here: &Blocking, bus: &Bus) -> Result<usize, NodeError> {
@@ -373,9 +370,9 @@ async fn deliver(bus: &Arc<Bus>, way: &Way, flight: &Flight) -> Result<AttemptEn
             OutboundAction::SendFrom(chunk) => {
                 tracing::info!(envelope = %id, %peer, from_chunk = chunk, "sending content");
                 match cipher {
-                    Ciphertext::File(file, path) => {
+                    Ciphertext::Kept(reader) => {
                         let once = header.recipients.len() == 1;
-                        send_file(&mut send, file, &path, chunk, once, peer).await?;
+                        send_kept(&mut send, reader, chunk, once, peer).await?;
                     }
                     Ciphertext::Inline(bytes) => {
                         let start = chunk.saturating_mul(CHUNK_SIZE as u64);
@@ -528,43 +525,38 @@ async fn read_reply(
     Ok(decode_frame(&body)?)
 }
 
-/// Sends a file from a chunk on. What is read goes to the connection as it is.
-async fn send_file(
+/// Sends a large content from a chunk on. What is read goes to the connection as it is.
+async fn send_kept(
     send: &mut quinn::SendStream,
-    file: std::fs::File,
-    path: &Path,
+    reader: Box<dyn ContentReader>,
     chunk: u64,
     once: bool,
     peer: &AgencyName,
 ) -> Result<(), NodeError> {
     let at = chunk.saturating_mul(CHUNK_SIZE as u64);
-    let pieces = Pieces { file, path: path.to_owned(), at, dropped: at, once };
-    let mut pieces = Source::new(pieces, Pieces::next);
+    let mut pieces = Source::new(Pieces { reader, at, once }, Pieces::next);
     while let Some(piece) = pieces.next().await? {
         endpoint::write_piece(send, piece, peer).await?;
     }
     Ok(())
 }
 
-/// A file that is read piece by piece.
+/// A content that is read piece by piece.
 struct Pieces {
-    file: std::fs::File,
-    path: PathBuf,
+    reader: Box<dyn ContentReader>,
     at: u64,
-    dropped: u64,
     /// Nobody else is to be sent it, so that it need not stay in memory.
     once: bool,
 }
 
 impl Pieces {
     fn next(&mut self) -> Result<Option<Bytes>, NodeError> {
-        let mut piece = Vec::with_capacity(READ);
-        self.file.seek(SeekFrom::Start(self.at)).map_err(NodeError::file(&self.path))?;
-        let read = (&self.file).take(READ as u64).read_to_end(&mut piece);
-        self.at += read.map_err(NodeError::file(&self.path))? as u64;
-        if self.once && self.at - self.dropped >= BEHIND {
-            drop_cached(&self.file, self.dropped, self.at - self.dropped);
-            self.dropped = self.at;
+        let left = self.reader.size().saturating_sub(self.at);
+        let len = usize::try_from(left).unwrap_or(usize::MAX).min(READ);
+        let piece = self.reader.read_at(self.at, len)?;
+        self.at += piece.len() as u64;
+        if self.once {
+            self.reader.done_before(self.at);
         }
         Ok((!piece.is_empty()).then(|| piece.into()))
     }

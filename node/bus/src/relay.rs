@@ -48,7 +48,7 @@ pub(crate) fn carry_on(
         return Ok(true);
     }
     let key = opened.id.digest().as_bytes();
-    if !bus.content.has_whole(&opened.id) && bus.store.on(here).get(Table::Content, key)?.is_none()
+    if !bus.content.has_whole(&opened.id)? && bus.store.on(here).get(Table::Content, key)?.is_none()
     {
         return Ok(false);
     }

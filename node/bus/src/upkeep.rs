@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chancery_ledger::{Commit, unix_now};
-use chancery_store::{Blocking, Table, blocking, files::read_file};
+use chancery_ledger::{Commit, records::EnvelopeRecord, unix_now};
+use chancery_protocol::EnvelopeId;
+use chancery_store::{Blocking, Listed, Table, blocking, files::read_file};
 
 use crate::{
     NodeError,
@@ -60,6 +61,48 @@ async fn keep_room(bus: Arc<Bus>) {
     }
 }
 
+/// Removes, now and then, contents that nothing speaks of: of a commit that was never made. Others may be on their way to theirs, so
+/// only what has lain there for days is, and only by whoever writes this ledger.
+async fn keep_collecting(bus: Arc<Bus>) {
+    let mut stop = bus.stop.subscribe();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(COLLECT_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        if !bus.ledger.continuity().is_open() {
+            continue;
+        }
+        let work = bus.clone();
+        match blocking(move |here| collect(here, &work, UNSPOKEN)).await {
+            Ok(0) => {}
+            Ok(contents) => {
+                tracing::info!(contents, "contents were removed that nothing speaks of")
+            }
+            Err(error) => {
+                tracing::warn!(%error, code = error.code(), "contents that nothing speaks of could not be looked for");
+            }
+        }
+    }
+}
+
+/// Removes contents that have been there for so long and have no record. Gives how many.
+fn collect(here: &Blocking, bus: &Bus, unspoken: Duration) -> Result<u64, NodeError> {
+    let mut removed = 0;
+    for Listed { name, age } in bus.content.whole()? {
+        let id = hex::decode(&name).ok().and_then(|bytes| EnvelopeId::from_slice(&bytes));
+        // What has another name is not ours.
+        let Some(id) = id.filter(|_| age >= unspoken) else { continue };
+        if EnvelopeRecord::get(bus.store.on(here), &id)?.is_none() && bus.claim(&id) {
+            let gone = bus.content.remove(&id);
+            bus.release(&id);
+            gone?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
 /// Judges again, from time to time, all who are connected: certificates end, lists run out, clocks are set.
 async fn keep_judging(bus: Arc<Bus>) {
     let mut stop = bus.stop.subscribe();
@@ -97,6 +140,10 @@ async fn warn_of_ends(bus: Arc<Bus>) {
         }
     }
 }
+
+/// Between two looks for contents that nothing speaks of, and how long they must have lain there.
+const COLLECT_EVERY: Duration = Duration::from_secs(6 * 3600);
+const UNSPOKEN: Duration = Duration::from_secs(7 * 86_400);
 
 /// Takes the newest directory there is: the one kept in the store, or the file.
 fn load_directory(here: &Blocking, bus: &Bus) -> Result<(), NodeError> {
@@ -140,6 +187,45 @@ impl Bus {
         tasks.add("the task that keeps the superior", outbound::keep_superior(self.clone()));
         tasks.add("the task that warns of ends", warn_of_ends(self.clone()));
         tasks.add("the task that judges who is connected", keep_judging(self.clone()));
+        tasks.add("the task that collects contents", keep_collecting(self.clone()));
         tasks.add("the clock", clock::watch(self.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_test_domain::Domain;
+
+    use super::*;
+    use crate::testing::{bus, sealed};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn contents_that_nothing_speaks_of_are_removed_once_they_have_lain_there() {
+        let domain = Domain::new(&[("a.cn", None), ("b.cn", None)]);
+        let bus = bus(&domain, "a.cn");
+        let (kept, gone) = (
+            sealed(&domain, "b.cn", &["a.cn"], |_| {}),
+            sealed(&domain, "b.cn", &["a.cn"], |_| {}),
+        );
+        kept.keep(&bus, false);
+        let folder = bus.config.contents();
+        for id in [kept.opened.id, gone.opened.id] {
+            std::fs::write(folder.join(id.to_string()), b"x").expect("it is written");
+        }
+        std::fs::write(folder.join("notes"), b"x").expect("it is written");
+        let days = Duration::from_secs(7 * 86_400);
+        let collect = |unspoken| {
+            tokio::task::block_in_place(|| {
+                chancery_store::in_place(|here| collect(here, &bus, unspoken))
+            })
+        };
+        assert_eq!(collect(days).expect("it is looked"), 0);
+        // One that is arriving is somebody's.
+        assert!(bus.claim(&gone.opened.id));
+        assert_eq!(collect(Duration::ZERO).expect("it is looked"), 0);
+        bus.release(&gone.opened.id);
+        assert_eq!(collect(Duration::ZERO).expect("it is looked"), 1);
+        assert!(bus.content.has_whole(&kept.opened.id).expect("it is looked for"));
+        assert!(folder.join("notes").exists());
     }
 }

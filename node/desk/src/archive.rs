@@ -22,7 +22,7 @@ use chancery_protocol::{
     EnvelopeHeader, EnvelopeId, Event, Evidence, ForkProof, KeptCheckpoint, Leaf, LedgerAudit,
     LogKey, SeenCheckpoint, SignedCheckpoint, Validation, merkle,
 };
-use chancery_store::{Batch, Store, Table, check_known, files::Staged};
+use chancery_store::{Batch, Listed, Store, Table, check_known, files::Staged};
 use serde_bytes::ByteBuf;
 
 use crate::{
@@ -113,7 +113,7 @@ impl DataFolder {
                 return Ok(false);
             }
         }
-        Ok(self.content.whole_names()?.is_empty())
+        Ok(self.content.whole()?.is_empty())
     }
 
     /// Checks everything in the store against the ledger, whose entries the audit has taken in: that each
@@ -343,7 +343,7 @@ impl Check<'_> {
         purged: bool,
     ) -> Result<(), NodeError> {
         let there = match record.in_file {
-            true => self.folder.content.has_whole(id),
+            true => self.folder.content.has_whole(id)?,
             false => self.store.get(Table::Content, id.digest().as_bytes())?.is_some(),
         };
         if purged {
@@ -467,7 +467,7 @@ impl Check<'_> {
                 unexplained(what, &key, indexed_envelope(&key))?;
             }
         }
-        for name in self.folder.content.whole_names()? {
+        for Listed { name, .. } in self.folder.content.whole()? {
             let id = hex::decode(&name).ok().and_then(|id| EnvelopeId::from_slice(&id));
             let known = match &id {
                 Some(id) => self.record(id)?.is_some_and(|r| r.in_file && r.purged.is_none()),
@@ -487,7 +487,7 @@ impl Check<'_> {
 /// Whether a content has the size and the root that its header seals.
 fn root_of(content: &mut Ciphertext, header: &EnvelopeHeader) -> Result<bool, NodeError> {
     let mut tree = merkle::CompactRange::default();
-    if content.size()? != header.size {
+    if content.size() != header.size {
         return Ok(false);
     }
     for index in 0..header.size.div_ceil(CHUNK_SIZE as u64) {

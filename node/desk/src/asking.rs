@@ -102,6 +102,34 @@ pub enum LocalRequest {
     GoAlone,
 }
 
+impl LocalRequest {
+    /// Whether it only looks, so that it can be asked again whatever became of it.
+    pub fn only_looks(&self) -> bool {
+        match self {
+            Self::Status
+            | Self::List { .. }
+            | Self::Search { .. }
+            | Self::Trace { .. }
+            | Self::Checkpoint
+            | Self::Entries { .. }
+            | Self::Prove { .. }
+            | Self::ProveConsistency { .. }
+            | Self::PlanPurge { .. } => true,
+            Self::Submit { .. }
+            | Self::SubmitCopies { .. }
+            | Self::Watch
+            // It may hand a document over.
+            | Self::Open { .. }
+            | Self::InstallDirectory { .. }
+            | Self::Purge { .. }
+            | Self::Export
+            | Self::Backup
+            | Self::Reload
+            | Self::GoAlone => false,
+        }
+    }
+}
+
 /// What the node answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -29,6 +29,14 @@ pub(crate) fn office(
     agency: &str,
     change: impl FnOnce(&mut NodeConfig),
 ) -> Arc<Office> {
+    // Nobody is to find it: another desk of the agency may be there.
+    desk(domain, agency, |config| {
+        config.listen.set_port(0);
+        change(config);
+    })
+}
+
+fn desk(domain: &Domain, agency: &str, change: impl FnOnce(&mut NodeConfig)) -> Arc<Office> {
     let mut config = NodeConfig::load(&domain.agency(agency).config).expect("the settings load");
     change(&mut config);
     let identity = Identity::load(&config).expect("the identity loads");
@@ -45,7 +53,7 @@ pub(crate) fn office(
 
 /// The same, and everything that it does by itself runs: it meets its peers.
 pub(crate) fn running(domain: &Domain, agency: &str) -> (Arc<Office>, Tasks) {
-    let office = office(domain, agency, |_| {});
+    let office = desk(domain, agency, |_| {});
     let mut tasks = Tasks::default();
     office.bus().run_in(&mut tasks, Mark::Fresh);
     office.run_in(&mut tasks);

@@ -56,8 +56,8 @@ pub struct LocalClient {
 enum First {
     /// It is to come.
     ToCome,
-    /// It was sent; its frame.
-    Sent(Vec<u8>),
+    /// It was sent; its frame, and whether it only looks.
+    Sent(Vec<u8>, bool),
     /// It was answered, or more was sent.
     Over,
 }
@@ -115,7 +115,10 @@ impl LocalClient {
             Err(error) => return Err(self.failed()(error)),
         }
         // Whoever has sent more than one request cannot ask it again.
-        self.first = if first { First::Sent(frame) } else { First::Over };
+        self.first = match first {
+            true => First::Sent(frame, request.only_looks()),
+            false => First::Over,
+        };
         Ok(())
     }
 
@@ -143,10 +146,16 @@ impl LocalClient {
     }
 
     fn read(&mut self) -> Result<Frame, NodeError> {
-        while let First::Sent(frame) = std::mem::replace(&mut self.first, First::Over) {
-            if let Err(error) = self.stream.fill_buf() {
+        while let First::Sent(frame, looks) = std::mem::replace(&mut self.first, First::Over) {
+            let gone = match self.stream.fill_buf() {
+                // It has read it and went: who only looked can look again.
+                Ok([]) if looks && self.tries > 0 => Some(ErrorKind::ConnectionReset.into()),
+                Ok(_) => None,
+                Err(error) => Some(error),
+            };
+            if let Some(error) = gone {
                 self.again(&frame, error)?;
-                self.first = First::Sent(frame);
+                self.first = First::Sent(frame, looks);
             }
         }
         let mut length = [0; 4];
@@ -247,6 +256,15 @@ mod tests {
             let reply = client.ask(&LocalRequest::Status).expect("an answer");
             assert!(matches!(reply, LocalReply::Done));
         }
+    }
+
+    #[test]
+    fn a_look_that_was_read_and_not_answered_is_asked_again() {
+        let read = |mut stream: UnixStream| read_request(&mut stream);
+        let (_folder, path) = node(vec![read, read, answer]);
+        let mut client = LocalClient::connect(&path).expect("connected");
+        let reply = client.ask(&LocalRequest::Status).expect("an answer");
+        assert!(matches!(reply, LocalReply::Done));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Batch, SCHEMA_KEY, Store, StoreError, Table, all, postgres::PostgresStore, rocks::RocksStore,
+    Batch, Contents, FolderContents, ObjectSettings, SCHEMA_KEY, Store, StoreError, Table, all,
+    postgres::PostgresStore, rocks::RocksStore, s3::ObjectContents,
 };
 
 /// Bytes that are copied in one batch.
@@ -43,6 +44,9 @@ pub struct StoreSettings {
     pub tls_ca: Option<PathBuf>,
     /// Whether commits need not be replicated synchronously. A failover may then lose what was acknowledged, which is a fork.
     pub unreplicated: bool,
+    /// Where large contents are objects, in place of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectSettings>,
     /// The folder of large contents, in place of the one beside the tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contents: Option<PathBuf>,
@@ -73,13 +77,37 @@ impl StoreSettings {
             Engine::Embedded => open(folder),
             Engine::Database if self.url.is_none() => Err(wrong("url", "it is missing")),
             // A standby without the contents would lose what was acknowledged.
-            Engine::Database if !self.contents_shared => Err(wrong(
+            Engine::Database if !self.contents_shared && self.objects.is_none() => Err(wrong(
                 "contents_shared",
-                "large contents are files, and who takes over must have them: name a folder that every machine sees \
-                 (contents = \"…\"), and say contents_shared = true",
+                "large contents are files, and who takes over must have them: name an object store ([store.objects]), or a \
+                 folder that every machine sees (contents = \"…\"), and say contents_shared = true",
             )),
             Engine::Database => Ok(Arc::new(PostgresStore::open(self)?)),
         }
+    }
+}
+
+impl StoreSettings {
+    /// Opens where large contents are once they are whole; `beside` is the folder beside the tables, where they arrive.
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`] when a setting is wrong; [`StoreError`].
+    pub fn open_contents(&self, beside: &Path) -> Result<Arc<dyn Contents>, StoreError> {
+        Ok(match &self.objects {
+            Some(_) if self.contents.is_some() => {
+                return Err(StoreError::Setting {
+                    what: "store.contents".into(),
+                    why: "contents are objects already ([store.objects]): name one of the two"
+                        .into(),
+                });
+            }
+            Some(objects) => Arc::new(ObjectContents::open(objects)?),
+            None => {
+                let folder = self.contents.clone().unwrap_or_else(|| beside.to_owned());
+                std::fs::create_dir_all(&folder).map_err(StoreError::file(&folder))?;
+                Arc::new(FolderContents::at(folder))
+            }
+        })
     }
 }
 

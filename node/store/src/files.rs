@@ -423,6 +423,13 @@ pub fn sync_directory(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(StoreError::file(path))
 }
 
+/// Says that a part of a file is not needed in memory any more. Where that cannot be said, it stays: nothing depends on it.
+pub fn drop_cached(file: impl std::os::fd::AsFd, from: u64, bytes: u64) {
+    if let Some(bytes) = std::num::NonZeroU64::new(bytes) {
+        rustix::fs::fadvise(file, from, Some(bytes), rustix::fs::Advice::DontNeed).ok();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

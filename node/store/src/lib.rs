@@ -6,12 +6,15 @@
 
 mod batch;
 pub mod conformance;
+mod contents;
 mod engine;
 mod error;
 pub mod files;
 mod memory;
+mod objects;
 mod postgres;
 mod rocks;
+mod s3;
 mod table;
 mod work;
 
@@ -21,9 +24,13 @@ use tokio::sync::watch;
 
 pub use self::{
     batch::{Batch, Change, Condition},
+    contents::{
+        ContentReader, Contents, FolderContents, Listed, conformance as contents_conformance,
+    },
     engine::{Engine, StoreSettings, copy, open, open_read_only},
     error::StoreError,
     memory::MemoryStore,
+    objects::ObjectSettings,
     table::{Table, TableSpec, Values},
     work::{Blocking, Feed, SharedStore, Source, blocking, in_place, thread},
 };
