@@ -42,6 +42,7 @@ mod timestamp;
 mod tls;
 mod trust;
 mod usage;
+mod wording;
 
 pub use ber::ber_to_der;
 pub use certificate::{

@@ -82,7 +82,6 @@ pub enum PathReason {
 
 /// Why a path is not valid, and at which certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{sentence}")]
 pub struct PathError {
     /// The reason.
     pub reason: PathReason,
@@ -106,6 +105,20 @@ pub struct ValidPath {
 }
 
 impl PathError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        "CHY-2010"
+    }
+
+    /// That what came along would cost more than one document may.
+    pub fn too_dear() -> Self {
+        path_error(
+            PathReason::TooComplex,
+            "it was not looked at: what is in this document takes more checks than one document may".into(),
+            "未予检查：此文件所需的检查次数超出单个文件的限度".into(),
+        )
+    }
+
     /// Which of two failures says more: this one, or that of a search for the same among more certificates, which may have
     /// been given up for what they are.
     #[must_use]

@@ -80,16 +80,12 @@ impl Credential {
 #[non_exhaustive]
 pub enum SealError {
     /// The structure cannot be read or its signature is wrong.
-    #[error(transparent)]
     Crypto(#[from] CryptoError),
     /// The signer's certificate cannot be read or names nobody.
-    #[error(transparent)]
     Certificate(#[from] CertError),
     /// The signer's path is not valid.
-    #[error("the signer's certificate is not accepted: {0}")]
     Path(#[from] PathError),
     /// It is some other kind of statement.
-    #[error("this is {found:?}, not {want:?}")]
     ContentType {
         /// The content type that was wanted.
         want: String,
@@ -97,7 +93,6 @@ pub enum SealError {
         found: String,
     },
     /// It is signed by somebody other than it must be.
-    #[error("it is signed by {found}, not by {want}")]
     Signer {
         /// Who should have signed.
         want: String,
@@ -105,8 +100,21 @@ pub enum SealError {
         found: String,
     },
     /// What it says cannot be so.
-    #[error("what it says cannot hold: {0}")]
     Content(String),
+}
+
+impl SealError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Crypto(error) => error.code(),
+            Self::Certificate(error) => error.code(),
+            Self::Path(error) => error.code(),
+            Self::ContentType { .. } => "CHY-2011",
+            Self::Signer { .. } => "CHY-2012",
+            Self::Content(_) => "CHY-2013",
+        }
+    }
 }
 
 /// A statement whose one signature and path were verified.

@@ -121,6 +121,14 @@ impl Output {
         Self { json, chinese }
     }
 
+    /// The language of sentences.
+    pub(crate) fn language(&self) -> chancery_protocol::Language {
+        match self.chinese {
+            true => chancery_protocol::Language::Zh,
+            false => chancery_protocol::Language::En,
+        }
+    }
+
     /// One of two texts, by language.
     pub(crate) fn t<'a>(&self, en: &'a str, zh: &'a str) -> &'a str {
         if self.chinese { zh } else { en }

@@ -20,11 +20,13 @@ mod cose;
 mod digest;
 mod error;
 mod key;
+mod language;
 mod message;
 mod receipt;
 mod recipient;
 mod storage;
 mod stream;
+mod wording;
 mod xwing;
 
 pub use cose::{
@@ -34,6 +36,7 @@ pub use cose::{
 pub use digest::{Digest, HashAlgorithm, Hasher, StreamingHash, sha1_of_certificate};
 pub use error::{CborError, CryptoError};
 pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
+pub use language::Language;
 pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};
 pub use receipt::{CoseReceipt, ReceiptProof};
 pub use recipient::{

@@ -5,7 +5,7 @@
 //! expiry ends the sender's trying. Nothing is doubled: an envelope that is held is never taken
 //! again, but answered with the evidence it already has.
 
-use crate::{PeerMessage, ProtocolError, Receipt, Refusal};
+use crate::{MessageFault, PeerMessage, ProtocolError, Receipt, Refusal};
 
 /// The longest pause between two attempts, in milliseconds.
 const MAX_DELAY: u64 = 60_000;
@@ -51,7 +51,7 @@ pub fn on_reply(
             ),
             None => OutboundAction::GiveUp(refusal),
         }),
-        _ => Err(ProtocolError::Message("the peer's answer does not fit the offer".into())),
+        _ => Err(MessageFault::NotTheOffers.into()),
     }
 }
 

@@ -9,7 +9,7 @@ use chancery_crypto::{
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::{ProtocolError, Urgency};
+use crate::{EnvelopeFault, ProtocolError, Urgency};
 
 const ENVELOPE: &str = "application/vnd.chancery.envelope+cbor";
 
@@ -47,7 +47,7 @@ impl FromStr for EnvelopeId {
 
     fn from_str(text: &str) -> Result<Self, ProtocolError> {
         let digest = Digest::from_hex(text);
-        digest.map(Self).ok_or_else(|| bad(format!("{text:?} is no envelope id")))
+        digest.map(Self).ok_or_else(|| bad(EnvelopeFault::NoId { given: text.to_owned() }))
     }
 }
 
@@ -167,7 +167,7 @@ impl RecipientPart {
         let plain = [salt.as_bytes().as_slice(), content].concat();
         let sealed = sealer.seal(&plain, envelope.0.as_bytes())?;
         if sealed.len() > MAX_PART {
-            return Err(bad(format!("the part of a recipient has more than {MAX_PART} bytes")));
+            return Err(bad(EnvelopeFault::PartLength { most: MAX_PART }));
         }
         Ok(Self { commitment, sealed: ByteBuf::from(sealed) })
     }
@@ -197,11 +197,11 @@ impl RecipientPart {
         envelope: &EnvelopeId,
     ) -> Result<OpenedPart, ProtocolError> {
         let plain = opener.open(&self.sealed, envelope.0.as_bytes())?;
-        let cut = || bad("the part of the recipient is cut off");
+        let cut = || bad(EnvelopeFault::PartCut);
         let (salt, content) = plain.split_at_checked(Digest::LEN).ok_or_else(cut)?;
         let salt = Digest::from_slice(salt).ok_or_else(cut)?;
         if commit_to_part(&salt, content) != self.commitment {
-            return Err(bad("the part of the recipient is not the one that it commits to"));
+            return Err(bad(EnvelopeFault::PartCommitment));
         }
         let bytes = content.to_vec();
         let content = cbor::decode_open(&bytes, MAX_PART)?;
@@ -239,17 +239,17 @@ impl RecipientParts {
         let Some(more) = more else { return Ok(Self::default()) };
         let parts: Self = cbor::decode_open(more, cbor::MAX_BYTES)?;
         if !parts.parts.is_empty() && parts.parts.len() != header.recipients.len() {
-            return Err(bad("it does not have one place for a part for each recipient"));
+            return Err(bad(EnvelopeFault::PartPlaces));
         }
         if parts.parts.iter().flatten().any(|part| part.sealed.len() > MAX_PART) {
-            return Err(bad(format!("the part of a recipient has more than {MAX_PART} bytes")));
+            return Err(bad(EnvelopeFault::PartLength { most: MAX_PART }));
         }
         Ok(parts)
     }
 }
 
-pub(crate) fn bad(what: impl Into<String>) -> ProtocolError {
-    ProtocolError::Envelope(what.into())
+fn bad(fault: EnvelopeFault) -> ProtocolError {
+    ProtocolError::Envelope(fault)
 }
 
 impl EnvelopeHeader {
@@ -311,7 +311,7 @@ impl EnvelopeHeader {
             return Err(SealError::Signer { want, found }.into());
         }
         if header.size == 0 || plaintext_len(header.size).is_none() {
-            return Err(bad(format!("no content has a ciphertext of {} bytes", header.size)));
+            return Err(bad(EnvelopeFault::Size { size: header.size }));
         }
         // Of the bytes that were signed, not of how we would write them.
         let id = EnvelopeId(opened.digest);

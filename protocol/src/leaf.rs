@@ -121,16 +121,6 @@ impl Event {
     }
 }
 
-/// For people: the name, and of an unknown event that it is unknown.
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(name) => write!(f, "unknown ({})", name.as_str()),
-            known => f.write_str(known.name()),
-        }
-    }
-}
-
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())

@@ -172,8 +172,8 @@ async fn answer(
             return witness::answer(bus, peer, now, sizes, &bounds.frames, send, recv).await;
         }
         _ => {
-            let why = "a stream starts with an offer or a question".to_owned();
-            return Err(chancery_protocol::ProtocolError::Message(why).into());
+            let fault = chancery_protocol::MessageFault::StreamStart;
+            return Err(chancery_protocol::ProtocolError::from(fault).into());
         }
     };
     drop(body);
