@@ -1,7 +1,7 @@
 use chancery_crypto::CryptoError;
 use thiserror::Error;
 
-use crate::PathError;
+use crate::{CmsFault, NameFault, NameKind, PathError, RefusalFault, TimeStampFault};
 
 /// What went wrong with names, certificates or issuing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -10,11 +10,11 @@ pub enum CertError {
     /// A name is not of the form it should have.
     Name {
         /// What kind of name.
-        what: &'static str,
+        what: NameKind,
         /// The name as given.
         given: String,
         /// What is wrong with it.
-        why: &'static str,
+        why: NameFault,
     },
     /// Bytes that should be a certificate are none.
     Malformed(String),
@@ -23,17 +23,20 @@ pub enum CertError {
     /// A PEM file holds no certificate.
     NoCertificate,
     /// The issuer may not or will not issue what was asked.
-    Refused(String),
+    Refused(RefusalFault),
     /// A private key is not that of the certificate it came with.
-    Mismatch(String),
+    Mismatch {
+        /// Whose certificate it is.
+        subject: String,
+    },
     /// The new certificate does not validate under its own issuer.
     Unverifiable(PathError),
     /// The certificate library failed.
     Issue(String),
     /// A CMS structure is not acceptable.
-    Cms(String),
+    Cms(CmsFault),
     /// A time-stamp, or an answer about one, is not acceptable.
-    TimeStamp(String),
+    TimeStamp(TimeStampFault),
     /// A certificate's path is not valid.
     Path(#[from] PathError),
     /// A key operation failed.
@@ -53,9 +56,15 @@ impl CertError {
             Self::Cms(_) => "CHY-2007",
             Self::TimeStamp(_) => "CHY-2008",
             Self::Crl(_) => "CHY-2020",
-            Self::Mismatch(_) => "CHY-6011",
+            Self::Mismatch { .. } => "CHY-6011",
             Self::Path(error) => error.code(),
             Self::Crypto(error) => error.code(),
         }
+    }
+}
+
+impl From<RefusalFault> for CertError {
+    fn from(fault: RefusalFault) -> Self {
+        Self::Refused(fault)
     }
 }

@@ -4,7 +4,7 @@ use chancery_crypto::{
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::{CertError, Certificate, PathError, Purpose, Scrutiny, SignerName};
+use crate::{CertError, Certificate, PathError, Purpose, Scrutiny, SignerName, StatementFault};
 
 /// A signer: a private key and the certificates that say whose it is.
 pub struct Credential {
@@ -29,8 +29,7 @@ impl Credential {
     pub fn new(key: SigningKey, mut chain: Vec<Certificate>) -> Result<Self, CertError> {
         let own = chain.first().ok_or(CertError::NoCertificate)?;
         if own.public_key() != Some(&key.public_key()) {
-            let why = format!("the certificate is that of {:?}", own.subject());
-            return Err(CertError::Mismatch(why));
+            return Err(CertError::Mismatch { subject: own.subject().to_owned() });
         }
         let name = own.signer_name()?;
         chain.retain(|certificate| !certificate.is_self_issued());
@@ -100,7 +99,7 @@ pub enum SealError {
         found: String,
     },
     /// What it says cannot be so.
-    Content(String),
+    Content(StatementFault),
 }
 
 impl SealError {

@@ -6,7 +6,6 @@ use std::{
 };
 
 use chancery_bus::NodeError;
-use chancery_crypto::Digest;
 use chancery_protocol::{
     CONTENT_MAGIC, ContentOpener, Evidence, EvidenceVerifier, Finding, ForkProof, Indication,
     Opening, ProtocolError, SignatureReport, SignedDocument, SubIndication, Validation,

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{
     CheckpointFault, ClassificationFault, ContainerFault, ContentFault, EncryptedFileError,
-    EnvelopeFault, HeaderFault, MessageFault, ProofFault, ReceiptFault, TimeFault,
+    EnvelopeFault, HeaderFault, MessageFault, OrderFault, ProofFault, ReceiptFault, TimeFault,
     UnsupportedFault,
 };
 
@@ -40,6 +40,8 @@ pub enum ProtocolError {
     Time(TimeFault),
     /// A peer or client sent a message that does not belong here.
     Message(MessageFault),
+    /// An order to remove content says what it may not say.
+    Order(OrderFault),
     /// An ASiC container is not as it should be.
     Container(ContainerFault),
     /// A container holds or asks for what is not read here; it may be right.
@@ -74,6 +76,8 @@ impl ProtocolError {
             Self::Receipt(_) => "CHY-3007",
             Self::Time(_) => "CHY-3040",
             Self::Message(_) => "CHY-3008",
+            // As of every statement under a seal that says what cannot hold.
+            Self::Order(_) => "CHY-2013",
             Self::Container(_) => "CHY-3009",
             Self::Unsupported(_) => "CHY-3020",
             Self::EncryptedFile(error) => error.code(),
@@ -120,6 +124,7 @@ faults!(
     Receipt(ReceiptFault),
     Time(TimeFault),
     Message(MessageFault),
+    Order(OrderFault),
     Container(ContainerFault),
     Unsupported(UnsupportedFault),
 );

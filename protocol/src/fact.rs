@@ -1,7 +1,7 @@
 //! What was checked and what was found, as values. A [`Finding`](crate::Finding) holds one of these and the verdict on it;
 //! what people read is made of it by [`Fact::say`].
 
-use chancery_certs::{AgencyName, CertError, OfficerName, PathError};
+use chancery_certs::{AgencyName, CertError, CmsFault, OfficerName, PathError};
 use chancery_crypto::{CborError, CryptoError, Digest};
 
 use crate::{EnvelopeId, Event, EventName, ProtocolError, TimeFault};
@@ -96,7 +96,7 @@ pub enum SignatureFact {
     /// A CMS structure holds another content.
     OtherContent,
     /// A CMS signature is by an algorithm that is not known here.
-    UnknownAlgorithm { why: String },
+    UnknownAlgorithm(CmsFault),
     /// A CMS signature is wrong.
     CmsWrong(CryptoError),
     /// A CMS structure is not acceptable.

@@ -518,3 +518,15 @@ pub enum EncryptedFormatFault {
     /// Its size cannot be.
     Size,
 }
+
+/// What is wrong with an order to remove content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are what the variant speaks of, by its name")]
+pub enum OrderFault {
+    /// It names no envelope, or too many.
+    Envelopes { most: usize },
+    /// It gives no reason, or too long a one.
+    Reason { most: usize },
+    /// Its reason holds control characters.
+    Control,
+}

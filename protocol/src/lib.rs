@@ -91,7 +91,7 @@ pub use fact::{
 pub use fault::{
     CheckpointFault, ClassificationFault, ContainerFault, ContentFault, EncryptedFormatFault,
     EntryFault, EnvelopeFault, HeaderFault, HeaderLine, ManifestFault, MessageFault, NameFault,
-    ProofFault, ReceiptFault, TimeFault, UnsupportedFault, ZipFault,
+    OrderFault, ProofFault, ReceiptFault, TimeFault, UnsupportedFault, ZipFault,
 };
 pub use inspection::{ContentInspection, InspectedContent, check_inside};
 pub use leaf::{Event, EventName, Leaf};

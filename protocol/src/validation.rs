@@ -415,8 +415,8 @@ impl Judge<'_> {
                 Finding::failed(SubIndication::HashFailure, SignatureFact::OtherContent);
             return report;
         }
-        if let Some(why) = cms.unsupported(index) {
-            let fact = SignatureFact::UnknownAlgorithm { why };
+        if let Some(fault) = cms.unsupported(index) {
+            let fact = SignatureFact::UnknownAlgorithm(fault);
             report.finding = Finding::open(SubIndication::NotSupported, fact);
             return report;
         }

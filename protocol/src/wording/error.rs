@@ -34,6 +34,7 @@ impl ProtocolError {
             Self::Message(why) => {
                 ("the message is not acceptable", "消息不可接受", why.say(language))
             }
+            Self::Order(why) => ("what it says cannot hold", "其内容不能成立", why.say(language)),
             Self::Container(why) => {
                 ("the container is not acceptable", "容器不可接受", why.say(language))
             }
@@ -65,7 +66,7 @@ impl ProtocolError {
             Self::Certificate(error) | Self::Seal(SealError::Certificate(error)) => {
                 error.remedy(language)
             }
-            Self::Path(_) | Self::Seal(_) => language.pick(
+            Self::Path(_) | Self::Seal(_) | Self::Order(_) => language.pick(
                 "Check the certificates and the trust anchor; ask the signer's CA if they are right.",
                 "请检查证书与信任锚；如无误，请向签署人的证书机构核实。",
             ),

@@ -85,7 +85,8 @@ impl SignatureFact {
                 ("the CMS signature holds another content than the one that it is said to sign"),
                 ("CMS 签名内含的内容与所称签署的内容不同")
             ),
-            Self::UnknownAlgorithm { why } => {
+            Self::UnknownAlgorithm(fault) => {
+                let why = fault.say(language);
                 say!(language, ("the CMS signature: {why}"), ("CMS 签名：不支持其算法（{why}）"))
             }
             Self::CmsWrong(error) => {

@@ -6,7 +6,7 @@ use chancery_crypto::{Language, say};
 use crate::{
     CheckpointFault, ClassificationFault, ContainerFault, ContentFault, EncryptedFormatFault,
     EntryFault, EnvelopeFault, HeaderFault, HeaderLine, ManifestFault, MessageFault, NameFault,
-    ProofFault, ReceiptFault, TimeFault, UnsupportedFault, ZipFault, text::TextFault,
+    OrderFault, ProofFault, ReceiptFault, TimeFault, UnsupportedFault, ZipFault, text::TextFault,
 };
 
 impl TextFault {
@@ -847,6 +847,27 @@ impl EncryptedFormatFault {
                 say!(language, ("its header says what it may not say"), ("其文件头有不允许的内容"))
             }
             Self::Size => say!(language, ("its size cannot be"), ("其大小不可能")),
+        }
+    }
+}
+
+impl OrderFault {
+    /// What is wrong with the order.
+    pub fn say(&self, language: Language) -> String {
+        match self {
+            Self::Envelopes { most } => say!(
+                language,
+                ("an order names 1 to {most} envelopes"),
+                ("一份清除令须列 1 至 {most} 个信封")
+            ),
+            Self::Reason { most } => say!(
+                language,
+                ("an order gives a reason of 1 to {most} bytes"),
+                ("清除令须写明理由，1 至 {most} 字节")
+            ),
+            Self::Control => {
+                say!(language, ("a reason holds no control characters"), ("理由不得含控制字符"))
+            }
         }
     }
 }

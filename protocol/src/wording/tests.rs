@@ -1,12 +1,13 @@
-use chancery_certs::{AgencyName, CertError, OfficerName, PathError, SealError};
+use chancery_certs::{AgencyName, CertError, CmsFault, OfficerName, PathError, SealError};
 use chancery_crypto::{CborError, CryptoError, Digest, Language};
 
 use crate::{
     Caveat, CheckpointFault, ClassificationFault, ContainerFact, ContainerFault, ContentFault,
     DocumentFact, EncryptedFileError, EncryptedFormatFault, EntryFact, EntryFault, EnvelopeFault,
     EnvelopeId, Event, EventName, EvidenceFact, FileFact, HeaderFault, HeaderLine, LedgerFact,
-    ManifestFault, MessageFault, NameFault, ProofFault, ProtocolError, ReceiptFault, SignatureFact,
-    StampFact, TimeFault, TimesFact, UnsupportedFault, Whose, ZipFault, text::TextFault,
+    ManifestFault, MessageFault, NameFault, OrderFault, ProofFault, ProtocolError, ReceiptFault,
+    SignatureFact, StampFact, TimeFault, TimesFact, UnsupportedFault, Whose, ZipFault,
+    text::TextFault,
 };
 
 /// One value of each variant of an enum. The match is there for the compiler: it insists that no variant is missing.
@@ -74,7 +75,7 @@ fn every_finding_is_said_in_both_languages() {
             FileMissing { file: text() }, NoPart { file: text() }, SignedBySender { sender: agency() },
             NotSignedBySender { sender: agency() }, }
         SignatureFact { NoCertificate, CertificateUnreadable(CertError::NoCertificate), TooDear,
-            OtherContent, UnknownAlgorithm { why: text() }, CmsWrong(CryptoError::BadSignature),
+            OtherContent, UnknownAlgorithm(CmsFault::NoSignedData), CmsWrong(CryptoError::BadSignature),
             CmsRefused(CertError::NoCertificate), NotBound,
             Valid { who: text(), caveat: Some(Caveat::Uncovered(text())) },
             ValidThen { who: text(), then: 1_790_000_000, now: PathError::too_dear() },
@@ -198,6 +199,7 @@ fn every_fault_is_said_in_both_languages() {
             Entry { name: text(), fault: EntryFault::Missing }, Zip(ZipFault::Cut),
             Manifest(ManifestFault::Root), Manifests { most: 7 }, References { most: 7 },
             Signers { most: 7 }, NoSignature, Io { detail: text() }, }
+        OrderFault { Envelopes { most: 7 }, Reason { most: 7 }, Control, }
         UnsupportedFault { Namespace { found: text(), known: "archive" }, Extension { name: text() },
             Digest { file: text(), algorithm: text() }, Mimetype { stated: text(), known: "archive" },
             Xades { file: text() }, NoManifest { file: text() }, EvidenceRecord { file: text() }, }
@@ -219,7 +221,7 @@ fn every_error_is_said_in_both_languages_with_a_remedy_and_has_a_code_of_its_own
     let damaged = each!(EncryptedFileError: Format(EncryptedFormatFault::Magic),
         Truncated { found: 7, want: 7 }, Trailing { more: 7 }, Reordered { found: 7, want: 7 },
         Spliced { chunk: 7 }, Altered { chunk: 7 }, HeaderAltered, NotARecipient, );
-    let errors = each!(ProtocolError: Header(HeaderFault::NoRecipient),
+    let errors = each!(ProtocolError: Order(OrderFault::Control), Header(HeaderFault::NoRecipient),
         Classification(ClassificationFault::TermWithoutSecret), Content(ContentFault::Cut),
         PartDigest { name: text(), signed: Digest::of(b"x"), found: Digest::of(b"x") },
         Envelope(EnvelopeFault::PartCut), Checkpoint(CheckpointFault::Cut), Proof(ProofFault::NoFork),

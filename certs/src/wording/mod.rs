@@ -1,16 +1,18 @@
 //! What people read: the one place of this room in which sentences stand, in English and Chinese. Everything else makes
 //! values.
 
+mod fault;
+
 use std::fmt;
 
 use chancery_crypto::{Language, say};
 
-use crate::{CertError, PathError, SealError};
+use crate::{CertError, CrlFault, PathError, SealError};
 
 impl PathError {
     /// Why the path is not valid, in a sentence that names the certificate.
     pub fn say(&self, language: Language) -> String {
-        language.pick(&self.sentence, &self.zh).clone()
+        self.fault.say(language)
     }
 }
 
@@ -18,11 +20,14 @@ impl CertError {
     /// What went wrong, in a sentence.
     pub fn say(&self, language: Language) -> String {
         match self {
-            Self::Name { what, given, why } => say!(
-                language,
-                ("{what} {given:?} is not acceptable: {why}"),
-                ("{what} {given:?} 不可接受（{why}）")
-            ),
+            Self::Name { what, given, why } => {
+                let (what, why) = (what.say(language), why.say(language));
+                say!(
+                    language,
+                    ("{what} {given:?} is not acceptable: {why}"),
+                    ("{what} {given:?} 不可接受：{why}")
+                )
+            }
             Self::Malformed(why) => say!(
                 language,
                 ("this is no X.509 certificate: {why}"),
@@ -36,15 +41,18 @@ impl CertError {
             Self::NoCertificate => {
                 say!(language, ("no CERTIFICATE block was found"), ("未找到 CERTIFICATE 块"))
             }
-            Self::Refused(why) => say!(
+            Self::Refused(fault) => {
+                let why = fault.say(language);
+                say!(
+                    language,
+                    ("the CA refuses to issue this certificate: {why}"),
+                    ("签发机构拒绝签发该证书：{why}")
+                )
+            }
+            Self::Mismatch { subject } => say!(
                 language,
-                ("the CA refuses to issue this certificate: {why}"),
-                ("签发机构拒绝签发该证书（{why}）")
-            ),
-            Self::Mismatch(why) => say!(
-                language,
-                ("key and certificate do not belong together: {why}"),
-                ("密钥与证书不匹配（{why}）")
+                ("key and certificate do not belong together: the certificate is that of {subject:?}"),
+                ("密钥与证书不匹配：证书属于“{subject}”")
             ),
             Self::Unverifiable(error) => {
                 let error = error.say(language);
@@ -59,16 +67,22 @@ impl CertError {
                 ("the certificate could not be made: {why}"),
                 ("证书无法生成（{why}）")
             ),
-            Self::Cms(why) => say!(
-                language,
-                ("the CMS structure is not acceptable: {why}"),
-                ("CMS 结构不可接受（{why}）")
-            ),
-            Self::TimeStamp(why) => say!(
-                language,
-                ("the time-stamp is not acceptable: {why}"),
-                ("时间戳不可接受（{why}）")
-            ),
+            Self::Cms(fault) => {
+                let why = fault.say(language);
+                say!(
+                    language,
+                    ("the CMS structure is not acceptable: {why}"),
+                    ("CMS 结构不可接受：{why}")
+                )
+            }
+            Self::TimeStamp(fault) => {
+                let why = fault.say(language);
+                say!(
+                    language,
+                    ("the time-stamp is not acceptable: {why}"),
+                    ("时间戳不可接受：{why}")
+                )
+            }
             Self::Path(error) => error.say(language),
             Self::Crypto(error) => error.say(language),
         }
@@ -101,7 +115,7 @@ impl CertError {
                 "Ask for a name, depth and validity that lie within the CA's own.",
                 "请申请在签发机构自身范围之内的名称、层级与有效期。",
             ),
-            Self::Mismatch(_) => language.pick(
+            Self::Mismatch { .. } => language.pick(
                 "Give key and certificate that were issued together, for this agency.",
                 "请提供同时签发、且属于该机关的私钥与证书。",
             ),
@@ -140,14 +154,21 @@ impl SealError {
                 ("it is signed by {found}, not by {want}"),
                 ("由 {found} 签署，而非 {want}")
             ),
-            Self::Content(why) => {
-                say!(language, ("what it says cannot hold: {why}"), ("其内容不能成立（{why}）"))
+            Self::Content(fault) => {
+                let why = fault.say(language);
+                say!(language, ("what it says cannot hold: {why}"), ("其内容不能成立：{why}"))
             }
         }
     }
 }
 
 impl fmt::Display for PathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.say(Language::En))
+    }
+}
+
+impl fmt::Display for CrlFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.say(Language::En))
     }
