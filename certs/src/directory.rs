@@ -534,7 +534,9 @@ mod tests {
         // A card of before announces nothing: it is of the first release.
         assert_eq!(read.formats(), Ok(Formats::default()));
         let error = open(Some(["mood"])).expect_err("it must know that field");
-        let newer = chancery_crypto::CborError::Newer("the critical field \"mood\"".into());
+        let newer = chancery_crypto::CborError::Newer(chancery_crypto::Unknown::CriticalField {
+            name: "mood".into(),
+        });
         assert_eq!(error, SealError::Crypto(CryptoError::Cbor(newer)));
         let own = AgencyCard {
             agency: name("root.cn"),

@@ -1,5 +1,6 @@
 use chancery_crypto::{
-    Commitment, CoseBuilder, CoseSign, CryptoError, Digest, ProtectedAttributes, SigningKey, cbor,
+    Commitment, CoseBuilder, CoseFault, CoseSign, CryptoError, Digest, ProtectedAttributes,
+    PublicKeyFault, SigningKey, cbor,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
@@ -212,7 +213,7 @@ pub fn open_sealed_within<T: DeserializeOwned>(
         });
     }
     let [signature] = cose.signatures() else {
-        return Err(CryptoError::Cose("it should have exactly one signature".into()).into());
+        return Err(CryptoError::Cose(CoseFault::OneSignature).into());
     };
     let chain = signature
         .attributes
@@ -221,9 +222,9 @@ pub fn open_sealed_within<T: DeserializeOwned>(
         .map(|der| by.trust.read(der))
         .collect::<Result<Vec<_>, _>>()?;
     let (leaf, above) = chain.split_first().ok_or(CertError::NoCertificate)?;
-    let key = leaf
-        .public_key()
-        .ok_or_else(|| CryptoError::PublicKey(format!("{} is not used here", leaf.key_kind())))?;
+    let key = leaf.public_key().ok_or_else(|| {
+        CryptoError::PublicKey(PublicKeyFault::Kind { kind: leaf.key_kind().to_owned() })
+    })?;
     cose.verify(0, key)?;
     let uncovered = by.check(leaf, above, Purpose::Sign)?.uncovered;
     let signer = leaf.signer_name()?;

@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use crate::{CoseFault, KeyFault, Many, PublicKeyFault, StructureFault, Unknown, WrapFault};
+
 /// What is wrong with a CBOR item that should be deterministic (RFC 8949 §4.2.1).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -21,9 +23,9 @@ pub enum CborError {
     /// The input is larger than the limit.
     TooLarge(usize, usize),
     /// Written by a newer version, in a way that this one cannot pass over.
-    Newer(String),
+    Newer(Unknown),
     /// Well-formed and deterministic, but not the structure that was expected.
-    Structure(String),
+    Structure(StructureFault),
 }
 
 /// What went wrong in a cryptographic operation or while reading its bytes.
@@ -33,30 +35,30 @@ pub enum CryptoError {
     /// The operating system gave no random bytes.
     Random,
     /// A private key could not be read.
-    PrivateKey(String),
+    PrivateKey(KeyFault),
     /// A private key file is encrypted and no passphrase was given.
     PassphraseNeeded,
     /// The passphrase does not open the private key.
     WrongPassphrase,
     /// A public key is of no accepted kind.
-    PublicKey(String),
+    PublicKey(PublicKeyFault),
     /// The signature does not verify.
     BadSignature,
     /// The signature's algorithm does not fit the key.
     AlgorithmMismatch(String),
     /// A COSE structure is not as RFC 9052 wants it, or uses what we do not know.
-    Cose(String),
+    Cose(CoseFault),
     /// The CBOR underneath is not acceptable.
     Cbor(#[from] CborError),
     /// More than a verifier should be made to work through.
     TooMany {
         /// Of what.
-        what: &'static str,
+        what: Many,
         /// How many are allowed.
         most: usize,
     },
     /// HPKE could not wrap or unwrap the key.
-    Hpke(&'static str),
+    Hpke(WrapFault),
     /// An encrypted chunk does not authenticate.
     Chunk(u64),
     /// The encrypted stream ended before its last chunk, or goes on after it.

@@ -19,6 +19,7 @@ pub mod cbor;
 mod cose;
 mod digest;
 mod error;
+mod fault;
 mod key;
 mod language;
 mod message;
@@ -35,6 +36,7 @@ pub use cose::{
 };
 pub use digest::{Digest, HashAlgorithm, Hasher, StreamingHash, sha1_of_certificate};
 pub use error::{CborError, CryptoError};
+pub use fault::{CoseFault, KeyFault, Many, PublicKeyFault, StructureFault, Unknown, WrapFault};
 pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
 pub use language::Language;
 pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};

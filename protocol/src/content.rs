@@ -1,6 +1,8 @@
 //! The content of an envelope: salt, signed document and parts as one stream, sealed in chunks.
 
-use chancery_crypto::{CHUNK_OVERHEAD, CHUNK_PLAINTEXT, ContentKey, Digest, Hasher, StreamSealer};
+use chancery_crypto::{
+    CHUNK_OVERHEAD, CHUNK_PLAINTEXT, ContentKey, Digest, Hasher, StreamSealer, Unknown,
+};
 
 use crate::{ContentFault, DocumentHeader, ProtocolError, SignedDocument, merkle};
 
@@ -277,7 +279,7 @@ impl ContentOpener {
         let (magic, rest) = head.split_at(MAGIC.len());
         let (salt, length) = rest.split_at(Digest::LEN);
         if let Some(version) = newer(magic, &MAGIC) {
-            return Err(ProtocolError::newer(format!("content of version {version}")));
+            return Err(ProtocolError::newer(Unknown::Content { version }));
         }
         if magic != MAGIC {
             return Err(bad(ContentFault::Magic));
@@ -410,7 +412,7 @@ mod tests {
         assert!(open(b"CHYDOC\x00\x02").is_err());
         let mut newer = good.clone();
         newer[MAGIC.len() - 1] = 2;
-        assert_eq!(open(&newer), Err(ProtocolError::newer("content of version 2")));
+        assert_eq!(open(&newer), Err(ProtocolError::newer(Unknown::Content { version: 2 })));
         assert!(open(b"").is_err());
         let mut huge = good[..HEAD].to_vec();
         huge[HEAD - 4..].fill(0xff);

@@ -15,8 +15,8 @@
 use chancery_certs::AgencyName;
 use chancery_crypto::{
     CHUNK_PLAINTEXT, CHUNK_SIZE, CborError, ContentKey, CryptoError, Digest, KemPrivateKey,
-    KemPublicKey, StreamOpener, StreamSealer, WrappedKey, cbor, ciphertext_len, unwrap_key,
-    wrap_key,
+    KemPublicKey, StreamOpener, StreamSealer, Unknown, WrappedKey, cbor, ciphertext_len,
+    unwrap_key, wrap_key,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -197,7 +197,7 @@ pub fn encrypted_head_len(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> 
     };
     let (magic, length) = head.split_at(ENCRYPTED_FILE_MAGIC.len());
     if let Some(version) = newer(magic, &ENCRYPTED_FILE_MAGIC) {
-        return Err(ProtocolError::newer(format!("an encrypted file of version {version}")));
+        return Err(ProtocolError::newer(Unknown::File { version }));
     }
     if magic != ENCRYPTED_FILE_MAGIC {
         return Err(format(EncryptedFormatFault::Magic));

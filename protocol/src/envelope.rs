@@ -3,8 +3,8 @@ use std::{fmt, str::FromStr};
 use chancery_certs::{AgencyName, Certificate, Credential, Scrutiny, SealError, SignerName};
 use chancery_certs::{open_sealed, seal_with};
 use chancery_crypto::{
-    CHUNK_SIZE, CoseSign, CryptoError, Digest, Hasher, KemPrivateKey, PartOpener, PartSealer,
-    WrappedKey, cbor, plaintext_len, unwrap_key_with_part,
+    CHUNK_SIZE, CoseFault, CoseSign, CryptoError, Digest, Hasher, KemPrivateKey, PartOpener,
+    PartSealer, WrappedKey, cbor, plaintext_len, unwrap_key_with_part,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -336,7 +336,7 @@ impl EnvelopeHeader {
     pub fn reopen_whole(bytes: &[u8]) -> Result<(EnvelopeId, Self, RecipientParts), ProtocolError> {
         let cose = CoseSign::decode(bytes)?;
         if cose.content_type() != ENVELOPE {
-            return Err(CryptoError::Cose("it is no envelope".into()).into());
+            return Err(CryptoError::Cose(CoseFault::NoEnvelope).into());
         }
         let header: Self = cbor::decode_open(cose.payload(), cbor::MAX_BYTES)?;
         let parts = RecipientParts::read(cose.more(), &header)?;
@@ -346,7 +346,7 @@ impl EnvelopeHeader {
 
 #[cfg(test)]
 mod tests {
-    use chancery_crypto::{CborError, ContentKey, Kem};
+    use chancery_crypto::{CborError, ContentKey, Kem, Unknown};
     use proptest::prelude::*;
 
     use super::*;
@@ -483,15 +483,15 @@ mod tests {
         let opened = open(&bytes).expect("opens");
         assert_eq!(opened.header, header);
         assert_ne!(opened.id, header.id().expect("encodes"), "the id is of what was signed");
-        let newer = |what: &str| {
-            let newer = CryptoError::Cbor(CborError::Newer(what.into()));
+        let newer = |what| {
+            let newer = CryptoError::Cbor(CborError::Newer(what));
             ProtocolError::Seal(SealError::Crypto(newer))
         };
         let error = open(&seal(Some(["weather"]), None)).expect_err("critical");
-        assert_eq!(error, newer("the critical field \"weather\""));
+        assert_eq!(error, newer(Unknown::CriticalField { name: "weather".into() }));
         assert!(error.needs_newer());
         let error = open(&seal(None, Some(2))).expect_err("another form");
-        assert_eq!(error, newer("form 2"));
+        assert_eq!(error, newer(Unknown::Form { form: 2 }));
         // What is known may be critical.
         open(&seal(Some(["expires"]), None)).expect("opens");
     }

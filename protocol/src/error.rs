@@ -1,5 +1,5 @@
 use chancery_certs::{CertError, PathError, SealError};
-use chancery_crypto::{CborError, CryptoError, Digest};
+use chancery_crypto::{CborError, CryptoError, Digest, Unknown};
 use thiserror::Error;
 
 use crate::{
@@ -93,8 +93,8 @@ impl ProtocolError {
     }
 
     /// What is of a newer version than is known here.
-    pub(crate) fn newer(what: impl Into<String>) -> Self {
-        CborError::Newer(what.into()).into()
+    pub(crate) fn newer(what: Unknown) -> Self {
+        CborError::Newer(what).into()
     }
 }
 

@@ -583,7 +583,10 @@ mod tests {
         read.verify(&Validation::new(&world.trust, NOW)).expect("holds");
         assert_ne!(Evidence::receipt_digest(&bytes), own);
         let error = Evidence::decode(&newer(Some(["mood"]))).expect_err("critical");
-        assert_eq!(error, ProtocolError::newer("the critical field \"mood\""));
+        assert_eq!(
+            error,
+            ProtocolError::newer(chancery_crypto::Unknown::CriticalField { name: "mood".into() })
+        );
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Leaf {
 mod tests {
     use std::collections::BTreeMap;
 
-    use chancery_crypto::CborError;
+    use chancery_crypto::{CborError, Unknown};
     use proptest::prelude::*;
 
     use super::*;
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(read, leaf(Event::ContentPurged));
         newer.crit = Some(["weather"]);
         let error = Leaf::decode(&cbor::encode(&newer).expect("plain")).expect_err("critical");
-        let want = CborError::Newer("the critical field \"weather\"".into());
+        let want = CborError::Newer(Unknown::CriticalField { name: "weather".into() });
         assert_eq!(error, want.into());
     }
 }

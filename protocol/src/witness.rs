@@ -3,7 +3,7 @@
 use chancery_certs::{
     AgencyName, Certificate, Credential, Purpose, Scrutiny, SealError, SignerName,
 };
-use chancery_crypto::{Digest, PublicKey, cbor};
+use chancery_crypto::{Digest, PublicKey, Unknown, cbor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -266,7 +266,7 @@ impl ForkProof {
         let proof: Self = cbor::decode_open(bytes, cbor::MAX_BYTES)?;
         let version = proof.kind.strip_prefix(FORKS);
         if proof.kind != FORK && version.is_some_and(|v| v.parse::<u32>().is_ok_and(|v| v > 1)) {
-            return Err(ProtocolError::newer(format!("{:?}", proof.kind)));
+            return Err(ProtocolError::newer(Unknown::Name { name: proof.kind }));
         }
         if proof.kind != FORK {
             return Err(CheckpointFault::NoForkProof { kind: proof.kind }.into());

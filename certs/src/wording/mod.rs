@@ -2,6 +2,8 @@
 //! values.
 
 mod fault;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

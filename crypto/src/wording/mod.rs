@@ -1,6 +1,10 @@
 //! What people read: the one place of this room in which sentences stand, in English and Chinese. Everything else makes
 //! values.
 
+mod fault;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::{CborError, CryptoError, Language, say};
@@ -49,16 +53,22 @@ impl CborError {
                 ("the CBOR item has {bytes} bytes; at most {most} are allowed here"),
                 ("CBOR 数据有 {bytes} 字节，此处最多 {most} 字节")
             ),
-            Self::Newer(what) => say!(
-                language,
-                ("a newer version is needed: {what} is not known here"),
-                ("需要较新的版本：本版本不识别 {what}")
-            ),
-            Self::Structure(why) => say!(
-                language,
-                ("the CBOR item has not the expected structure: {why}"),
-                ("CBOR 数据的结构不符（{why}）")
-            ),
+            Self::Newer(what) => {
+                let what = what.say(language);
+                say!(
+                    language,
+                    ("a newer version is needed: {what} is not known here"),
+                    ("需要较新的版本：本版本不识别{what}")
+                )
+            }
+            Self::Structure(fault) => {
+                let why = fault.say(language);
+                say!(
+                    language,
+                    ("the CBOR item has not the expected structure: {why}"),
+                    ("CBOR 数据的结构不符：{why}")
+                )
+            }
         }
     }
 }
@@ -72,8 +82,9 @@ impl CryptoError {
                 ("the operating system gave no random bytes"),
                 ("操作系统未给出随机数")
             ),
-            Self::PrivateKey(why) => {
-                say!(language, ("the private key cannot be used: {why}"), ("私钥无法使用（{why}）"))
+            Self::PrivateKey(fault) => {
+                let why = fault.say(language);
+                say!(language, ("the private key cannot be used: {why}"), ("私钥无法使用：{why}"))
             }
             Self::PassphraseNeeded => say!(
                 language,
@@ -85,8 +96,9 @@ impl CryptoError {
                 ("the passphrase does not open the private key"),
                 ("口令不能打开私钥")
             ),
-            Self::PublicKey(why) => {
-                say!(language, ("the public key cannot be used: {why}"), ("公钥无法使用（{why}）"))
+            Self::PublicKey(fault) => {
+                let why = fault.say(language);
+                say!(language, ("the public key cannot be used: {why}"), ("公钥无法使用：{why}"))
             }
             Self::BadSignature => say!(
                 language,
@@ -98,17 +110,22 @@ impl CryptoError {
                 ("the signature algorithm {algorithm} does not fit the key"),
                 ("签名算法 {algorithm} 与密钥不符")
             ),
-            Self::Cose(why) => say!(
-                language,
-                ("the COSE structure is not acceptable: {why}"),
-                ("COSE 结构不可接受（{why}）")
-            ),
+            Self::Cose(fault) => {
+                let why = fault.say(language);
+                say!(
+                    language,
+                    ("the COSE structure is not acceptable: {why}"),
+                    ("COSE 结构不可接受：{why}")
+                )
+            }
             Self::Cbor(error) => error.say(language),
             Self::TooMany { what, most } => {
-                say!(language, ("it has more than {most} {what}"), ("超过 {most} 个（{what}）"))
+                let what = what.say(language);
+                say!(language, ("it has more than {most} {what}"), ("{what}超过 {most} 个"))
             }
-            Self::Hpke(why) => {
-                say!(language, ("the content key cannot be {why}"), ("内容密钥无法处理（{why}）"))
+            Self::Hpke(fault) => {
+                let why = fault.say(language);
+                say!(language, ("the content key cannot be {why}"), ("{why}"))
             }
             Self::Chunk(chunk) => say!(
                 language,
