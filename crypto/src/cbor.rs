@@ -132,7 +132,7 @@ fn check_names<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), CborError> {
         // A variant without fields is a text.
         None => reader.text().is_some() || shape::of::<T>().is_empty(),
     };
-    named.then_some(()).ok_or_else(|| CborError::Structure(StructureFault::NoNames))
+    named.then_some(()).ok_or(CborError::Structure(StructureFault::NoNames))
 }
 
 fn check_critical(bytes: &[u8], critical: &[String], known: &[&str]) -> Result<(), CborError> {

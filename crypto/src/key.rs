@@ -468,7 +468,10 @@ impl PublicKey {
             (Self::Rsa(_), S::RsaPss { hash, salt }) => {
                 return self.verify_pss(hash, salt, message, signature);
             }
-            _ => return Err(CryptoError::AlgorithmMismatch(format!("{scheme:?}"))),
+            _ => {
+                let scheme = format!("{scheme:?}");
+                return Err(CryptoError::AlgorithmMismatch(scheme));
+            }
         };
         let (Self::P256(key) | Self::P384(key) | Self::Ed25519(key) | Self::Rsa(key)) = self;
         check(algorithm, key, message, signature)
