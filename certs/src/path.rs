@@ -86,7 +86,7 @@ pub struct PathError {
     /// The reason.
     pub reason: PathReason,
     /// What is wrong, with the certificate; [`PathError::say`] makes a sentence of it.
-    pub fault: PathFault,
+    pub fault: Box<PathFault>,
 }
 
 /// A path that was found valid.
@@ -123,7 +123,7 @@ impl PathError {
 }
 
 pub(crate) fn path_error(reason: PathReason, fault: PathFault) -> PathError {
-    PathError { reason, fault }
+    PathError { reason, fault: Box::new(fault) }
 }
 
 /// A CRL, and since when it is known to have existed.

@@ -80,7 +80,7 @@ fn key_identifiers(certificate: &Certificate, place: Place) -> Option<Fault> {
     let self_signed = certificate.is_self_issued() && certificate.signed_by_itself();
     let Some(authority) = &extensions.authority_key else {
         let exempt = self_signed && place != Place::Between;
-        return (!exempt).then(|| Fault::NoAuthorityKey);
+        return (!exempt).then_some(Fault::NoAuthorityKey);
     };
     let value = &authority.value;
     Some(if authority.critical {
@@ -167,7 +167,7 @@ fn names(certificate: &Certificate) -> Option<Fault> {
         return Some(Fault::IssuerNamesEmpty);
     }
     let Some(names) = &extensions.subject_names else {
-        return anonymous.then(|| Fault::NamesNobody);
+        return anonymous.then_some(Fault::NamesNobody);
     };
     if names.value.is_empty() {
         return Some(Fault::NamesEmpty);
@@ -195,7 +195,7 @@ fn policies(certificate: &Certificate) -> Option<Fault> {
     }
     let any =
         |(from, to): &(ObjectId, ObjectId)| from.is(known::ANY_POLICY) || to.is(known::ANY_POLICY);
-    (mappings.value.is_empty() || mappings.value.iter().any(any)).then(|| Fault::MapsAny)
+    (mappings.value.is_empty() || mappings.value.iter().any(any)).then_some(Fault::MapsAny)
 }
 
 fn others(extensions: &Extensions) -> Option<Fault> {
@@ -227,7 +227,9 @@ fn others(extensions: &Extensions) -> Option<Fault> {
     }
     let points = [&extensions.points, &extensions.freshest].into_iter().flatten();
     let mut points = points.flat_map(|points| &points.value);
-    points.any(|point| point.name.is_none() && point.issuer.is_none()).then(|| Fault::PointNowhere)
+    points
+        .any(|point| point.name.is_none() && point.issuer.is_none())
+        .then_some(Fault::PointNowhere)
 }
 
 /// What the CA/Browser Forum's Baseline Requirements (§7.1.2) ask of TLS servers and their roots.
@@ -285,7 +287,7 @@ fn server(certificate: &Certificate, place: Place) -> Option<Fault> {
             _ => false,
         })
     });
-    (!copied || common.next().is_some()).then(|| Fault::CommonName)
+    (!copied || common.next().is_some()).then_some(Fault::CommonName)
 }
 
 /// Whether a domain is one under which others register theirs.

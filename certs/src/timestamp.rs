@@ -408,8 +408,7 @@ impl TimeStampAuthority {
     /// identifier.
     pub fn new(credential: Credential, policy: &str) -> Result<Self, CertError> {
         let own = credential.chain().first().ok_or(CertError::NoCertificate)?;
-        crate::path::check_time_stamping(own)
-            .map_err(|e| RefusalFault::Usage(Box::new(e.fault)))?;
+        crate::path::check_time_stamping(own).map_err(|e| RefusalFault::Usage(e.fault))?;
         let policy = ObjectId::parse(policy)
             .ok_or_else(|| RefusalFault::NoObjectId { given: policy.to_owned() })?;
         Ok(Self { credential, policy })

@@ -230,7 +230,7 @@ impl Verify {
         };
         let leaf = Certificate::from_der(leaf).map_err(|error| PathError {
             reason: PathReason::Malformed,
-            fault: PathFault::Unreadable(Box::new(error)),
+            fault: Box::new(PathFault::Unreadable(Box::new(error))),
         })?;
         let at = self.trust.at();
         let by = match crls {

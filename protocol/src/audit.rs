@@ -1132,7 +1132,7 @@ pub(crate) mod tests {
         assert_eq!(bad.indication, Indication::TotalFailed, "{bad:?}");
         let said = bad.findings.iter().any(|f| {
             f.sub_indication == Some(SubIndication::LedgerAltered)
-                && f.fact == EntryFact::RefusedEnvelope { index: 1 }.into()
+                && *f.fact == EntryFact::RefusedEnvelope { index: 1 }.into()
         });
         assert!(said, "{bad:?}");
     }

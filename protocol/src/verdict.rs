@@ -105,12 +105,12 @@ pub struct Finding {
     /// The reason, unless it passed.
     pub sub_indication: Option<SubIndication>,
     /// What was checked and what was found; [`Finding::say`] makes a sentence of it.
-    pub fact: Fact,
+    pub fact: Box<Fact>,
 }
 
 impl Finding {
     fn new(indication: Indication, why: Option<SubIndication>, fact: impl Into<Fact>) -> Self {
-        Self { indication, sub_indication: why, fact: fact.into() }
+        Self { indication, sub_indication: why, fact: Box::new(fact.into()) }
     }
 
     pub(crate) fn passed(fact: impl Into<Fact>) -> Self {
