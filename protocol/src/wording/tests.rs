@@ -49,7 +49,7 @@ fn event_name() -> EventName {
 /// names and terms, never three words of English in a row.
 fn check(what: &dyn std::fmt::Debug, say: impl Fn(Language) -> String) {
     let (en, zh) = (say(Language::En), say(Language::Zh));
-    assert!(en.chars().filter(char::is_ascii_alphabetic).count() > 3, "{what:?}: {en:?}");
+    assert!(en.chars().any(char::is_alphabetic), "{what:?}: {en:?}");
     assert!(zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{what:?}: {zh:?}");
     let plain = |word: &&str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
     let words: Vec<_> =
