@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The arrows of the architecture (ARCHITECTURE.md) and no others; the lower rooms stay free of the daemon's libraries, so that
-# a verifier can be a small library; an engine's name stands in its own file.
+# a verifier can be a small library; an engine's name stands in its own file, and sentences in their own modules.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,6 +37,12 @@ done
 named=$(grep -rniE 'rocks|postgres' --include='*.rs' --include=Cargo.toml crypto certs protocol apps node cli |
     grep -vE '^node/store/(Cargo.toml|src/((rocks|postgres|engine).rs|postgres/tls.rs)):|^node/store/src/lib.rs:[0-9]+:mod ' || true)
 [ -z "$named" ] || complain "an engine is named outside of its own file:"$'\n'"$named"
+
+# Sentences: whatever judges makes values, and each of these rooms says them in `wording`. That a certificate does not decode is
+# said by those who read it.
+said=$(grep -rnE '#\[error\(|(Error|Fault|Fact)::[A-Z][A-Za-z]*\(("|format!)' --include='*.rs' crypto/src certs/src protocol/src |
+    grep -vE '/wording/|CertError::Malformed' || true)
+[ -z "$said" ] || complain "a sentence stands outside of wording:"$'\n'"$said"
 
 [ $code -eq 0 ] && echo 'layers: all arrows point down'
 exit $code

@@ -3,7 +3,7 @@
 //! re-encoded: signed attributes must be DER as they stand, and certificates and lists are kept byte for byte, for those
 //! to judge who read them.
 
-use crate::CertError;
+use crate::{CertError, CmsFault};
 
 /// The deepest nesting that is followed: a time-stamp inside a signature has some twenty levels.
 const MAX_DEPTH: usize = 48;
@@ -24,7 +24,7 @@ const ZERO: u8 = 0xa0;
 const ONE: u8 = 0xa1;
 
 fn malformed(what: &str) -> CertError {
-    CertError::Cms(what.to_owned())
+    CertError::Cms(CmsFault::Ber { detail: what.to_owned() })
 }
 
 /// The DER of a structure in BER; what is DER comes back as it was.

@@ -7,7 +7,7 @@ use x509_parser::{
 };
 
 use crate::{
-    AgencyName, CertError, OfficerName, SignerName,
+    AgencyName, CertError, NameFault, NameKind, OfficerName, SignerName,
     algorithm::scheme_of_der,
     distinguished::{DistinguishedName, tag_of},
     encoding::{self, tlv},
@@ -269,16 +269,13 @@ impl Certificate {
     /// # Errors
     /// [`CertError::Name`] when it names nobody, or more than one.
     pub fn signer_name(&self) -> Result<SignerName, CertError> {
-        let bad = |why| CertError::Name {
-            what: "certificate subject",
-            given: self.0.subject.clone(),
-            why,
-        };
+        let bad =
+            |why| CertError::Name { what: NameKind::Subject, given: self.0.subject.clone(), why };
         match (self.0.emails.as_slice(), self.0.dns_names.as_slice()) {
             ([email], []) => email.parse::<OfficerName>().map(SignerName::Officer),
             ([], [dns]) => dns.parse::<AgencyName>().map(SignerName::Agency),
-            ([], []) => Err(bad("it has no dNSName or rfc822Name")),
-            _ => Err(bad("it has several alternative names; who signs is not clear")),
+            ([], []) => Err(bad(NameFault::NoName)),
+            _ => Err(bad(NameFault::SeveralNames)),
         }
     }
 
@@ -290,9 +287,9 @@ impl Certificate {
         match self.signer_name()? {
             SignerName::Agency(name) => Ok(name),
             SignerName::Officer(_) => Err(CertError::Name {
-                what: "certificate subject",
+                what: NameKind::Subject,
                 given: self.0.subject.clone(),
-                why: "it is an officer's, not an agency's",
+                why: NameFault::OfAnOfficer,
             }),
         }
     }

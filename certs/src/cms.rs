@@ -14,7 +14,9 @@ use der::{
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::{attr::Attribute, certificate::Certificate as RawCertificate};
 
-use crate::{CertError, Certificate, Credential, Crl, ber::ber_to_der, path::scheme_of_algorithm};
+use crate::{
+    CertError, Certificate, CmsFault, Credential, Crl, ber::ber_to_der, path::scheme_of_algorithm,
+};
 
 /// The largest CMS structure that is read, in bytes.
 const MAX_CMS: usize = 4 << 20;
@@ -83,8 +85,12 @@ struct SigningCertificateV2 {
     policies: Option<Any>,
 }
 
-fn malformed(what: impl std::fmt::Display) -> CertError {
-    CertError::Cms(what.to_string())
+fn bad(fault: CmsFault) -> CertError {
+    CertError::Cms(fault)
+}
+
+fn malformed(error: impl std::fmt::Display) -> CertError {
+    bad(CmsFault::Ber { detail: error.to_string() })
 }
 
 fn oid(text: &str) -> Result<Oid, CertError> {
@@ -205,25 +211,25 @@ impl SignedCms {
     /// [`CertError::Cms`], saying why.
     pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
         if der.len() > MAX_CMS {
-            return Err(malformed("it is larger than 4 MiB"));
+            return Err(bad(CmsFault::Size));
         }
         let der = ber_to_der(der)?;
         let info = ContentInfo::from_der(&der).map_err(malformed)?;
         if info.content_type != SIGNED_DATA {
-            return Err(malformed("it is no signed data"));
+            return Err(bad(CmsFault::NoSignedData));
         }
         let data: SignedData = info.content.decode_as().map_err(malformed)?;
         let content = match &data.content.econtent {
             None => None,
             Some(content) if content.tag() == Tag::OctetString => Some(content.value().to_vec()),
-            Some(_) => return Err(malformed("its content is no OCTET STRING")),
+            Some(_) => return Err(bad(CmsFault::ContentKind)),
         };
         let items = |set: &Option<SetOfVec<Any>>| {
             let items = set.iter().flat_map(SetOfVec::iter).filter(|i| i.tag() == Tag::Sequence);
             items.take(MAX_ITEMS).filter_map(|item| item.to_der().ok()).collect::<Vec<_>>()
         };
         if data.signers.is_empty() || data.signers.len() > MAX_ITEMS {
-            return Err(malformed(format!("it has {} signers", data.signers.len())));
+            return Err(bad(CmsFault::Signers { count: data.signers.len() }));
         }
         // What cannot be read cannot help to verify; it does no harm either.
         let certificates = items(&data.certificates);
@@ -268,7 +274,7 @@ impl SignedCms {
     }
 
     fn signer(&self, index: usize) -> Result<&SignerInfo, CertError> {
-        self.data.signers.get(index).ok_or_else(|| malformed("it has no such signer"))
+        self.data.signers.get(index).ok_or_else(|| bad(CmsFault::NoSuchSigner))
     }
 
     /// Verifies a signer's signature over a content of this type, and says whose certificate it names:
@@ -285,31 +291,31 @@ impl SignedCms {
     ) -> Result<Certificate, CertError> {
         let signer = self.signer(index)?;
         if !self.holds(content) {
-            return Err(malformed("it holds another content than the one that it is to sign"));
+            return Err(bad(CmsFault::OtherContent));
         }
         let hash = HashAlgorithm::from_oid(&signer.digest_alg.oid.to_string());
-        let hash = hash.ok_or_else(|| malformed(refused_algorithm(signer.digest_alg.oid)))?;
+        let hash = hash.ok_or_else(|| bad(refused_algorithm(signer.digest_alg.oid)))?;
         let attributes = self.signed_attributes(index)?;
         let kind: Oid = attributes.one(CONTENT_TYPE)?;
         if kind != self.data.content.econtent_type {
-            return Err(malformed("its signed content type is another than its content's"));
+            return Err(bad(CmsFault::ContentType));
         }
         let digest: OctetString = attributes.one(MESSAGE_DIGEST)?;
         if !same(digest.as_bytes(), &hash.digest(content)) {
             return Err(CryptoError::BadSignature.into());
         }
         let certificate = self.certificate_of(signer, &attributes, others)?;
-        let key = certificate.public_key().ok_or_else(|| {
-            malformed(format!("a key of kind {} is not used here", certificate.key_kind()))
-        })?;
+        let key = certificate
+            .public_key()
+            .ok_or_else(|| bad(CmsFault::KeyKind { kind: certificate.key_kind().to_owned() }))?;
         let scheme = scheme(&signer.signature_algorithm, hash)
-            .ok_or_else(|| malformed(refused_algorithm(signer.signature_algorithm.oid)))?;
+            .ok_or_else(|| bad(refused_algorithm(signer.signature_algorithm.oid)))?;
         key.verify_der(scheme, &attributes.der, signer.signature.as_bytes())?;
         Ok(certificate.clone())
     }
 
     /// What a signer signed by that is not accepted here, if there is such: then nothing is known of the signature.
-    pub fn unsupported(&self, index: usize) -> Option<String> {
+    pub fn unsupported(&self, index: usize) -> Option<CmsFault> {
         let signer = self.signer(index).ok()?;
         let Some(hash) = HashAlgorithm::from_oid(&signer.digest_alg.oid.to_string()) else {
             return Some(refused_algorithm(signer.digest_alg.oid));
@@ -321,7 +327,7 @@ impl SignedCms {
     fn signed_attributes(&self, index: usize) -> Result<Attributes, CertError> {
         let signer = self.signer(index)?;
         let set = signer.signed_attrs.as_ref();
-        let set = set.ok_or_else(|| malformed("it has no signed attributes"))?;
+        let set = set.ok_or_else(|| bad(CmsFault::NoSignedAttributes))?;
         Ok(Attributes { der: set.to_der().map_err(malformed)?, set: set.clone() })
     }
 
@@ -345,31 +351,26 @@ impl SignedCms {
         let mut all = self.certificates.iter().chain(others).filter(named);
         if attributes.has(SIGNING_CERTIFICATE_V2) {
             let signed: SigningCertificateV2 = attributes.one(SIGNING_CERTIFICATE_V2)?;
-            let id = signed.certs.first().ok_or_else(|| malformed("it binds no certificate"))?;
+            let id = signed.certs.first().ok_or_else(|| bad(CmsFault::BindsNone))?;
             let hash = match &id.algorithm {
                 None => Some(HashAlgorithm::Sha256),
                 Some(algorithm) => HashAlgorithm::from_oid(&algorithm.oid.to_string()),
             };
-            let hash =
-                hash.ok_or_else(|| malformed("it binds its certificate by a weak digest"))?;
+            let hash = hash.ok_or_else(|| bad(CmsFault::WeakBinding))?;
             let bound = |c: &&Certificate| same(&hash.digest(c.der()), id.digest.as_bytes());
-            return all
-                .find(bound)
-                .ok_or_else(|| malformed("the certificate that its signature binds is not there"));
+            return all.find(bound).ok_or_else(|| bad(CmsFault::BoundMissing));
         }
         if attributes.has(SIGNING_CERTIFICATE) {
             let signed: SigningCertificate = attributes.one(SIGNING_CERTIFICATE)?;
-            let id = signed.certs.first().ok_or_else(|| malformed("it binds no certificate"))?;
+            let id = signed.certs.first().ok_or_else(|| bad(CmsFault::BindsNone))?;
             // SHA-1 tells apart certificates of one issuer and serial number, no more; whose key it is and
             // who vouches for it is shown by signatures over stronger digests.
             let bound = |c: &&Certificate| {
                 same(&chancery_crypto::sha1_of_certificate(c.der()), id.digest.as_bytes())
             };
-            return all
-                .find(bound)
-                .ok_or_else(|| malformed("the certificate that its signature binds is not there"));
+            return all.find(bound).ok_or_else(|| bad(CmsFault::BoundMissing));
         }
-        all.next().ok_or_else(|| malformed("the certificate of its signer is not there"))
+        all.next().ok_or_else(|| bad(CmsFault::SignerMissing))
     }
 
     /// Whether a signer's signature binds the certificate (signing-certificate or -v2), which CAdES and
@@ -412,7 +413,7 @@ impl SignedCms {
     pub fn with_time_stamp(&self, index: usize, token: &[u8]) -> Result<Vec<u8>, CertError> {
         let mut data = self.data.clone();
         let mut signers = data.signers.into_vec();
-        let signer = signers.get_mut(index).ok_or_else(|| malformed("it has no such signer"))?;
+        let signer = signers.get_mut(index).ok_or_else(|| bad(CmsFault::NoSuchSigner))?;
         let mut unsigned = signer.unsigned_attrs.take().map(SetOfVec::into_vec).unwrap_or_default();
         unsigned.push(attribute(SIGNATURE_TIME_STAMP, Any::from_der(token).map_err(malformed)?)?);
         signer.unsigned_attrs = Some(SetOfVec::try_from(unsigned).map_err(malformed)?);
@@ -452,7 +453,7 @@ impl Attributes {
         T: for<'a> der::Decode<'a, Error = der::Error>,
     {
         let mut found = self.set.iter().filter(|a| a.oid == kind);
-        let wrong = || malformed(format!("the signed attribute {kind} must stand once, alone"));
+        let wrong = || bad(CmsFault::Attribute { oid: kind.to_string() });
         let (Some(attribute), None) = (found.next(), found.next()) else { return Err(wrong()) };
         if attribute.values.len() != 1 {
             return Err(wrong());
@@ -475,8 +476,8 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-fn refused_algorithm(oid: Oid) -> String {
-    format!("the algorithm {oid} is not accepted")
+fn refused_algorithm(oid: Oid) -> CmsFault {
+    CmsFault::Algorithm { oid: oid.to_string() }
 }
 
 /// The scheme of a signature algorithm, which may be named by the key's kind alone.

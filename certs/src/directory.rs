@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AgencyName, Certificate, Credential, Crl, Formats, Opened, Scrutiny, SealError, SignerName,
-    TrustStore, open_sealed,
+    StatementFault, TrustStore, open_sealed,
     sealed::{open_sealed_within, seal, seal_with},
 };
 
@@ -54,7 +54,7 @@ impl EncryptionKeyStatement {
         let opened: Opened<Self> = open_sealed(STATEMENT, bytes, by)?;
         expect_signer(&opened.signer, &opened.value.agency)?;
         if !(opened.value.not_before..=opened.value.not_after).contains(&by.at) {
-            return Err(SealError::Content("the encryption key is not in use at that time".into()));
+            return Err(SealError::Content(StatementFault::KeyNotInUse));
         }
         Ok(opened.value)
     }
@@ -216,8 +216,8 @@ impl Directory {
         expect_signer(&opened.signer, registrar)?;
         expect_signer(&SignerName::Agency(opened.value.registrar.clone()), registrar)?;
         if by.at > opened.value.expires {
-            let why = format!("version {} of the directory has expired", opened.value.version);
-            return Err(SealError::Content(why));
+            let fault = StatementFault::Expired { version: opened.value.version };
+            return Err(SealError::Content(fault));
         }
         let more = DirectoryMore::read(opened.more.as_deref())?;
         let (directory, digest) = (opened.value, opened.whole);
@@ -262,8 +262,8 @@ impl DirectoryMore {
         let Some(bytes) = bytes else { return Ok(Self::default()) };
         let more: Self = cbor::decode_open(bytes, cbor::MAX_BYTES).map_err(CryptoError::Cbor)?;
         if let Some((agency, _)) = more.witnesses.iter().find(|(_, w)| w.len() > MAX_WITNESSES) {
-            let why = format!("{agency} has more than {MAX_WITNESSES} witnesses");
-            return Err(SealError::Content(why));
+            let (agency, most) = (agency.clone(), MAX_WITNESSES);
+            return Err(SealError::Content(StatementFault::Witnesses { agency, most }));
         }
         Ok(more)
     }
@@ -534,7 +534,9 @@ mod tests {
         // A card of before announces nothing: it is of the first release.
         assert_eq!(read.formats(), Ok(Formats::default()));
         let error = open(Some(["mood"])).expect_err("it must know that field");
-        let newer = chancery_crypto::CborError::Newer("the critical field \"mood\"".into());
+        let newer = chancery_crypto::CborError::Newer(chancery_crypto::Unknown::CriticalField {
+            name: "mood".into(),
+        });
         assert_eq!(error, SealError::Crypto(CryptoError::Cbor(newer)));
         let own = AgencyCard {
             agency: name("root.cn"),

@@ -1,53 +1,70 @@
 use chancery_crypto::CryptoError;
 use thiserror::Error;
 
-use crate::PathError;
+use crate::{CmsFault, NameFault, NameKind, PathError, RefusalFault, TimeStampFault};
 
 /// What went wrong with names, certificates or issuing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CertError {
     /// A name is not of the form it should have.
-    #[error("{what} {given:?} is not acceptable: {why}")]
     Name {
         /// What kind of name.
-        what: &'static str,
+        what: NameKind,
         /// The name as given.
         given: String,
         /// What is wrong with it.
-        why: &'static str,
+        why: NameFault,
     },
     /// Bytes that should be a certificate are none.
-    #[error("this is no X.509 certificate: {0}")]
     Malformed(String),
     /// Bytes that should be a certificate revocation list are none.
-    #[error("this is no certificate revocation list: {0}")]
     Crl(String),
     /// A PEM file holds no certificate.
-    #[error("no CERTIFICATE block was found")]
     NoCertificate,
     /// The issuer may not or will not issue what was asked.
-    #[error("the CA refuses to issue this certificate: {0}")]
-    Refused(String),
+    Refused(RefusalFault),
     /// A private key is not that of the certificate it came with.
-    #[error("key and certificate do not belong together: {0}")]
-    Mismatch(String),
+    Mismatch {
+        /// Whose certificate it is.
+        subject: String,
+    },
     /// The new certificate does not validate under its own issuer.
-    #[error("the CA refuses to issue a certificate that nobody could validate: {0}")]
     Unverifiable(PathError),
     /// The certificate library failed.
-    #[error("the certificate could not be made: {0}")]
     Issue(String),
     /// A CMS structure is not acceptable.
-    #[error("the CMS structure is not acceptable: {0}")]
-    Cms(String),
+    Cms(CmsFault),
     /// A time-stamp, or an answer about one, is not acceptable.
-    #[error("the time-stamp is not acceptable: {0}")]
-    TimeStamp(String),
+    TimeStamp(TimeStampFault),
     /// A certificate's path is not valid.
-    #[error(transparent)]
     Path(#[from] PathError),
     /// A key operation failed.
-    #[error(transparent)]
     Crypto(#[from] CryptoError),
+}
+
+impl CertError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Name { .. } => "CHY-2001",
+            Self::Malformed(_) => "CHY-2002",
+            Self::NoCertificate => "CHY-2003",
+            Self::Refused(_) => "CHY-2004",
+            Self::Unverifiable(_) => "CHY-2005",
+            Self::Issue(_) => "CHY-2006",
+            Self::Cms(_) => "CHY-2007",
+            Self::TimeStamp(_) => "CHY-2008",
+            Self::Crl(_) => "CHY-2020",
+            Self::Mismatch { .. } => "CHY-6011",
+            Self::Path(error) => error.code(),
+            Self::Crypto(error) => error.code(),
+        }
+    }
+}
+
+impl From<RefusalFault> for CertError {
+    fn from(fault: RefusalFault) -> Self {
+        Self::Refused(fault)
+    }
 }

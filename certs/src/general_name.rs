@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use x509_parser::extensions::GeneralName as Parsed;
 
 use crate::{
+    GeneralNameFault, SubtreeFault,
     distinguished::DistinguishedName,
     encoding::{self, tlv},
     oid::ObjectId,
@@ -130,12 +131,12 @@ impl GeneralName {
     }
 
     /// Why it is no name of its kind, in the words of RFC 5280 §4.2.1.6, if so.
-    pub(crate) fn fault(&self) -> Option<&'static str> {
+    pub(crate) fn fault(&self) -> Option<GeneralNameFault> {
         match self {
-            Self::Email(text) => (!is_mailbox(text)).then_some("an rfc822Name is no mailbox"),
+            Self::Email(text) => (!is_mailbox(text)).then_some(GeneralNameFault::Mailbox),
             Self::Dns(text) => {
                 let host = text.strip_prefix("*.").unwrap_or(text);
-                (!is_host(host)).then_some("a dNSName is no host name")
+                (!is_host(host)).then_some(GeneralNameFault::Dns)
             }
             Self::Uri(text) => {
                 let scheme = text.split_once(':').filter(|(scheme, rest)| {
@@ -146,32 +147,27 @@ impl GeneralName {
                         && !rest.is_empty()
                 });
                 let plain = text.bytes().all(|b| b.is_ascii_graphic());
-                (scheme.is_none() || !plain).then_some("a URI is not absolute")
+                (scheme.is_none() || !plain).then_some(GeneralNameFault::Uri)
             }
-            Self::Ip(octets) => {
-                address(octets).is_none().then_some("an iPAddress has neither 4 nor 16 octets")
-            }
-            Self::Directory(name) => name.is_empty().then_some("a directoryName is empty"),
+            Self::Ip(octets) => address(octets).is_none().then_some(GeneralNameFault::Ip),
+            Self::Directory(name) => name.is_empty().then_some(GeneralNameFault::Directory),
             _ => None,
         }
     }
 
     /// Why it is no subtree (RFC 5280 §4.2.1.10), if so.
-    pub(crate) fn subtree_fault(&self) -> Option<&'static str> {
+    pub(crate) fn subtree_fault(&self) -> Option<SubtreeFault> {
         let host = |text: &str| text.is_empty() || is_host(text);
         match self {
             Self::Email(text) if text.contains('@') => {
-                (!is_mailbox(text)).then_some("an rfc822Name in it is no mailbox")
+                (!is_mailbox(text)).then_some(SubtreeFault::Mailbox)
             }
             Self::Email(text) | Self::Uri(text) => {
                 let bare = text.strip_prefix('.').unwrap_or(text);
-                (!is_host(bare)).then_some("a host or domain in it is none")
+                (!is_host(bare)).then_some(SubtreeFault::Host)
             }
-            Self::Dns(text) => (!host(text))
-                .then_some("a dNSName in it is no host name (no dot in front, no wildcard)"),
-            Self::Ip(octets) => {
-                (!is_range(octets)).then_some("an iPAddress in it is no address with its mask")
-            }
+            Self::Dns(text) => (!host(text)).then_some(SubtreeFault::Dns),
+            Self::Ip(octets) => (!is_range(octets)).then_some(SubtreeFault::Ip),
             _ => None,
         }
     }

@@ -6,7 +6,9 @@ use rcgen::{
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{AgencyName, CertError, Certificate, OfficerName, Profile, Purpose, TrustStore};
+use crate::{
+    AgencyName, CertError, Certificate, OfficerName, Profile, Purpose, RefusalFault, TrustStore,
+};
 
 /// How far before now a certificate starts, so that a clock a little behind accepts it.
 const BACKDATE: i64 = 300;
@@ -154,7 +156,7 @@ impl Issuer {
         validity: i64,
     ) -> Result<Self, CertError> {
         if validity <= 0 {
-            return Err(CertError::Refused("a root must be valid for some time".into()));
+            return Err(RefusalFault::RootValidity.into());
         }
         let key = SigningKey::generate(algorithm)?;
         let subject =
@@ -174,12 +176,10 @@ impl Issuer {
         let mut chain = chain.into_iter();
         let certificate = chain.next().ok_or(CertError::NoCertificate)?;
         if !certificate.is_ca() {
-            let why = format!("{:?} is no CA certificate", certificate.subject());
-            return Err(CertError::Refused(why));
+            return Err(RefusalFault::NoCa { who: certificate.subject().to_owned() }.into());
         }
         if certificate.public_key() != Some(&key.public_key()) {
-            let why = format!("the certificate is that of {:?}", certificate.subject());
-            return Err(CertError::Mismatch(why));
+            return Err(CertError::Mismatch { subject: certificate.subject().to_owned() });
         }
         Ok(Self { key, certificate, above: chain.collect() })
     }
@@ -210,12 +210,12 @@ impl Issuer {
         key: &PublicKey,
         now: i64,
     ) -> Result<Certificate, CertError> {
-        let refuse = |why: String| Err(CertError::Refused(why));
+        let refuse = |fault| Err(CertError::Refused(fault));
         if subject.profile == Profile::Root {
-            return refuse("a root signs itself; it is not issued".into());
+            return refuse(RefusalFault::IssuesRoot);
         }
         if subject.profile == Profile::Intermediate && subject.permitted.is_empty() {
-            return refuse("an intermediate CA needs at least one permitted subtree".into());
+            return refuse(RefusalFault::NoSubtree);
         }
         // A path that ends at a CA does not count that CA against pathLenConstraint, so validation
         // alone would let one be issued that can never issue anything itself.
@@ -228,7 +228,7 @@ impl Issuer {
             && !subject.skip_checks
             && let Some(ca) = self.chain().enumerate().find_map(too_deep)
         {
-            return refuse(format!("the pathLenConstraint of {ca:?} allows no further CA below"));
+            return refuse(RefusalFault::Depth { ca });
         }
         let own_end = self.certificate.not_after();
         let end = match subject.validity {
@@ -236,18 +236,13 @@ impl Issuer {
             Some(validity) => now.saturating_add(validity),
         };
         if end > own_end && !subject.skip_checks {
-            return refuse(format!(
-                "the validity asked for ends after that of {:?}",
-                self.certificate.subject()
-            ));
+            return refuse(RefusalFault::Beyond { ca: self.certificate.subject().to_owned() });
         }
         if end <= now {
-            return refuse("the validity asked for is over already".into());
+            return refuse(RefusalFault::Over);
         }
         if let Some(bits) = key.rsa_bits().filter(|bits| *bits < MIN_RSA_BITS) {
-            return refuse(format!(
-                "an RSA key of {bits} bits is too weak; at least {MIN_RSA_BITS} are needed"
-            ));
+            return refuse(RefusalFault::RsaBits { bits, least: MIN_RSA_BITS });
         }
         let spki = CertifiedKey::new(key);
         let params = params(subject, now, end)?;
@@ -274,7 +269,7 @@ impl Issuer {
         next_update: i64,
     ) -> Result<Vec<u8>, CertError> {
         if next_update <= now {
-            return Err(CertError::Refused("a CRL must be valid for some time".into()));
+            return Err(RefusalFault::CrlValidity.into());
         }
         let moment = |at: i64| {
             OffsetDateTime::from_unix_timestamp(at.min(LAST_TIME))
@@ -282,7 +277,7 @@ impl Issuer {
         };
         let entry = |revoked: &Revoked| {
             let serial = hex::decode(&revoked.serial)
-                .map_err(|_| CertError::Refused(format!("{:?} is no serial", revoked.serial)))?;
+                .map_err(|_| RefusalFault::NoSerial { given: revoked.serial.clone() })?;
             Ok::<_, CertError>(rcgen::RevokedCertParams {
                 serial_number: SerialNumber::from_slice(&serial),
                 revocation_time: moment(revoked.time)?,

@@ -26,6 +26,7 @@ mod distinguished;
 mod encoding;
 mod error;
 mod extensions;
+mod fault;
 mod formats;
 mod general_name;
 mod issuer;
@@ -42,6 +43,7 @@ mod timestamp;
 mod tls;
 mod trust;
 mod usage;
+mod wording;
 
 pub use ber::ber_to_der;
 pub use certificate::{
@@ -53,6 +55,10 @@ pub use directory::{
     MAX_DIRECTORY, MAX_WITNESSES, OpenedDirectory, Previous, WitnessGaps,
 };
 pub use error::CertError;
+pub use fault::{
+    CmsFault, CrlFault, FaultyList, GeneralNameFault, NameFault, NameKind, PathFault, ProfileFault,
+    RefusalFault, RequestFault, StatementFault, SubtreeFault, TimeStampFault,
+};
 pub use formats::Formats;
 pub use issuer::{Issuer, RevocationReason, Revoked, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};

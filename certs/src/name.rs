@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::CertError;
+use crate::{CertError, NameFault, NameKind};
 
 /// An agency, named as in DNS from the leaf up: `justice.hangzhou.gov.cn`. Lower case, two labels
 /// or more (RFC 1123 §2.1 syntax). No DNS look-up is ever made.
@@ -21,22 +21,22 @@ impl FromStr for AgencyName {
     type Err = CertError;
 
     fn from_str(text: &str) -> Result<Self, CertError> {
-        let bad = |why| CertError::Name { what: "agency name", given: text.into(), why };
+        let bad = |why| CertError::Name { what: NameKind::Agency, given: text.into(), why };
         if text.len() > 253 {
-            return Err(bad("it is longer than 253 characters"));
+            return Err(bad(NameFault::Length));
         }
         if !text.contains('.') {
-            return Err(bad("it needs two labels or more, such as justice.gov.cn"));
+            return Err(bad(NameFault::OneLabel));
         }
         for label in text.split('.') {
             if label.is_empty() || label.len() > 63 {
-                return Err(bad("each label between dots has 1 to 63 characters"));
+                return Err(bad(NameFault::LabelLength));
             }
             if !label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-                return Err(bad("only a-z, 0-9 and - stand in it"));
+                return Err(bad(NameFault::Characters));
             }
             if label.starts_with('-') || label.ends_with('-') {
-                return Err(bad("no label starts or ends with -"));
+                return Err(bad(NameFault::Hyphen));
             }
         }
         Ok(Self(text.to_owned()))
@@ -67,12 +67,11 @@ impl FromStr for OfficerName {
     type Err = CertError;
 
     fn from_str(text: &str) -> Result<Self, CertError> {
-        let bad = |why| CertError::Name { what: "officer name", given: text.into(), why };
-        let (local, agency) =
-            text.split_once('@').ok_or(bad("it needs an @, such as wang@justice.gov.cn"))?;
+        let bad = |why| CertError::Name { what: NameKind::Officer, given: text.into(), why };
+        let (local, agency) = text.split_once('@').ok_or(bad(NameFault::NoAt))?;
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-+".contains(&b);
         if local.is_empty() || local.len() > 64 || !local.bytes().all(fits) {
-            return Err(bad("before the @ stand 1 to 64 of a-z, 0-9, . _ - +"));
+            return Err(bad(NameFault::LocalPart));
         }
         Ok(Self { text: text.to_owned(), agency: agency.parse()? })
     }

@@ -13,7 +13,7 @@ use thiserror::Error;
 pub(crate) use crate::algorithm::{scheme_of, scheme_of_algorithm};
 pub(crate) use crate::usage::check_time_stamping;
 use crate::{
-    CertError, Certificate, Crl, Purpose,
+    CertError, Certificate, Crl, PathFault, Purpose,
     rules::Path,
     trust::{Named, Uncovered},
     usage::check_purpose,
@@ -82,14 +82,11 @@ pub enum PathReason {
 
 /// Why a path is not valid, and at which certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{sentence}")]
 pub struct PathError {
     /// The reason.
     pub reason: PathReason,
-    /// One sentence for people, naming the certificate.
-    pub sentence: String,
-    /// The same in Chinese.
-    pub zh: String,
+    /// What is wrong, with the certificate; [`PathError::say`] makes a sentence of it.
+    pub fault: Box<PathFault>,
 }
 
 /// A path that was found valid.
@@ -106,6 +103,16 @@ pub struct ValidPath {
 }
 
 impl PathError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        "CHY-2010"
+    }
+
+    /// That what came along would cost more than one document may.
+    pub fn too_dear() -> Self {
+        path_error(PathReason::TooComplex, PathFault::TooDear)
+    }
+
     /// Which of two failures says more: this one, or that of a search for the same among more certificates, which may have
     /// been given up for what they are.
     #[must_use]
@@ -115,8 +122,8 @@ impl PathError {
     }
 }
 
-pub(crate) fn path_error(reason: PathReason, sentence: String, zh: String) -> PathError {
-    PathError { reason, sentence, zh }
+pub(crate) fn path_error(reason: PathReason, fault: PathFault) -> PathError {
+    PathError { reason, fault: Box::new(fault) }
 }
 
 /// A CRL, and since when it is known to have existed.
@@ -468,11 +475,7 @@ impl TrustStore {
     ) -> Result<ValidPath, PathError> {
         let Asked { at, purpose, budget } = asked;
         if at <= 0 {
-            return Err(path_error(
-                PathReason::Malformed,
-                format!("{at} is no time at which a certificate can be validated"),
-                format!("{at} 不是可用于验证证书的时间"),
-            ));
+            return Err(path_error(PathReason::Malformed, PathFault::NoTime { at }));
         }
         let search = Search { store: self, at, purpose, budget, accept };
         search.run(leaf, intermediates)
@@ -626,14 +629,10 @@ impl Search<'_> {
         leaf: &Certificate,
         intermediates: &[Certificate],
     ) -> Result<ValidPath, PathError> {
-        let (who, by) = (leaf.subject(), leaf.issuer());
+        let (who, by) = (leaf.subject().to_owned(), leaf.issuer().to_owned());
         let mut failure = Failure {
             rank: 0,
-            error: path_error(
-                PathReason::UnknownAuthority,
-                format!("no chain leads from {who:?} (issued by {by:?}) to a trust anchor"),
-                format!("从“{who}”（由“{by}”签发）没有通向信任锚的证书链"),
-            ),
+            error: path_error(PathReason::UnknownAuthority, PathFault::NoChain { who, by }),
         };
         let mut pool = Pool::new(intermediates);
         let (mut tried, mut steps) = (0, 0);
@@ -681,33 +680,23 @@ impl Search<'_> {
 
     /// Whether an issuer's key signed a certificate; else why not, and how telling that is.
     fn signed(&self, subject: &Certificate, issuer: &Certificate) -> Result<(), (u8, PathError)> {
-        let (who, by) = (subject.subject(), issuer.subject());
-        let unsupported = |en: String, zh: String| {
+        let who = || subject.subject().to_owned();
+        let by = || issuer.subject().to_owned();
+        let unsupported = |fault| {
             let rank = if has_named_key(issuer, subject) { 4 } else { 2 };
-            (rank, path_error(PathReason::UnsupportedAlgorithm, en, zh))
+            (rank, path_error(PathReason::UnsupportedAlgorithm, fault))
         };
         let algorithm = &subject.0.algorithm;
         let Some(scheme) = algorithm.scheme else {
-            let oid = &algorithm.oid;
-            return Err(unsupported(
-                format!(
-                    "the certificate of {who:?} is signed by an algorithm that is not accepted ({oid})"
-                ),
-                format!("“{who}”的证书由不被接受的算法签署（{oid}）"),
-            ));
+            let oid = algorithm.oid.to_string();
+            return Err(unsupported(PathFault::Algorithm { who: who(), oid }));
         };
         let Some(key) = issuer.public_key() else {
-            let kind = issuer.key_kind();
-            return Err(unsupported(
-                format!("the key of {by:?} is of a kind that is not accepted ({kind})"),
-                format!("“{by}”的密钥属于不被接受的种类（{kind}）"),
-            ));
+            let kind = issuer.key_kind().to_owned();
+            return Err(unsupported(PathFault::KeyKind { who: by(), kind }));
         };
         if let Some(bits) = key.rsa_bits().filter(|bits| !(2048..=8192).contains(bits)) {
-            return Err(unsupported(
-                format!("the RSA key of {by:?} has {bits} bits; 2048 to 8192 are accepted"),
-                format!("“{by}”的 RSA 密钥为 {bits} 位；只接受 2048 至 8192 位"),
-            ));
+            return Err(unsupported(PathFault::RsaBits { who: by(), bits }));
         }
         let pair = (subject.fingerprint(), issuer.fingerprint());
         let known = self.budget.known().get(&pair).copied();
@@ -719,14 +708,9 @@ impl Search<'_> {
                 }
                 let verified = key.verify_der(scheme, &subject.0.tbs, &subject.0.signature);
                 if matches!(verified, Err(CryptoError::PublicKey(_))) {
-                    let oid = &algorithm.oid;
-                    return Err(unsupported(
-                        format!(
-                            "the certificate of {who:?} is signed by an algorithm that is not accepted \
-                             with such a key ({oid}, {scheme:?})"
-                        ),
-                        format!("“{who}”的证书以不被接受的算法与密钥组合签署（{oid}，{scheme:?}）"),
-                    ));
+                    let (oid, scheme) = (algorithm.oid.to_string(), format!("{scheme:?}"));
+                    let fault = PathFault::AlgorithmWithKey { who: who(), oid, scheme };
+                    return Err(unsupported(fault));
                 }
                 self.budget.known().insert(pair, verified.is_ok());
                 verified.is_ok()
@@ -739,11 +723,7 @@ impl Search<'_> {
         let rank = if has_named_key(issuer, subject) { 3 } else { 0 };
         Err((
             rank,
-            path_error(
-                PathReason::BadSignature,
-                format!("the certificate of {who:?} was not signed by the key of {by:?}"),
-                format!("“{who}”的证书不是由“{by}”的密钥签署的"),
-            ),
+            path_error(PathReason::BadSignature, PathFault::Signature { who: who(), by: by() }),
         ))
     }
 
@@ -765,28 +745,22 @@ impl Search<'_> {
 }
 
 fn check_time(certificate: &Certificate, at: i64) -> Result<(), PathError> {
-    let who = certificate.subject();
+    let who = || certificate.subject().to_owned();
     if at > certificate.not_after() {
-        let end = rfc3339(certificate.not_after());
-        let en = format!("the certificate of {who:?} expired {end}");
-        return Err(path_error(PathReason::Expired, en, format!("“{who}”的证书已于 {end} 过期")));
+        let (who, end) = (who(), certificate.not_after());
+        return Err(path_error(PathReason::Expired, PathFault::Expired { who, end }));
     }
     if at < certificate.not_before() {
-        let (start, at) = (rfc3339(certificate.not_before()), rfc3339(at));
-        let en = format!("the certificate of {who:?} is valid from {start}, after {at}");
-        let zh = format!("“{who}”的证书自 {start} 起有效，晚于 {at}");
-        return Err(path_error(PathReason::NotYetValid, en, zh));
+        let (who, start) = (who(), certificate.not_before());
+        let fault = PathFault::NotYetValid { who, start, at };
+        return Err(path_error(PathReason::NotYetValid, fault));
     }
     Ok(())
 }
 
 fn too_complex(certificate: &Certificate) -> PathError {
-    let who = certificate.subject();
-    path_error(
-        PathReason::TooComplex,
-        format!("the certificates around {who:?} allow more paths than are tried"),
-        format!("“{who}”周围的证书构成过多候选路径，不再尝试"),
-    )
+    let who = certificate.subject().to_owned();
+    path_error(PathReason::TooComplex, PathFault::TooManyPaths { who })
 }
 
 /// Whether `issuer` may have issued `subject`, by name (RFC 5280 §7.1).

@@ -9,7 +9,7 @@ use x509_parser::{
 };
 
 use crate::{
-    CertError, Profile, SignerName,
+    CertError, Profile, RefusalFault, RequestFault, SignerName,
     certificate::{key_identifiers, public_key},
     distinguished,
     issuer::{alternative_name, issue_error, key_pair},
@@ -81,23 +81,21 @@ impl CertificateRequest {
             return Err(malformed(&"its signature is not whole bytes"));
         }
         let info = &request.certification_request_info;
-        let refused = |why: &str| CertError::Refused(format!("the request: {why}"));
+        let refused = |fault| CertError::Refused(RefusalFault::Request(fault));
         let key = public_key(&info.subject_pki).ok_or_else(|| {
             let kind = key_identifiers(&info.subject_pki);
-            refused(&format!(
-                "keys are P-256, P-384, Ed25519 or RSA; others are too weak or not known here ({kind})"
-            ))
+            refused(RequestFault::Key { kind })
         })?;
         if key.rsa_bits().is_some_and(|bits| bits < 2048) {
-            return Err(refused("its RSA key is too weak"));
+            return Err(refused(RequestFault::WeakRsa));
         }
         let scheme =
             scheme_of(&request.signature_algorithm.algorithm.to_id_string()).ok_or_else(|| {
-                let oid = &request.signature_algorithm.algorithm;
-                refused(&format!("its signature algorithm is not accepted ({oid})"))
+                let oid = request.signature_algorithm.algorithm.to_string();
+                refused(RequestFault::Algorithm { oid })
             })?;
         key.verify_der(scheme, info.raw, &request.signature_value.data)
-            .map_err(|_| refused("it is not signed by the key that it asks for"))?;
+            .map_err(|_| refused(RequestFault::NotSigned))?;
         let mut names = Vec::new();
         for extension in request.requested_extensions().into_iter().flatten() {
             if let ParsedExtension::SubjectAlternativeName(san) = extension {
@@ -106,13 +104,15 @@ impl CertificateRequest {
                         GeneralName::DNSName(name) | GeneralName::RFC822Name(name) => {
                             names.push((*name).to_owned());
                         }
-                        other => return Err(refused(&format!("it asks for the name {other}"))),
+                        other => {
+                            return Err(refused(RequestFault::Name { name: other.to_string() }));
+                        }
                     }
                 }
             }
         }
         if names.len() > 1 {
-            return Err(refused("it asks for several names"));
+            return Err(refused(RequestFault::Names));
         }
         let subject = distinguished::DistinguishedName::read(&info.subject);
         let common = subject.as_ref().and_then(|name| name.of_kind(known::COMMON_NAME).next());

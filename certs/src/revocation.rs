@@ -24,10 +24,9 @@ use x509_cert::{
 };
 
 use crate::{
-    CertError, Certificate, PathError, PathReason, Purpose, RevocationCheck, SignatureBudget,
-    TrustStore, Uncovered,
-    path::{Asked, issued, scheme_of_algorithm},
-    rfc3339,
+    CertError, Certificate, CrlFault, FaultyList, PathError, PathFault, PathReason, Purpose,
+    RevocationCheck, SignatureBudget, TrustStore, Uncovered,
+    path::{Asked, issued, path_error, scheme_of_algorithm},
 };
 
 /// The largest CRL that is read, in bytes.
@@ -119,7 +118,7 @@ pub struct Crl {
     /// It holds something critical that is not known here.
     unknown_critical: bool,
     /// Where it is not as RFC 5280 §5 wants it.
-    fault: Option<&'static str>,
+    fault: Option<CrlFault>,
     entries: HashMap<Vec<u8>, Vec<Entry>>,
 }
 
@@ -224,24 +223,24 @@ impl Crl {
         };
         if tbs.version != Some(1) {
             // Version 1 has no extensions, so it cannot say which of two is the newer.
-            crl.find_fault("it is not of version 2");
+            crl.find_fault(CrlFault::Version);
         }
         for extension in extensions {
             crl.read_extension(extension)?;
         }
         if crl.number.is_none() {
-            crl.find_fault("it has no number");
+            crl.find_fault(CrlFault::NoNumber);
         }
         let mut times = tbs.next_update.iter().chain([&tbs.this_update]);
         if !times.all(has_form) {
-            crl.find_fault("its times have another form than RFC 5280 asks for");
+            crl.find_fault(CrlFault::Times);
         }
         crl.read_entries(tbs.revoked.as_deref().unwrap_or_default())?;
         Ok(crl)
     }
 
-    fn find_fault(&mut self, why: &'static str) {
-        self.fault.get_or_insert(why);
+    fn find_fault(&mut self, fault: CrlFault) {
+        self.fault.get_or_insert(fault);
     }
 
     fn read_entries(&mut self, list: &[ListEntry]) -> Result<(), CertError> {
@@ -267,7 +266,7 @@ impl Crl {
                             return Err(malformed("an entry's certificate issuer is no name"));
                         }
                         if !extension.critical {
-                            self.find_fault("a certificate issuer in it is not critical");
+                            self.find_fault(CrlFault::EntryIssuer);
                         }
                     }
                     // invalidityDate and holdInstructionCode decide nothing.
@@ -287,20 +286,20 @@ impl Crl {
             CRL_NUMBER => {
                 self.number = Some(integer(value, "its number")?);
                 if extension.critical {
-                    self.find_fault("its number is critical");
+                    self.find_fault(CrlFault::NumberCritical);
                 }
             }
             DELTA_INDICATOR => {
                 self.base = Some(integer(value, "its base number")?);
                 if !extension.critical {
-                    self.find_fault("that it is a delta is not critical");
+                    self.find_fault(CrlFault::DeltaNotCritical);
                 }
             }
             ISSUING_POINT => {
                 self.scope = Some(exact(value, "its scope")?);
                 self.scope_der = Some(value.to_vec());
                 if !extension.critical {
-                    self.find_fault("its scope is not critical");
+                    self.find_fault(CrlFault::ScopeNotCritical);
                 }
             }
             AUTHORITY_KEY => {
@@ -360,7 +359,7 @@ impl Crl {
     }
 
     /// Why it is not one of those that count in the trust domain, if it is not.
-    pub fn fault(&self) -> Option<&'static str> {
+    pub fn fault(&self) -> Option<CrlFault> {
         self.fault
     }
 
@@ -501,7 +500,7 @@ pub(crate) struct Revocation<'a> {
     /// What a certificate is that no list covers.
     unknown: Uncovered,
     /// Lists that do not count, and why.
-    faulty: Vec<(&'a Crl, &'static str)>,
+    faulty: Vec<(&'a Crl, CrlFault)>,
     /// Where issuers of CRLs are looked for.
     pub pool: &'a [Certificate],
     pub at: i64,
@@ -591,7 +590,7 @@ impl<'a> Revocation<'a> {
                 continue;
             };
             let upper = ends.get(index + 1..).unwrap_or_default();
-            let (who, at) = (certificate.subject(), rfc3339(self.at));
+            let who = certificate.subject();
             match self.status(certificate, above, upper) {
                 Status::Good { until } => {
                     if let Some(end) = ends.get_mut(index) {
@@ -599,26 +598,18 @@ impl<'a> Revocation<'a> {
                     }
                 }
                 Status::Revoked(entry) => {
-                    let why = entry.reason.map_or("no reason given", reason_name);
-                    let when = rfc3339(entry.date);
-                    return Err(PathError {
-                        reason: PathReason::Revoked,
-                        sentence: format!("the certificate of {who:?} was revoked {when} ({why})"),
-                        zh: format!("“{who}”的证书已于 {when} 被吊销（{why}）"),
-                    });
+                    let (who, time) = (who.to_owned(), entry.date);
+                    let fault = PathFault::Revoked { who, time, reason: entry.reason };
+                    return Err(path_error(PathReason::Revoked, fault));
                 }
                 Status::Unknown if self.unknown == Uncovered::Passes => {
                     self.uncovered.borrow_mut().get_or_insert_with(|| who.to_owned());
                 }
                 Status::Unknown => {
-                    let note = self.fault_of_lists(certificate);
-                    open.get_or_insert(PathError {
-                        reason: PathReason::RevocationUnknown,
-                        sentence: format!(
-                            "no CRL at hand that is current at {at} says whether the certificate of \
-                             {who:?} is revoked{note}"
-                        ),
-                        zh: format!("没有在 {at} 有效的吊销列表说明“{who}”的证书是否被吊销{note}"),
+                    open.get_or_insert_with(|| {
+                        let (who, list) = (who.to_owned(), self.faulty_list(certificate));
+                        let fault = PathFault::NotCovered { who, at: self.at, list };
+                        path_error(PathReason::RevocationUnknown, fault)
                     });
                 }
             }
@@ -627,12 +618,10 @@ impl<'a> Revocation<'a> {
     }
 
     /// Why a list by the issuer's name does not count, if there is one.
-    fn fault_of_lists(&self, certificate: &Certificate) -> String {
-        let Ok(name) = Name::from_der(&certificate.0.issuer_der) else { return String::new() };
-        let of_it = self.faulty.iter().find(|(crl, _)| same_name(&crl.issuer, &name));
-        of_it.map_or_else(String::new, |(crl, why)| {
-            format!(" (a CRL of {:?} does not count: {why})", crl.shown_issuer)
-        })
+    fn faulty_list(&self, certificate: &Certificate) -> Option<FaultyList> {
+        let name = Name::from_der(&certificate.0.issuer_der).ok()?;
+        let (crl, fault) = self.faulty.iter().find(|(crl, _)| same_name(&crl.issuer, &name))?;
+        Some(FaultyList { issuer: crl.shown_issuer.clone(), fault: *fault })
     }
 
     /// RFC 5280 §6.3.3 for one certificate, with the CAs above it in its path and their ends. Who is named
@@ -821,11 +810,7 @@ impl<'a> Revocation<'a> {
                 && issuer.public_key().is_some()
                 && issuer.public_key() == by.public_key();
             if *anchor != *question.anchor() || !same {
-                return Err(PathError {
-                    reason: PathReason::RevocationUnknown,
-                    sentence: "the CRL is by somebody else than the certificate's issuer".into(),
-                    zh: "吊销列表并非由该证书的签发机构签发".into(),
-                });
+                return Err(path_error(PathReason::RevocationUnknown, PathFault::OtherIssuer));
             }
             self.walk(chain, anchor).map(|until| end.set(until))
         });
@@ -940,7 +925,7 @@ fn is_delta_of(delta: &Crl, complete: &Crl) -> bool {
 }
 
 /// A reason code's name (RFC 5280 §5.3.1).
-fn reason_name(code: u8) -> &'static str {
+pub(crate) fn reason_name(code: u8) -> &'static str {
     match code {
         1 => "keyCompromise",
         2 => "cACompromise",
@@ -1194,16 +1179,16 @@ mod tests {
             list.expect("it is DER").fault()
         };
         let is_number = |e: &Extension| e.extn_id.to_string() == CRL_NUMBER;
-        assert_eq!(with(&|all| all.retain(|e| !is_number(e))), Some("it has no number"));
+        assert_eq!(with(&|all| all.retain(|e| !is_number(e))), Some(CrlFault::NoNumber));
         let critical = with(&|all| {
             all.iter_mut().filter(|e| is_number(e)).for_each(|e| e.critical = true);
         });
-        assert_eq!(critical, Some("its number is critical"));
+        assert_eq!(critical, Some(CrlFault::NumberCritical));
         let first = changed(&good, &|l| {
             l.tbs.version = None;
             l.tbs.extensions = None;
         });
-        assert_eq!(first.expect("it is DER").fault(), Some("it is not of version 2"));
+        assert_eq!(first.expect("it is DER").fault(), Some(CrlFault::Version));
         // It neither frees nor condemns, and whoever brought it is told why.
         let chain = seal(&root, "a.gov.cn");
         let trust = TrustStore::new([root.certificate().clone()]).expect("an anchor");
@@ -1214,7 +1199,7 @@ mod tests {
         let by = Scrutiny { uncovered: Uncovered::Open, ..Scrutiny::by(&trust, &crls, NOW) };
         let error = by.check(&chain[0], &chain[1..], Purpose::Sign).expect_err("not covered");
         assert_eq!(error.reason, PathReason::RevocationUnknown);
-        assert!(error.sentence.contains("it has no number"), "{error}");
+        assert!(error.to_string().contains("it has no number"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Certificate, PathError, PathReason, Purpose,
+    Certificate, PathError, PathFault, PathReason, Purpose,
     extensions::NameConstraints,
     general_name::{GeneralName, NameKind},
     oid::{ObjectId, known},
@@ -35,8 +35,12 @@ struct State<'a> {
     depth: usize,
 }
 
-fn refuse(reason: PathReason, en: String, zh: String) -> Result<(), PathError> {
-    Err(path_error(reason, en, zh))
+fn refuse(reason: PathReason, fault: PathFault) -> Result<(), PathError> {
+    Err(path_error(reason, fault))
+}
+
+fn name_of(certificate: &Certificate) -> String {
+    certificate.subject().to_owned()
 }
 
 impl Path<'_> {
@@ -88,23 +92,13 @@ impl Path<'_> {
             (*certificate, if index == 0 { Place::Leaf } else { Place::Between })
         });
         for (certificate, place) in anchor.into_iter().chain(below) {
-            let who = certificate.subject();
             if certificate.public_key().is_none() {
-                let kind = certificate.key_kind();
-                refuse(
-                    PathReason::UnsupportedAlgorithm,
-                    format!("the key of {who:?} is of a kind that is not accepted ({kind})"),
-                    format!("“{who}”的密钥属于不被接受的种类（{kind}）"),
-                )?;
+                let (who, kind) = (name_of(certificate), certificate.key_kind().to_owned());
+                refuse(PathReason::UnsupportedAlgorithm, PathFault::KeyKind { who, kind })?;
             }
-            if let Some((en, zh)) = first_fault(certificate, place, self.purpose) {
-                refuse(
-                    PathReason::Profile,
-                    format!(
-                        "the certificate of {who:?} is not as RFC 5280 §4 and its purpose want it: {en}"
-                    ),
-                    format!("“{who}”的证书不符合 RFC 5280 第 4 节及其用途的要求：{zh}"),
-                )?;
+            if let Some(fault) = first_fault(certificate, place, self.purpose) {
+                let who = name_of(certificate);
+                refuse(PathReason::Profile, PathFault::Profile { who, fault })?;
             }
         }
         Ok(())
@@ -120,33 +114,20 @@ impl Path<'_> {
             return Ok(());
         }
         let names = names_of(certificate);
-        let (who, issuer) = (certificate.subject(), certificate.issuer());
+        let (who, issuer) = (name_of(certificate), certificate.issuer().to_owned());
         let bound = |name: &&GeneralName| constraints.iter().any(|c| !allows(c, name));
         if let Some(name) = names.iter().find(bound) {
-            let (name, kind) = (name.shown(), name.kind().name());
+            let (name, kind) = (name.shown(), name.kind().name().to_string());
             return refuse(
                 PathReason::NameConstraints,
-                format!(
-                    "{who:?} ({name}, {kind}) lies outside the name constraints of its issuers (issued by \
-                     {issuer:?})"
-                ),
-                format!("“{who}”（{name}，{kind}）超出其签发机构的名称约束（由“{issuer}”签发）"),
+                PathFault::OutsideNames { who, name, kind, issuer },
             );
         }
         // What is not expected where constraints bind is not let pass because nobody thought of it.
         let odd = |name: &&GeneralName| matches!(name.kind(), NameKind::Other(_));
         let Some(name) = names.iter().find(odd).filter(|_| !self.lenient) else { return Ok(()) };
-        let (name, kind) = (name.shown(), name.kind().name());
-        refuse(
-            PathReason::NameConstraints,
-            format!(
-                "{who:?} has a name of a kind that is not taken where name constraints bind ({name}, {kind}; \
-                 issued by {issuer:?})"
-            ),
-            format!(
-                "“{who}”含有受名称约束的路径不接受的名称类型（{name}，{kind}；由“{issuer}”签发）"
-            ),
-        )
+        let (name, kind) = (name.shown(), name.kind().name().to_string());
+        refuse(PathReason::NameConstraints, PathFault::NameKind { who, name, kind, issuer })
     }
 }
 
@@ -185,14 +166,8 @@ fn allows(constraints: &NameConstraints, name: &GeneralName) -> bool {
 
 fn known_extensions(certificate: &Certificate) -> Result<(), PathError> {
     let Some(unknown) = certificate.0.extensions.unknown_critical() else { return Ok(()) };
-    let who = certificate.subject();
-    refuse(
-        PathReason::CriticalExtension,
-        format!(
-            "the certificate of {who:?} has a critical extension that is not known here ({unknown})"
-        ),
-        format!("“{who}”的证书含有此处未知的关键扩展（{unknown}）"),
-    )
+    let (who, oid) = (name_of(certificate), unknown.to_string());
+    refuse(PathReason::CriticalExtension, PathFault::CriticalExtension { who, oid })
 }
 
 impl<'a> State<'a> {
@@ -241,12 +216,7 @@ impl<'a> State<'a> {
         if self.explicit > 0 || !self.policies.is_empty() {
             return Ok(());
         }
-        let who = certificate.subject();
-        refuse(
-            PathReason::Policy,
-            format!("no certificate policy is valid along the path of {who:?}"),
-            format!("“{who}”的证书链上没有有效的证书策略"),
-        )
+        refuse(PathReason::Policy, PathFault::NoPolicy { who: name_of(certificate) })
     }
 
     /// §6.1.4: for a certificate that is not the last.
@@ -258,23 +228,13 @@ impl<'a> State<'a> {
             self.any = self.any.saturating_sub(1);
         }
         self.take_constraints(certificate);
-        let who = certificate.subject();
+        let who = || name_of(certificate);
         if !certificate.is_ca() {
-            return refuse(
-                PathReason::NotAnAuthority,
-                format!("{who:?} is no CA and is not allowed to issue certificates"),
-                format!("“{who}”不是签发机构，无权签发证书"),
-            );
+            return refuse(PathReason::NotAnAuthority, PathFault::NoCa { who: who() });
         }
         if !exempt {
             let Some(left) = self.depth.checked_sub(1) else {
-                return refuse(
-                    PathReason::NotAnAuthority,
-                    format!(
-                        "{who:?} is not allowed to issue certificates here: the path length constraint of a CA above it is exceeded"
-                    ),
-                    format!("“{who}”无权在此签发证书：超出上级机构的路径长度约束"),
-                );
+                return refuse(PathReason::NotAnAuthority, PathFault::PathLength { who: who() });
             };
             self.depth = left;
         }
@@ -282,11 +242,7 @@ impl<'a> State<'a> {
             self.depth = self.depth.min(depth as usize);
         }
         if certificate.0.extensions.key_usage_has(KEY_CERT_SIGN) == Some(false) {
-            return refuse(
-                PathReason::KeyUsage,
-                format!("the key usage of {who:?} does not allow it to issue certificates"),
-                format!("“{who}”的密钥用途不允许签发证书"),
-            );
+            return refuse(PathReason::KeyUsage, PathFault::UsageOfCa { who: who() });
         }
         Ok(())
     }
@@ -296,12 +252,8 @@ impl<'a> State<'a> {
         let any = any_policy();
         let Some(mappings) = &certificate.0.extensions.mappings else { return Ok(()) };
         if mappings.value.iter().any(|(from, to)| *from == any || *to == any) {
-            let who = certificate.subject();
-            return refuse(
-                PathReason::Policy,
-                format!("the certificate of {who:?} maps any policy to another"),
-                format!("“{who}”的证书映射了 anyPolicy"),
-            );
+            let who = name_of(certificate);
+            return refuse(PathReason::Policy, PathFault::MapsAnyPolicy { who });
         }
         let mut targets: BTreeMap<&ObjectId, BTreeSet<ObjectId>> = BTreeMap::new();
         for (from, to) in &mappings.value {

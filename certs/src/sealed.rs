@@ -1,10 +1,11 @@
 use chancery_crypto::{
-    Commitment, CoseBuilder, CoseSign, CryptoError, Digest, ProtectedAttributes, SigningKey, cbor,
+    Commitment, CoseBuilder, CoseFault, CoseSign, CryptoError, Digest, ProtectedAttributes,
+    PublicKeyFault, SigningKey, cbor,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::{CertError, Certificate, PathError, Purpose, Scrutiny, SignerName};
+use crate::{CertError, Certificate, PathError, Purpose, Scrutiny, SignerName, StatementFault};
 
 /// A signer: a private key and the certificates that say whose it is.
 pub struct Credential {
@@ -29,8 +30,7 @@ impl Credential {
     pub fn new(key: SigningKey, mut chain: Vec<Certificate>) -> Result<Self, CertError> {
         let own = chain.first().ok_or(CertError::NoCertificate)?;
         if own.public_key() != Some(&key.public_key()) {
-            let why = format!("the certificate is that of {:?}", own.subject());
-            return Err(CertError::Mismatch(why));
+            return Err(CertError::Mismatch { subject: own.subject().to_owned() });
         }
         let name = own.signer_name()?;
         chain.retain(|certificate| !certificate.is_self_issued());
@@ -80,16 +80,12 @@ impl Credential {
 #[non_exhaustive]
 pub enum SealError {
     /// The structure cannot be read or its signature is wrong.
-    #[error(transparent)]
     Crypto(#[from] CryptoError),
     /// The signer's certificate cannot be read or names nobody.
-    #[error(transparent)]
     Certificate(#[from] CertError),
     /// The signer's path is not valid.
-    #[error("the signer's certificate is not accepted: {0}")]
     Path(#[from] PathError),
     /// It is some other kind of statement.
-    #[error("this is {found:?}, not {want:?}")]
     ContentType {
         /// The content type that was wanted.
         want: String,
@@ -97,7 +93,6 @@ pub enum SealError {
         found: String,
     },
     /// It is signed by somebody other than it must be.
-    #[error("it is signed by {found}, not by {want}")]
     Signer {
         /// Who should have signed.
         want: String,
@@ -105,8 +100,21 @@ pub enum SealError {
         found: String,
     },
     /// What it says cannot be so.
-    #[error("what it says cannot hold: {0}")]
-    Content(String),
+    Content(StatementFault),
+}
+
+impl SealError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Crypto(error) => error.code(),
+            Self::Certificate(error) => error.code(),
+            Self::Path(error) => error.code(),
+            Self::ContentType { .. } => "CHY-2011",
+            Self::Signer { .. } => "CHY-2012",
+            Self::Content(_) => "CHY-2013",
+        }
+    }
 }
 
 /// A statement whose one signature and path were verified.
@@ -205,7 +213,7 @@ pub fn open_sealed_within<T: DeserializeOwned>(
         });
     }
     let [signature] = cose.signatures() else {
-        return Err(CryptoError::Cose("it should have exactly one signature".into()).into());
+        return Err(CryptoError::Cose(CoseFault::OneSignature).into());
     };
     let chain = signature
         .attributes
@@ -214,9 +222,9 @@ pub fn open_sealed_within<T: DeserializeOwned>(
         .map(|der| by.trust.read(der))
         .collect::<Result<Vec<_>, _>>()?;
     let (leaf, above) = chain.split_first().ok_or(CertError::NoCertificate)?;
-    let key = leaf
-        .public_key()
-        .ok_or_else(|| CryptoError::PublicKey(format!("{} is not used here", leaf.key_kind())))?;
+    let key = leaf.public_key().ok_or_else(|| {
+        CryptoError::PublicKey(PublicKeyFault::Kind { kind: leaf.key_kind().to_owned() })
+    })?;
     cose.verify(0, key)?;
     let uncovered = by.check(leaf, above, Purpose::Sign)?.uncovered;
     let signer = leaf.signer_name()?;

@@ -2,7 +2,7 @@
 //! Lenient verification, of what others made, does without.
 
 use crate::{
-    Certificate, Purpose,
+    Certificate, ProfileFault as Fault, Purpose,
     certificate::Oddity,
     extensions::{Extension, Extensions},
     general_name::GeneralName,
@@ -17,17 +17,10 @@ pub(crate) enum Place {
     Leaf,
 }
 
-/// What is wrong, in English and Chinese.
-pub(crate) type Fault = (String, String);
-
 const KEY_CERT_SIGN: u32 = 5;
 
 /// The longest serial number, in octets (RFC 5280 §4.1.2.2).
 const MAX_SERIAL: usize = 20;
-
-fn fault(en: impl Into<String>, zh: impl Into<String>) -> Fault {
-    (en.into(), zh.into())
-}
 
 /// The first thing in which a certificate is not as RFC 5280 §4 wants it.
 pub(crate) fn first_fault(
@@ -51,34 +44,17 @@ fn fields(certificate: &Certificate) -> Option<Fault> {
     let serial = &fields.serial_octets;
     let negative = serial.first().is_some_and(|first| first & 0x80 != 0);
     Some(match fields.oddity {
-        _ if fields.version != 2 => fault("it is not of version 3", "不是第 3 版证书"),
-        _ if serial.iter().all(|octet| *octet == 0) => {
-            fault("its serial number is zero", "序列号为零")
-        }
-        _ if negative => fault("its serial number is negative", "序列号为负"),
-        _ if serial.len() > MAX_SERIAL => {
-            fault("its serial number is longer than 20 octets", "序列号超过 20 个字节")
-        }
-        _ if fields.issuer_name.is_empty() => fault("its issuer has no name", "签发者名称为空"),
-        _ if certificate.not_before() > certificate.not_after() => {
-            fault("its validity ends before it begins", "有效期的结束早于开始")
-        }
-        _ if !fields.algorithm.plain_parameters => fault(
-            "its signature algorithm has parameters that do not belong there",
-            "签名算法带有不应有的参数",
-        ),
-        Some(Oddity::SpelledDefault) => fault(
-            "a default is spelled out in it, which DER forbids",
-            "其中写出了 DER 不允许写出的默认值",
-        ),
-        Some(Oddity::TimeKind) => fault(
-            "a time in it is UTCTime from 2050 on, or GeneralizedTime before",
-            "其时间类型与年份不符（2050 年前用 UTCTime，之后用 GeneralizedTime）",
-        ),
-        Some(Oddity::UniqueId) => fault("it has a unique identifier", "含有唯一标识符字段"),
-        Some(Oddity::NameText) => {
-            fault("a text in a name is not of its kind", "名称中的文字与其字符串类型不符")
-        }
+        _ if fields.version != 2 => Fault::Version,
+        _ if serial.iter().all(|octet| *octet == 0) => Fault::SerialZero,
+        _ if negative => Fault::SerialNegative,
+        _ if serial.len() > MAX_SERIAL => Fault::SerialLong,
+        _ if fields.issuer_name.is_empty() => Fault::IssuerUnnamed,
+        _ if certificate.not_before() > certificate.not_after() => Fault::Validity,
+        _ if !fields.algorithm.plain_parameters => Fault::AlgorithmParameters,
+        Some(Oddity::SpelledDefault) => Fault::SpelledDefault,
+        Some(Oddity::TimeKind) => Fault::TimeKind,
+        Some(Oddity::UniqueId) => Fault::UniqueId,
+        Some(Oddity::NameText) => Fault::NameText,
         None => return None,
     })
 }
@@ -86,13 +62,9 @@ fn fields(certificate: &Certificate) -> Option<Fault> {
 fn key(certificate: &Certificate) -> Option<Fault> {
     let bits = certificate.public_key()?.rsa_bits()?;
     if bits < 2048 {
-        let zh = format!("其 RSA 密钥仅 {bits} 位，过弱");
-        return Some(fault(format!("its RSA key of {bits} bits is too weak"), zh));
+        return Some(Fault::RsaWeak { bits });
     }
-    (bits % 8 != 0).then(|| {
-        let en = format!("its RSA key has {bits} bits, which is not a multiple of 8");
-        fault(en, format!("其 RSA 密钥为 {bits} 位，不是 8 的倍数"))
-    })
+    (bits % 8 != 0).then_some(Fault::RsaOdd { bits })
 }
 
 /// RFC 5280 §4.2.1.1 and §4.2.1.2.
@@ -100,38 +72,25 @@ fn key_identifiers(certificate: &Certificate, place: Place) -> Option<Fault> {
     let extensions = &certificate.0.extensions;
     let own = certificate.subject_key_id();
     if extensions.subject_key.as_ref().is_some_and(|id| id.critical) {
-        return Some(fault("its subjectKeyIdentifier is critical", "主体密钥标识符被标为关键"));
+        return Some(Fault::SubjectKeyCritical);
     }
     if certificate.is_ca() && own.is_none_or(<[u8]>::is_empty) {
-        return Some(fault(
-            "it is a CA's and has no subjectKeyIdentifier",
-            "机构证书没有主体密钥标识符",
-        ));
+        return Some(Fault::CaWithoutSubjectKey);
     }
     let self_signed = certificate.is_self_issued() && certificate.signed_by_itself();
     let Some(authority) = &extensions.authority_key else {
         let exempt = self_signed && place != Place::Between;
-        return (!exempt)
-            .then(|| fault("it has no authorityKeyIdentifier", "没有签发者密钥标识符"));
+        return (!exempt).then_some(Fault::NoAuthorityKey);
     };
     let value = &authority.value;
     Some(if authority.critical {
-        fault("its authorityKeyIdentifier is critical", "签发者密钥标识符被标为关键")
+        Fault::AuthorityKeyCritical
     } else if value.id.is_none() {
-        fault(
-            "its authorityKeyIdentifier has no keyIdentifier",
-            "签发者密钥标识符扩展中没有 keyIdentifier",
-        )
+        Fault::AuthorityKeyWithoutId
     } else if value.issuer.is_some() != value.serial.is_some() {
-        fault(
-            "its authorityKeyIdentifier has an issuer without a serial number, or the other way",
-            "签发者密钥标识符中签发者与序列号未同时出现",
-        )
+        Fault::AuthorityKeyHalf
     } else if self_signed && own.is_some() && own != value.id.as_deref() {
-        fault(
-            "it is self-signed, and its key identifiers differ",
-            "自签名证书的两个密钥标识符不一致",
-        )
+        Fault::OwnKeyIds
     } else {
         return None;
     })
@@ -144,24 +103,21 @@ fn usages(certificate: &Certificate, place: Place) -> Option<Fault> {
     let none = extensions.key_usage.as_ref().is_some_and(|usage| usage.value == 0);
     let issues = certificate.is_ca() || place != Place::Leaf;
     Some(if none {
-        fault("its keyUsage has no bit set", "密钥用途扩展没有任何一位")
+        Fault::NoUsageBit
     } else if !certificate.is_ca() && signs == Some(true) {
-        fault("it has keyCertSign and is no CA's", "不是机构证书却有 keyCertSign 用途")
+        Fault::CertSignWithoutCa
     } else if !issues {
         return None;
     } else if !certificate.is_ca() {
-        fault(
-            "it issues certificates and has no basicConstraints that say CA",
-            "签发证书却没有表明 CA 的基本约束",
-        )
+        Fault::IssuesWithoutCa
     } else if !extensions.basic.as_ref().is_some_and(|basic| basic.critical) {
-        fault("its basicConstraints are not critical", "基本约束未标为关键")
+        Fault::BasicNotCritical
     } else if signs.is_none() {
-        fault("it is a CA's and has no keyUsage", "机构证书没有密钥用途扩展")
+        Fault::CaWithoutUsage
     } else if place != Place::Leaf && signs == Some(false) {
-        fault("it issues certificates without keyCertSign", "签发证书却没有 keyCertSign 用途")
+        Fault::IssuesWithoutCertSign
     } else if certificate.0.subject_name.is_empty() {
-        fault("it is a CA's and has no subject", "机构证书的主体为空")
+        Fault::CaWithoutSubject
     } else {
         return None;
     })
@@ -171,13 +127,9 @@ fn usages(certificate: &Certificate, place: Place) -> Option<Fault> {
 fn constraints(certificate: &Certificate) -> Option<Fault> {
     let extensions = &certificate.0.extensions;
     let ca = certificate.is_ca();
-    let misplaced = |name: &str, critical: bool| {
-        if !ca {
-            let zh = format!("最终实体证书含有 {name}");
-            return Some(fault(format!("it is no CA's and has {name}"), zh));
-        }
-        (!critical)
-            .then(|| fault(format!("its {name} are not critical"), format!("{name} 未标为关键")))
+    let misplaced = |extension: &'static str, critical: bool| match ca {
+        false => Some(Fault::NotACas { extension }),
+        true => (!critical).then_some(Fault::NotCritical { extension }),
     };
     if let Some(names) = &extensions.name_constraints {
         let both = [&names.value.permitted, &names.value.excluded];
@@ -187,12 +139,11 @@ fn constraints(certificate: &Certificate) -> Option<Fault> {
             return Some(found);
         }
         if empty {
-            return Some(fault("its nameConstraints are empty", "名称约束为空"));
+            return Some(Fault::ConstraintsEmpty);
         }
         let mut trees = both.into_iter().flatten().flatten();
         if let Some(why) = trees.find_map(GeneralName::subtree_fault) {
-            let zh = format!("名称约束中的子树不合规（{why}）");
-            return Some(fault(format!("its nameConstraints are malformed: {why}"), zh));
+            return Some(Fault::Subtree(why));
         }
     }
     if let Some(policy) = &extensions.policy_constraints {
@@ -200,7 +151,7 @@ fn constraints(certificate: &Certificate) -> Option<Fault> {
             return Some(found);
         }
         if policy.value.require_explicit.is_none() && policy.value.inhibit_mapping.is_none() {
-            return Some(fault("its policyConstraints are empty", "策略约束为空"));
+            return Some(Fault::PolicyConstraintsEmpty);
         }
     }
     extensions.inhibit_any.as_ref().and_then(|skip| misplaced("inhibitAnyPolicy", skip.critical))
@@ -213,32 +164,19 @@ fn names(certificate: &Certificate) -> Option<Fault> {
     if let Some(names) = &extensions.issuer_names
         && names.value.is_empty()
     {
-        return Some(fault("its issuerAltName is empty", "签发者备用名称为空"));
+        return Some(Fault::IssuerNamesEmpty);
     }
     let Some(names) = &extensions.subject_names else {
-        return anonymous.then(|| fault("it names nobody", "没有任何主体名称"));
+        return anonymous.then_some(Fault::NamesNobody);
     };
     if names.value.is_empty() {
-        return Some(fault("its subjectAltName is empty", "主体备用名称为空"));
+        return Some(Fault::NamesEmpty);
     }
     if names.critical != anonymous {
-        return Some(if anonymous {
-            fault(
-                "its subject is empty and its subjectAltName is not critical",
-                "主体为空而主体备用名称未标为关键",
-            )
-        } else {
-            fault(
-                "its subjectAltName is critical though it has a subject",
-                "主体非空而主体备用名称被标为关键",
-            )
-        });
+        return Some(if anonymous { Fault::NamesNotCritical } else { Fault::NamesCritical });
     }
     let why = names.value.iter().find_map(GeneralName::fault)?;
-    Some(fault(
-        format!("its subjectAltName is malformed: {why}"),
-        format!("主体备用名称不合规（{why}）"),
-    ))
+    Some(Fault::AlternativeName(why))
 }
 
 /// RFC 5280 §4.2.1.4 and §4.2.1.5.
@@ -248,17 +186,16 @@ fn policies(certificate: &Certificate) -> Option<Fault> {
         let mut seen = std::collections::HashSet::new();
         let empty = policies.value.is_empty();
         if empty || policies.value.iter().any(|(policy, _)| !seen.insert(policy)) {
-            return Some(fault("a policy stands twice in it, or none", "证书策略重复或为空"));
+            return Some(Fault::PoliciesTwice);
         }
     }
     let mappings = extensions.mappings.as_ref()?;
     if !certificate.is_ca() {
-        return Some(fault("it is no CA's and has policyMappings", "最终实体证书含有策略映射"));
+        return Some(Fault::MappingsWithoutCa);
     }
     let any =
         |(from, to): &(ObjectId, ObjectId)| from.is(known::ANY_POLICY) || to.is(known::ANY_POLICY);
-    (mappings.value.is_empty() || mappings.value.iter().any(any))
-        .then(|| fault("it maps anyPolicy, or nothing", "策略映射为空或涉及 anyPolicy"))
+    (mappings.value.is_empty() || mappings.value.iter().any(any)).then_some(Fault::MapsAny)
 }
 
 fn others(extensions: &Extensions) -> Option<Fault> {
@@ -272,8 +209,8 @@ fn others(extensions: &Extensions) -> Option<Fault> {
         ("freshestCRL", critical(extensions.freshest.as_ref())),
         ("subjectDirectoryAttributes", critical(extensions.others.iter().find(attributes))),
     ];
-    if let Some((name, _)) = wrongly.iter().find(|(_, critical)| *critical) {
-        return Some(fault(format!("its {name} is critical"), format!("{name} 被标为关键")));
+    if let Some((extension, _)) = wrongly.into_iter().find(|(_, critical)| *critical) {
+        return Some(Fault::WronglyCritical { extension });
     }
     fn none<T>(extension: Option<&Extension<Vec<T>>>) -> bool {
         extension.is_some_and(|extension| extension.value.is_empty())
@@ -285,14 +222,14 @@ fn others(extensions: &Extensions) -> Option<Fault> {
         ("cRLDistributionPoints", none(extensions.points.as_ref())),
         ("freshestCRL", none(extensions.freshest.as_ref())),
     ];
-    if let Some((name, _)) = empty.iter().find(|(_, empty)| *empty) {
-        return Some(fault(format!("its {name} is empty"), format!("{name} 为空")));
+    if let Some((extension, _)) = empty.into_iter().find(|(_, empty)| *empty) {
+        return Some(Fault::Empty { extension });
     }
     let points = [&extensions.points, &extensions.freshest].into_iter().flatten();
     let mut points = points.flat_map(|points| &points.value);
     points
         .any(|point| point.name.is_none() && point.issuer.is_none())
-        .then(|| fault("a distribution point in it names no place", "吊销列表分发点没有指明位置"))
+        .then_some(Fault::PointNowhere)
 }
 
 /// What the CA/Browser Forum's Baseline Requirements (§7.1.2) ask of TLS servers and their roots.
@@ -300,24 +237,18 @@ fn server(certificate: &Certificate, place: Place) -> Option<Fault> {
     let extensions = &certificate.0.extensions;
     if place == Place::Anchor {
         if extensions.extended.is_some() {
-            return Some(fault("it is a root's and has extKeyUsage", "根证书含有扩展密钥用途"));
+            return Some(Fault::RootWithUsage);
         }
         let key = extensions.authority_key.as_ref().map(|key| &key.value);
-        return key.filter(|key| key.issuer.is_some() || key.serial.is_some()).map(|_| {
-            fault(
-                "it is a root's and its authorityKeyIdentifier names more than a key",
-                "根证书的签发者密钥标识符不止含有密钥",
-            )
-        });
+        return key
+            .filter(|key| key.issuer.is_some() || key.serial.is_some())
+            .map(|_| Fault::RootAuthorityKey);
     }
     if place == Place::Between {
         return None;
     }
     let Some(extended) = &extensions.extended else {
-        return Some(fault(
-            "it has no extKeyUsage, as a server must",
-            "服务器证书没有扩展密钥用途",
-        ));
+        return Some(Fault::ServerWithoutUsage);
     };
     const FORBIDDEN: [&[u8]; 6] = [
         known::ANY_USAGE,
@@ -328,24 +259,22 @@ fn server(certificate: &Certificate, place: Place) -> Option<Fault> {
         known::PRECERTIFICATE,
     ];
     if extended.critical {
-        return Some(fault("its extKeyUsage is critical", "扩展密钥用途被标为关键"));
+        return Some(Fault::UsageCritical);
     }
     if let Some(usage) = extended.value.iter().find(|usage| FORBIDDEN.iter().any(|id| usage.is(id)))
     {
-        let zh = format!("其扩展密钥用途含有服务器不得有的 {usage}");
-        return Some(fault(format!("its extKeyUsage has {usage}, which no server may have"), zh));
+        return Some(Fault::ForbiddenUsage { usage: usage.to_string() });
     }
     let names = extensions.subject_names();
     if names.is_empty() {
-        return Some(fault("it has no subjectAltName", "没有主体备用名称"));
+        return Some(Fault::ServerWithoutNames);
     }
     let public = |name: &&GeneralName| match name {
         GeneralName::Dns(text) => text.strip_prefix("*.").is_some_and(is_public_suffix),
         _ => false,
     };
     if let Some(name) = names.iter().find(public) {
-        let en = format!("its wildcard {:?} is over a public suffix", name.shown());
-        return Some(fault(en, format!("其通配名 {} 覆盖公共后缀", name.shown())));
+        return Some(Fault::Wildcard { name: name.shown() });
     }
     let mut common = certificate.0.subject_name.of_kind(known::COMMON_NAME);
     let first = common.next()?;
@@ -358,12 +287,7 @@ fn server(certificate: &Certificate, place: Place) -> Option<Fault> {
             _ => false,
         })
     });
-    (!copied || common.next().is_some()).then(|| {
-        fault(
-            "its common name is no exact copy of one of its alternative names",
-            "其通用名不是某个备用名称的逐字副本",
-        )
-    })
+    (!copied || common.next().is_some()).then_some(Fault::CommonName)
 }
 
 /// Whether a domain is one under which others register theirs.

@@ -8,12 +8,13 @@ use der::{
 use spki::AlgorithmIdentifierOwned;
 
 use crate::{
-    CertError, Certificate, Credential, Crl, PathError, Purpose, SignedCms, TrustStore, ValidPath,
+    CertError, Certificate, Credential, Crl, PathFault, Purpose, RefusalFault, SignedCms,
+    TimeStampFault, TrustStore, ValidPath,
     ber::ber_to_der,
     cms::{Signing, TST_INFO, sign},
     encoding::{OCTET_STRING, element},
     oid::ObjectId,
-    path::{RevocationCheck, SignatureBudget},
+    path::{RevocationCheck, SignatureBudget, path_error},
 };
 
 /// The largest answer that is read, in bytes.
@@ -150,8 +151,12 @@ struct TimeStampResp {
     token: Option<Any>,
 }
 
-fn malformed(what: impl std::fmt::Display) -> CertError {
-    CertError::TimeStamp(what.to_string())
+fn bad(fault: TimeStampFault) -> CertError {
+    CertError::TimeStamp(fault)
+}
+
+fn malformed(error: impl std::fmt::Display) -> CertError {
+    bad(TimeStampFault::Der { detail: error.to_string() })
 }
 
 /// A request for a time-stamp that is on its way.
@@ -205,26 +210,23 @@ impl TimeStampRequest {
     /// [`CertError::TimeStamp`] when the authority refuses, or answers something else.
     pub fn accept(&self, response: &[u8]) -> Result<TimeStampToken, CertError> {
         if response.len() > MAX_TIME_STAMP_REPLY {
-            return Err(malformed("the answer is larger than 1 MiB"));
+            return Err(bad(TimeStampFault::AnswerSize));
         }
         let response = TimeStampResp::from_der(&ber_to_der(response)?).map_err(malformed)?;
         // granted or grantedWithMods (RFC 3161 §2.4.2).
         if response.status.status > 1 {
             let text = response.status.text.iter().flatten().next();
             let text = text.map(|t| String::from_utf8_lossy(t.value()).into_owned());
-            return Err(malformed(format!(
-                "the authority refuses (status {}{})",
-                response.status.status,
-                text.map(|text| format!(": {text}")).unwrap_or_default()
-            )));
+            let status = response.status.status;
+            return Err(bad(TimeStampFault::Refused { status, text }));
         }
-        let token = response.token.ok_or_else(|| malformed("the answer holds no token"))?;
+        let token = response.token.ok_or_else(|| bad(TimeStampFault::NoToken))?;
         let token = TimeStampToken::from_der(&token.to_der().map_err(malformed)?)?;
         if token.info.imprint != self.imprint && !token.has_imprint(&self.imprint) {
-            return Err(malformed("the token is of other bytes than were asked about"));
+            return Err(bad(TimeStampFault::OtherBytes));
         }
         if token.info.nonce.as_ref() != Some(&self.nonce) {
-            return Err(malformed("the token does not answer this request (nonce)"));
+            return Err(bad(TimeStampFault::Nonce));
         }
         Ok(token)
     }
@@ -258,20 +260,20 @@ impl TimeStampToken {
         let der = ber_to_der(der)?;
         let cms = SignedCms::from_der(&der)?;
         if !cms.is_time_stamp() {
-            return Err(malformed("it holds something else than a time-stamp"));
+            return Err(bad(TimeStampFault::NoStamp));
         }
-        let content = cms.content().ok_or_else(|| malformed("it is empty"))?.to_vec();
+        let content = cms.content().ok_or_else(|| bad(TimeStampFault::Empty))?.to_vec();
         let info = TstInfo::from_der(&content).map_err(malformed)?;
         if info.policy.tag() != Tag::ObjectIdentifier {
-            return Err(malformed("its policy is no object identifier"));
+            return Err(bad(TimeStampFault::Policy));
         }
         if info.version != 1 || cms.signers() != 1 {
-            return Err(malformed("it has another version, or several signers"));
+            return Err(bad(TimeStampFault::Version));
         }
         let hash = HashAlgorithm::from_oid(&info.imprint.algorithm.oid.to_string());
-        let hash = hash.ok_or_else(|| malformed("its digest algorithm is not accepted"))?;
+        let hash = hash.ok_or_else(|| bad(TimeStampFault::Digest))?;
         if info.imprint.digest.as_bytes().len() != hash.digest_len() {
-            return Err(malformed("its digest has not the length of its algorithm"));
+            return Err(bad(TimeStampFault::DigestLength));
         }
         // A critical extension that is not known here: there are none that are.
         let critical = |extension: &Any| {
@@ -279,7 +281,7 @@ impl TimeStampToken {
             !id.and_then(|(_, _, rest)| element(rest)).is_ok_and(|(tag, ..)| tag == OCTET_STRING)
         };
         if info.extensions.iter().flatten().any(critical) {
-            return Err(malformed("it has a critical extension that is not known here"));
+            return Err(bad(TimeStampFault::CriticalExtension));
         }
         Ok(Self { der, cms, content, info, hash })
     }
@@ -332,7 +334,7 @@ impl TimeStampToken {
     /// [`CertError::Cms`] or [`CertError::Crypto`].
     pub fn signer(&self, others: &[Certificate]) -> Result<Certificate, CertError> {
         if !self.cms.binds_certificate(0)? {
-            return Err(malformed("it does not bind the certificate of its authority"));
+            return Err(bad(TimeStampFault::NotBound));
         }
         self.cms.verify(0, &self.content, others)
     }
@@ -370,11 +372,8 @@ impl TimeStampToken {
         let path = trust.validate_by_within(&signer, &pool, revocation, at, stamping, budget)?;
         let valid = signer.not_before()..=signer.not_after();
         if !valid.contains(&self.info.time.0) {
-            return Err(CertError::Path(PathError {
-                reason: crate::PathReason::Expired,
-                sentence: "its time lies outside the validity of its authority".into(),
-                zh: "其时间不在时间戳机构证书的有效期内".into(),
-            }));
+            let error = path_error(crate::PathReason::Expired, PathFault::OutsideAuthority);
+            return Err(CertError::Path(error));
         }
         Ok(VerifiedTimeStamp { authority: signer.subject().to_owned(), path })
     }
@@ -409,9 +408,9 @@ impl TimeStampAuthority {
     /// identifier.
     pub fn new(credential: Credential, policy: &str) -> Result<Self, CertError> {
         let own = credential.chain().first().ok_or(CertError::NoCertificate)?;
-        crate::path::check_time_stamping(own).map_err(|e| CertError::Refused(e.sentence))?;
+        crate::path::check_time_stamping(own).map_err(|e| RefusalFault::Usage(e.fault))?;
         let policy = ObjectId::parse(policy)
-            .ok_or_else(|| CertError::Refused(format!("{policy:?} is no object identifier")))?;
+            .ok_or_else(|| RefusalFault::NoObjectId { given: policy.to_owned() })?;
         Ok(Self { credential, policy })
     }
 

@@ -1,6 +1,6 @@
 //! The names that a certificate is asked for (RFC 9525), among those that path validation has checked.
 
-use crate::{Certificate, PathError, PathReason, Purpose};
+use crate::{Certificate, PathError, PathFault, PathReason, Purpose, path::path_error};
 
 /// A name that a certificate is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +58,8 @@ pub fn check_name(
     if found {
         return Ok(());
     }
-    let sentence = format!("{:?} does not have the name {name}", leaf.subject());
-    let zh = format!("“{}”没有名称 {name}", leaf.subject());
-    Err(PathError { reason: PathReason::NameMismatch, sentence, zh })
+    let (who, name) = (leaf.subject().to_owned(), name.to_string());
+    Err(path_error(PathReason::NameMismatch, PathFault::OtherName { who, name }))
 }
 
 /// RFC 9525 §6.3: a wildcard is a whole label, the first, and stands for one label.

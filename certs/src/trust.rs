@@ -1,9 +1,9 @@
 //! Who is believed besides the anchors, and by what signers are judged.
 
 use crate::{
-    AgencyName, CertError, Certificate, Crl, KnownCrl, PathError, PathReason, Purpose,
+    AgencyName, CertError, Certificate, Crl, KnownCrl, PathError, PathFault, PathReason, Purpose,
     RevocationCheck, SignatureBudget, TrustStore, ValidPath,
-    path::{Asked, issued},
+    path::{Asked, issued, path_error},
     revocation::Revocation,
     usage::check_purpose,
 };
@@ -73,17 +73,8 @@ impl TimeAuthorities {
         {
             return Ok(());
         }
-        let (who, by) = (leaf.subject(), leaf.issuer());
-        Err(PathError {
-            reason: PathReason::NotNamed,
-            sentence: format!(
-                "{who:?} (certified by {by:?}) is not among the time-stamping authorities that are believed: \
-                 name it with --tsa FILE, or in the trust file, if it is to be"
-            ),
-            zh: format!(
-                "“{who}”（由“{by}”签发）不在可信的时间戳机构之列；如应采信，请用 --tsa 文件 或在信任文件中指明"
-            ),
-        })
+        let (who, by) = (leaf.subject().to_owned(), leaf.issuer().to_owned());
+        Err(path_error(PathReason::NotNamed, PathFault::NotNamed { who, by }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a certificate may be used for: key usage, extended key usage, and how the latter bounds those below.
 
 use crate::{
-    Certificate, PathError, PathReason,
+    Certificate, PathError, PathFault, PathReason,
     oid::{ObjectId, known},
     path::path_error,
 };
@@ -71,10 +71,9 @@ impl Purpose {
     }
 }
 
-fn refused(leaf: &Certificate, usage: &str) -> PathError {
-    let who = leaf.subject();
-    let en = format!("{who:?} has not the key usage {usage}");
-    path_error(PathReason::KeyUsage, en, format!("“{who}”的证书没有密钥用途 {usage}"))
+fn refused(leaf: &Certificate, usage: &'static str) -> PathError {
+    let who = leaf.subject().to_owned();
+    path_error(PathReason::KeyUsage, PathFault::NoUsage { who, usage })
 }
 
 /// Checks what a leaf itself says of its use.
@@ -125,10 +124,8 @@ pub(crate) fn check_purpose(
         }
     }
     if leaf.is_ca() {
-        let who = leaf.subject();
-        let en = format!("{who:?} is a CA certificate and signs only certificates");
-        let zh = format!("“{who}”是签发机构证书，只能签发证书");
-        return Err(path_error(PathReason::KeyUsage, en, zh));
+        let who = leaf.subject().to_owned();
+        return Err(path_error(PathReason::KeyUsage, PathFault::CaSigns { who }));
     }
     Ok(())
 }
@@ -141,10 +138,8 @@ pub(crate) fn check_time_stamping(leaf: &Certificate) -> Result<(), PathError> {
     if only && usable && !leaf.is_ca() {
         return Ok(());
     }
-    let who = leaf.subject();
-    let en = format!("{who:?} is no time-stamping authority (critical timeStamping, alone)");
-    let zh = format!("“{who}”不是时间戳机构（须仅有且关键的 timeStamping 用途）");
-    Err(path_error(PathReason::KeyUsage, en, zh))
+    let who = leaf.subject().to_owned();
+    Err(path_error(PathReason::KeyUsage, PathFault::NoStamping { who }))
 }
 
 /// Extended key usage in a CA's certificate bounds those below it: for a purpose, every list on the way allows
@@ -171,12 +166,8 @@ pub(crate) fn check_nesting(
             _ => own.clone(),
         };
         if both.is_empty() || !purpose.allowed_by(&own) {
-            let (who, above) = (leaf.subject(), issuer.subject());
-            let en = format!(
-                "{above:?} may not certify {who:?} for this use: its own extended key usage does not allow it"
-            );
-            let zh = format!("“{above}”的扩展密钥用途不允许其为此用途签发“{who}”的证书");
-            return Err(path_error(PathReason::KeyUsage, en, zh));
+            let (who, above) = (leaf.subject().to_owned(), issuer.subject().to_owned());
+            return Err(path_error(PathReason::KeyUsage, PathFault::UsageAbove { who, above }));
         }
         left = Some(both);
     }

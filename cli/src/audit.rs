@@ -16,7 +16,7 @@ use chancery_ledger::PastCosignature;
 use chancery_protocol::{
     AuditReport, CheckedEvidence, Evidence, EvidenceVerifier, ForkProof, Held, HeldItem,
     Indication, KeptCheckpoint, LedgerAudit, LogKey, ProtocolError, SealedNote, SeenCheckpoint,
-    SignedCheckpoint, Validation,
+    SignedCheckpoint, Unread, Validation,
     merkle::leaf_hash,
     tile::{TILE_WIDTH, Tile, TileEdge, entries_path, tile_path, whole_entries},
 };
@@ -247,9 +247,8 @@ fn collect_held(path: &Path, held: &mut Vec<Held>) -> Result<(), Failure> {
                 continue;
             }
             let name = format!("{folder}/{}", shown_name(&file));
-            let read = read_member(&file).map_err(|e| e.to_string());
-            let read =
-                read.and_then(|bytes| held_item(kind, &name, &bytes).map_err(|e| e.to_string()));
+            let read = read_member(&file).map_err(|error| Unread::from(error.to_string()));
+            let read = read.and_then(|bytes| held_item(kind, &name, &bytes).map_err(Unread::from));
             let what = read.unwrap_or_else(|why| HeldItem::Unreadable(name, why));
             held.push(Held { holder: holder.clone(), what });
         }
@@ -350,7 +349,7 @@ fn audit_one(
             .and_then(|proof| proof.verify(&by.scrutiny()).map(|found| (proof, found)));
         match judged {
             Ok((proof, (first, _))) => audit.found_fork(&proof.agency, first.checkpoint.size),
-            Err(ProtocolError::Path(path)) => audit.disbelieved(&name, &path),
+            Err(ProtocolError::Path(path)) => audit.disbelieved(&name, path),
             Err(_) => audit.unexplained(&name),
         }
     }
@@ -366,7 +365,7 @@ fn audit_one(
         match remark {
             Remark::Note(en, zh) => audit.note(en, zh),
             Remark::Unexplained(what) => audit.unexplained(&what),
-            Remark::Unreadable(name, why) => audit.unreadable(&name, &why),
+            Remark::Unreadable(name, why) => audit.unreadable(&name, why),
         }
     }
     if let Audited::Data(data) = &audited {
@@ -384,7 +383,7 @@ fn take_cosigned(source: &dyn Source, audit: &mut LedgerAudit<'_>) -> Result<(),
     let kept = match source.cosigned() {
         Ok(kept) => kept,
         Err(failure) => {
-            audit.unreadable("cosigned/", &failure.message);
+            audit.unreadable("cosigned/", failure.message);
             Vec::new()
         }
     };
@@ -392,7 +391,7 @@ fn take_cosigned(source: &dyn Source, audit: &mut LedgerAudit<'_>) -> Result<(),
         let past: PastCosignature = match cbor::decode_open(&kept, cbor::MAX_BYTES) {
             Ok(past) => past,
             Err(error) => {
-                audit.unreadable("a cosignature in cosigned/", &error.to_string());
+                audit.unreadable("a cosignature in cosigned/", error);
                 continue;
             }
         };

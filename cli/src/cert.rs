@@ -6,10 +6,11 @@ use std::{
 };
 
 use chancery_certs::{
-    CertError, Certificate, CertificateRequest, Crl, PathError, PathReason, Purpose, Scrutiny,
-    SignerName, SubjectName, TrustStore, Uncovered, ValidPath, certificate_blocks, check_name,
-    decode_crls,
+    CertError, Certificate, CertificateRequest, Crl, PathError, PathFault, PathReason, Purpose,
+    Scrutiny, SignerName, SubjectName, TrustStore, Uncovered, ValidPath, certificate_blocks,
+    check_name, decode_crls,
 };
+use chancery_protocol::Language;
 use chancery_store::files::{read_file, write_new};
 
 use crate::{
@@ -229,8 +230,7 @@ impl Verify {
         };
         let leaf = Certificate::from_der(leaf).map_err(|error| PathError {
             reason: PathReason::Malformed,
-            sentence: error.to_string(),
-            zh: format!("证书无法读取：{error}"),
+            fault: Box::new(PathFault::Unreadable(Box::new(error))),
         })?;
         let at = self.trust.at();
         let by = match crls {
@@ -268,14 +268,14 @@ impl Verify {
                 let reason = format!("{:?}", error.reason);
                 if output.json {
                     output.print_json(&serde_json::json!({
-                        "valid": false, "reason": reason, "sentence": error.sentence,
-                        "sentence_zh": error.zh,
+                        "valid": false, "reason": reason, "sentence": error.say(Language::En),
+                        "sentence_zh": error.say(Language::Zh),
                         "revocation_checked": checked, "lenient": self.trust.is_lenient(),
                     }));
                 } else {
                     let no = output.t("not valid", "无效");
-                    let sentence = output.t(&error.sentence, &error.zh);
-                    println!("✗ {no}: {} ({reason})", plain(sentence));
+                    let sentence = error.say(output.language());
+                    println!("✗ {no}: {} ({reason})", plain(&sentence));
                     self.trust.note_lenience(output);
                 }
                 return Ok(ExitCode::from(NO));

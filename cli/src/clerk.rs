@@ -587,7 +587,7 @@ impl PartFile {
         self.file.sync_all().map_err(NodeError::file(&self.temporary))?;
         let found = self.hasher.finish();
         if found != part.digest {
-            let (signed, found) = (part.digest.to_string(), found.to_string());
+            let signed = part.digest;
             let name = part.name.clone();
             return Err(chancery_protocol::ProtocolError::PartDigest { name, signed, found }.into());
         }

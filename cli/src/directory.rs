@@ -13,7 +13,7 @@ use chancery_certs::{
     LEAST_WITNESSES, Line, MAX_WITNESSES, OpenedDirectory, Previous, Scrutiny, SealError,
     SignerName, decode_crls,
 };
-use chancery_crypto::{CborError, CryptoError};
+use chancery_crypto::{CborError, CryptoError, Unknown};
 use chancery_desk::asking::{LocalReply, LocalRequest};
 use chancery_ledger::unix_now;
 use chancery_store::files::{read_file, write_new};
@@ -215,7 +215,7 @@ impl AddAgency {
         let OpenedDirectory { directory: old, mut more, digest, known_whole } =
             read_directory(&self.to, &read, &registrar, &by)?;
         if !known_whole {
-            let newer = CborError::Newer("what stands in the directory".into());
+            let newer = CborError::Newer(Unknown::InDirectory);
             return Err(Failure::from(CryptoError::from(newer)).at(&self.to));
         }
         more.previous = Some(Previous { version: old.version, digest });

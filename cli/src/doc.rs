@@ -320,7 +320,7 @@ fn check_parts(header: &DocumentHeader, files: &[PathBuf], output: &Output) -> R
         let (_, found) = digest_member(path, &progress)?;
         if found != part.digest {
             let name = part.name.clone();
-            let (signed, found) = (part.digest.to_string(), found.to_string());
+            let signed = part.digest;
             let error = chancery_protocol::ProtocolError::PartDigest { name, signed, found };
             return Err(Failure::from(error).at(path));
         }

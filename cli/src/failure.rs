@@ -16,7 +16,7 @@ use chancery_store::StoreError;
 
 use crate::{
     codes::{self, Code},
-    output::Output,
+    output::{Output, language_of_failures},
 };
 
 /// A refusal or failure on its way to the user.
@@ -159,7 +159,19 @@ impl From<NodeError> for Failure {
             _ => USAGE,
         };
         let (code, remedy) = (error.code().to_owned(), error.remedy().to_owned());
-        Self { code, message: error.to_string(), remedy, exit }
+        Self { code, message: said_of(&error), remedy, exit }
+    }
+}
+
+/// What is said of an error, in the language of the command where its room speaks both.
+fn said_of(error: &NodeError) -> String {
+    let language = language_of_failures();
+    match error {
+        NodeError::Protocol(error) => error.say(language),
+        NodeError::Certificates { path, error } => {
+            format!("{}: {}", path.display(), error.say(language))
+        }
+        other => other.to_string(),
     }
 }
 

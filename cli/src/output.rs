@@ -25,6 +25,8 @@ macro_rules! eprintln {
     ($($what:tt)*) => { $crate::output::put_error(format_args!($($what)*), "\n") };
 }
 
+/// People are spoken to in Chinese. Failures are made far below those who know how the command speaks.
+static CHINESE: AtomicBool = AtomicBool::new(false);
 /// Nobody reads standard output any more.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 /// Standard output could not be written for another reason.
@@ -91,6 +93,14 @@ pub(crate) fn end(code: ExitCode) -> ExitCode {
     }
 }
 
+/// The language of what is said of failures.
+pub(crate) fn language_of_failures() -> chancery_protocol::Language {
+    match CHINESE.load(Ordering::Relaxed) {
+        true => chancery_protocol::Language::Zh,
+        false => chancery_protocol::Language::En,
+    }
+}
+
 /// How a command speaks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
@@ -118,7 +128,17 @@ impl Output {
             Some(language) => language == Language::Zh,
             None => locale().starts_with("zh"),
         };
+        // What programs read is in English.
+        CHINESE.store(chinese && !json, Ordering::Relaxed);
         Self { json, chinese }
+    }
+
+    /// The language of sentences.
+    pub(crate) fn language(&self) -> chancery_protocol::Language {
+        match self.chinese {
+            true => chancery_protocol::Language::Zh,
+            false => chancery_protocol::Language::En,
+        }
     }
 
     /// One of two texts, by language.

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 const ROUNDS: u64 = 100_000;
 
 fn unreadable(what: impl std::fmt::Display) -> Failure {
-    CryptoError::PrivateKey(format!("not PKCS #12: {what}")).into()
+    CryptoError::PrivateKey(format!("not PKCS #12: {what}").into()).into()
 }
 
 fn no_key() -> Failure {
@@ -34,7 +34,7 @@ pub(crate) fn is(bytes: &[u8]) -> bool {
 
 /// The passphrase as the text that PKCS #12 makes of it: UCS-2 (RFC 7292, appendix B.1), which ends at U+FFFF.
 fn text(passphrase: &[u8]) -> Result<&str, Failure> {
-    let wrong = |what| Failure::from(CryptoError::PrivateKey(what));
+    let wrong = |what: String| Failure::from(CryptoError::PrivateKey(what.into()));
     let text = std::str::from_utf8(passphrase)
         .map_err(|e| wrong(format!("the passphrase of a PKCS #12 file is text in UTF-8: {e}")))?;
     match text.chars().find(|c| u32::from(*c) > 0xffff) {

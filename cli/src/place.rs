@@ -10,8 +10,8 @@ use std::{
 use chancery_bus::NodeError;
 use chancery_crypto::Digest;
 use chancery_protocol::{
-    CONTENT_MAGIC, ContentOpener, DocumentHeader, ProtocolError, SignedDocument, content_head,
-    unsigned_header,
+    CONTENT_MAGIC, ContentFault, ContentOpener, DocumentHeader, ProtocolError, SignedDocument,
+    content_head, unsigned_header,
 };
 use chancery_store::files::{Staged, open_file, open_member, read_file, read_member};
 
@@ -100,7 +100,7 @@ impl Placed {
             }
             pushed.map_err(at)?;
             if read == 0 {
-                let why = ProtocolError::Content("it is cut off before the document ends".into());
+                let why = ProtocolError::from(ContentFault::CutInDocument);
                 return Err(at(why));
             }
         }

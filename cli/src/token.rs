@@ -120,7 +120,8 @@ impl ExternalKey for TokenKey {
                 (Mechanism::Ecdsa, HashAlgorithm::Sha256.digest(message))
             }
         };
-        let device = |e: &dyn std::fmt::Display| CryptoError::PrivateKey(format!("the token: {e}"));
+        let device =
+            |e: &dyn std::fmt::Display| CryptoError::PrivateKey(format!("the token: {e}").into());
         let session = self.session.lock().map_err(|e| device(&e))?;
         session.sign(&mechanism, self.key, &input).map_err(|e| device(&e))
     }

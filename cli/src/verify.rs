@@ -6,7 +6,6 @@ use std::{
 };
 
 use chancery_bus::NodeError;
-use chancery_crypto::Digest;
 use chancery_protocol::{
     CONTENT_MAGIC, ContentOpener, Evidence, EvidenceVerifier, Finding, ForkProof, Indication,
     Opening, ProtocolError, SignatureReport, SignedDocument, SubIndication, Validation,
@@ -233,18 +232,18 @@ fn check_folder_evidence(
 ) -> Result<(), Failure> {
     let verifier = EvidenceVerifier::new(by);
     let Some(files) = in_place(members(&folder.join(EVIDENCE)))? else {
-        report.unreadable_evidence(EVIDENCE, &"it is no folder");
+        report.unreadable_evidence(EVIDENCE, "it is no folder");
         return Ok(());
     };
     for file in files {
         let name = shown_name(&file);
         let Some(bytes) = in_place(read_member(&file))? else {
-            report.unreadable_evidence(&name, &"it is no plain file, or too large for one");
+            report.unreadable_evidence(&name, "it is no plain file, or too large for one");
             continue;
         };
         match Evidence::decode(&bytes) {
             Ok(evidence) => drop(report.check_evidence(&evidence, &verifier)),
-            Err(error) => report.unreadable_evidence(&name, &error),
+            Err(error) => report.unreadable_evidence(&name, error),
         }
     }
     Ok(())
@@ -283,7 +282,7 @@ fn check_attached(
         });
         match pushed {
             Ok(()) => {}
-            Err(ProtocolError::PartDigest { found, .. }) => altered = Digest::from_hex(&found),
+            Err(ProtocolError::PartDigest { found, .. }) => altered = Some(found),
             Err(_) => trailing = true,
         }
         Ok(())
@@ -451,8 +450,8 @@ pub(crate) fn print_finding(output: &Output, finding: &Finding) {
         Indication::Indeterminate => "?",
         Indication::TotalFailed => "✗",
     };
-    let sentence = output.t(&finding.sentence, &finding.sentence_zh);
-    println!("  {mark} {}", plain(sentence));
+    let sentence = finding.say(output.language());
+    println!("  {mark} {}", plain(&sentence));
 }
 
 pub(crate) fn print_advice(output: &Output, sub: SubIndication) {

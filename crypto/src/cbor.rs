@@ -7,7 +7,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::CborError;
+use crate::{CborError, StructureFault, Unknown};
 
 /// The deepest nesting that is read. Chancery's own structures need seven levels.
 pub const MAX_DEPTH: usize = 16;
@@ -96,7 +96,7 @@ pub fn decode_open<T: DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, 
         let known = shape::of::<T>();
         let unknown = names(bytes).into_iter().find(|name| !known.contains(&name.as_str()));
         match unknown.filter(|_| !known.is_empty()) {
-            Some(name) => CborError::Newer(format!("{name:?}")),
+            Some(name) => CborError::Newer(Unknown::Name { name }),
             None => structure(error),
         }
     })
@@ -112,7 +112,7 @@ pub fn check_demands<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), CborError>
     if let Some(form) = field(bytes, FORM_FIELD) {
         let form: u64 = serde_cbor::from_slice(form).map_err(structure)?;
         if form != FORM {
-            return Err(CborError::Newer(format!("form {form}")));
+            return Err(CborError::Newer(Unknown::Form { form }));
         }
     }
     if let Some(critical) = field(bytes, CRITICAL) {
@@ -132,25 +132,25 @@ fn check_names<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), CborError> {
         // A variant without fields is a text.
         None => reader.text().is_some() || shape::of::<T>().is_empty(),
     };
-    named.then_some(()).ok_or_else(|| CborError::Structure("its fields have no names".into()))
+    named.then_some(()).ok_or(CborError::Structure(StructureFault::NoNames))
 }
 
 fn check_critical(bytes: &[u8], critical: &[String], known: &[&str]) -> Result<(), CborError> {
     if critical.is_empty() || critical.len() > MAX_CRITICAL {
-        let why = format!("it lists {} critical fields", critical.len());
-        return Err(CborError::Structure(why));
+        let count = critical.len();
+        return Err(CborError::Structure(StructureFault::CriticalCount { count }));
     }
     for name in critical {
         let plain = name.chars().all(|c| c.is_ascii_graphic());
         if name.is_empty() || name.len() > MAX_CRITICAL || !plain {
-            return Err(CborError::Structure("a critical field has no plain name".into()));
+            return Err(CborError::Structure(StructureFault::CriticalName));
         }
         if !known.contains(&name.as_str()) {
-            return Err(CborError::Newer(format!("the critical field {name:?}")));
+            return Err(CborError::Newer(Unknown::CriticalField { name: name.clone() }));
         }
         if field(bytes, name).is_none() {
-            let why = format!("it has no field {name:?}, which it says is critical");
-            return Err(CborError::Structure(why));
+            let name = name.clone();
+            return Err(CborError::Structure(StructureFault::CriticalMissing { name }));
         }
     }
     Ok(())
@@ -309,7 +309,7 @@ pub(crate) fn push_head(out: &mut Vec<u8>, major: u8, argument: u64) {
 }
 
 fn structure(error: serde_cbor::Error) -> CborError {
-    CborError::Structure(error.to_string())
+    CborError::Structure(StructureFault::Other { detail: error.to_string() })
 }
 
 /// Goes through an item. What it is asked for and is not there leaves it where it was.
@@ -534,13 +534,17 @@ mod tests {
         assert_eq!(read(std::slice::from_ref(&added)).as_ref(), Ok(&known));
         assert_eq!(read(&[("crit", list(&["size"]))]).as_ref(), Ok(&known));
         assert_eq!(read(&[("format", Value::from(1))]).as_ref(), Ok(&known));
-        let newer = |what: &str| Err(CborError::Newer(what.into()));
+        let critical_field =
+            || Err(CborError::Newer(Unknown::CriticalField { name: "added".into() }));
         let critical = ("crit", list(&["a", "added"]));
         let answer = read(&[critical.clone(), added]);
-        assert_eq!(answer, newer("the critical field \"added\""));
+        assert_eq!(answer, critical_field());
         // Also when it is not there: whoever wrote this knows more than we do.
-        assert_eq!(read(&[critical]), newer("the critical field \"added\""));
-        assert_eq!(read(&[("format", Value::from(2))]), newer("form 2"));
+        assert_eq!(read(&[critical]), critical_field());
+        assert_eq!(
+            read(&[("format", Value::from(2))]),
+            Err(CborError::Newer(Unknown::Form { form: 2 }))
+        );
         for bad in [list(&[]), list(&["\n"]), list(&[""]), Value::from("size"), Value::from(1)] {
             assert!(matches!(read(&[("crit", bad)]), Err(CborError::Structure(_))));
         }
@@ -567,7 +571,7 @@ mod tests {
             a: u8,
         }
         let bytes = with(&[]);
-        let newer = CborError::Newer("\"size\"".into());
+        let newer = CborError::Newer(Unknown::Name { name: "size".into() });
         assert_eq!(decode_open::<Closed>(&bytes, MAX_BYTES).expect_err("closed"), newer);
         let wrong = encoded(&Value::Map(vec![(Value::from("a"), Value::from("x"))]));
         let error = decode_open::<Closed>(&wrong, MAX_BYTES).expect_err("no number");
@@ -577,7 +581,7 @@ mod tests {
             Yes,
         }
         let error = decode_open::<Said>(&encoded(&Value::from("No")), 9).expect_err("closed");
-        assert_eq!(error, CborError::Newer("\"No\"".into()));
+        assert_eq!(error, CborError::Newer(Unknown::Name { name: "No".into() }));
         decode_open::<Said>(&encoded(&Value::from("Yes")), 9).expect("known");
     }
 

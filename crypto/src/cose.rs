@@ -13,7 +13,10 @@ use coset::{
     Label, ProtectedHeader, TaggedCborSerializable, cbor::value::Value, iana,
 };
 
-use crate::{Algorithm, CborError, CryptoError, Digest, Hasher, PublicKey, SigningKey, cbor};
+use crate::{
+    Algorithm, CborError, CoseFault, CryptoError, Digest, Hasher, Many, PublicKey, SigningKey,
+    Unknown, cbor,
+};
 
 /// The most signatures that one structure may hold.
 const MAX_SIGNATURES: usize = 64;
@@ -147,12 +150,16 @@ pub struct CoseSign {
 /// Critical parameters are what a newer version may not have passed over.
 pub(crate) fn check_known(header: &coset::Header) -> Result<(), CryptoError> {
     let Some(first) = header.crit.first() else { return Ok(()) };
-    let what = format!("the critical header parameter {first:?}");
-    Err(CborError::Newer(what.chars().filter(|c| !c.is_control()).take(100).collect()).into())
+    let name = format!("{first:?}").chars().filter(|c| !c.is_control()).take(100).collect();
+    Err(CborError::Newer(Unknown::Parameter { name }).into())
 }
 
-fn refuse(what: impl Into<String>) -> CryptoError {
-    CryptoError::Cose(what.into())
+fn refuse(fault: CoseFault) -> CryptoError {
+    CryptoError::Cose(fault)
+}
+
+fn other(error: impl std::fmt::Display) -> CryptoError {
+    refuse(CoseFault::Other { detail: error.to_string() })
 }
 
 impl CoseSign {
@@ -181,13 +188,13 @@ impl CoseSign {
         check_known(&inner.protected.header)?;
         let content_type = match &inner.protected.header.content_type {
             Some(coset::ContentType::Text(text)) => text.clone(),
-            _ => return Err(refuse("its protected header names no content type")),
+            _ => return Err(refuse(CoseFault::NoContentType)),
         };
         if inner.payload.is_none() {
-            return Err(refuse("its payload is detached"));
+            return Err(refuse(CoseFault::Detached));
         }
         if inner.signatures.is_empty() {
-            return Err(refuse("it has no signature"));
+            return Err(refuse(CoseFault::NoSignature));
         }
         let signatures = inner.signatures.iter().map(|s| read_signature(s, true));
         let signatures: Vec<CoseSignature> = signatures.collect::<Result<_, _>>()?;
@@ -329,9 +336,7 @@ impl CoseSign {
     /// [`CryptoError::Cose`] when there is no such signature or place.
     pub fn archive_input(&self, at: SignatureAt, position: usize) -> Result<Vec<u8>, CryptoError> {
         let raw = self.raw_at(at)?;
-        let bstr = |header: &coset::ProtectedHeader| {
-            header.clone().cbor_bstr().map_err(|e| refuse(e.to_string()))
-        };
+        let bstr = |header: &coset::ProtectedHeader| header.clone().cbor_bstr().map_err(other);
         let before = elements_of(&raw)?.get(..position).ok_or_else(missing)?.to_vec();
         let whole = Value::Array(vec![
             bstr(&self.inner.protected)?,
@@ -340,7 +345,7 @@ impl CoseSign {
             Value::Bytes(raw.signature),
             Value::Array(before),
         ]);
-        whole.to_vec().map_err(|e| refuse(e.to_string()))
+        whole.to_vec().map_err(other)
     }
 
     /// Adds an element to a signature's unsigned headers, after those that are there.
@@ -406,7 +411,7 @@ impl CoseSign {
     ) -> Result<Self, CryptoError> {
         let Self { content_type, mut signatures, receipts, .. } = self;
         if signatures.len() >= MAX_SIGNATURES {
-            return Err(CryptoError::TooMany { what: "signatures", most: MAX_SIGNATURES });
+            return Err(CryptoError::TooMany { what: Many::Signatures, most: MAX_SIGNATURES });
         }
         let builder = CoseBuilder { inner: self.inner }.sign(key, attributes)?;
         let added = builder.inner.signatures.last().ok_or_else(missing)?;
@@ -430,12 +435,12 @@ impl CoseSign {
 
 fn read_receipts(header: &coset::Header) -> Result<Vec<Vec<u8>>, CryptoError> {
     let Some(value) = get(header, RECEIPTS) else { return Ok(Vec::new()) };
-    let list = value.as_array().ok_or_else(|| refuse("its receipts are no list"))?;
+    let list = value.as_array().ok_or_else(|| refuse(CoseFault::ReceiptsForm))?;
     if list.len() > MAX_RECEIPTS {
-        return Err(CryptoError::TooMany { what: "receipts", most: MAX_RECEIPTS });
+        return Err(CryptoError::TooMany { what: Many::Receipts, most: MAX_RECEIPTS });
     }
     let read = list.iter().map(|one| one.as_bytes().cloned());
-    read.collect::<Option<_>>().ok_or_else(|| refuse("a receipt in it is no byte string"))
+    read.collect::<Option<_>>().ok_or_else(|| refuse(CoseFault::ReceiptForm))
 }
 
 /// Verifying must not cost whoever is handed a structure more than a moment.
@@ -455,11 +460,9 @@ fn check_material(signatures: &[CoseSignature]) -> Result<(), CryptoError> {
             }
         }
     }
-    for (what, count) in [
-        ("time-stamps", tokens),
-        ("certificates and CRLs beside its signatures", crls),
-        ("countersignatures", counters),
-    ] {
+    for (what, count) in
+        [(Many::TimeStamps, tokens), (Many::Material, crls), (Many::AllCountersignatures, counters)]
+    {
         if count > MAX_MATERIAL {
             return Err(CryptoError::TooMany { what, most: MAX_MATERIAL });
         }
@@ -468,7 +471,7 @@ fn check_material(signatures: &[CoseSignature]) -> Result<(), CryptoError> {
 }
 
 fn missing() -> CryptoError {
-    refuse("it has no such signature")
+    refuse(CoseFault::NoSuchSignature)
 }
 
 /// The Sig_structure of a signature (RFC 9052 §4.4).
@@ -516,8 +519,8 @@ fn protected_bytes(header: &ProtectedHeader) -> Result<Cow<'_, [u8]>, CryptoErro
     if let Some(original) = &header.original_data {
         return Ok(Cow::Borrowed(original));
     }
-    let value = header.clone().cbor_bstr().map_err(|e| refuse(e.to_string()))?;
-    let bytes = value.into_bytes().map_err(|_| refuse("a protected header is no bytes"))?;
+    let value = header.clone().cbor_bstr().map_err(other)?;
+    let bytes = value.into_bytes().map_err(|_| refuse(CoseFault::HeaderBytes))?;
     Ok(Cow::Owned(bytes))
 }
 
@@ -526,7 +529,7 @@ fn protected_bytes(header: &ProtectedHeader) -> Result<Cow<'_, [u8]>, CryptoErro
 fn read(bytes: &[u8]) -> Result<coset::CoseSign, CryptoError> {
     let mut items = cbor::Reader::new(bytes);
     if items.tag() != Some(coset::CoseSign::TAG) || items.array() != Some(4) {
-        return Err(refuse("it is no tagged COSE_Sign, which is an array of four items"));
+        return Err(refuse(CoseFault::NoSign));
     }
     let protected = read_protected(&mut items)?;
     let unprotected = read_unprotected(&mut items)?;
@@ -534,20 +537,20 @@ fn read(bytes: &[u8]) -> Result<coset::CoseSign, CryptoError> {
     let payload = match items.bytes() {
         Some(payload) => Some(payload.to_vec()),
         None if items.item() == Some(&[NULL]) => None,
-        None => return Err(refuse("its payload is no byte string")),
+        None => return Err(refuse(CoseFault::PayloadForm)),
     };
-    let count = items.array().ok_or_else(|| refuse("its signatures are no list"))?;
+    let count = items.array().ok_or_else(|| refuse(CoseFault::SignaturesForm))?;
     if count > MAX_SIGNATURES as u64 {
-        return Err(CryptoError::TooMany { what: "signatures", most: MAX_SIGNATURES });
+        return Err(CryptoError::TooMany { what: Many::Signatures, most: MAX_SIGNATURES });
     }
     let mut signatures = Vec::new();
     for _ in 0..count {
         if items.array() != Some(3) {
-            return Err(refuse("a COSE_Signature is an array of three items"));
+            return Err(refuse(CoseFault::SignatureItems));
         }
         let protected = read_protected(&mut items)?;
         let unprotected = read_unprotected(&mut items)?;
-        let value = items.bytes().ok_or_else(|| refuse("a signature is no byte string"))?;
+        let value = items.bytes().ok_or_else(|| refuse(CoseFault::SignatureForm))?;
         signatures.push(coset::CoseSignature { protected, unprotected, signature: value.to_vec() });
     }
     Ok(coset::CoseSign { protected, unprotected, payload, signatures })
@@ -561,23 +564,23 @@ const NULL: u8 = 0xf6;
 fn check_header(bytes: &[u8]) -> Result<(), CryptoError> {
     match cbor::count(bytes)? {
         0..=MAX_HEADER_ITEMS => Ok(()),
-        _ => Err(CryptoError::TooMany { what: "items in a header", most: MAX_HEADER_ITEMS }),
+        _ => Err(CryptoError::TooMany { what: Many::HeaderItems, most: MAX_HEADER_ITEMS }),
     }
 }
 
 fn read_protected(items: &mut cbor::Reader<'_>) -> Result<ProtectedHeader, CryptoError> {
-    let bytes = items.bytes().ok_or_else(|| refuse("a protected header is no byte string"))?;
+    let bytes = items.bytes().ok_or_else(|| refuse(CoseFault::HeaderForm))?;
     // An empty one stands for an empty map (RFC 9052 §3).
     if !bytes.is_empty() {
         check_header(bytes)?;
     }
-    ProtectedHeader::from_cbor_bstr(Value::Bytes(bytes.to_vec())).map_err(|e| refuse(e.to_string()))
+    ProtectedHeader::from_cbor_bstr(Value::Bytes(bytes.to_vec())).map_err(other)
 }
 
 fn read_unprotected(items: &mut cbor::Reader<'_>) -> Result<coset::Header, CryptoError> {
-    let bytes = items.item().ok_or_else(|| refuse("an unprotected header is missing"))?;
+    let bytes = items.item().ok_or_else(|| refuse(CoseFault::NoUnprotected))?;
     check_header(bytes)?;
-    coset::Header::from_slice(bytes).map_err(|e| refuse(e.to_string()))
+    coset::Header::from_slice(bytes).map_err(other)
 }
 
 /// As coset's `to_tagged_vec`, without a copy of everything in a generic value.
@@ -612,8 +615,8 @@ fn write_unprotected(out: &mut Vec<u8>, header: &coset::Header) -> Result<(), Cr
         cbor::push_head(out, 5, 0);
         return Ok(());
     }
-    let value = header.clone().to_cbor_value().map_err(|e| refuse(e.to_string()))?;
-    coset::cbor::ser::into_writer(&value, out).map_err(|e| refuse(e.to_string()))
+    let value = header.clone().to_cbor_value().map_err(other)?;
+    coset::cbor::ser::into_writer(&value, out).map_err(other)
 }
 
 fn get(header: &coset::Header, label: i64) -> Option<&Value> {
@@ -628,7 +631,7 @@ fn put(header: &mut coset::Header, label: i64, value: Value) -> Result<(), Crypt
         .into_iter()
         .map(|(label, value)| Ok((label.clone().to_vec()?, label, value)))
         .collect::<Result<Vec<_>, coset::CoseError>>()
-        .map_err(|e| refuse(e.to_string()))?;
+        .map_err(other)?;
     sorted.sort_by(|a, b| a.0.cmp(&b.0));
     header.rest = sorted.into_iter().map(|(_, label, value)| (label, value)).collect();
     Ok(())
@@ -639,25 +642,23 @@ fn elements_of(raw: &coset::CoseSignature) -> Result<Vec<Value>, CryptoError> {
         None => Ok(Vec::new()),
         Some(Value::Array(elements)) if elements.len() <= MAX_UNSIGNED => Ok(elements.clone()),
         Some(Value::Array(_)) => {
-            Err(CryptoError::TooMany { what: "unsigned header elements", most: MAX_UNSIGNED })
+            Err(CryptoError::TooMany { what: Many::UnsignedElements, most: MAX_UNSIGNED })
         }
-        Some(_) => Err(refuse("its unsigned headers are no list")),
+        Some(_) => Err(refuse(CoseFault::UnsignedForm)),
     }
 }
 
 fn counters_of(raw: &coset::CoseSignature) -> Result<Vec<coset::CoseSignature>, CryptoError> {
     let Some(value) = get(&raw.unprotected, COUNTERSIGNATURE) else { return Ok(Vec::new()) };
-    let list = value.as_array().ok_or_else(|| refuse("its countersignature is no list"))?;
+    let list = value.as_array().ok_or_else(|| refuse(CoseFault::CounterForm))?;
     // One stands as it is, several in a list (RFC 9338 §3.1).
     let many = list.first().is_some_and(Value::is_array);
     let list = if many { list.clone() } else { vec![value.clone()] };
     if list.len() > MAX_COUNTERSIGNATURES {
-        let what = "countersignatures of one signature";
+        let what = Many::Countersignatures;
         return Err(CryptoError::TooMany { what, most: MAX_COUNTERSIGNATURES });
     }
-    list.into_iter()
-        .map(|one| coset::CoseSignature::from_cbor_value(one).map_err(|e| refuse(e.to_string())))
-        .collect()
+    list.into_iter().map(|one| coset::CoseSignature::from_cbor_value(one).map_err(other)).collect()
 }
 
 fn put_counters(
@@ -665,7 +666,7 @@ fn put_counters(
     counters: Vec<coset::CoseSignature>,
 ) -> Result<(), CryptoError> {
     let values = counters.into_iter().map(coset::CoseSignature::to_cbor_value);
-    let mut values = values.collect::<Result<Vec<_>, _>>().map_err(|e| refuse(e.to_string()))?;
+    let mut values = values.collect::<Result<Vec<_>, _>>().map_err(other)?;
     let value = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
     put(&mut target.unprotected, COUNTERSIGNATURE, value)
 }
@@ -692,7 +693,7 @@ fn write_element(element: &UnsignedElement) -> Result<Value, CryptoError> {
             single("rVals", single("crlVals", Value::Array(bytes(list))))
         }
         UnsignedElement::Cades(der) => single("cades", Value::Bytes(der.clone())),
-        UnsignedElement::Unknown => return Err(refuse("an unknown element cannot be written")),
+        UnsignedElement::Unknown => return Err(refuse(CoseFault::UnknownElement)),
     })
 }
 
@@ -702,7 +703,7 @@ fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 
 fn read_element(value: &Value) -> Result<UnsignedElement, CryptoError> {
     let [(Value::Text(name), inner)] = value.as_map().map(Vec::as_slice).unwrap_or_default() else {
-        return Err(refuse("an unsigned header element is no map with one name"));
+        return Err(refuse(CoseFault::ElementForm));
     };
     let bytes = |list: Option<&Value>, of: &dyn Fn(&Value) -> Option<Vec<u8>>| {
         let list = list.and_then(Value::as_array)?;
@@ -721,7 +722,7 @@ fn read_element(value: &Value) -> Result<UnsignedElement, CryptoError> {
         "cades" => plain(inner).map(UnsignedElement::Cades),
         _ => Some(UnsignedElement::Unknown),
     };
-    read.ok_or_else(|| refuse(format!("the unsigned header element {name:?} is malformed")))
+    read.ok_or_else(|| refuse(CoseFault::Element { name: name.clone() }))
 }
 
 /// A signature with its protected header and no value yet.
@@ -810,7 +811,7 @@ fn write_attributes(
 ) -> Result<coset::Header, CryptoError> {
     let name = iana_name(algorithm);
     if attributes.x5chain.len() > MAX_CHAIN {
-        return Err(refuse(format!("its chain has {} certificates", attributes.x5chain.len())));
+        return Err(refuse(CoseFault::ChainLength { count: attributes.x5chain.len() }));
     }
     let mut header = HeaderBuilder::new().algorithm(name);
     // Labels go in ascending order, so that the header is deterministic: 1, 15, 33, 262.
@@ -840,8 +841,9 @@ fn read_signature(
 ) -> Result<CoseSignature, CryptoError> {
     let header = &raw.protected.header;
     check_known(header)?;
-    let algorithm = known_algorithm(header.alg.as_ref())
-        .ok_or_else(|| refuse(format!("signature algorithm {:?} is not known here", header.alg)))?;
+    let algorithm = known_algorithm(header.alg.as_ref()).ok_or_else(|| {
+        refuse(CoseFault::SignatureAlgorithm { found: format!("{:?}", header.alg) })
+    })?;
     let mut attributes = ProtectedAttributes::default();
     for (label, value) in &header.rest {
         match label {
@@ -857,7 +859,7 @@ fn read_signature(
     let unsigned = elements_of(raw)?.iter().map(read_element).collect::<Result<_, _>>()?;
     let counters = counters_of(raw)?;
     if !counters.is_empty() && !countersigned {
-        return Err(refuse("a countersignature is itself countersigned"));
+        return Err(refuse(CoseFault::CounterOfCounter));
     }
     let countersignatures = counters.iter().map(|c| read_signature(c, false));
     let countersignatures = countersignatures.collect::<Result<_, _>>()?;
@@ -865,17 +867,17 @@ fn read_signature(
 }
 
 fn read_time(claims: &Value) -> Result<Option<i64>, CryptoError> {
-    let claims = claims.as_map().ok_or_else(|| refuse("its CWT claims are no map"))?;
+    let claims = claims.as_map().ok_or_else(|| refuse(CoseFault::ClaimsForm))?;
     let iat = claims.iter().find(|(key, _)| *key == Value::from(6));
     iat.map(|(_, time)| {
         let time = time.as_integer().and_then(|n| i64::try_from(n).ok());
-        time.ok_or_else(|| refuse("its signing time is no integer"))
+        time.ok_or_else(|| refuse(CoseFault::SigningTime))
     })
     .transpose()
 }
 
 fn read_chain(value: &Value) -> Result<Vec<Vec<u8>>, CryptoError> {
-    let bad = || refuse("its x5chain is no certificate or list of certificates");
+    let bad = || refuse(CoseFault::ChainForm);
     let chain: Vec<Vec<u8>> = match value {
         Value::Bytes(one) => vec![one.clone()],
         Value::Array(many) => {
@@ -884,10 +886,10 @@ fn read_chain(value: &Value) -> Result<Vec<Vec<u8>>, CryptoError> {
         _ => return Err(bad()),
     };
     if chain.is_empty() {
-        return Err(refuse("its x5chain is empty"));
+        return Err(refuse(CoseFault::ChainEmpty));
     }
     if chain.len() > MAX_CHAIN {
-        return Err(CryptoError::TooMany { what: "certificates in an x5chain", most: MAX_CHAIN });
+        return Err(CryptoError::TooMany { what: Many::Chain, most: MAX_CHAIN });
     }
     Ok(chain)
 }
@@ -897,7 +899,7 @@ fn read_commitment(value: &Value) -> Result<Commitment, CryptoError> {
     let urn = one.and_then(|one| field(field(one, "commId")?, "id"));
     let urn = urn.and_then(Value::as_text).unwrap_or_default();
     let known = Commitment::ALL.into_iter().find(|c| c.urn() == urn);
-    known.ok_or_else(|| refuse(format!("its commitment {urn:?} is not known here")))
+    known.ok_or_else(|| refuse(CoseFault::Commitment { urn: urn.to_owned() }))
 }
 
 #[cfg(test)]
@@ -990,14 +992,14 @@ mod tests {
         let mut bytes = head.to_vec();
         cbor::push_head(&mut bytes, 4, 900_000);
         bytes.extend(empty.repeat(900_000));
-        let many = CryptoError::TooMany { what: "signatures", most: MAX_SIGNATURES };
+        let many = CryptoError::TooMany { what: Many::Signatures, most: MAX_SIGNATURES };
         assert_eq!(CoseSign::decode(&bytes).expect_err("too many"), many);
 
         // {1000: [0, 0, …]}, protected and not.
         let mut header = vec![0xa1, 0x19, 0x03, 0xe8];
         cbor::push_head(&mut header, 4, MAX_HEADER_ITEMS as u64);
         header.extend([0].repeat(MAX_HEADER_ITEMS));
-        let many = CryptoError::TooMany { what: "items in a header", most: MAX_HEADER_ITEMS };
+        let many = CryptoError::TooMany { what: Many::HeaderItems, most: MAX_HEADER_ITEMS };
         for protected in [true, false] {
             let mut bytes = vec![0xd8, 98, 0x84];
             match protected {
@@ -1029,7 +1031,7 @@ mod tests {
         assert_eq!(read.signatures(), signed.signatures());
         read.verify(MAX_SIGNATURES - 1, &key.public_key()).expect("verifies");
         let one_more = read.add_signature(&key, attributes());
-        assert!(matches!(one_more, Err(CryptoError::TooMany { what: "signatures", .. })));
+        assert!(matches!(one_more, Err(CryptoError::TooMany { what: Many::Signatures, .. })));
     }
 
     #[test]

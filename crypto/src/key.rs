@@ -7,7 +7,7 @@ use ring::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{CryptoError, HashAlgorithm};
+use crate::{CryptoError, HashAlgorithm, KeyFault, PublicKeyFault};
 
 /// PBKDF2 rounds for encrypted key files: OWASP's figure for HMAC-SHA-256.
 const PBKDF2_ROUNDS: u32 = 600_000;
@@ -138,7 +138,7 @@ impl SigningKey {
             return Ok(key);
         }
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8)
-            .map_err(|e| CryptoError::PrivateKey(format!("no P-256, P-384 or Ed25519 key: {e}")))?;
+            .map_err(|e| CryptoError::PrivateKey(KeyFault::Kind { detail: e.to_string() }))?;
         let (algorithm, pair) = (Algorithm::EdDsa, Pair::Ed25519(pair));
         Ok(Self { algorithm, pair, pkcs8: Some(pkcs8), rng: SystemRandom::new() })
     }
@@ -181,7 +181,7 @@ impl SigningKey {
     pub fn external(key: Box<dyn ExternalKey>) -> Result<Self, CryptoError> {
         let kind = key.public_key();
         let algorithm = kind.algorithm().ok_or_else(|| {
-            CryptoError::PrivateKey(format!("no P-256, P-384 or Ed25519 key: {}", kind.kind()))
+            CryptoError::PrivateKey(KeyFault::Kind { detail: kind.kind().to_owned() })
         })?;
         let (pair, rng) = (Pair::External(key), SystemRandom::new());
         Ok(Self { algorithm, pair, pkcs8: None, rng })
@@ -193,21 +193,19 @@ impl SigningKey {
     /// [`CryptoError::PassphraseNeeded`], [`CryptoError::WrongPassphrase`] or
     /// [`CryptoError::PrivateKey`].
     pub fn from_pem(text: &str, passphrase: Option<&[u8]>) -> Result<Self, CryptoError> {
-        let unreadable = |e: &dyn fmt::Display| CryptoError::PrivateKey(format!("not PKCS#8: {e}"));
-        let blocks = pem::parse_many(text).map_err(|e| unreadable(&e))?;
+        let blocks = pem::parse_many(text)
+            .map_err(|e| CryptoError::PrivateKey(KeyFault::NotPkcs8 { detail: e.to_string() }))?;
         // OpenSSL's `ecparam -genkey` writes the curve before the key, which names it again.
         let block = blocks.into_iter().find(|block| block.tag() != "EC PARAMETERS");
-        let block = block.ok_or_else(|| unreadable(&"it holds no PEM block"))?;
+        let block = block.ok_or(CryptoError::PrivateKey(KeyFault::NoBlock))?;
         match block.tag() {
             "EC PRIVATE KEY" if block.headers().iter().any(|(name, _)| name == "DEK-Info") => {
-                Err(CryptoError::PrivateKey(
-                    "it is encrypted in OpenSSL's old way, which is weak; `openssl pkcs8 -topk8` makes PKCS#8 of it".into(),
-                ))
+                Err(CryptoError::PrivateKey(KeyFault::OldEncryption))
             }
             "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" | "EC PRIVATE KEY" => {
                 Self::from_der(Zeroizing::new(block.into_contents()), passphrase)
             }
-            other => Err(unreadable(&format!("the PEM block is {other:?}"))),
+            other => Err(CryptoError::PrivateKey(KeyFault::Block { tag: other.to_owned() })),
         }
     }
 
@@ -222,7 +220,9 @@ impl SigningKey {
             let block = pem::Pem::new("PRIVATE KEY", own.to_vec());
             return Ok(Zeroizing::new(encode_pem(&block)));
         };
-        let failed = |e: &dyn fmt::Display| CryptoError::PrivateKey(e.to_string());
+        let failed = |e: &dyn fmt::Display| {
+            CryptoError::PrivateKey(KeyFault::Other { detail: e.to_string() })
+        };
         let (salt, iv) = (crate::random::<16>()?, crate::random::<16>()?);
         let parameters =
             pkcs8::pkcs5::pbes2::Parameters::pbkdf2_sha256_aes256cbc(PBKDF2_ROUNDS, &salt, &iv)
@@ -238,7 +238,7 @@ impl SigningKey {
     /// # Errors
     /// [`CryptoError::PrivateKey`] when the key lives in a device and cannot leave it.
     pub fn pkcs8_der(&self) -> Result<&Zeroizing<Vec<u8>>, CryptoError> {
-        let inside = || CryptoError::PrivateKey("it lives in a device and cannot leave it".into());
+        let inside = || CryptoError::PrivateKey(KeyFault::InDevice);
         self.pkcs8.as_ref().ok_or_else(inside)
     }
 
@@ -341,7 +341,7 @@ fn encode_pem(block: &pem::Pem) -> String {
 fn check_work(info: &pkcs8::EncryptedPrivateKeyInfo<'_>) -> Result<(), CryptoError> {
     use pkcs8::pkcs5::{EncryptionScheme, pbes2::Kdf};
     let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else {
-        return Err(CryptoError::PrivateKey("the encryption is not PBES2".into()));
+        return Err(CryptoError::PrivateKey(KeyFault::NotPbes2));
     };
     let fits = match &parameters.kdf {
         Kdf::Pbkdf2(p) => p.iteration_count <= 10_000_000,
@@ -351,7 +351,7 @@ fn check_work(info: &pkcs8::EncryptedPrivateKeyInfo<'_>) -> Result<(), CryptoErr
         _ => false,
     };
     if !fits {
-        return Err(CryptoError::PrivateKey("the key derivation asks for too much work".into()));
+        return Err(CryptoError::PrivateKey(KeyFault::TooMuchWork));
     }
     Ok(())
 }
@@ -468,7 +468,10 @@ impl PublicKey {
             (Self::Rsa(_), S::RsaPss { hash, salt }) => {
                 return self.verify_pss(hash, salt, message, signature);
             }
-            _ => return Err(CryptoError::AlgorithmMismatch(format!("{scheme:?}"))),
+            _ => {
+                let scheme = format!("{scheme:?}");
+                return Err(CryptoError::AlgorithmMismatch(scheme));
+            }
         };
         let (Self::P256(key) | Self::P384(key) | Self::Ed25519(key) | Self::Rsa(key)) = self;
         check(algorithm, key, message, signature)
@@ -483,12 +486,7 @@ impl PublicKey {
         signature: &[u8],
     ) -> Result<(), CryptoError> {
         use libcrux_rsa::{DigestAlgorithm, VarLenPublicKey};
-        let unsupported = || {
-            CryptoError::PublicKey(format!(
-                "RSASSA-PSS with a salt of {salt} octets is verified by keys of 2048, 3072, 4096, 6144 or 8192 \
-                 bits with the exponent 65537"
-            ))
-        };
+        let unsupported = || CryptoError::PublicKey(PublicKeyFault::PssKey { salt });
         let (modulus, exponent) = self.rsa_parts().ok_or_else(unsupported)?;
         // Whole octets: the library takes a modulus to be as long as its octets.
         if exponent != [1, 0, 1] || modulus.first().is_none_or(|first| first & 0x80 == 0) {
@@ -734,9 +732,8 @@ mod tests {
         let old = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
                    DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n\
                    -----END EC PRIVATE KEY-----\n";
-        let Err(CryptoError::PrivateKey(why)) = SigningKey::from_pem(old, Some(b"x")) else {
-            panic!("it is read")
-        };
-        assert!(why.contains("pkcs8 -topk8"), "{why}");
+        let error = SigningKey::from_pem(old, Some(b"x")).expect_err("it is not read");
+        assert_eq!(error, CryptoError::PrivateKey(KeyFault::OldEncryption));
+        assert!(error.to_string().contains("pkcs8 -topk8"), "{error}");
     }
 }

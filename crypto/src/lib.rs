@@ -19,12 +19,15 @@ pub mod cbor;
 mod cose;
 mod digest;
 mod error;
+mod fault;
 mod key;
+mod language;
 mod message;
 mod receipt;
 mod recipient;
 mod storage;
 mod stream;
+mod wording;
 mod xwing;
 
 pub use cose::{
@@ -33,7 +36,9 @@ pub use cose::{
 };
 pub use digest::{Digest, HashAlgorithm, Hasher, StreamingHash, sha1_of_certificate};
 pub use error::{CborError, CryptoError};
+pub use fault::{CoseFault, KeyFault, Many, PublicKeyFault, StructureFault, Unknown, WrapFault};
 pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
+pub use language::Language;
 pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};
 pub use receipt::{CoseReceipt, ReceiptProof};
 pub use recipient::{

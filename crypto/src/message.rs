@@ -9,7 +9,7 @@ use coset::{
     cbor::value::Value,
 };
 
-use crate::{Algorithm, CryptoError, PublicKey, cose::known_algorithm};
+use crate::{Algorithm, CoseFault, CryptoError, PublicKey, cose::known_algorithm};
 
 /// The largest message that is read, in bytes.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -79,12 +79,16 @@ pub struct CoseMessage {
     signatures: Vec<MessageSignature>,
 }
 
-fn refuse(what: impl Into<String>) -> CryptoError {
-    CryptoError::Cose(what.into())
+fn refuse(fault: CoseFault) -> CryptoError {
+    CryptoError::Cose(fault)
+}
+
+fn other(error: impl std::fmt::Display) -> CryptoError {
+    refuse(CoseFault::Other { detail: error.to_string() })
 }
 
 fn structure(error: coset::CoseError) -> CryptoError {
-    refuse(error.to_string())
+    other(error)
 }
 
 impl CoseMessage {
@@ -96,13 +100,13 @@ impl CoseMessage {
     /// understands are refused.
     pub fn decode(bytes: &[u8], understood: &[&str]) -> Result<Self, CryptoError> {
         if bytes.len() > MAX_MESSAGE {
-            return Err(refuse("the message is larger than 64 MiB"));
+            return Err(refuse(CoseFault::MessageSize));
         }
         let mut rest = bytes;
         let value: Value = coset::cbor::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)
-            .map_err(|e| refuse(e.to_string()))?;
+            .map_err(other)?;
         if !rest.is_empty() {
-            return Err(refuse("bytes follow the message"));
+            return Err(refuse(CoseFault::MessageTrailing));
         }
         let (tag, array) = match value {
             Value::Tag(tag, inner) => (Some(tag), *inner),
@@ -114,7 +118,7 @@ impl CoseMessage {
         match (tag, many) {
             (Some(98), true) | (None, true) => Self::of_sign(array, understood),
             (Some(18), false) | (None, false) => Self::of_sign1(array, understood),
-            (Some(tag), _) => Err(refuse(format!("tag {tag} is not that of a signed message"))),
+            (Some(tag), _) => Err(refuse(CoseFault::Tag { tag })),
         }
     }
 
@@ -166,7 +170,7 @@ impl CoseMessage {
 
     fn push(&mut self, signature: MessageSignature) -> Result<(), CryptoError> {
         if self.signatures.len() >= MAX_SIGNATURES {
-            return Err(refuse(format!("the message has more than {MAX_SIGNATURES} signatures")));
+            return Err(refuse(CoseFault::MessageSignatures { most: MAX_SIGNATURES }));
         }
         self.signatures.push(signature);
         Ok(())
@@ -188,7 +192,7 @@ impl CoseMessage {
             let Label::Int(label) = *label else { continue };
             match label {
                 COUNTERSIGNATURE_V2 => {
-                    let list = value.as_array().ok_or_else(|| refuse("label 11 is no list"))?;
+                    let list = value.as_array().ok_or_else(|| refuse(CoseFault::Label11))?;
                     let many = list.first().is_some_and(Value::is_array);
                     let list = if many { list.clone() } else { vec![value.clone()] };
                     for one in list {
@@ -197,7 +201,7 @@ impl CoseMessage {
                     }
                 }
                 COUNTERSIGNATURE0_V1 | COUNTERSIGNATURE0_V2 => {
-                    let value = value.as_bytes().ok_or_else(|| refuse("it is no byte string"))?;
+                    let value = value.as_bytes().ok_or_else(|| refuse(CoseFault::NoBytes))?;
                     let second = label == COUNTERSIGNATURE0_V2 && !others.is_empty();
                     self.push(MessageSignature {
                         context: if second { "CounterSignature0V2" } else { "CounterSignature0" },
@@ -254,21 +258,21 @@ impl CoseMessage {
         detached: Option<&[u8]>,
     ) -> Result<(), CryptoError> {
         let signature =
-            self.signatures.get(index).ok_or_else(|| refuse("it has no such signature"))?;
+            self.signatures.get(index).ok_or_else(|| refuse(CoseFault::NoSuchSignature))?;
         let payload = match (&signature.covered, self.payload(), detached) {
             (Covered::Bytes(bytes), ..) => bytes.as_slice(),
             (Covered::Payload, Some(_), Some(_)) => {
-                return Err(refuse("its payload is attached; another was given"));
+                return Err(refuse(CoseFault::Attached));
             }
             (Covered::Payload, Some(payload), None) | (Covered::Payload, None, Some(payload)) => {
                 payload
             }
-            (Covered::Payload, None, None) => return Err(refuse("its payload is detached")),
+            (Covered::Payload, None, None) => return Err(refuse(CoseFault::Detached)),
         };
         // An abbreviated countersignature leaves the algorithm to the key (RFC 9338 §3.2).
         let abbreviated = signature.kind == MessageSignatureKind::Countersignature0;
         let algorithm = if abbreviated { key.algorithm() } else { signature.algorithm };
-        let algorithm = algorithm.ok_or_else(|| refuse("its algorithm is not known here"))?;
+        let algorithm = algorithm.ok_or_else(|| refuse(CoseFault::Algorithm))?;
         let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
         let mut tbs = vec![Value::from(signature.context)];
         tbs.extend(signature.protected.iter().map(|one| bytes(one)));
@@ -306,7 +310,7 @@ fn protected(header: &ProtectedHeader) -> Result<Vec<u8>, CryptoError> {
         return Ok(Vec::new());
     }
     let value = header.clone().cbor_bstr().map_err(structure)?;
-    value.into_bytes().map_err(|_| refuse("a protected header is no byte string"))
+    value.into_bytes().map_err(|_| refuse(CoseFault::HeaderForm))
 }
 
 fn check_critical(
@@ -316,7 +320,7 @@ fn check_critical(
 ) -> Result<(), CryptoError> {
     // RFC 9052 §3.1: it "MUST be placed in the protected-header bucket".
     if !unprotected.crit.is_empty() {
-        return Err(refuse("critical header parameters are listed where nothing signs them"));
+        return Err(refuse(CoseFault::CriticalUnsigned));
     }
     use coset::RegisteredLabelWithPrivate as Critical;
     for label in &header.crit {
@@ -328,8 +332,7 @@ fn check_critical(
             Critical::Text(label) => label.clone(),
         };
         if !understood.contains(&name.as_str()) {
-            let what = format!("its critical header parameter {name:?} is not known here");
-            return Err(refuse(what));
+            return Err(refuse(CoseFault::Critical { name }));
         }
     }
     Ok(())

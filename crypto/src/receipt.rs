@@ -10,7 +10,7 @@ use coset::{
 };
 
 use crate::{
-    Algorithm, CryptoError, Digest, PublicKey, SigningKey, cbor,
+    Algorithm, CoseFault, CryptoError, Digest, PublicKey, SigningKey, cbor,
     cose::{check_known, iana_name, known_algorithm},
 };
 
@@ -79,13 +79,17 @@ pub struct CoseReceipt {
     pub range: Option<Vec<Digest>>,
 }
 
-fn refuse(what: impl Into<String>) -> CryptoError {
-    CryptoError::Cose(what.into())
+fn refuse(fault: CoseFault) -> CryptoError {
+    CryptoError::Cose(fault)
+}
+
+fn other(error: impl std::fmt::Display) -> CryptoError {
+    refuse(CoseFault::Other { detail: error.to_string() })
 }
 
 fn protected_bytes(header: &coset::ProtectedHeader) -> Result<Vec<u8>, CryptoError> {
-    let value = header.clone().cbor_bstr().map_err(|e| refuse(e.to_string()))?;
-    value.into_bytes().map_err(|_| refuse("a protected header is no bytes"))
+    let value = header.clone().cbor_bstr().map_err(other)?;
+    value.into_bytes().map_err(|_| refuse(CoseFault::HeaderBytes))
 }
 
 impl CoseReceipt {
@@ -164,7 +168,7 @@ impl CoseReceipt {
             rest.push((Label::Text(RANGE.into()), Value::Bytes(hashes)));
         }
         inner.unprotected = Header { rest, ..Header::default() };
-        let bytes = inner.to_tagged_vec().map_err(|e| refuse(e.to_string()))?;
+        let bytes = inner.to_tagged_vec().map_err(other)?;
         cbor::check(&bytes)?;
         Ok(bytes)
     }
@@ -175,20 +179,20 @@ impl CoseReceipt {
     /// [`CryptoError::Cbor`] or [`CryptoError::Cose`], naming what is not acceptable.
     pub fn decode(bytes: &[u8]) -> Result<Self, CryptoError> {
         if bytes.len() > MAX_RECEIPT {
-            return Err(refuse("the receipt is too long"));
+            return Err(refuse(CoseFault::ReceiptLength));
         }
         cbor::check(bytes)?;
-        let inner = CoseSign1::from_tagged_slice(bytes).map_err(|e| refuse(e.to_string()))?;
+        let inner = CoseSign1::from_tagged_slice(bytes).map_err(other)?;
         let protected = &inner.protected.header;
         check_known(protected)?;
         if inner.payload.is_some() {
-            return Err(refuse("a receipt's payload is detached"));
+            return Err(refuse(CoseFault::ReceiptAttached));
         }
         if get(protected, &Label::Int(VDS)) != Some(&Value::from(RFC9162_SHA256)) {
-            return Err(refuse("its verifiable data structure is not RFC9162_SHA256"));
+            return Err(refuse(CoseFault::Structure));
         }
-        let algorithm = known_algorithm(protected.alg.as_ref())
-            .ok_or_else(|| refuse("its algorithm is not known here"))?;
+        let algorithm =
+            known_algorithm(protected.alg.as_ref()).ok_or_else(|| refuse(CoseFault::Algorithm))?;
         let unprotected = &inner.unprotected;
         let proof = get(unprotected, &Label::Int(VDP)).map(read_proof).transpose()?;
         let chain = match get(unprotected, &Label::Int(X5CHAIN)) {
@@ -196,21 +200,19 @@ impl CoseReceipt {
             Some(Value::Bytes(one)) => vec![one.clone()],
             Some(Value::Array(many)) if many.len() <= MAX_CHAIN => {
                 let each = many.iter().map(|one| one.as_bytes().cloned());
-                each.collect::<Option<Vec<_>>>().ok_or_else(|| refuse("its chain is no bytes"))?
+                each.collect::<Option<Vec<_>>>().ok_or_else(|| refuse(CoseFault::ChainBytes))?
             }
-            Some(_) => return Err(refuse("its chain is not acceptable")),
+            Some(_) => return Err(refuse(CoseFault::Chain)),
         };
         let bytes_of = |name: &str| match get(unprotected, &Label::Text(name.into())) {
             None => Ok(None),
             Some(Value::Bytes(bytes)) => Ok(Some(bytes.clone())),
-            Some(_) => Err(refuse(format!("its {name} is no bytes"))),
+            Some(_) => Err(refuse(CoseFault::NamedBytes { name: name.to_owned() })),
         };
         let entry = bytes_of(ENTRY)?;
         let salt = match bytes_of(SALT)? {
             None => None,
-            Some(salt) => {
-                Some(Digest::from_slice(&salt).ok_or_else(|| refuse("its salt is no digest"))?)
-            }
+            Some(salt) => Some(Digest::from_slice(&salt).ok_or_else(|| refuse(CoseFault::Salt))?),
         };
         let range = bytes_of(RANGE)?.map(|hashes| read_range(&hashes)).transpose()?;
         Ok(Self { inner, algorithm, proof, chain, entry, salt, range })
@@ -220,7 +222,7 @@ impl CoseReceipt {
 fn read_range(hashes: &[u8]) -> Result<Vec<Digest>, CryptoError> {
     let whole = hashes.len().is_multiple_of(Digest::LEN) && hashes.len() <= MAX_RANGE * Digest::LEN;
     let read = hashes.chunks(Digest::LEN).map(Digest::from_slice).collect::<Option<_>>();
-    read.filter(|_| whole).ok_or_else(|| refuse("its compact range is no list of hashes"))
+    read.filter(|_| whole).ok_or_else(|| refuse(CoseFault::Range))
 }
 
 fn get<'a>(header: &'a Header, label: &Label) -> Option<&'a Value> {
@@ -239,20 +241,20 @@ fn write_proof(proof: &ReceiptProof) -> Result<Value, CryptoError> {
 
 fn read_proof(value: &Value) -> Result<ReceiptProof, CryptoError> {
     let one = value.as_map().filter(|map| map.len() == 1).and_then(|map| map.first());
-    let (label, proofs) = one.ok_or_else(|| refuse("its proofs are not of one kind"))?;
+    let (label, proofs) = one.ok_or_else(|| refuse(CoseFault::Proofs))?;
     let [Value::Bytes(bytes)] = proofs.as_array().map_or(&[][..], Vec::as_slice) else {
-        return Err(refuse("it does not have exactly one proof"));
+        return Err(refuse(CoseFault::OneProof));
     };
     let (first, second, path): (u64, u64, Vec<Digest>) = cbor::decode(bytes)?;
     if path.len() > MAX_PATH {
-        return Err(refuse("its proof is too long"));
+        return Err(refuse(CoseFault::ProofLength));
     }
     if *label == Value::from(INCLUSION) {
         Ok(ReceiptProof::Inclusion { size: first, index: second, path })
     } else if *label == Value::from(CONSISTENCY) {
         Ok(ReceiptProof::Consistency { old_size: first, size: second, path })
     } else {
-        Err(refuse("its proof is of a kind that is not known here"))
+        Err(refuse(CoseFault::ProofKind))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    ContentKey, CryptoError,
+    ContentKey, CryptoError, KeyFault, WrapFault,
     xwing::{self, XWing},
 };
 
@@ -78,7 +78,7 @@ impl KemPublicKey {
             Kem::XWing => PublicOf::<XWing>::read(&self.key, by).map(Public::XWing),
             Kem::X25519 => Deserializable::from_bytes(&self.key).map(Public::X25519),
         };
-        let invalid = CryptoError::Hpke("wrapped: the recipient's public key is not valid");
+        let invalid = CryptoError::Hpke(WrapFault::Recipient);
         Ok(RecipientKey(read.map_err(|_| invalid)?))
     }
 }
@@ -121,7 +121,7 @@ impl RecipientKey {
             Public::XWing(key) => (Kem::XWing, wrap::<XWing>(key, plain, info)),
             Public::X25519(key) => (Kem::X25519, wrap::<X25519HkdfSha256>(key, plain, info)),
         };
-        let invalid = CryptoError::Hpke("wrapped: the recipient's public key is not valid");
+        let invalid = CryptoError::Hpke(WrapFault::Recipient);
         let (enc, ct) = wrapped.map_err(|_| invalid)?;
         Ok(WrappedKey { kem, enc, ct })
     }
@@ -152,7 +152,7 @@ impl PartSealer {
             Sending::XWing(mut context) => context.seal(plain, aad),
             Sending::X25519(mut context) => context.seal(plain, aad),
         };
-        sealed.map_err(|_| CryptoError::Hpke("joined by a part for its recipient"))
+        sealed.map_err(|_| CryptoError::Hpke(WrapFault::Joining))
     }
 }
 
@@ -178,7 +178,7 @@ impl RecipientKey {
             let ct = context.seal(plain, b"")?;
             Ok((enc.to_bytes().to_vec(), ct, Box::new(context)))
         }
-        let invalid = |_| CryptoError::Hpke("wrapped: the recipient's public key is not valid");
+        let invalid = |_| CryptoError::Hpke(WrapFault::Recipient);
         let plain = content_key.expose();
         Ok(match &self.0 {
             Public::XWing(key) => {
@@ -218,8 +218,7 @@ impl PartOpener {
             Receiving::XWing(mut context) => context.open(part, aad),
             Receiving::X25519(mut context) => context.open(part, aad),
         };
-        let altered = "joined by this part: it is for another, or was altered";
-        plain.map(Zeroizing::new).map_err(|_| CryptoError::Hpke(altered))
+        plain.map(Zeroizing::new).map_err(|_| CryptoError::Hpke(WrapFault::OtherPart))
     }
 }
 
@@ -247,9 +246,9 @@ pub fn unwrap_key_with_part(
         Ok((plain, Box::new(context)))
     }
     if private.kem() != wrapped.kem {
-        return Err(CryptoError::Hpke("unwrapped: it was wrapped for a key of another kind"));
+        return Err(CryptoError::Hpke(WrapFault::OtherKind));
     }
-    let altered = |_| CryptoError::Hpke("unwrapped: it was wrapped for another key, or altered");
+    let altered = |_| CryptoError::Hpke(WrapFault::OtherKey);
     let (plain, opener) = match &private.0 {
         Private::XWing(key) => {
             let (plain, context) = unwrap::<XWing>(key, wrapped, info).map_err(altered)?;
@@ -261,8 +260,7 @@ pub fn unwrap_key_with_part(
             (plain, PartOpener(Receiving::X25519(context)))
         }
     };
-    let key = ContentKey::from_slice(&plain)
-        .ok_or(CryptoError::Hpke("unwrapped: it has not the length of a content key"))?;
+    let key = ContentKey::from_slice(&plain).ok_or(CryptoError::Hpke(WrapFault::Length))?;
     Ok((key, opener))
 }
 
@@ -306,7 +304,8 @@ impl KemPrivateKey {
             Kem::XWing => PrivateOf::<XWing>::read(bytes, by).map(Private::XWing),
             Kem::X25519 => Deserializable::from_bytes(bytes).map(Private::X25519),
         };
-        read.map(Self).map_err(|e| CryptoError::PrivateKey(e.to_string()))
+        read.map(Self)
+            .map_err(|e| CryptoError::PrivateKey(KeyFault::Other { detail: e.to_string() }))
     }
 
     /// The encoding that [`KemPrivateKey::from_bytes`] reads.
@@ -387,16 +386,15 @@ pub fn unwrap_key(
         )
     }
     if private.kem() != wrapped.kem {
-        return Err(CryptoError::Hpke("unwrapped: it was wrapped for a key of another kind"));
+        return Err(CryptoError::Hpke(WrapFault::OtherKind));
     }
     let plain = match &private.0 {
         Private::XWing(key) => unwrap::<XWing>(key, wrapped, info),
         Private::X25519(key) => unwrap::<X25519HkdfSha256>(key, wrapped, info),
     }
     .map(Zeroizing::new)
-    .map_err(|_| CryptoError::Hpke("unwrapped: it was wrapped for another key, or altered"))?;
-    ContentKey::from_slice(&plain)
-        .ok_or(CryptoError::Hpke("unwrapped: it has not the length of a content key"))
+    .map_err(|_| CryptoError::Hpke(WrapFault::OtherKey))?;
+    ContentKey::from_slice(&plain).ok_or(CryptoError::Hpke(WrapFault::Length))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use ring::{
 };
 use zeroize::Zeroizing;
 
-use crate::{ContentKey, CryptoError, KemPrivateKey};
+use crate::{ContentKey, CryptoError, KemPrivateKey, WrapFault};
 
 /// A symmetric key derived (HKDF-SHA-256, RFC 5869) from a node's encryption key. What it seals is
 /// read by that node alone, so no key encapsulation is needed.
@@ -52,7 +52,7 @@ impl StorageKey {
     /// # Errors
     /// [`CryptoError::Hpke`] when it was altered or sealed under another key or context.
     pub fn open(&self, sealed: &[u8], context: &[u8]) -> Result<ContentKey, CryptoError> {
-        let refused = || CryptoError::Hpke("opened: it was sealed under another key, or altered");
+        let refused = || CryptoError::Hpke(WrapFault::Opened);
         let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(refused)?;
         let mut body = Zeroizing::new(body.to_vec());
         let plain = self

@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use chancery_certs::{AgencyName, Certificate, PathError, PathReason, Purpose, SealError, rfc3339};
+use chancery_certs::{AgencyName, Certificate, PathError, PathReason, Purpose, SealError};
 use chancery_crypto::Digest;
 use serde::Serialize;
 
 use crate::{
-    Awaited, Checkpoint, EnvelopeId, Event, Evidence, EvidenceVerifier, Finding, ForkProof,
-    Indication, Leaf, LogKey, ProtocolError, PurgeOrder, SealedNote, SeenCheckpoint,
-    SignedCheckpoint, SubIndication, Validation, VerifiedReceipt, WitnessKey, WitnessStatement,
-    merkle,
+    Awaited, Checkpoint, CheckpointFault, EntryFact, EnvelopeId, Event, Evidence, EvidenceVerifier,
+    Fact, FileFact, Finding, ForkProof, Indication, Leaf, LedgerFact, LogKey, ProtocolError,
+    PurgeOrder, SealedNote, SeenCheckpoint, SignedCheckpoint, SubIndication, TimesFact, Unread,
+    Validation, VerifiedReceipt, Whose, WitnessKey, WitnessStatement, merkle,
     time_proof::{TimeProof, TimesFound, WITNESSES_NEEDED},
-    verdict::{Text, judge_evidence, judge_path, text},
+    verdict::{judge_evidence, judge_path},
 };
 
 /// The most findings that are kept; beyond, they are only counted.
@@ -40,7 +40,7 @@ pub enum HeldItem {
     /// The proof that an agency's ledger was forked, and what it is called.
     Fork(String, Box<ForkProof>),
     /// A file that cannot be read as either, and why.
-    Unreadable(String, String),
+    Unreadable(String, Unread),
 }
 
 /// What an audit found.
@@ -231,9 +231,7 @@ impl<'a> LedgerAudit<'a> {
         held: Vec<Held>,
         by: &'a Validation<'a>,
     ) -> Result<Self, ProtocolError> {
-        let (seal, above) = chain
-            .split_first()
-            .ok_or_else(|| ProtocolError::Checkpoint("the ledger has no seal chain".into()))?;
+        let (seal, above) = chain.split_first().ok_or(CheckpointFault::NoSealChain)?;
         let agency = seal.agency_name()?;
         let mut audit = Self {
             statements: HashMap::new(),
@@ -289,23 +287,18 @@ impl<'a> LedgerAudit<'a> {
         match SignedCheckpoint::open(checkpoint, &LogKey::of_seal(seal)?) {
             Ok(signed) => {
                 audit.report.size = signed.checkpoint.size;
-                let size = signed.checkpoint.size;
-                let text = text!(
-                    ("the checkpoint of {size} entries is sealed"),
-                    ("含 {size} 条的检查点已加盖印章")
-                );
-                audit.add(Finding::passed(text));
+                audit.add(Finding::passed(LedgerFact::Sealed { size: signed.checkpoint.size }));
                 audit.lines = signed.others();
                 audit.checkpoint = Some(signed.checkpoint);
             }
             Err(error) => {
-                let text = text!(("{error}"), ("检查点不可接受：{error}"));
-                audit.add(Finding::failed(SubIndication::SigCryptoFailure, text));
+                let fact = LedgerFact::CheckpointRefused(error);
+                audit.add(Finding::failed(SubIndication::SigCryptoFailure, fact));
             }
         }
         let verifier = EvidenceVerifier::new(by);
         for held in held {
-            audit.add_held(&held, &verifier);
+            audit.add_held(held, &verifier);
         }
         Ok(audit)
     }
@@ -313,13 +306,12 @@ impl<'a> LedgerAudit<'a> {
     fn check_seal(&mut self, seal: &Certificate, above: &[Certificate]) {
         match self.by.path(seal, above) {
             Ok(()) => {
-                let agency = &self.report.agency;
-                let text = text!(("the seal of {agency} is valid"), ("{agency} 的印章有效"));
-                self.add(Finding::passed(text));
+                let agency = self.report.agency.clone();
+                self.add(Finding::passed(LedgerFact::SealValid { agency }));
             }
             Err(error) => {
                 let why = judge_path(&error);
-                self.add(Finding::open(why, Text::new(error.sentence, error.zh)));
+                self.add(Finding::open(why, error));
             }
         }
         self.keys.extend(LogKey::of_seal(seal));
@@ -343,12 +335,8 @@ impl<'a> LedgerAudit<'a> {
         match then.check(seal, above, Purpose::Sign).map(drop) {
             Ok(()) if own => self.keys.extend(LogKey::of_seal(seal)),
             Ok(()) => {
-                let subject = seal.subject();
-                let text = text!(
-                    ("an older seal is that of {subject:?}, not of this agency"),
-                    ("旧印章属于“{subject}”，不属于本机关")
-                );
-                self.fail(SubIndication::LedgerAltered, text);
+                let subject = seal.subject().to_owned();
+                self.fail(SubIndication::LedgerAltered, LedgerFact::OldSealElsewhere { subject });
             }
             Err(error) => {
                 // What it has sealed is what it has sealed, as with the seal in use: whether it is believed is what stays
@@ -357,7 +345,7 @@ impl<'a> LedgerAudit<'a> {
                     self.keys.extend(LogKey::of_seal(seal));
                 }
                 let why = judge_path(&error);
-                self.add(Finding::open(why, Text::new(error.sentence, error.zh)));
+                self.add(Finding::open(why, error));
             }
         }
     }
@@ -383,19 +371,12 @@ impl<'a> LedgerAudit<'a> {
             }
             Ok(checkpoint) => {
                 let size = checkpoint.size;
-                let text = text!(
-                    ("the checkpoint of {size} entries stands at the wrong place of the history"),
-                    ("{size} 条的检查点在历史中位置有误")
-                );
-                self.fail(SubIndication::LedgerAltered, text);
+                self.fail(SubIndication::LedgerAltered, LedgerFact::HistoryOrder { size });
             }
             Err(error) => {
                 let after = self.history_through;
-                let text = text!(
-                    ("the checkpoint after that of {after} entries does not hold: {error}"),
-                    ("{after} 条之后的检查点不成立：{error}")
-                );
-                self.fail(SubIndication::SigCryptoFailure, text);
+                let fact = LedgerFact::HistoryBroken { after, error };
+                self.fail(SubIndication::SigCryptoFailure, fact);
             }
         }
     }
@@ -403,7 +384,7 @@ impl<'a> LedgerAudit<'a> {
     /// Takes in a witness's cosignature of a checkpoint of this ledger, with the witness's statement.
     pub fn add_cosignature(&mut self, note: &str, line: &str, statement: &[u8]) {
         let judge = || {
-            let mut signed = Err(ProtocolError::Checkpoint("the ledger has no key".into()));
+            let mut signed = Err(CheckpointFault::LedgerWithoutKey.into());
             for key in &self.keys {
                 signed = SignedCheckpoint::open(note, key);
                 if signed.is_ok() {
@@ -414,16 +395,13 @@ impl<'a> LedgerAudit<'a> {
             let (witness, key) = WitnessStatement::open(statement, &self.by.scrutiny())?;
             match key.cosigned(&signed)? {
                 Some(time) => Ok((witness, key, time, signed.checkpoint)),
-                None => Err(ProtocolError::Checkpoint(format!("{witness} has not cosigned it"))),
+                None => Err(CheckpointFault::NotCosigned { witness: witness.to_string() }.into()),
             }
         };
         match judge() {
             Ok((witness, ..)) if witness == self.report.agency => {
-                let text = text!(
-                    ("{witness} cosigned its own ledger; that is no witness"),
-                    ("{witness} 为自己的账本作了见证签名，不算见证")
-                );
-                self.add(Finding::open(SubIndication::EvidenceFailure, text));
+                let fact = LedgerFact::OwnWitness { witness };
+                self.add(Finding::open(SubIndication::EvidenceFailure, fact));
             }
             Ok((witness, key, time, checkpoint)) => {
                 let counts = self.proof.add(&witness, &key, checkpoint.size, time);
@@ -434,16 +412,11 @@ impl<'a> LedgerAudit<'a> {
             }
             // A witness whose certificate cannot be believed (any more) says nothing, for or against.
             Err(ProtocolError::Seal(SealError::Path(path))) => {
-                let text =
-                    text!(("a witness is not believed: {path}"), ("见证人不可信：{}", path.zh));
-                self.add(Finding::open(judge_path(&path), text));
+                self.add(Finding::open(judge_path(&path), LedgerFact::WitnessPath(path)));
             }
             Err(error) => {
-                let text = text!(
-                    ("a witness's cosignature does not hold: {error}"),
-                    ("见证签名不成立：{error}")
-                );
-                self.fail(SubIndication::SigCryptoFailure, text);
+                let fact = LedgerFact::CosignatureBroken(error);
+                self.fail(SubIndication::SigCryptoFailure, fact);
             }
         }
     }
@@ -461,11 +434,7 @@ impl<'a> LedgerAudit<'a> {
             }
             Err(error) => {
                 self.disbelieved.insert(Digest::of(statement));
-                let text = text!(
-                    ("a witness of the history is not believed: {error}"),
-                    ("历史见证人不可信：{error}")
-                );
-                self.add(Finding::passed(text));
+                self.add(Finding::passed(LedgerFact::PastWitness(error)));
             }
         }
     }
@@ -484,11 +453,8 @@ impl<'a> LedgerAudit<'a> {
             let past = PastLine { witness, time, line, statement };
             self.kept.entry(size).or_default().push(past);
         } else if !self.disbelieved.contains(&statement) {
-            let text = text!(
-                ("the statement by which {witness} has cosigned {size} entries is not there"),
-                ("{witness} 见证签名 {size} 条所依据的声明不在")
-            );
-            self.fail(SubIndication::LedgerGap, text);
+            let fact = LedgerFact::StatementMissing { witness, size };
+            self.fail(SubIndication::LedgerGap, fact);
         }
     }
 
@@ -502,7 +468,7 @@ impl<'a> LedgerAudit<'a> {
             let cosigned = key.cosigned_line(&checkpoint, &past.line).and_then(|time| {
                 match time == past.time && *witness == past.witness {
                     true => Ok(time),
-                    false => Err(ProtocolError::Checkpoint("it says something else".into())),
+                    false => Err(CheckpointFault::SaysElse.into()),
                 }
             });
             match cosigned {
@@ -511,11 +477,9 @@ impl<'a> LedgerAudit<'a> {
                     self.report.cosignatures += u64::from(counts);
                 }
                 Err(error) => {
-                    let text = text!(
-                        ("at {size} entries the cosignature of {witness} does not hold: {error}"),
-                        ("{size} 条时 {witness} 的见证签名不成立：{error}")
-                    );
-                    self.fail(SubIndication::SigCryptoFailure, text);
+                    let witness = witness.clone();
+                    let fact = LedgerFact::PastCosignatureBroken { size, witness, error };
+                    self.fail(SubIndication::SigCryptoFailure, fact);
                 }
             }
         }
@@ -528,12 +492,7 @@ impl<'a> LedgerAudit<'a> {
         let proof = std::mem::replace(&mut self.proof, TimeProof::new(owner, None));
         let witnesses = proof.witnesses();
         if witnesses < WITNESSES_NEEDED && self.report.entries > 0 {
-            let text = text!(
-                ("not enough witnesses to prove times: {witnesses} have cosigned, of at least \
-                     {WITNESSES_NEEDED}"),
-                ("见证人不足，无法证明时间：已有 {witnesses} 个见证签名，至少需 {WITNESSES_NEEDED} 个")
-            );
-            self.add(Finding::passed(text));
+            self.add(Finding::passed(TimesFact::FewWitnesses { witnesses }));
         }
         let times = std::mem::replace(&mut self.times, TimesFound::new(self.by.at));
         for finding in times.judge(&proof.settle()) {
@@ -543,24 +502,18 @@ impl<'a> LedgerAudit<'a> {
 
     /// Takes in that a file is there which nothing in the ledger explains.
     pub fn unexplained(&mut self, what: &str) {
-        let text =
-            text!(("nothing in the ledger explains {what}"), ("账本中没有任何内容说明 {what}"));
-        self.fail(SubIndication::LedgerAltered, text);
+        let fact = FileFact::Unexplained { what: what.to_owned() };
+        self.fail(SubIndication::LedgerAltered, fact);
     }
 
     /// Takes in that a file of the ledger ends in the middle of something.
     pub fn cut_off(&mut self, file: &str) {
-        let text = text!(("{file} is cut off"), ("{file} 不完整，末尾被截断"));
-        self.fail(SubIndication::LedgerGap, text);
+        self.fail(SubIndication::LedgerGap, FileFact::CutOff { file: file.to_owned() });
     }
 
     /// Takes in that a ledger of another agency was forked, as this one has proved.
     pub fn found_fork(&mut self, agency: &AgencyName, size: u64) {
-        let text = text!(
-            ("it holds the proof that the ledger of {agency} was forked before entry {size}"),
-            ("其中存有 {agency} 的账本在第 {size} 条之前分叉的证明")
-        );
-        self.add(Finding::passed(text));
+        self.add(Finding::passed(FileFact::HoldsFork { agency: agency.clone(), size }));
     }
 
     /// The entries read so far.
@@ -580,33 +533,30 @@ impl<'a> LedgerAudit<'a> {
         }
     }
 
-    fn fail(&mut self, why: SubIndication, text: Text) {
-        self.add(Finding::failed(why, text));
+    fn fail(&mut self, why: SubIndication, fact: impl Into<Fact>) {
+        self.add(Finding::failed(why, fact));
     }
 
-    fn add_held(&mut self, held: &Held, verifier: &EvidenceVerifier<'_>) {
-        let (agency, read) = match &held.what {
+    fn add_held(&mut self, held: Held, verifier: &EvidenceVerifier<'_>) {
+        let (agency, read) = match held.what {
             HeldItem::Receipt(evidence) if evidence.agency == self.report.agency => {
-                let read = verifier.verify(evidence).map(|receipt| {
+                let read = verifier.verify(&evidence).map(|receipt| {
                     let hash = merkle::leaf_hash(&evidence.receipt.leaf);
                     (Some((receipt.index, hash)), receipt.checkpoint.checkpoint)
                 });
-                (&evidence.agency, read)
+                (evidence.agency, read)
             }
-            HeldItem::Checkpoint(agency, note) if *agency == self.report.agency => {
-                let read = note.open_then(agency, self.by);
+            HeldItem::Checkpoint(agency, note) if agency == self.report.agency => {
+                let read = note.open_then(&agency, self.by);
                 (agency, read.map(|signed| (None, signed.checkpoint)))
             }
-            HeldItem::Copy(agency, note) if *agency == self.report.agency => {
+            HeldItem::Copy(agency, note) if agency == self.report.agency => {
                 // What a copy lacks is found in its own audit.
-                let Ok(signed) = note.open_then(agency, self.by) else { return };
-                let (theirs, holder) = (signed.checkpoint.size, held.holder.clone());
+                let Ok(signed) = note.open_then(&agency, self.by) else { return };
+                let (theirs, holder) = (signed.checkpoint.size, held.holder);
                 if self.checkpoint.as_ref().is_none_or(|own| own.size < theirs) {
-                    let text = text!(
-                        ("{holder} is a later copy of this ledger, of {theirs} entries"),
-                        ("{holder} 是该账本较晚的副本，有 {theirs} 条")
-                    );
-                    return self.add(Finding::passed(text));
+                    let fact = FileFact::LaterCopy { holder, size: theirs };
+                    return self.add(Finding::passed(fact));
                 }
                 // Of an empty ledger there is nothing to tell.
                 if theirs > 0 {
@@ -616,31 +566,22 @@ impl<'a> LedgerAudit<'a> {
                 return;
             }
             HeldItem::Fork(name, proof) if proof.agency == self.report.agency => {
-                let (holder, agency) = (&held.holder, &proof.agency);
                 return match proof.verify(&self.by.scrutiny()) {
                     Ok((first, second)) => {
                         let (first, second) = (first.checkpoint.size, second.checkpoint.size);
-                        let text = text!(
-                            ("{name} of {holder} proves that this ledger was forked: its seal has signed two \
-                                 histories, of {first} and of {second} entries, that exclude each other"),
-                            ("{holder} 的 {name} 证明该账本已分叉：其印章签署了互相排斥的两段历史，分别为 {first} \
-                                 条和 {second} 条")
-                        );
-                        self.fail(SubIndication::LedgerForked, text);
+                        let holder = held.holder;
+                        let fact = FileFact::Forked { proof: name, holder, first, second };
+                        self.fail(SubIndication::LedgerForked, fact);
                     }
                     Err(error) => {
-                        let finding = judge_evidence(&error, agency.as_str());
+                        let finding = judge_evidence(error, Whose::Agency(proof.agency));
                         self.add(Finding { indication: Indication::Indeterminate, ..finding });
                     }
                 };
             }
-            HeldItem::Unreadable(name, why) => {
-                let holder = &held.holder;
-                let text = text!(
-                    ("{name} of {holder} cannot be read: {why}"),
-                    ("{holder} 的 {name} 无法读取：{why}")
-                );
-                return self.add(Finding::open(SubIndication::FormatFailure, text));
+            HeldItem::Unreadable(file, why) => {
+                let fact = FileFact::HeldUnreadable { file, holder: held.holder, why };
+                return self.add(Finding::open(SubIndication::FormatFailure, fact));
             }
             _ => return,
         };
@@ -649,7 +590,7 @@ impl<'a> LedgerAudit<'a> {
                 if let Some((index, hash)) = entry {
                     self.wanted.entry(index).or_default().push(hash);
                 }
-                let claim = Claim { holder: held.holder.clone(), entry, checkpoint };
+                let claim = Claim { holder: held.holder, entry, checkpoint };
                 self.claims.entry(claim.checkpoint.size).or_default().push(claim);
                 match entry {
                     Some(_) => self.report.held_receipts += 1,
@@ -658,7 +599,7 @@ impl<'a> LedgerAudit<'a> {
             }
             // Somebody's broken paper says nothing against this ledger.
             Err(error) => {
-                let finding = judge_evidence(&error, agency.as_str());
+                let finding = judge_evidence(error, Whose::Agency(agency));
                 self.add(Finding { indication: Indication::Indeterminate, ..finding });
             }
         }
@@ -670,39 +611,40 @@ impl<'a> LedgerAudit<'a> {
         let judged = read.and_then(|seen| seen.sealed.open_then(&seen.agency, self.by));
         match judged {
             Ok(_) => self.report.seen += 1,
-            Err(ProtocolError::Path(path)) => self.disbelieved(name, &path),
+            Err(ProtocolError::Path(path)) => self.disbelieved(name, path),
             Err(error) => {
-                let text = text!(("{name} does not hold: {error}"), ("{name} 不成立：{error}"));
-                self.fail(SubIndication::SigCryptoFailure, text);
+                let fact = FileFact::SeenBroken { file: name.to_owned(), error };
+                self.fail(SubIndication::SigCryptoFailure, fact);
             }
         }
     }
 
     /// Takes in that a file rests on a seal whose path is not valid. One that was good once says nothing any more, for or
     /// against; what the rest is, is open.
-    pub fn disbelieved(&mut self, name: &str, path: &PathError) {
-        let text = text!(
-            ("{name} is of a seal that is not believed: {path}"),
-            ("{name} 的印章不可信：{}", path.zh)
-        );
-        self.add(match path.reason {
+    pub fn disbelieved(&mut self, name: &str, error: PathError) {
+        let why = match error.reason {
             PathReason::Expired
             | PathReason::NotYetValid
             | PathReason::Revoked
-            | PathReason::RevocationUnknown => Finding::passed(text),
-            _ => Finding::open(judge_path(path), text),
+            | PathReason::RevocationUnknown => None,
+            _ => Some(judge_path(&error)),
+        };
+        let fact = FileFact::Disbelieved { file: name.to_owned(), error };
+        self.add(match why {
+            None => Finding::passed(fact),
+            Some(why) => Finding::open(why, fact),
         });
     }
 
     /// Says something that is to be known and changes nothing.
     pub fn note(&mut self, en: String, zh: String) {
-        self.add(Finding::passed(Text::new(en, zh)));
+        self.add(Finding::passed(Fact::Told { en, zh }));
     }
 
     /// Takes in that a file of the ledger cannot be read as what it should be.
-    pub fn unreadable(&mut self, name: &str, why: &str) {
-        let text = text!(("{name} cannot be read: {why}"), ("{name} 无法读取：{why}"));
-        self.fail(SubIndication::FormatFailure, text);
+    pub fn unreadable(&mut self, name: &str, why: impl Into<Unread>) {
+        let fact = FileFact::Unreadable { file: name.to_owned(), why: why.into() };
+        self.fail(SubIndication::FormatFailure, fact);
     }
 
     /// Takes in the next entry.
@@ -713,13 +655,7 @@ impl<'a> LedgerAudit<'a> {
         self.report.entries += 1;
         for claimed in self.wanted.remove(&index).unwrap_or_default() {
             if claimed != hash {
-                self.fail(
-                    SubIndication::LedgerForked,
-                    text!(
-                        ("entry {index} is not the one that a receipt was given for"),
-                        ("第 {index} 条不是已出具回执的那一条")
-                    ),
-                );
+                self.fail(SubIndication::LedgerForked, EntryFact::NotTheReceipted { index });
             }
         }
         match Leaf::decode(bytes) {
@@ -728,13 +664,8 @@ impl<'a> LedgerAudit<'a> {
                 self.follow(index, leaf);
             }
             Err(error) => {
-                self.fail(
-                    SubIndication::FormatFailure,
-                    text!(
-                        ("entry {index} cannot be read: {error}"),
-                        ("第 {index} 条无法读取：{error}")
-                    ),
-                );
+                let fact = EntryFact::EntryUnreadable { index, error };
+                self.fail(SubIndication::FormatFailure, fact);
             }
         }
         let size = self.range.size();
@@ -743,11 +674,7 @@ impl<'a> LedgerAudit<'a> {
         {
             self.report.checkpoints += 1;
             if kept.root != self.range.root() {
-                let text = text!(
-                    ("at {size} entries the root is not that of the checkpoint sealed then"),
-                    ("{size} 条时的根摘要与当时封存的检查点不符")
-                );
-                self.fail(SubIndication::LedgerAltered, text);
+                self.fail(SubIndication::LedgerAltered, LedgerFact::PastRoot { size });
             }
         }
         self.check_kept(size);
@@ -756,31 +683,17 @@ impl<'a> LedgerAudit<'a> {
             if checkpoint.root == self.range.root() {
                 self.report.witnesses.extend(counts.then_some(witness));
             } else {
-                let text = text!(
-                    ("at {size} entries the root is not the one that {witness} cosigned"),
-                    ("{size} 条时的根摘要不是 {witness} 见证签名的那个")
-                );
-                self.fail(SubIndication::LedgerForked, text);
+                let fact = LedgerFact::CosignedRoot { size, witness };
+                self.fail(SubIndication::LedgerForked, fact);
             }
         }
         let Some(claims) = self.claims.remove(&size) else { return };
         let root = self.range.root();
         for claim in claims {
             if claim.checkpoint.root != root {
-                self.fail(
-                    SubIndication::LedgerForked,
-                    text!(
-                        (
-                            "at {} entries the root is {root}, but {} holds a sealed checkpoint with \
-                             {}",
-                            claim.checkpoint.size, claim.holder, claim.checkpoint.root
-                        ),
-                        (
-                            "{} 条时的根摘要为 {root}，但 {} 持有根摘要为 {} 的已盖章检查点",
-                            claim.checkpoint.size, claim.holder, claim.checkpoint.root
-                        )
-                    ),
-                );
+                let (holder, held) = (claim.holder, claim.checkpoint.root);
+                let fact = LedgerFact::HeldRoot { size, root, holder, held };
+                self.fail(SubIndication::LedgerForked, fact);
             }
         }
     }
@@ -796,27 +709,17 @@ impl<'a> LedgerAudit<'a> {
             self.said.insert(key, index);
             return;
         };
-        let (event, envelope, other) = (leaf.event.name(), leaf.envelope, &leaf.counterpart);
+        let (event, envelope, other) = (leaf.event, leaf.envelope, leaf.counterpart.clone());
         // The release before recorded twice what an order named twice.
         if leaf.event == Event::ContentPurged {
-            let text = text!(
-                ("entry {index} purges {envelope} as entry {first} does"),
-                ("第 {index} 条与第 {first} 条重复清除信封 {envelope}")
-            );
-            return self.add(Finding::passed(text));
+            let fact = EntryFact::PurgedTwice { index, envelope, first };
+            return self.add(Finding::passed(fact));
         }
-        let text = match key.2 {
-            Once::End => text!(
-                ("entry {index} ends the delivery of {envelope} to {other} by {event}; entry \
-                     {first} has ended it before"),
-                ("第 {index} 条以 {event} 结束信封 {envelope} 向 {other} 的投递，第 {first} 条已结束过")
-            ),
-            Once::Event(_) => text!(
-                ("entry {index} records {event} of {envelope} a second time, after entry {first}"),
-                ("第 {index} 条就信封 {envelope} 重复记录了第 {first} 条的 {event}")
-            ),
+        let fact = match key.2 {
+            Once::End => EntryFact::EndedTwice { index, envelope, other, event, first },
+            Once::Event(_) => EntryFact::RecordedTwice { index, envelope, event, first },
         };
-        self.fail(SubIndication::LedgerAltered, text);
+        self.fail(SubIndication::LedgerAltered, fact);
     }
 
     /// Whether the entry can follow what stands before it.
@@ -828,11 +731,8 @@ impl<'a> LedgerAudit<'a> {
             self.once(index, &leaf);
             let commitment = *self.commitments.entry(envelope).or_insert(leaf.commitment);
             if commitment != leaf.commitment {
-                let text = text!(
-                    ("entry {index} has another document in {envelope} than earlier entries"),
-                    ("第 {index} 条所记信封 {envelope} 中的文件与先前条目不同")
-                );
-                self.fail(SubIndication::LedgerAltered, text);
+                let fact = EntryFact::OtherDocument { index, envelope };
+                self.fail(SubIndication::LedgerAltered, fact);
             }
         }
         match leaf.event {
@@ -842,13 +742,7 @@ impl<'a> LedgerAudit<'a> {
             }
             Event::SubmissionRejection => {
                 if *envelope.digest() != leaf.commitment {
-                    self.fail(
-                        SubIndication::LedgerAltered,
-                        text!(
-                            ("entry {index} refuses a submission and names an envelope"),
-                            ("第 {index} 条不予受理，却指明了信封")
-                        ),
-                    );
+                    self.fail(SubIndication::LedgerAltered, EntryFact::RefusedEnvelope { index });
                 }
             }
             Event::ContentConsignment => {
@@ -868,13 +762,8 @@ impl<'a> LedgerAudit<'a> {
                     false => self.sent.contains_key(&(envelope, leaf.counterpart.clone())),
                 };
                 if !sent && !self.relayed.contains_key(&envelope) && !unclear {
-                    self.fail(
-                        SubIndication::LedgerGap,
-                        text!(
-                            ("entry {index} ends the delivery of {envelope}, never submitted"),
-                            ("第 {index} 条结束了从未提交的信封 {envelope} 的投递")
-                        ),
-                    );
+                    let fact = EntryFact::NeverSubmitted { index, envelope };
+                    self.fail(SubIndication::LedgerGap, fact);
                 }
                 if matches!(leaf.event, Event::EvidenceReceived | Event::RelayEvidenceReceived) {
                     match leaf.evidence {
@@ -882,112 +771,76 @@ impl<'a> LedgerAudit<'a> {
                             self.expected.entry(digest).or_default().push((index, leaf));
                         }
                         None => {
-                            let text = text!(
-                                ("entry {index} names no evidence"),
-                                ("第 {index} 条未指明证据")
-                            );
-                            self.fail(SubIndication::LedgerGap, text);
+                            self.fail(SubIndication::LedgerGap, EntryFact::NoEvidence { index });
                         }
                     }
                 }
             }
             Event::ContentHandover | Event::WithdrawalAcceptance | Event::WithdrawalRejection => {
                 if !self.consigned.contains(&envelope) && !unclear {
-                    let event = leaf.event.name();
-                    self.fail(
-                        SubIndication::LedgerGap,
-                        text!(
-                            ("entry {index} records {event} of {envelope}, which never came in"),
-                            ("第 {index} 条就从未收到的信封 {envelope} 记录了 {event}")
-                        ),
-                    );
+                    let fact = EntryFact::NeverArrived { index, envelope, event: leaf.event };
+                    self.fail(SubIndication::LedgerGap, fact);
                 }
             }
             Event::ContentPurged => {
                 let here = [&self.consigned, &self.submitted].iter().any(|s| s.contains(&envelope));
                 if !here && !self.relayed.contains_key(&envelope) && !unclear {
-                    self.fail(
-                        SubIndication::LedgerGap,
-                        text!(
-                            ("entry {index} purges {envelope}, which was never here"),
-                            ("第 {index} 条清除了从未存在的信封 {envelope}")
-                        ),
-                    );
+                    let fact = EntryFact::NeverHere { index, envelope };
+                    self.fail(SubIndication::LedgerGap, fact);
                 }
                 match leaf.evidence {
                     Some(digest) => self.orders.entry(digest).or_default().push((index, leaf)),
-                    None => {
-                        let text =
-                            text!(("entry {index} names no order"), ("第 {index} 条未指明清除令"));
-                        self.fail(SubIndication::LedgerGap, text);
-                    }
+                    None => self.fail(SubIndication::LedgerGap, EntryFact::NoOrder { index }),
                 }
             }
-            Event::Unknown(name) => {
-                let name = name.as_str();
+            Event::Unknown(event) => {
                 self.unknown.extend(leaf.evidence);
                 self.unclear.insert(envelope);
-                let text = text!(
-                    ("entry {index} is of the event {name:?}, which is unknown here: a newer version may know it"),
-                    ("第 {index} 条的事件“{name}”在本版本中未知，较新版本可能可以识别")
-                );
-                self.add(Finding::passed(text));
+                self.add(Finding::passed(EntryFact::UnknownEvent { index, event }));
             }
         }
     }
 
     /// Says that an entry does not have the hash that stands for it in its tile.
     pub fn wrong_entry(&mut self, index: u64) {
-        let text = text!(
-            ("entry {index} does not have the hash in its tile"),
-            ("第 {index} 条的摘要与其树块中的不符")
-        );
-        self.fail(SubIndication::LedgerAltered, text);
+        self.fail(SubIndication::LedgerAltered, EntryFact::WrongEntry { index });
     }
 
     /// Says that a stored tile is not the one that the entries give.
     pub fn wrong_tile(&mut self, path: &str) {
-        let text = text!(("{path} does not fit the entries"), ("{path} 与条目不符"));
-        self.fail(SubIndication::LedgerAltered, text);
+        self.fail(SubIndication::LedgerAltered, FileFact::WrongTile { path: path.to_owned() });
     }
 
     /// Takes in an evidence file of this ledger. Every entry that speaks of it must rest on it.
     pub fn push_evidence(&mut self, checked: CheckedEvidence) {
-        let name = checked.name;
+        let file = checked.name;
         let (evidence, digest, verified) = match checked.read {
             Ok(read) => read,
             Err(error) => {
-                let sentence = text!(
-                    ("the evidence {name:?} cannot be read: {error}"),
-                    ("证据“{name}”无法读取：{error}")
-                );
-                return self.fail(SubIndication::FormatFailure, sentence);
+                let fact = FileFact::EvidenceUnreadable { file, error };
+                return self.fail(SubIndication::FormatFailure, fact);
             }
         };
         let Some(entries) = self.expected.remove(&digest) else {
             if self.seen.contains(&digest) {
-                let text = text!(
-                    ("{name} is a second copy of an evidence"),
-                    ("{name} 是某份证据的重复副本")
-                );
-                return self.add(Finding::passed(text));
+                return self.add(Finding::passed(FileFact::EvidenceTwice { file }));
             }
             if self.unknown.contains(&digest) {
                 // It is what it is; what the entry says of it is not known here.
                 self.report.evidence += 1;
                 if let Err(error) = verified {
-                    self.add(judge_evidence(&error, evidence.agency.as_str()));
+                    self.add(judge_evidence(error, Whose::Agency(evidence.agency)));
                 }
                 return;
             }
-            let sentence =
-                text!(("no entry speaks of the evidence {name:?}"), ("没有条目提到证据“{name}”"));
-            return self.fail(SubIndication::LedgerAltered, sentence);
+            return self.fail(SubIndication::LedgerAltered, FileFact::EvidenceUnasked { file });
         };
         self.seen.insert(digest);
         self.report.evidence += 1;
         let receipt = match verified {
-            Err(error) => return self.add(judge_evidence(&error, evidence.agency.as_str())),
+            Err(error) => {
+                return self.add(judge_evidence(error, Whose::Agency(evidence.agency)));
+            }
             Ok(receipt) => receipt,
         };
         for (index, leaf) in entries {
@@ -1009,13 +862,7 @@ impl<'a> LedgerAudit<'a> {
                 part,
             };
             if awaited.check(&evidence.agency, &receipt.leaf).is_err() {
-                self.fail(
-                    SubIndication::EvidenceFailure,
-                    text!(
-                        ("entry {index} rests on evidence of something else"),
-                        ("第 {index} 条所依据的证据属于别的内容")
-                    ),
-                );
+                self.fail(SubIndication::EvidenceFailure, EntryFact::EvidenceElsewhere { index });
             }
         }
     }
@@ -1023,21 +870,15 @@ impl<'a> LedgerAudit<'a> {
     /// Takes in an order to remove content, after the entries that follow it. Its path is validated at the
     /// time of those entries: what an officer was entitled to then stays done.
     pub fn push_order(&mut self, name: &str, bytes: &[u8]) {
-        let digest = Digest::of(bytes);
+        let (digest, file) = (Digest::of(bytes), name.to_owned());
         let Some(entries) = self.orders.remove(&digest) else {
             if self.seen_orders.contains(&digest) {
-                let text = text!(
-                    ("{name} is a second copy of an order"),
-                    ("{name} 是某份清除令的重复副本")
-                );
-                return self.add(Finding::passed(text));
+                return self.add(Finding::passed(FileFact::OrderTwice { file }));
             }
             if self.unknown.contains(&digest) {
                 return;
             }
-            let text =
-                text!(("no entry follows the order {name:?}"), ("没有条目依据清除令“{name}”"));
-            return self.fail(SubIndication::LedgerAltered, text);
+            return self.fail(SubIndication::LedgerAltered, FileFact::OrderUnasked { file });
         };
         self.seen_orders.insert(digest);
         for (index, leaf) in entries {
@@ -1047,34 +888,19 @@ impl<'a> LedgerAudit<'a> {
                         && opened.order.envelopes.contains(&leaf.envelope) =>
                 {
                     self.report.purged += 1;
-                    let (officer, envelope) = (opened.officer, leaf.envelope);
-                    let at = rfc3339(leaf.time);
-                    let text = text!(
-                        ("the content of {envelope} was removed at {at} by order of {officer}"),
-                        ("信封 {envelope} 的内容于 {at} 依 {officer} 的命令清除")
-                    );
-                    self.add(Finding::passed(text));
+                    let (officer, envelope, time) = (opened.officer, leaf.envelope, leaf.time);
+                    self.add(Finding::passed(FileFact::Purged { envelope, time, officer }));
                 }
                 Ok(_) => {
-                    let text = text!(
-                        ("entry {index} follows an order that does not speak of its envelope"),
-                        ("第 {index} 条所依据的清除令未提及其信封")
-                    );
-                    self.fail(SubIndication::EvidenceFailure, text);
+                    self.fail(SubIndication::EvidenceFailure, EntryFact::OrderElsewhere { index });
                 }
-                Err(ProtocolError::Seal(SealError::Path(path))) => {
-                    let text = text!(
-                        ("the order that entry {index} follows: {path}"),
-                        ("第 {index} 条所依据的清除令：{}", path.zh)
-                    );
-                    self.add(Finding::open(judge_path(&path), text));
+                Err(ProtocolError::Seal(SealError::Path(error))) => {
+                    let why = judge_path(&error);
+                    self.add(Finding::open(why, EntryFact::OrderPath { index, error }));
                 }
                 Err(error) => {
-                    let text = text!(
-                        ("the order that entry {index} follows does not hold: {error}"),
-                        ("第 {index} 条所依据的清除令不成立：{error}")
-                    );
-                    self.fail(SubIndication::EvidenceFailure, text);
+                    let fact = EntryFact::OrderBroken { index, error };
+                    self.fail(SubIndication::EvidenceFailure, fact);
                 }
             }
         }
@@ -1082,11 +908,7 @@ impl<'a> LedgerAudit<'a> {
 
     /// Takes in that what is audited was made from an export, and holds the ledger and nothing of documents.
     pub fn holds_ledger_alone(&mut self) {
-        let text = text!(
-            ("it was made from an export: it holds the ledger, and no documents"),
-            ("由导出的账本生成：只含账本，不含公文")
-        );
-        self.add(Finding::passed(text));
+        self.add(Finding::passed(FileFact::FromExport));
     }
 
     /// Takes in that a content was read and is the one that its envelope seals.
@@ -1096,17 +918,17 @@ impl<'a> LedgerAudit<'a> {
 
     /// Takes in that something of the node's store contradicts the ledger.
     pub fn contradicted(&mut self, en: String, zh: String) {
-        self.fail(SubIndication::LedgerAltered, Text::new(en, zh));
+        self.fail(SubIndication::LedgerAltered, Fact::Told { en, zh });
     }
 
     /// Takes in that something that the ledger speaks of is not in the node's store.
     pub fn missing(&mut self, en: String, zh: String) {
-        self.fail(SubIndication::LedgerGap, Text::new(en, zh));
+        self.fail(SubIndication::LedgerGap, Fact::Told { en, zh });
     }
 
     /// Takes in that something is there which may or may not have its reason.
     pub fn unclear(&mut self, en: String, zh: String) {
-        self.add(Finding::open(SubIndication::LedgerGap, Text::new(en, zh)));
+        self.add(Finding::open(SubIndication::LedgerGap, Fact::Told { en, zh }));
     }
 
     /// The signature lines in the checkpoint that are not the ledger's own. Those of witnesses whose keys are here must
@@ -1121,18 +943,12 @@ impl<'a> LedgerAudit<'a> {
                 None => match known.find_map(Result::err) {
                     Some(error) => Finding::failed(
                         SubIndication::SigCryptoFailure,
-                        text!(
-                            ("a signature line in the checkpoint does not hold: {error}"),
-                            ("检查点中的一行签名不成立：{error}")
-                        ),
+                        LedgerFact::LineBroken(error),
                     ),
                     None if self.witness_keys.iter().any(|(_, key)| key.name() == name) => {
                         Finding::open(
                             SubIndication::SigCryptoFailure,
-                            text!(
-                                ("a signature line in the checkpoint is of another key of {name:?}"),
-                                ("检查点中有一行签名出自“{name}”的另一密钥")
-                            ),
+                            LedgerFact::LineOfOtherKey { name },
                         )
                     }
                     None => {
@@ -1145,12 +961,7 @@ impl<'a> LedgerAudit<'a> {
         }
         if !unknown.is_empty() {
             let (count, first) = (unknown.len(), unknown.first().cloned().unwrap_or_default());
-            let text = text!(
-                ("{count} signature lines in the checkpoint are of keys that are not here and were \
-                     not looked at (the first of {first:?})"),
-                ("检查点中有 {count} 行签名的密钥不在其中，未作检验（首行属“{first}”）")
-            );
-            self.add(Finding::passed(text));
+            self.add(Finding::passed(LedgerFact::UnknownLines { count, first }));
         }
     }
 
@@ -1159,88 +970,46 @@ impl<'a> LedgerAudit<'a> {
         let (read, root) = (self.range.size(), self.range.root());
         if let Some(checkpoint) = self.checkpoint.take() {
             if read != checkpoint.size {
-                self.fail(
-                    SubIndication::LedgerAltered,
-                    text!(
-                        ("the checkpoint seals {} entries, {read} are there", checkpoint.size),
-                        ("检查点封存了 {} 条，实有 {read} 条", checkpoint.size)
-                    ),
-                );
+                let fact = LedgerFact::SizeDiffers { sealed: checkpoint.size, read };
+                self.fail(SubIndication::LedgerAltered, fact);
             } else if root != checkpoint.root {
-                self.fail(
-                    SubIndication::LedgerAltered,
-                    text!(
-                        ("the entries give the root {root}, sealed was {}", checkpoint.root),
-                        ("条目算得根摘要 {root}，封存的是 {}", checkpoint.root)
-                    ),
-                );
+                let fact = LedgerFact::RootDiffers { root, sealed: checkpoint.root };
+                self.fail(SubIndication::LedgerAltered, fact);
             } else {
-                let text = text!(
-                    ("all {read} entries give the sealed root"),
-                    ("全部 {read} 条与封存的根摘要一致")
-                );
-                self.add(Finding::passed(text));
+                self.add(Finding::passed(LedgerFact::RootHolds { size: read }));
             }
         }
         self.judge_lines();
         for cosigned in std::mem::take(&mut self.cosigned).into_values().flatten() {
             let Cosigned { witness, checkpoint, .. } = cosigned;
             let size = checkpoint.size;
-            self.fail(
-                SubIndication::LedgerRolledBack,
-                text!(
-                    ("the ledger has {read} entries, but {witness} has cosigned {size}"),
-                    ("账本有 {read} 条，但 {witness} 已见证签名 {size} 条")
-                ),
-            );
+            let fact = LedgerFact::CosignedMore { read, witness, size };
+            self.fail(SubIndication::LedgerRolledBack, fact);
         }
         if let Some((size, _)) = std::mem::take(&mut self.kept).pop_last() {
-            self.fail(
-                SubIndication::LedgerRolledBack,
-                text!(
-                    ("the ledger has {read} entries, and a witness has cosigned {size}"),
-                    ("账本有 {read} 条，而有见证人已见证签名 {size} 条")
-                ),
-            );
+            let fact = LedgerFact::PastCosignedMore { read, size };
+            self.fail(SubIndication::LedgerRolledBack, fact);
         }
         self.judge_times();
         if self.history_through < self.report.size {
             let (through, size) = (self.history_through, self.report.size);
-            self.fail(
-                SubIndication::LedgerGap,
-                text!(
-                    ("the history of checkpoints ends at {through} entries, sealed are {size}"),
-                    ("检查点历史止于 {through} 条，已封存 {size} 条")
-                ),
-            );
+            self.fail(SubIndication::LedgerGap, LedgerFact::HistoryEnds { through, size });
         }
         if let Some(ahead) = self.history.back() {
-            let size = ahead.size;
-            self.fail(
-                SubIndication::LedgerRolledBack,
-                text!(
-                    ("the ledger has {read} entries, but its history seals {size}"),
-                    ("账本有 {read} 条，但其历史封存了 {size} 条")
-                ),
-            );
+            let fact = LedgerFact::HistorySealsMore { read, size: ahead.size };
+            self.fail(SubIndication::LedgerRolledBack, fact);
         }
         self.report.witnesses.sort();
         self.report.witnesses.dedup();
         for claim in std::mem::take(&mut self.claims).into_values().flatten() {
             let (holder, size) = (claim.holder, claim.checkpoint.size);
-            let text = match claim.entry {
-                Some((index, hash)) => text!(
-                    ("the ledger has {read} entries, but {holder} holds its sealed receipt for entry \
-                         {index} (leaf hash {hash}) in a ledger of {size}"),
-                    ("账本有 {read} 条，但 {holder} 持有其第 {index} 条（叶摘要 {hash}）的已盖章回执，当时账本有 {size} 条")
-                ),
-                None => text!(
-                    ("the ledger has {read} entries, but {holder} has seen its sealed checkpoint of \
-                         {size}"),
-                    ("账本有 {read} 条，但 {holder} 见过其 {size} 条时的已盖章检查点")
-                ),
+            let fact = match claim.entry {
+                Some((index, hash)) => {
+                    LedgerFact::ReceiptBeyond { read, holder, index, hash, size }
+                }
+                None => LedgerFact::SeenBeyond { read, holder, size },
             };
-            self.fail(SubIndication::LedgerRolledBack, text);
+            self.fail(SubIndication::LedgerRolledBack, fact);
         }
         let missing = self.expected.drain().flat_map(|(_, entries)| entries);
         let mut missing: Vec<_> = missing.map(|(index, _)| index).collect();
@@ -1248,22 +1017,10 @@ impl<'a> LedgerAudit<'a> {
         let mut unseen: Vec<_> = self.orders.drain().flat_map(|(_, entries)| entries).collect();
         unseen.sort_unstable_by_key(|(index, _)| *index);
         for (index, _) in unseen {
-            self.fail(
-                SubIndication::LedgerGap,
-                text!(
-                    ("the order that entry {index} follows is not there"),
-                    ("第 {index} 条所依据的清除令不在")
-                ),
-            );
+            self.fail(SubIndication::LedgerGap, EntryFact::OrderMissing { index });
         }
         for index in missing {
-            self.fail(
-                SubIndication::LedgerGap,
-                text!(
-                    ("the evidence that entry {index} speaks of is not there"),
-                    ("第 {index} 条所指的证据不在")
-                ),
-            );
+            self.fail(SubIndication::LedgerGap, EntryFact::EvidenceMissing { index });
         }
         self.report
     }
@@ -1271,6 +1028,8 @@ impl<'a> LedgerAudit<'a> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use chancery_crypto::Language;
+
     use super::*;
     use crate::{
         EnvelopeId,
@@ -1340,7 +1099,7 @@ pub(crate) mod tests {
         let report = audit(&world, &[arrived.clone(), leaf("ContentHandover", 1)]);
         assert_eq!(report.indication, Indication::TotalPassed, "{:?}", report.findings);
         let shown = |report: &AuditReport| {
-            let mut sentences = report.findings.iter().map(|finding| &finding.sentence);
+            let mut sentences = report.findings.iter().map(|f| f.say(Language::En));
             sentences.any(|sentence| sentence.contains("\"ContentConsignmentUnopened\""))
         };
         assert!(shown(&report), "{:?}", report.findings);
@@ -1373,7 +1132,7 @@ pub(crate) mod tests {
         assert_eq!(bad.indication, Indication::TotalFailed, "{bad:?}");
         let said = bad.findings.iter().any(|f| {
             f.sub_indication == Some(SubIndication::LedgerAltered)
-                && f.sentence == "entry 1 refuses a submission and names an envelope"
+                && *f.fact == EntryFact::RefusedEnvelope { index: 1 }.into()
         });
         assert!(said, "{bad:?}");
     }

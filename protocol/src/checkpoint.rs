@@ -4,7 +4,7 @@ use chancery_crypto::{CoseReceipt, Digest, Hasher, PublicKey, SigningKey, cbor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::ProtocolError;
+use crate::{CheckpointFault, ProtocolError, ReceiptFault};
 
 /// The longest checkpoint note that is read: witnesses may be many, and post-quantum signatures take kilobytes.
 const MAX_NOTE: usize = 1024 * 1024;
@@ -24,8 +24,8 @@ pub struct Checkpoint {
     pub root: Digest,
 }
 
-fn bad(what: impl Into<String>) -> ProtocolError {
-    ProtocolError::Checkpoint(what.into())
+fn bad(fault: CheckpointFault) -> ProtocolError {
+    ProtocolError::Checkpoint(fault)
 }
 
 impl Checkpoint {
@@ -92,7 +92,7 @@ impl LogKey {
                 hasher.update(bytes);
             }
             _ => {
-                let spki = key.spki_der().ok_or_else(|| bad("an RSA key signs no checkpoints"))?;
+                let spki = key.spki_der().ok_or_else(|| bad(CheckpointFault::RsaKey))?;
                 hasher.update(&spki);
             }
         }
@@ -107,12 +107,9 @@ impl LogKey {
     pub fn verify_cose(&self, receipt: &CoseReceipt, root: &Digest) -> Result<(), ProtocolError> {
         if receipt.key_id() != self.name.as_bytes() {
             let found = String::from_utf8_lossy(receipt.key_id()).into_owned();
-            let why = format!("its COSE signature is of {found:?}, not of {:?}", self.name);
-            return Err(ProtocolError::Receipt(why));
+            return Err(ReceiptFault::CoseOrigin { found, want: self.name.clone() }.into());
         }
-        receipt.verify(root, &self.key).map_err(|_| {
-            ProtocolError::Receipt("the COSE signature of the ledger's seal is wrong".into())
-        })
+        receipt.verify(root, &self.key).map_err(|_| ReceiptFault::CoseSignature.into())
     }
 
     /// The key of an agency's ledger, from the agency's seal certificate.
@@ -121,7 +118,7 @@ impl LogKey {
     /// [`ProtocolError`] when the certificate names no agency or its key signs no notes.
     pub fn of_seal(seal: &Certificate) -> Result<Self, ProtocolError> {
         let origin = Checkpoint::origin_of(&seal.agency_name()?);
-        let key = seal.public_key().ok_or_else(|| bad("the seal's key is of an unknown kind"))?;
+        let key = seal.public_key().ok_or_else(|| bad(CheckpointFault::UnknownKeyKind))?;
         Self::new(&origin, key)
     }
 }
@@ -159,7 +156,7 @@ impl KeptCheckpoint {
     /// [`ProtocolError`], saying what does not hold, by the last key tried.
     pub fn open(bytes: &[u8], keys: &[LogKey]) -> Result<Checkpoint, ProtocolError> {
         let kept: Self = cbor::decode_open(bytes, cbor::MAX_BYTES)?;
-        let mut why = bad("there is no key to check it with");
+        let mut why = bad(CheckpointFault::NoKey);
         for key in keys {
             match SignedCheckpoint::open(&kept.note, key) {
                 Err(error) => why = error,
@@ -192,21 +189,21 @@ impl SignedCheckpoint {
     pub fn open(note: &str, key: &LogKey) -> Result<Self, ProtocolError> {
         let (text, checkpoint, signatures) = parse(note)?;
         if checkpoint.origin != key.name {
-            let found = &checkpoint.origin;
-            return Err(bad(format!("it is of the ledger {found:?}, not {:?}", key.name)));
+            let (found, want) = (checkpoint.origin, key.name.clone());
+            return Err(bad(CheckpointFault::Origin { found, want }));
         }
-        let scheme = key.key.own_scheme().ok_or_else(|| bad("the key signs no checkpoints"))?;
+        let scheme = key.key.own_scheme().ok_or_else(|| bad(CheckpointFault::KeySignsNone))?;
         for (name, signature) in signatures {
             let Some((id, signature)) = signature.split_first_chunk::<4>() else { continue };
             // Signatures of others are ignored; one that claims to be this key's must verify.
             if name == key.name && *id == key.id {
                 key.key
                     .verify_der(scheme, text.as_bytes(), signature)
-                    .map_err(|_| bad("the signature of the ledger's seal is wrong"))?;
+                    .map_err(|_| bad(CheckpointFault::SealSignature))?;
                 return Ok(Self { checkpoint, note: note.to_owned() });
             }
         }
-        Err(bad("it is not signed by the ledger's seal"))
+        Err(bad(CheckpointFault::NotSealed))
     }
 }
 
@@ -242,7 +239,7 @@ impl WitnessKey {
     pub fn new(agency: &AgencyName, key: &PublicKey) -> Result<Self, ProtocolError> {
         let name = format!("{agency}/witness");
         let PublicKey::Ed25519(bytes) = key else {
-            return Err(bad("a witness needs an Ed25519 key"));
+            return Err(bad(CheckpointFault::WitnessKeyKind));
         };
         let mut hasher = Hasher::new();
         hasher.update(name.as_bytes());
@@ -291,7 +288,7 @@ impl WitnessKey {
         let note = format!("{}\n{line}", of.text());
         let alone = SignedCheckpoint { checkpoint: of.clone(), note };
         let time = self.cosigned(&alone)?;
-        time.ok_or_else(|| bad(format!("{} has not cosigned it", self.name)))
+        time.ok_or_else(|| bad(CheckpointFault::NotCosigned { witness: self.name.clone() }))
     }
 
     /// Cosigns a checkpoint at `time` (seconds since 1970 UTC): a signature line. The witness says with
@@ -306,9 +303,9 @@ impl WitnessKey {
         key: &SigningKey,
         time: i64,
     ) -> Result<String, ProtocolError> {
-        let time = u64::try_from(time).map_err(|_| bad("the time lies before 1970"))?;
+        let time = u64::try_from(time).map_err(|_| bad(CheckpointFault::Before1970))?;
         if key.public_key() != self.key {
-            return Err(bad("this is not the witness's private key"));
+            return Err(bad(CheckpointFault::NotWitnessKey));
         }
         let signed = cosigned_text(&checkpoint.checkpoint.text(), time);
         let mut line = self.id.to_vec();
@@ -330,12 +327,13 @@ impl WitnessKey {
             }
             let (time, signature) = rest
                 .split_first_chunk::<8>()
-                .ok_or_else(|| bad(format!("the cosignature of {name} is cut off")))?;
+                .ok_or_else(|| bad(CheckpointFault::CosignatureCut { name: name.to_owned() }))?;
             let time = u64::from_be_bytes(*time);
-            let scheme = self.key.own_scheme().ok_or_else(|| bad("the key signs nothing"))?;
+            let scheme =
+                self.key.own_scheme().ok_or_else(|| bad(CheckpointFault::KeySignsNothing))?;
             self.key
                 .verify_der(scheme, cosigned_text(text, time).as_bytes(), signature)
-                .map_err(|_| bad(format!("the cosignature of {name} is wrong")))?;
+                .map_err(|_| bad(CheckpointFault::CosignatureWrong { name: name.to_owned() }))?;
             return Ok(i64::try_from(time).ok());
         }
         Ok(None)
@@ -383,31 +381,32 @@ type Parsed<'a> = (&'a str, Checkpoint, Vec<(&'a str, Vec<u8>)>);
 
 fn parse(note: &str) -> Result<Parsed<'_>, ProtocolError> {
     if note.len() > MAX_NOTE || note.chars().any(|c| c < ' ' && c != '\n') {
-        return Err(bad("it is too long or holds control characters"));
+        return Err(bad(CheckpointFault::TooLongOrControl));
     }
-    let (head, lines) = note.rsplit_once("\n\n").ok_or_else(|| bad("it has no signatures"))?;
-    let text = note.get(..head.len() + 1).ok_or_else(|| bad("it is cut off"))?;
+    let (head, lines) =
+        note.rsplit_once("\n\n").ok_or_else(|| bad(CheckpointFault::NoSignatures))?;
+    let text = note.get(..head.len() + 1).ok_or_else(|| bad(CheckpointFault::Cut))?;
     let mut signatures = Vec::new();
-    for line in lines.strip_suffix('\n').ok_or_else(|| bad("it is cut off"))?.split('\n') {
+    for line in lines.strip_suffix('\n').ok_or_else(|| bad(CheckpointFault::Cut))?.split('\n') {
         let line = line.strip_prefix("\u{2014} ").and_then(|l| l.split_once(' '));
-        let (name, base64) = line.ok_or_else(|| bad("a signature line is malformed"))?;
-        let decoded = BASE64.decode(base64).map_err(|_| bad("a signature is not base64"))?;
+        let (name, base64) = line.ok_or_else(|| bad(CheckpointFault::SignatureLine))?;
+        let decoded = BASE64.decode(base64).map_err(|_| bad(CheckpointFault::SignatureBase64))?;
         signatures.push((name, decoded));
     }
     if signatures.len() > MAX_LINES {
-        return Err(bad("it has too many signatures"));
+        return Err(bad(CheckpointFault::TooManySignatures));
     }
     let mut lines = text.lines();
     let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
-        return Err(bad("it has fewer than three lines"));
+        return Err(bad(CheckpointFault::TooFewLines));
     };
     // One way to write a size: no sign, no leading zero.
-    let parsed: u64 = size.parse().map_err(|_| bad("its size is no number"))?;
+    let parsed: u64 = size.parse().map_err(|_| bad(CheckpointFault::Size))?;
     if parsed.to_string() != size || origin.is_empty() {
-        return Err(bad("its origin or size is not in plain form"));
+        return Err(bad(CheckpointFault::PlainForm));
     }
     let root = BASE64.decode(root).ok().and_then(|root| Digest::from_slice(&root));
-    let root = root.ok_or_else(|| bad("its root is no SHA-256 in base64"))?;
+    let root = root.ok_or_else(|| bad(CheckpointFault::Root))?;
     let checkpoint = Checkpoint { origin: origin.to_owned(), size: parsed, root };
     Ok((text, checkpoint, signatures))
 }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ProtocolError,
+    ClassificationFault, ProtocolError,
     text::{check_line, fold},
 };
 
@@ -92,13 +92,11 @@ impl Classification {
     pub fn with_term(self, term: &str) -> Result<Self, ProtocolError> {
         let term = term_of(term.trim().trim_start_matches('★'))?;
         if !self.level.is_secret() {
-            let why = "a secrecy period (保密期限) belongs to 秘密, 机密 or 绝密";
-            return Err(ProtocolError::Classification(why.into()));
+            return Err(ClassificationFault::TermWithoutSecret.into());
         }
         match &self.term {
             Some(other) if *other != term => {
-                let why = format!("it has two secrecy periods, {other} and {term}");
-                Err(ProtocolError::Classification(why))
+                Err(ClassificationFault::TwoTerms { first: other.clone(), second: term }.into())
             }
             _ => Ok(Self { term: Some(term), ..self }),
         }
@@ -150,16 +148,15 @@ fn is_plain_term(term: &str) -> bool {
 
 fn term_of(text: &str) -> Result<String, ProtocolError> {
     let term = simplified(&fold(text));
-    let wrong = |why: String| ProtocolError::Classification(format!("its secrecy period: {why}"));
-    check_line(&term).map_err(|fault| wrong(fault.to_string()))?;
+    check_line(&term).map_err(ClassificationFault::TermLine)?;
     if term.len() > MAX_TERM {
-        return Err(wrong(format!("it is longer than {MAX_TERM} bytes")));
+        return Err(ClassificationFault::TermLength { most: MAX_TERM }.into());
     }
     if LEVELS.iter().any(|(level, mark)| level.is_secret() && term.contains(mark)) {
-        return Err(wrong(format!("{term:?} names a level")));
+        return Err(ClassificationFault::TermNamesLevel { term }.into());
     }
     if term.contains('★') {
-        return Err(wrong(format!("{term:?} has more than one ★")));
+        return Err(ClassificationFault::TermStars { term }.into());
     }
     Ok(term)
 }
@@ -170,10 +167,7 @@ impl FromStr for Classification {
 
     fn from_str(text: &str) -> Result<Self, ProtocolError> {
         let unknown = || {
-            ProtocolError::Classification(format!(
-                "{text:?} is no classification; there are 绝密, 机密, 秘密, 内部 and none, the first three with \
-                 a secrecy period if need be: 机密★10年"
-            ))
+            ProtocolError::Classification(ClassificationFault::Unknown { given: text.to_owned() })
         };
         let folded = simplified(&fold(text));
         if let Some(level) = exact(&folded) {

@@ -1,8 +1,10 @@
 //! The content of an envelope: salt, signed document and parts as one stream, sealed in chunks.
 
-use chancery_crypto::{CHUNK_OVERHEAD, CHUNK_PLAINTEXT, ContentKey, Digest, Hasher, StreamSealer};
+use chancery_crypto::{
+    CHUNK_OVERHEAD, CHUNK_PLAINTEXT, ContentKey, Digest, Hasher, StreamSealer, Unknown,
+};
 
-use crate::{DocumentHeader, ProtocolError, SignedDocument, merkle};
+use crate::{ContentFault, DocumentHeader, ProtocolError, SignedDocument, merkle};
 
 /// The first bytes of every content: a name and a version.
 pub const CONTENT_MAGIC: [u8; 8] = *b"CHYDOC\x00\x01";
@@ -20,8 +22,8 @@ pub(crate) fn newer(found: &[u8], own: &[u8]) -> Option<u8> {
     (form == own && version > known).then_some(*version)
 }
 
-fn bad(what: impl Into<String>) -> ProtocolError {
-    ProtocolError::Content(what.into())
+fn bad(fault: ContentFault) -> ProtocolError {
+    ProtocolError::Content(fault)
 }
 
 /// What sealing a content came to.
@@ -41,9 +43,10 @@ pub struct SealedContent {
 pub fn content_head(salt: &Digest, document: &SignedDocument) -> Result<Vec<u8>, ProtocolError> {
     let length = document.bytes().len();
     if length > MAX_DOCUMENT {
-        return Err(bad(format!("the signed document has {length} bytes without its parts")));
+        return Err(bad(ContentFault::DocumentLength { length }));
     }
-    let length = u32::try_from(length).map_err(|e| bad(e.to_string()))?.to_be_bytes();
+    let length = u32::try_from(length).map_err(|_| bad(ContentFault::DocumentLength { length }))?;
+    let length = length.to_be_bytes();
     Ok([&MAGIC[..], salt.as_bytes(), &length, document.bytes()].concat())
 }
 
@@ -97,10 +100,11 @@ impl ContentSealer {
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ProtocolError> {
         while !bytes.is_empty() {
             if self.part >= self.header.parts.len() {
-                return Err(bad("bytes follow the last part"));
+                return Err(bad(ContentFault::Trailing));
             }
             let take = usize::try_from(self.part_left).unwrap_or(usize::MAX).min(bytes.len());
-            let (now, later) = bytes.split_at_checked(take).ok_or_else(|| bad("out of range"))?;
+            let (now, later) =
+                bytes.split_at_checked(take).ok_or_else(|| bad(ContentFault::OutOfRange))?;
             self.part_hash.update(now);
             self.append(now, out)?;
             self.part_left -= now.len() as u64;
@@ -130,7 +134,8 @@ impl ContentSealer {
                 self.flush(false, out)?;
             }
             let take = (CHUNK_PLAINTEXT - self.buffer.len()).min(bytes.len());
-            let (now, later) = bytes.split_at_checked(take).ok_or_else(|| bad("out of range"))?;
+            let (now, later) =
+                bytes.split_at_checked(take).ok_or_else(|| bad(ContentFault::OutOfRange))?;
             self.buffer.extend_from_slice(now);
             bytes = later;
         }
@@ -151,7 +156,7 @@ impl ContentSealer {
     /// [`ProtocolError::Content`] when parts are missing.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<SealedContent, ProtocolError> {
         if let Some(part) = self.header.parts.get(self.part) {
-            return Err(bad(format!("part {:?} is cut off", part.name)));
+            return Err(bad(ContentFault::PartCut { part: part.name.clone() }));
         }
         self.flush(true, out)?;
         Ok(SealedContent { size: self.size, root: self.tree.root() })
@@ -162,11 +167,7 @@ fn check_digest(part: &crate::Part, found: Digest) -> Result<(), ProtocolError> 
     if part.digest == found {
         return Ok(());
     }
-    Err(ProtocolError::PartDigest {
-        name: part.name.clone(),
-        signed: part.digest.to_string(),
-        found: found.to_string(),
-    })
+    Err(ProtocolError::PartDigest { name: part.name.clone(), signed: part.digest, found })
 }
 
 /// What [`ContentOpener::push`] found.
@@ -229,7 +230,7 @@ impl ContentOpener {
             let Some(part) = self.document.as_ref().and_then(|d| d.header().parts.get(self.part))
             else {
                 let more = !bytes.is_empty();
-                return if more { Err(bad("bytes follow the last part").into()) } else { Ok(()) };
+                return if more { Err(bad(ContentFault::Trailing).into()) } else { Ok(()) };
             };
             let left = part.size.saturating_sub(self.part_done);
             if left == 0 {
@@ -243,7 +244,8 @@ impl ContentOpener {
                 return Ok(());
             }
             let take = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-            let (now, later) = bytes.split_at_checked(take).ok_or_else(|| bad("out of range"))?;
+            let (now, later) =
+                bytes.split_at_checked(take).ok_or_else(|| bad(ContentFault::OutOfRange))?;
             self.part_hash.update(now);
             self.part_done += now.len() as u64;
             sink(Opening::Part { index: self.part, bytes: now })?;
@@ -265,7 +267,7 @@ impl ContentOpener {
             self.head.extend_from_slice(now);
             bytes = later;
         }
-        let document = self.head.get(HEAD..).ok_or_else(|| bad("out of range"))?;
+        let document = self.head.get(HEAD..).ok_or_else(|| bad(ContentFault::OutOfRange))?;
         self.document = Some(SignedDocument::decode(document)?);
         self.head = Vec::new();
         Ok(bytes)
@@ -277,15 +279,15 @@ impl ContentOpener {
         let (magic, rest) = head.split_at(MAGIC.len());
         let (salt, length) = rest.split_at(Digest::LEN);
         if let Some(version) = newer(magic, &MAGIC) {
-            return Err(ProtocolError::newer(format!("content of version {version}")));
+            return Err(ProtocolError::newer(Unknown::Content { version }));
         }
         if magic != MAGIC {
-            return Err(bad("it does not start as a Chancery content of version 1 does"));
+            return Err(bad(ContentFault::Magic));
         }
         self.salt = Digest::from_slice(salt);
         let length = length.iter().fold(0usize, |n, b| (n << 8) | usize::from(*b));
         if length > MAX_READ {
-            return Err(bad(format!("its signed document claims {length} bytes")));
+            return Err(bad(ContentFault::ClaimedLength { length }));
         }
         Ok(HEAD + length)
     }
@@ -295,7 +297,7 @@ impl ContentOpener {
     /// # Errors
     /// [`ProtocolError::Content`] when it is cut off.
     pub fn finish(self) -> Result<(Digest, SignedDocument), ProtocolError> {
-        let cut = || bad("it is cut off");
+        let cut = || bad(ContentFault::Cut);
         let (salt, document) = self.salt.zip(self.document).ok_or_else(cut)?;
         if self.part < document.header().parts.len() {
             return Err(cut());
@@ -410,7 +412,7 @@ mod tests {
         assert!(open(b"CHYDOC\x00\x02").is_err());
         let mut newer = good.clone();
         newer[MAGIC.len() - 1] = 2;
-        assert_eq!(open(&newer), Err(ProtocolError::newer("content of version 2")));
+        assert_eq!(open(&newer), Err(ProtocolError::newer(Unknown::Content { version: 2 })));
         assert!(open(b"").is_err());
         let mut huge = good[..HEAD].to_vec();
         huge[HEAD - 4..].fill(0xff);

@@ -3,7 +3,7 @@
 //! The sender goes from `Waiting` through an attempt to `Delivered`, `Refused` or `Expired`; what the receiver does is decided in
 //! `inbound`. Nothing is lost: only evidence, a final refusal or expiry ends the sender's trying.
 
-use crate::{PeerMessage, ProtocolError, Receipt, Refusal};
+use crate::{MessageFault, PeerMessage, ProtocolError, Receipt, Refusal};
 
 /// The longest pause between two attempts, in milliseconds.
 const MAX_DELAY: u64 = 60_000;
@@ -49,7 +49,7 @@ pub fn on_reply(
             ),
             None => OutboundAction::GiveUp(refusal),
         }),
-        _ => Err(ProtocolError::Message("the peer's answer does not fit the offer".into())),
+        _ => Err(MessageFault::NotTheOffers.into()),
     }
 }
 

@@ -7,7 +7,7 @@ use chancery_crypto::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Classification, ProtocolError, SecrecyLevel,
+    Classification, HeaderFault, HeaderLine, ProtocolError, SecrecyLevel,
     asic::EntryName,
     classification::level_of,
     text::{check_line, check_lines},
@@ -58,7 +58,7 @@ impl FromStr for DocumentId {
 
     fn from_str(text: &str) -> Result<Self, ProtocolError> {
         let digest = Digest::from_hex(text);
-        digest.map(Self).ok_or_else(|| refuse(format!("{text:?} is no document id")))
+        digest.map(Self).ok_or_else(|| refuse(HeaderFault::NoId { given: text.to_owned() }))
     }
 }
 
@@ -158,8 +158,8 @@ pub struct DocumentHeader {
     pub nonce: Digest,
 }
 
-fn refuse(what: impl Into<String>) -> ProtocolError {
-    ProtocolError::Header(what.into())
+fn refuse(fault: HeaderFault) -> ProtocolError {
+    ProtocolError::Header(fault)
 }
 
 impl DocumentHeader {
@@ -209,19 +209,21 @@ impl DocumentHeader {
     /// [`ProtocolError::Header`] or [`ProtocolError::Classification`], naming the text.
     pub fn check_new(&self) -> Result<(), ProtocolError> {
         self.check()?;
-        let line = |what: &str, text: &str| {
-            check_line(text).map_err(|fault| refuse(format!("its {what} {text:?}: {fault}")))
+        let line = |line: HeaderLine, text: &str| {
+            let wrong = |fault| HeaderFault::Line { line, text: text.to_owned(), fault };
+            check_line(text).map_err(|fault| refuse(wrong(fault)))
         };
-        line("type", &self.kind)?;
-        line("title", &self.title)?;
-        line("module", &self.module)?;
-        self.number.iter().try_for_each(|number| line("number", number))?;
+        line(HeaderLine::Type, &self.kind)?;
+        line(HeaderLine::Title, &self.title)?;
+        line(HeaderLine::Module, &self.module)?;
+        self.number.iter().try_for_each(|number| line(HeaderLine::Number, number))?;
         for (name, value) in &self.fields {
-            line("field", name)?;
-            let fault = |fault| refuse(format!("its field {name:?} {value:?}: {fault}"));
-            check_lines(value).map_err(fault)?;
+            line(HeaderLine::Field, name)?;
+            let (name, text) = (name.clone(), value.clone());
+            let wrong = |fault| refuse(HeaderFault::Field { name, value: text, fault });
+            check_lines(value).map_err(wrong)?;
         }
-        self.parts.iter().try_for_each(|part| line("media type", &part.media_type))?;
+        self.parts.iter().try_for_each(|part| line(HeaderLine::MediaType, &part.media_type))?;
         self.check_new_names()?;
         if let Some(said) = &self.classification {
             let known: Classification = said.parse()?;
@@ -238,13 +240,13 @@ impl DocumentHeader {
     fn check_new_names(&self) -> Result<(), ProtocolError> {
         let mut keys = BTreeSet::new();
         for part in &self.parts {
-            let bad = |why: &dyn fmt::Display| refuse(format!("its part {:?}: {why}", part.name));
-            check_line(&part.name).map_err(|fault| bad(&fault))?;
+            let own = || part.name.clone();
+            check_line(&part.name)
+                .map_err(|fault| refuse(HeaderFault::PartLine { part: own(), fault }))?;
             let name = EntryName::of_part(&part.name);
-            let name =
-                name.map_err(|_| refuse(format!("{:?} is no plain file name", part.name)))?;
+            let name = name.map_err(|_| refuse(HeaderFault::PartName { part: own() }))?;
             if !keys.insert(name.key()) {
-                return Err(bad(&"it is the name of another part, to some systems"));
+                return Err(refuse(HeaderFault::PartTwin { part: own() }));
             }
         }
         Ok(())
@@ -252,36 +254,36 @@ impl DocumentHeader {
 
     fn check(&self) -> Result<(), ProtocolError> {
         if self.to.is_empty() {
-            return Err(refuse("it names no recipient"));
+            return Err(refuse(HeaderFault::NoRecipient));
         }
         if self.to.len() + self.cc.len() > MAX_RECIPIENTS {
-            return Err(refuse(format!("it names more than {MAX_RECIPIENTS} recipients")));
+            return Err(refuse(HeaderFault::Recipients { most: MAX_RECIPIENTS }));
         }
         if self.parts.len() > MAX_PARTS {
-            return Err(refuse(format!("it has more than {MAX_PARTS} parts")));
+            return Err(refuse(HeaderFault::Parts { most: MAX_PARTS }));
         }
         let optional = optional_lines(self);
         let fields = self.fields.iter().flat_map(|(name, value)| [name, value]);
         let texts = [&self.kind, &self.title, &self.module].into_iter().chain(optional);
         if texts.chain(fields).any(|text| text.len() > MAX_TEXT) {
-            return Err(refuse(format!("a text in it is longer than {MAX_TEXT} bytes")));
+            return Err(refuse(HeaderFault::TextLength { most: MAX_TEXT }));
         }
         // These are shown on one line, to people, on terminals.
         let lines = [&self.kind, &self.title, &self.module].into_iter().chain(optional_lines(self));
         if lines.flat_map(|text| text.chars()).any(misleading) {
-            return Err(refuse("a text in it holds control or direction characters"));
+            return Err(refuse(HeaderFault::Misleading));
         }
         let mut names = BTreeSet::new();
         for part in &self.parts {
             check_part_name(&part.name)?;
             if !names.insert(&part.name) {
-                return Err(refuse(format!("two parts are named {:?}", part.name)));
+                return Err(refuse(HeaderFault::PartTwice { part: part.name.clone() }));
             }
         }
         let total = self.parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size));
         // Far above any content, far below where lengths in bytes overflow.
         if total.is_none_or(|total| total > 1 << 56) {
-            return Err(refuse("its parts are larger than any content can be"));
+            return Err(refuse(HeaderFault::PartsSize));
         }
         Ok(())
     }
@@ -301,7 +303,7 @@ fn misleading(c: char) -> bool {
 fn check_part_name(name: &str) -> Result<(), ProtocolError> {
     let separators = |c: char| c == '/' || c == '\\' || misleading(c);
     if name.is_empty() || name.len() > 255 || name.starts_with('.') || name.contains(separators) {
-        return Err(refuse(format!("{name:?} is no plain file name")));
+        return Err(refuse(HeaderFault::PartName { part: name.to_owned() }));
     }
     Ok(())
 }
@@ -323,7 +325,7 @@ impl SignedDocument {
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
         let cose = CoseSign::decode(bytes)?;
         if cose.content_type() != DOCUMENT {
-            return Err(refuse(format!("it is {:?}, not a document", cose.content_type())));
+            return Err(refuse(HeaderFault::ContentType { found: cose.content_type().to_owned() }));
         }
         let header: DocumentHeader = cbor::decode_open(cose.payload(), cbor::MAX_BYTES)?;
         header.check()?;

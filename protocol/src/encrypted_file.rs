@@ -15,13 +15,15 @@
 use chancery_certs::AgencyName;
 use chancery_crypto::{
     CHUNK_PLAINTEXT, CHUNK_SIZE, CborError, ContentKey, CryptoError, Digest, KemPrivateKey,
-    KemPublicKey, StreamOpener, StreamSealer, WrappedKey, cbor, ciphertext_len, unwrap_key,
-    wrap_key,
+    KemPublicKey, StreamOpener, StreamSealer, Unknown, WrappedKey, cbor, ciphertext_len,
+    unwrap_key, wrap_key,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{ProtocolError, Recipient, content::newer, document::MAX_RECIPIENTS};
+use crate::{
+    EncryptedFormatFault, ProtocolError, Recipient, content::newer, document::MAX_RECIPIENTS,
+};
 
 /// The first bytes of an encrypted file: a name and a version.
 pub const ENCRYPTED_FILE_MAGIC: [u8; 8] = *b"CHYENC\x00\x01";
@@ -40,10 +42,8 @@ pub const ENCRYPTED_FILE_CHUNK_PLAINTEXT: usize = CHUNK_PLAINTEXT;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EncryptedFileError {
     /// It is no encrypted file, or its header is malformed.
-    #[error("this is no encrypted file of ours: {0}")]
-    Format(String),
+    Format(EncryptedFormatFault),
     /// Its end is missing.
-    #[error("the file is cut off: {found} of {want} bytes are there")]
     Truncated {
         /// Bytes that are there.
         found: u64,
@@ -51,13 +51,11 @@ pub enum EncryptedFileError {
         want: u64,
     },
     /// Bytes follow its end.
-    #[error("the file has {more} bytes more than its header speaks of")]
     Trailing {
         /// How many.
         more: u64,
     },
     /// A chunk stands in another's place.
-    #[error("chunk {found} of the file stands where chunk {want} should")]
     Reordered {
         /// The chunk that is there.
         found: u64,
@@ -65,23 +63,35 @@ pub enum EncryptedFileError {
         want: u64,
     },
     /// A chunk is another file's.
-    #[error("chunk {chunk} was taken from another file")]
     Spliced {
         /// The chunk.
         chunk: u64,
     },
     /// Bytes of a chunk are not those that were written.
-    #[error("chunk {chunk} of the file was altered")]
     Altered {
         /// The chunk.
         chunk: u64,
     },
     /// The header is not the one that was written.
-    #[error("the file's header was altered")]
     HeaderAltered,
     /// No key in the header opens with the key at hand.
-    #[error("the file is not encrypted to this key, or its header was altered")]
     NotARecipient,
+}
+
+impl EncryptedFileError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Format(_) => "CHY-3010",
+            Self::Truncated { .. } => "CHY-3011",
+            Self::Trailing { .. } => "CHY-3012",
+            Self::Reordered { .. } => "CHY-3013",
+            Self::Spliced { .. } => "CHY-3014",
+            Self::Altered { .. } => "CHY-3015",
+            Self::NotARecipient => "CHY-3016",
+            Self::HeaderAltered => "CHY-3017",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -93,8 +103,8 @@ struct Header {
     recipients: Vec<Recipient>,
 }
 
-fn format(what: impl std::fmt::Display) -> ProtocolError {
-    EncryptedFileError::Format(what.to_string()).into()
+fn format(fault: EncryptedFormatFault) -> ProtocolError {
+    EncryptedFileError::Format(fault).into()
 }
 
 impl Header {
@@ -127,7 +137,7 @@ impl FileSealer {
         size: u64,
     ) -> Result<(Self, Vec<u8>), ProtocolError> {
         if recipients.is_empty() || recipients.len() > MAX_RECIPIENTS {
-            return Err(format(format_args!("a file has 1 to {MAX_RECIPIENTS} recipients")));
+            return Err(format(EncryptedFormatFault::Recipients { most: MAX_RECIPIENTS }));
         }
         let name = chancery_crypto::random::<NAME>()?;
         let key = ContentKey::generate()?;
@@ -137,10 +147,12 @@ impl FileSealer {
             header.recipients.push(Recipient { agency: agency.clone(), key: wrapped });
         }
         if header.body_len().is_none() {
-            return Err(format("it is larger than any file can be"));
+            return Err(format(EncryptedFormatFault::TooLarge));
         }
         let bytes = cbor::encode(&header)?;
-        let length = u32::try_from(bytes.len()).map_err(format)?.to_be_bytes();
+        let length = u32::try_from(bytes.len())
+            .map_err(|_| format(EncryptedFormatFault::HeaderLength))?
+            .to_be_bytes();
         let tag = key.authenticate(HEADER_TAG, &bytes);
         let head = [&ENCRYPTED_FILE_MAGIC[..], &length, &bytes, tag.as_bytes()].concat();
         Ok((Self { sealer: StreamSealer::new(&key), name }, head))
@@ -181,18 +193,18 @@ pub fn encrypted_head_len(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> 
     let Some(head) = bytes.first_chunk::<HEAD>() else {
         let known = bytes.len().min(ENCRYPTED_FILE_MAGIC.len());
         let fits = bytes.get(..known) == ENCRYPTED_FILE_MAGIC.get(..known);
-        return if fits { Ok(None) } else { Err(format("it does not start as one")) };
+        return if fits { Ok(None) } else { Err(format(EncryptedFormatFault::Magic)) };
     };
     let (magic, length) = head.split_at(ENCRYPTED_FILE_MAGIC.len());
     if let Some(version) = newer(magic, &ENCRYPTED_FILE_MAGIC) {
-        return Err(ProtocolError::newer(format!("an encrypted file of version {version}")));
+        return Err(ProtocolError::newer(Unknown::File { version }));
     }
     if magic != ENCRYPTED_FILE_MAGIC {
-        return Err(format("it does not start as one"));
+        return Err(format(EncryptedFormatFault::Magic));
     }
     let length = length.iter().fold(0usize, |n, b| (n << 8) | usize::from(*b));
     if length > cbor::MAX_BYTES {
-        return Err(format("its header is too large"));
+        return Err(format(EncryptedFormatFault::HeaderLength));
     }
     Ok(Some(HEAD + length + Digest::LEN))
 }
@@ -204,20 +216,20 @@ impl FileOpener {
     /// [`EncryptedFileError`], and nothing is decrypted.
     pub fn new(head: &[u8], length: u64, key: &KemPrivateKey) -> Result<Self, ProtocolError> {
         if encrypted_head_len(head)? != Some(head.len()) {
-            return Err(format("its header is cut off"));
+            return Err(format(EncryptedFormatFault::HeaderCut));
         }
         let (header_bytes, tag) = head
             .get(HEAD..)
             .and_then(|rest| rest.split_last_chunk::<{ Digest::LEN }>())
-            .ok_or_else(|| format("its header is cut off"))?;
+            .ok_or_else(|| format(EncryptedFormatFault::HeaderCut))?;
         let header = cbor::decode_open(header_bytes, cbor::MAX_BYTES);
         let header: Header = header.map_err(|error| match error {
             CborError::Newer(_) => error.into(),
-            other => format(other),
+            other => format(EncryptedFormatFault::Header(other)),
         })?;
-        let body = header.body_len().ok_or_else(|| format("its size cannot be"))?;
+        let body = header.body_len().ok_or_else(|| format(EncryptedFormatFault::Size))?;
         if header.file.len() != NAME || header.recipients.len() > MAX_RECIPIENTS {
-            return Err(format("its header says what it may not say"));
+            return Err(format(EncryptedFormatFault::HeaderContent));
         }
         let try_one = |one: &Recipient| unwrap_key(key, &one.key, &header.info(&one.agency)).ok();
         let fits = |one: &&Recipient| fits(&one.key, key);
@@ -233,7 +245,8 @@ impl FileOpener {
         if length > want {
             return Err(EncryptedFileError::Trailing { more: length - want }.into());
         }
-        let sealed = ciphertext_len(header.size).ok_or_else(|| format("its size cannot be"))?;
+        let sealed =
+            ciphertext_len(header.size).ok_or_else(|| format(EncryptedFormatFault::Size))?;
         let opener = StreamOpener::new(&content, sealed)?;
         Ok(Self { opener, name: header.file, size: header.size, next: 0 })
     }

@@ -3,13 +3,13 @@ use std::{fmt, str::FromStr};
 use chancery_certs::{AgencyName, Certificate, Credential, Scrutiny, SealError, SignerName};
 use chancery_certs::{open_sealed, seal_with};
 use chancery_crypto::{
-    CHUNK_SIZE, CoseSign, CryptoError, Digest, Hasher, KemPrivateKey, PartOpener, PartSealer,
-    WrappedKey, cbor, plaintext_len, unwrap_key_with_part,
+    CHUNK_SIZE, CoseFault, CoseSign, CryptoError, Digest, Hasher, KemPrivateKey, PartOpener,
+    PartSealer, WrappedKey, cbor, plaintext_len, unwrap_key_with_part,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::{ProtocolError, Urgency};
+use crate::{EnvelopeFault, ProtocolError, Urgency};
 
 const ENVELOPE: &str = "application/vnd.chancery.envelope+cbor";
 
@@ -47,7 +47,7 @@ impl FromStr for EnvelopeId {
 
     fn from_str(text: &str) -> Result<Self, ProtocolError> {
         let digest = Digest::from_hex(text);
-        digest.map(Self).ok_or_else(|| bad(format!("{text:?} is no envelope id")))
+        digest.map(Self).ok_or_else(|| bad(EnvelopeFault::NoId { given: text.to_owned() }))
     }
 }
 
@@ -167,7 +167,7 @@ impl RecipientPart {
         let plain = [salt.as_bytes().as_slice(), content].concat();
         let sealed = sealer.seal(&plain, envelope.0.as_bytes())?;
         if sealed.len() > MAX_PART {
-            return Err(bad(format!("the part of a recipient has more than {MAX_PART} bytes")));
+            return Err(bad(EnvelopeFault::PartLength { most: MAX_PART }));
         }
         Ok(Self { commitment, sealed: ByteBuf::from(sealed) })
     }
@@ -197,11 +197,11 @@ impl RecipientPart {
         envelope: &EnvelopeId,
     ) -> Result<OpenedPart, ProtocolError> {
         let plain = opener.open(&self.sealed, envelope.0.as_bytes())?;
-        let cut = || bad("the part of the recipient is cut off");
+        let cut = || bad(EnvelopeFault::PartCut);
         let (salt, content) = plain.split_at_checked(Digest::LEN).ok_or_else(cut)?;
         let salt = Digest::from_slice(salt).ok_or_else(cut)?;
         if commit_to_part(&salt, content) != self.commitment {
-            return Err(bad("the part of the recipient is not the one that it commits to"));
+            return Err(bad(EnvelopeFault::PartCommitment));
         }
         let bytes = content.to_vec();
         let content = cbor::decode_open(&bytes, MAX_PART)?;
@@ -239,17 +239,17 @@ impl RecipientParts {
         let Some(more) = more else { return Ok(Self::default()) };
         let parts: Self = cbor::decode_open(more, cbor::MAX_BYTES)?;
         if !parts.parts.is_empty() && parts.parts.len() != header.recipients.len() {
-            return Err(bad("it does not have one place for a part for each recipient"));
+            return Err(bad(EnvelopeFault::PartPlaces));
         }
         if parts.parts.iter().flatten().any(|part| part.sealed.len() > MAX_PART) {
-            return Err(bad(format!("the part of a recipient has more than {MAX_PART} bytes")));
+            return Err(bad(EnvelopeFault::PartLength { most: MAX_PART }));
         }
         Ok(parts)
     }
 }
 
-pub(crate) fn bad(what: impl Into<String>) -> ProtocolError {
-    ProtocolError::Envelope(what.into())
+fn bad(fault: EnvelopeFault) -> ProtocolError {
+    ProtocolError::Envelope(fault)
 }
 
 impl EnvelopeHeader {
@@ -311,7 +311,7 @@ impl EnvelopeHeader {
             return Err(SealError::Signer { want, found }.into());
         }
         if header.size == 0 || plaintext_len(header.size).is_none() {
-            return Err(bad(format!("no content has a ciphertext of {} bytes", header.size)));
+            return Err(bad(EnvelopeFault::Size { size: header.size }));
         }
         // Of the bytes that were signed, not of how we would write them.
         let id = EnvelopeId(opened.digest);
@@ -336,7 +336,7 @@ impl EnvelopeHeader {
     pub fn reopen_whole(bytes: &[u8]) -> Result<(EnvelopeId, Self, RecipientParts), ProtocolError> {
         let cose = CoseSign::decode(bytes)?;
         if cose.content_type() != ENVELOPE {
-            return Err(CryptoError::Cose("it is no envelope".into()).into());
+            return Err(CryptoError::Cose(CoseFault::NoEnvelope).into());
         }
         let header: Self = cbor::decode_open(cose.payload(), cbor::MAX_BYTES)?;
         let parts = RecipientParts::read(cose.more(), &header)?;
@@ -346,7 +346,7 @@ impl EnvelopeHeader {
 
 #[cfg(test)]
 mod tests {
-    use chancery_crypto::{CborError, ContentKey, Kem};
+    use chancery_crypto::{CborError, ContentKey, Kem, Unknown};
     use proptest::prelude::*;
 
     use super::*;
@@ -483,15 +483,15 @@ mod tests {
         let opened = open(&bytes).expect("opens");
         assert_eq!(opened.header, header);
         assert_ne!(opened.id, header.id().expect("encodes"), "the id is of what was signed");
-        let newer = |what: &str| {
-            let newer = CryptoError::Cbor(CborError::Newer(what.into()));
+        let newer = |what| {
+            let newer = CryptoError::Cbor(CborError::Newer(what));
             ProtocolError::Seal(SealError::Crypto(newer))
         };
         let error = open(&seal(Some(["weather"]), None)).expect_err("critical");
-        assert_eq!(error, newer("the critical field \"weather\""));
+        assert_eq!(error, newer(Unknown::CriticalField { name: "weather".into() }));
         assert!(error.needs_newer());
         let error = open(&seal(None, Some(2))).expect_err("another form");
-        assert_eq!(error, newer("form 2"));
+        assert_eq!(error, newer(Unknown::Form { form: 2 }));
         // What is known may be critical.
         open(&seal(Some(["expires"]), None)).expect("opens");
     }

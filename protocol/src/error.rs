@@ -1,74 +1,89 @@
 use chancery_certs::{CertError, PathError, SealError};
-use chancery_crypto::{CborError, CryptoError};
+use chancery_crypto::{CborError, CryptoError, Digest, Unknown};
 use thiserror::Error;
 
-use crate::EncryptedFileError;
+use crate::{
+    CheckpointFault, ClassificationFault, ContainerFault, ContentFault, EncryptedFileError,
+    EnvelopeFault, HeaderFault, MessageFault, OrderFault, ProofFault, ReceiptFault, TimeFault,
+    UnsupportedFault,
+};
 
-/// What is wrong with a document, envelope, receipt, checkpoint or message.
+/// What is wrong with a document, envelope, receipt, checkpoint or message. What people read is made of it by
+/// [`ProtocolError::say`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// A document header says what it may not say.
-    #[error("the document header is not acceptable: {0}")]
-    Header(String),
+    Header(HeaderFault),
     /// A classification is none of those that there are, or has a term that it cannot have.
-    #[error("the classification is not acceptable: {0}")]
-    Classification(String),
+    Classification(ClassificationFault),
     /// The content stream is not as its header says.
-    #[error("the content is not as its header says: {0}")]
-    Content(String),
+    Content(ContentFault),
     /// A part does not have the digest that was signed.
-    #[error("part {name:?} was altered: its SHA-256 is {found}, signed was {signed}")]
     PartDigest {
         /// The part.
         name: String,
         /// The digest in the signed header.
-        signed: String,
+        signed: Digest,
         /// The digest of the bytes.
-        found: String,
+        found: Digest,
     },
     /// An envelope header says what it may not say.
-    #[error("the envelope is not acceptable: {0}")]
-    Envelope(String),
+    Envelope(EnvelopeFault),
     /// A checkpoint note is malformed or not signed by the ledger's key.
-    #[error("the checkpoint is not acceptable: {0}")]
-    Checkpoint(String),
+    Checkpoint(CheckpointFault),
     /// An inclusion or consistency proof does not hold.
-    #[error("the proof does not hold: {0}")]
-    Proof(String),
+    Proof(ProofFault),
     /// A receipt does not say what it should.
-    #[error("the receipt is not acceptable: {0}")]
-    Receipt(String),
+    Receipt(ReceiptFault),
     /// Evidence is genuine, and the time that it gives cannot be right here: whose clock is wrong, it does not show.
-    #[error("the time is not proven: {0}")]
-    Time(String),
+    Time(TimeFault),
     /// A peer or client sent a message that does not belong here.
-    #[error("the message is not acceptable: {0}")]
-    Message(String),
+    Message(MessageFault),
+    /// An order to remove content says what it may not say.
+    Order(OrderFault),
     /// An ASiC container is not as it should be.
-    #[error("the container is not acceptable: {0}")]
-    Container(String),
+    Container(ContainerFault),
     /// A container holds or asks for what is not read here; it may be right.
-    #[error("the container holds what is not read here: {0}")]
-    Unsupported(String),
+    Unsupported(UnsupportedFault),
     /// An encrypted file does not open.
-    #[error(transparent)]
     EncryptedFile(#[from] EncryptedFileError),
     /// A sealed statement is not accepted.
-    #[error(transparent)]
     Seal(#[from] SealError),
     /// A certificate is not accepted.
-    #[error(transparent)]
     Certificate(#[from] CertError),
     /// A certificate path is not valid.
-    #[error(transparent)]
     Path(#[from] PathError),
     /// A cryptographic operation failed.
-    #[error(transparent)]
     Crypto(#[from] CryptoError),
 }
 
 impl ProtocolError {
+    /// Its stable code: 1xxx cryptography, 2xxx certificates, 3xxx documents.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Crypto(error) => error.code(),
+            Self::Certificate(error) => error.code(),
+            Self::Path(error) => error.code(),
+            Self::Seal(error) => error.code(),
+            Self::Header(_) => "CHY-3001",
+            Self::Classification(_) => "CHY-3050",
+            Self::Content(_) => "CHY-3002",
+            Self::PartDigest { .. } => "CHY-3003",
+            Self::Envelope(_) => "CHY-3004",
+            Self::Checkpoint(_) => "CHY-3005",
+            Self::Proof(_) => "CHY-3006",
+            Self::Receipt(_) => "CHY-3007",
+            Self::Time(_) => "CHY-3040",
+            Self::Message(_) => "CHY-3008",
+            // As of every statement under a seal that says what cannot hold.
+            Self::Order(_) => "CHY-2013",
+            Self::Container(_) => "CHY-3009",
+            Self::Unsupported(_) => "CHY-3020",
+            Self::EncryptedFile(error) => error.code(),
+        }
+    }
+
     /// Whether a newer version would understand what this one cannot.
     pub fn needs_newer(&self) -> bool {
         let (Self::Crypto(error) | Self::Seal(SealError::Crypto(error))) = self else {
@@ -78,8 +93,8 @@ impl ProtocolError {
     }
 
     /// What is of a newer version than is known here.
-    pub(crate) fn newer(what: impl Into<String>) -> Self {
-        CborError::Newer(what.into()).into()
+    pub(crate) fn newer(what: Unknown) -> Self {
+        CborError::Newer(what).into()
     }
 }
 
@@ -88,3 +103,28 @@ impl From<CborError> for ProtocolError {
         Self::Crypto(CryptoError::Cbor(error))
     }
 }
+
+/// What each kind of fault is a [`ProtocolError`] by.
+macro_rules! faults {
+    ($($kind:ident($fault:ty)),+ $(,)?) => {$(
+        impl From<$fault> for ProtocolError {
+            fn from(fault: $fault) -> Self {
+                Self::$kind(fault)
+            }
+        }
+    )+};
+}
+faults!(
+    Header(HeaderFault),
+    Classification(ClassificationFault),
+    Content(ContentFault),
+    Envelope(EnvelopeFault),
+    Checkpoint(CheckpointFault),
+    Proof(ProofFault),
+    Receipt(ReceiptFault),
+    Time(TimeFault),
+    Message(MessageFault),
+    Order(OrderFault),
+    Container(ContainerFault),
+    Unsupported(UnsupportedFault),
+);

@@ -3,13 +3,13 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use chancery_certs::{AgencyName, Certificate, PathReason, rfc3339};
+use chancery_certs::{AgencyName, Certificate, PathReason};
 use chancery_crypto::{CoseReceipt, Digest, Hasher, ReceiptProof, cbor};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Checkpoint, EnvelopeId, Event, Leaf, LogKey, ProtocolError, SignedCheckpoint, Validation,
-    merkle,
+    Checkpoint, EnvelopeId, Event, Leaf, LogKey, ProtocolError, ReceiptFault, SignedCheckpoint,
+    TimeFault, Validation, merkle,
 };
 
 /// The most seals that a verifier remembers.
@@ -92,12 +92,12 @@ impl Receipt {
     /// What is too large is not looked at.
     fn bounded(&self) -> Result<(), ProtocolError> {
         if self.proof.len() > merkle::MAX_PROOF {
-            return Err(ProtocolError::Receipt("its proof is too long".into()));
+            return Err(ReceiptFault::ProofLength.into());
         }
         let cose = self.cose.as_ref().map_or(0, |cose| cose.len());
         let size = self.leaf.len() + self.checkpoint.len() + cose;
         if size > MAX_RECEIPT {
-            return Err(ProtocolError::Receipt(format!("it is too large: {size} bytes")));
+            return Err(ReceiptFault::Size { bytes: size }.into());
         }
         Ok(())
     }
@@ -155,9 +155,7 @@ impl LedgerSeal {
     /// [`ProtocolError`] when it is not even clear whose it is. A path that is not valid is kept with it, and said when
     /// all else of a receipt holds.
     pub fn judge(chain: &[Certificate], by: &Validation<'_>) -> Result<Self, ProtocolError> {
-        let (seal, above) = chain
-            .split_first()
-            .ok_or_else(|| ProtocolError::Receipt("it has no certificate".into()))?;
+        let (seal, above) = chain.split_first().ok_or(ReceiptFault::NoCertificate)?;
         let path = by.path(seal, above).map_err(ProtocolError::from);
         Ok(Self { agency: seal.agency_name()?, key: LogKey::of_seal(seal)?, path })
     }
@@ -204,7 +202,7 @@ impl Awaited<'_> {
             && self.part.is_none_or(|part| leaf.evidence == Some(part));
         match fits {
             true => Ok(()),
-            false => Err(ProtocolError::Receipt("it is for something else".into())),
+            false => Err(ReceiptFault::SomethingElse.into()),
         }
     }
 
@@ -223,8 +221,7 @@ pub(crate) fn not_before(time: i64, created: i64) -> Result<(), ProtocolError> {
     if time.saturating_add(BEFORE) >= created {
         return Ok(());
     }
-    let why = format!("its time {} lies before {}", rfc3339(time), rfc3339(created));
-    Err(ProtocolError::Time(why))
+    Err(TimeFault::Before { time, created }.into())
 }
 
 /// That an entry's time does not lie ahead: somebody's clock is wrong then, and that alone says nothing against either.
@@ -232,8 +229,7 @@ fn not_ahead(time: i64, at: i64) -> Result<(), ProtocolError> {
     if time.saturating_sub(AHEAD) <= at {
         return Ok(());
     }
-    let why = format!("its time {} lies after {}", rfc3339(time), rfc3339(at));
-    Err(ProtocolError::Time(why))
+    Err(TimeFault::After { time, at }.into())
 }
 
 /// A receipt with what is needed to judge it years later, offline: the seal's chain and the salt
@@ -289,12 +285,12 @@ impl Evidence {
         at: i64,
     ) -> Result<VerifiedReceipt, ProtocolError> {
         if seal.agency != self.agency {
-            let why = format!("it speaks for {} with the seal of {}", self.agency, seal.agency);
-            return Err(ProtocolError::Receipt(why));
+            let (agency, seal) = (self.agency.clone(), seal.agency.clone());
+            return Err(ReceiptFault::OtherSeal { agency, seal }.into());
         }
         self.receipt.bounded()?;
         if !root.is_of(&self.receipt) {
-            return Err(ProtocolError::Receipt("it is under another checkpoint".into()));
+            return Err(ReceiptFault::OtherCheckpoint.into());
         }
         let verified = self.receipt.included(root.checkpoint)?;
         seal.path.clone()?;
@@ -318,9 +314,7 @@ impl Evidence {
     /// [`ProtocolError`] when the ledger gave no COSE signature (ledgers of the first version did not) or
     /// the checkpoint cannot be read.
     pub fn to_cose(&self) -> Result<Vec<u8>, ProtocolError> {
-        let signature = self.receipt.cose.as_ref().ok_or_else(|| {
-            ProtocolError::Receipt("the ledger gave no COSE signature with it".into())
-        })?;
+        let signature = self.receipt.cose.as_ref().ok_or(ReceiptFault::NoCose)?;
         let (index, path) = (self.receipt.index, self.receipt.proof.clone());
         let size = Checkpoint::read_unverified(&self.receipt.checkpoint)?.size;
         let mut receipt = CoseReceipt::decode(signature)?.with_proof(ReceiptProof::Inclusion {
@@ -424,13 +418,12 @@ pub fn verify_cose_receipt(
     by: &Validation<'_>,
 ) -> Result<VerifiedCoseReceipt, ProtocolError> {
     let receipt = CoseReceipt::decode(bytes)?;
-    let bad = |why: &str| ProtocolError::Receipt(why.to_owned());
     let chain = receipt.chain.iter().map(|der| Certificate::from_der(der));
     let chain = chain.collect::<Result<Vec<_>, _>>()?;
-    let (seal, above) = chain.split_first().ok_or_else(|| bad("it has no certificate"))?;
-    let entry = receipt.entry.as_ref().ok_or_else(|| bad("it has no entry"))?;
+    let (seal, above) = chain.split_first().ok_or(ReceiptFault::NoCertificate)?;
+    let entry = receipt.entry.as_ref().ok_or(ReceiptFault::NoEntry)?;
     let Some(ReceiptProof::Inclusion { size, index, path }) = receipt.proof() else {
-        return Err(bad("it has no inclusion proof"));
+        return Err(ReceiptFault::NoInclusion.into());
     };
     let (size, index) = (*size, *index);
     let root = merkle::root_of_inclusion(&merkle::leaf_hash(entry), index, size, path)?;
@@ -590,7 +583,10 @@ mod tests {
         read.verify(&Validation::new(&world.trust, NOW)).expect("holds");
         assert_ne!(Evidence::receipt_digest(&bytes), own);
         let error = Evidence::decode(&newer(Some(["mood"]))).expect_err("critical");
-        assert_eq!(error, ProtocolError::newer("the critical field \"mood\""));
+        assert_eq!(
+            error,
+            ProtocolError::newer(chancery_crypto::Unknown::CriticalField { name: "mood".into() })
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use chancery_certs::AgencyName;
 
-use crate::{EnvelopeHeader, ProtocolError, Rejection, Routes};
+use crate::{EnvelopeHeader, MessageFault, ProtocolError, Rejection, Routes};
 
 /// By what an envelope whose seal holds is let in or not.
 #[derive(Debug)]
@@ -322,7 +322,7 @@ impl Inbound {
 }
 
 fn misfit() -> ProtocolError {
-    ProtocolError::Message("a fact about an envelope does not fit what was asked".into())
+    MessageFault::FactMisfit.into()
 }
 
 #[cfg(test)]
@@ -342,7 +342,7 @@ mod tests {
     }
 
     fn error() -> ProtocolError {
-        ProtocolError::Content("x".into())
+        crate::ContentFault::Cut.into()
     }
 
     fn steps(transit: bool, inline: bool, facts: impl IntoIterator<Item = Fact>) -> Vec<Step> {

@@ -4,8 +4,8 @@ use chancery_certs::AgencyName;
 use chancery_crypto::{ContentKey, Digest, StreamOpener};
 
 use crate::{
-    ContentOpener, EnvelopeHeader, MAX_DOCUMENT, ProtocolError, SignedDocument, commit_to_document,
-    envelope::bad as not_acceptable,
+    ContentFault, ContentOpener, EnvelopeFault, EnvelopeHeader, MAX_DOCUMENT, ProtocolError,
+    SignedDocument, commit_to_document,
 };
 
 /// What an envelope's content is looked at by: sealed chunks go in, in order, and at the end it is known that all of
@@ -69,8 +69,7 @@ impl ContentInspection {
         {
             let length = document.bytes().len();
             if length > MAX_DOCUMENT {
-                let why = format!("the signed document has {length} bytes without its parts");
-                return Err(ProtocolError::Content(why));
+                return Err(ContentFault::DocumentLength { length }.into());
             }
             check_inside(&self.header, Some(&self.recipient), salt, document)?;
             self.compared = true;
@@ -84,7 +83,7 @@ impl ContentInspection {
     /// [`ProtocolError::Content`] when it is cut off.
     pub fn finish(self) -> Result<InspectedContent, ProtocolError> {
         if self.next < self.stream.chunks() {
-            return Err(ProtocolError::Content("it is cut off".into()));
+            return Err(ContentFault::Cut.into());
         }
         let (salt, document) = self.opener.finish()?;
         Ok(InspectedContent { salt, document })
@@ -105,21 +104,21 @@ pub fn check_inside(
     // The sender vouched for the commitment in the sealed header and in its ledger: a document
     // that does not fit it would make every receipt worthless.
     if commit_to_document(salt, &document.id()) != header.commitment {
-        let why = "the document inside is not the one that the envelope commits to";
-        return Err(not_acceptable(why));
+        return Err(EnvelopeFault::OtherDocument.into());
     }
     // Whoever has a genuine document of another agency could hand it on in an envelope of its own: it would look as
     // if that agency had sent it here.
     let inner = document.header();
     let (from, sender) = (&inner.from, &header.sender);
     if from != sender {
-        return Err(not_acceptable(format!("it is of {sender} and holds a document of {from}")));
+        let (sender, from) = (sender.clone(), from.clone());
+        return Err(EnvelopeFault::OtherSender { sender, from }.into());
     }
     if let Some(recipient) = recipient
         && !inner.recipients().contains(&recipient)
     {
-        let why = format!("it holds a document of {from} that is not for {recipient}");
-        return Err(not_acceptable(why));
+        let (from, recipient) = (from.clone(), recipient.clone());
+        return Err(EnvelopeFault::OtherRecipient { from, recipient }.into());
     }
     Ok(())
 }

@@ -121,16 +121,6 @@ impl Event {
     }
 }
 
-/// For people: the name, and of an unknown event that it is unknown.
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(name) => write!(f, "unknown ({})", name.as_str()),
-            known => f.write_str(known.name()),
-        }
-    }
-}
-
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
@@ -198,7 +188,7 @@ impl Leaf {
 mod tests {
     use std::collections::BTreeMap;
 
-    use chancery_crypto::CborError;
+    use chancery_crypto::{CborError, Unknown};
     use proptest::prelude::*;
 
     use super::*;
@@ -266,7 +256,7 @@ mod tests {
         assert_eq!(read, leaf(Event::ContentPurged));
         newer.crit = Some(["weather"]);
         let error = Leaf::decode(&cbor::encode(&newer).expect("plain")).expect_err("critical");
-        let want = CborError::Newer("the critical field \"weather\"".into());
+        let want = CborError::Newer(Unknown::CriticalField { name: "weather".into() });
         assert_eq!(error, want.into());
     }
 }

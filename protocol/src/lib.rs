@@ -29,6 +29,8 @@ mod encrypted_file;
 mod envelope;
 mod error;
 mod evidence;
+mod fact;
+mod fault;
 mod inbound;
 mod inspection;
 mod leaf;
@@ -46,6 +48,9 @@ mod verdict;
 mod verified;
 mod wire;
 mod witness;
+mod wording;
+
+pub use chancery_crypto::Language;
 
 pub use act::{Act, OUTCOME, REASON};
 pub use asic::{
@@ -79,6 +84,15 @@ pub use error::ProtocolError;
 pub use evidence::{
     Awaited, Evidence, EvidenceVerifier, LedgerSeal, MAX_RECEIPT, OpenedRoot, Receipt,
     VerifiedCoseReceipt, VerifiedReceipt, verify_cose_receipt,
+};
+pub use fact::{
+    Caveat, ContainerFact, DocumentFact, EntryFact, EvidenceFact, Fact, FileFact, LedgerFact,
+    SignatureFact, StampFact, TimesFact, Unread, Whose,
+};
+pub use fault::{
+    CheckpointFault, ClassificationFault, ContainerFault, ContentFault, EncryptedFormatFault,
+    EntryFault, EnvelopeFault, HeaderFault, HeaderLine, ManifestFault, MessageFault, NameFault,
+    OrderFault, ProofFault, ReceiptFault, TimeFault, UnsupportedFault, ZipFault,
 };
 pub use inbound::{
     Arrived, Checked, Entrance, Holding, Inbound, InboundAnswer, InboundFact, InboundStep,

@@ -6,7 +6,7 @@
 
 use chancery_crypto::{Digest, Hasher};
 
-use crate::ProtocolError;
+use crate::{ProofFault, ProtocolError};
 
 /// The most hashes that a proof in a tree of up to 2^64 leaves can have.
 pub const MAX_PROOF: usize = 128;
@@ -202,16 +202,16 @@ pub fn compact_range<E>(
 /// [`ProtocolError::Proof`] when it is not that tree's.
 pub fn verify_range(size: u64, range: &[Digest], root: &Digest) -> Result<(), ProtocolError> {
     if range.len() as u64 != u64::from(size.count_ones()) {
-        return Err(broken("the compact range has not as many hashes as its tree has subtrees"));
+        return Err(broken(ProofFault::RangeLength));
     }
     if fold_right(range.iter().copied()).unwrap_or_else(empty_root) != *root {
-        return Err(broken("the compact range does not join to the checkpoint's root"));
+        return Err(broken(ProofFault::RangeRoot));
     }
     Ok(())
 }
 
-fn broken(what: &str) -> ProtocolError {
-    ProtocolError::Proof(what.to_owned())
+fn broken(fault: ProofFault) -> ProtocolError {
+    ProtocolError::Proof(fault)
 }
 
 /// Checks an inclusion proof (RFC 9162 §2.1.3.2).
@@ -226,7 +226,7 @@ pub fn verify_inclusion(
     root: &Digest,
 ) -> Result<(), ProtocolError> {
     if root_of_inclusion(leaf, index, size, proof)? != *root {
-        return Err(broken("the inclusion proof does not lead to the checkpoint's root"));
+        return Err(broken(ProofFault::InclusionRoot));
     }
     Ok(())
 }
@@ -242,12 +242,12 @@ pub fn root_of_inclusion(
     proof: &[Digest],
 ) -> Result<Digest, ProtocolError> {
     if index >= size {
-        return Err(broken("the leaf lies outside the tree"));
+        return Err(broken(ProofFault::OutsideTree));
     }
     let (mut fnode, mut snode, mut hash) = (index, size - 1, *leaf);
     for step in proof {
         if snode == 0 {
-            return Err(broken("the inclusion proof is too long"));
+            return Err(broken(ProofFault::InclusionLong));
         }
         if fnode & 1 == 1 || fnode == snode {
             hash = node_hash(step, &hash);
@@ -262,7 +262,7 @@ pub fn root_of_inclusion(
         snode >>= 1;
     }
     if snode != 0 {
-        return Err(broken("the inclusion proof is too short"));
+        return Err(broken(ProofFault::InclusionShort));
     }
     Ok(hash)
 }
@@ -278,13 +278,13 @@ pub fn verify_consistency(
 ) -> Result<(), ProtocolError> {
     let ((old_size, old_root), (new_size, new_root)) = (old, new);
     if old_size > new_size {
-        return Err(broken("the newer tree is smaller than the older"));
+        return Err(broken(ProofFault::Smaller));
     }
     if old_size == new_size || old_size == 0 {
         let same = old_size == 0 || old_root == new_root;
         return match (same, proof.is_empty()) {
-            (false, _) => Err(broken("two trees of one size have different roots")),
-            (true, false) => Err(broken("the consistency proof should be empty")),
+            (false, _) => Err(broken(ProofFault::TwoRoots)),
+            (true, false) => Err(broken(ProofFault::ConsistencyNotEmpty)),
             (true, true) => Ok(()),
         };
     }
@@ -294,13 +294,13 @@ pub fn verify_consistency(
         fnode >>= 1;
         snode >>= 1;
     }
-    let short = || broken("the consistency proof is too short");
+    let short = || broken(ProofFault::ConsistencyShort);
     // A power of two is its own first step, which the proof leaves out.
     let first = if fnode == 0 { *old_root } else { *steps.next().ok_or_else(short)? };
     let (mut old_hash, mut new_hash) = (first, first);
     for step in steps {
         if snode == 0 {
-            return Err(broken("the consistency proof is too long"));
+            return Err(broken(ProofFault::ConsistencyLong));
         }
         if fnode & 1 == 1 || fnode == snode {
             old_hash = node_hash(step, &old_hash);
@@ -319,7 +319,7 @@ pub fn verify_consistency(
         return Err(short());
     }
     if old_hash != *old_root || new_hash != *new_root {
-        return Err(broken("the consistency proof does not join the two roots"));
+        return Err(broken(ProofFault::ConsistencyRoots));
     }
     Ok(())
 }

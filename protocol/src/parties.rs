@@ -3,10 +3,8 @@
 use chancery_certs::AgencyName;
 
 use crate::{
-    DocumentHeader, Event, Finding, Leaf, SubIndication,
-    evidence::not_before,
-    validation::CLOCK_TOLERANCE,
-    verdict::{judge_evidence, text},
+    DocumentHeader, Event, EvidenceFact, Finding, Leaf, SubIndication, Whose, evidence::not_before,
+    validation::CLOCK_TOLERANCE, verdict::judge_evidence,
 };
 
 /// The agencies that a document's header names, and when it was made.
@@ -76,7 +74,7 @@ impl Parties {
     /// Whether a proven entry of an agency's ledger is one that this agency can have made of the document: by its part in
     /// the journey, about whom it names, and at that time.
     pub(crate) fn may_attest(&self, agency: &AgencyName, leaf: &Leaf) -> Result<(), Finding> {
-        let (other, event) = (&leaf.counterpart, leaf.event.name());
+        let (other, event) = (&leaf.counterpart, leaf.event);
         let (by, about) = role(leaf.event);
         let fits = match by {
             By::Sender => *agency == self.sender,
@@ -88,10 +86,7 @@ impl Parties {
         if !fits {
             return Err(Finding::failed(
                 SubIndication::EvidenceFailure,
-                text!(
-                    ("{agency} has no part in the document's journey by which it could attest {event}"),
-                    ("{agency} 在该文件的流转中无权证明 {event}")
-                ),
+                EvidenceFact::NoPart { agency: agency.clone(), event },
             ));
         }
         let fits = match about {
@@ -103,14 +98,11 @@ impl Parties {
         if !fits {
             return Err(Finding::failed(
                 SubIndication::EvidenceFailure,
-                text!(
-                    ("{agency} attests {event} with {other}, who has no such part in the document"),
-                    ("{agency} 证明的 {event} 涉及 {other}，而后者在该文件中并无此角色")
-                ),
+                EvidenceFact::OtherPart { agency: agency.clone(), event, other: other.clone() },
             ));
         }
         // The document's time is by its signer's clock, for which there is room of its own.
         not_before(leaf.time, self.created.saturating_sub(CLOCK_TOLERANCE))
-            .map_err(|error| judge_evidence(&error, agency.as_str()))
+            .map_err(|error| judge_evidence(error, Whose::Agency(agency.clone())))
     }
 }

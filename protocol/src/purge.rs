@@ -6,7 +6,7 @@ use chancery_certs::{
 use chancery_crypto::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::{EnvelopeId, ProtocolError};
+use crate::{EnvelopeId, OrderFault, ProtocolError};
 
 /// The media type of a signed purge order.
 const PURGE_ORDER: &str = "application/vnd.chancery.purge-order+cbor";
@@ -42,16 +42,15 @@ pub struct OpenedPurgeOrder {
 }
 
 impl PurgeOrder {
-    fn check(&self) -> Result<(), SealError> {
-        let bad = |why: &str| Err(SealError::Content(why.into()));
+    fn check(&self) -> Result<(), OrderFault> {
         if self.envelopes.is_empty() || self.envelopes.len() > MAX_PURGED {
-            return bad("an order names 1 to 1000 envelopes");
+            return Err(OrderFault::Envelopes { most: MAX_PURGED });
         }
         if self.reason.trim().is_empty() || self.reason.len() > MAX_REASON {
-            return bad("an order gives a reason of 1 to 1000 bytes");
+            return Err(OrderFault::Reason { most: MAX_REASON });
         }
         if self.reason.chars().any(char::is_control) {
-            return bad("a reason holds no control characters");
+            return Err(OrderFault::Control);
         }
         Ok(())
     }

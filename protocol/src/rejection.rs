@@ -1,9 +1,8 @@
-//! Why a node does not take what it is offered: a value for each reason, its code and when to come again beside it. What a peer
-//! reads of it is said in one place, at the end.
+//! Why a node does not take what it is offered: a value for each reason, its code and when to come again beside it.
 
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, PathError};
 
-use crate::{ProtocolError, Refusal, protocol_code};
+use crate::{ProtocolError, Refusal};
 
 /// Seconds after which a sender asks again a node that does not relay for it yet.
 const RELAY_AGAIN: u32 = 30;
@@ -53,8 +52,8 @@ pub enum Rejection {
         /// Whether it is to be sent afresh.
         torn: bool,
     },
-    /// Its seal, or a certificate above it, is revoked: which, in the words of the path's judgement.
-    Revoked(String),
+    /// Its seal, or a certificate above it, is revoked.
+    Revoked(PathError),
     /// This agency does not relay from the sender to the recipient, by the directory that is held.
     NotRelayed {
         /// This agency.
@@ -138,7 +137,7 @@ impl Rejection {
             Self::NotAsSealed(_) => "CHY-5040",
             Self::Ledger(_) => "CHY-5041",
             Self::ByRecipient(_) => "CHY-5000",
-            Self::Unacceptable(error) => protocol_code(error),
+            Self::Unacceptable(error) => error.code(),
         }
     }
 
@@ -178,59 +177,9 @@ impl Rejection {
         }
     }
 
-    /// As a peer is told.
+    /// As a peer is told: its reason is English, and the peer's own node says the code in its reader's language.
     pub fn refusal(&self) -> Refusal {
         let (code, retry_after) = (self.code().to_owned(), self.retry_after());
         Refusal { code, reason: self.to_string(), retry_after }
-    }
-}
-
-/// The sentence that a peer is told. What it is in the reader's own language, his node says by the code.
-impl std::fmt::Display for Rejection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Stranger { peer, sender, directory, .. } => {
-                write!(f, "{peer} offers an envelope of {sender}, and ")?;
-                match directory {
-                    Some(version) => write!(f, "by directory {version}, which is held here,"),
-                    None => f.write_str("without a valid directory"),
-                }?;
-                f.write_str(" it is no relay on the way")
-            }
-            Self::NotFor(agency) => write!(f, "it is not for {agency}"),
-            Self::Expired => f.write_str("it has expired"),
-            Self::ExpiredOnTheWay(agency) => write!(f, "it expired on its way to {agency}"),
-            Self::TooLarge { bytes, limit } => {
-                write!(f, "it has {bytes} bytes; the limit here is {limit}")
-            }
-            Self::Arriving => f.write_str("it is arriving on another stream"),
-            Self::OtherRoot { .. } => {
-                f.write_str("the ciphertext does not have the root that its header seals")
-            }
-            Self::NotRelayed { own, sender, recipient } => {
-                write!(f, "{own} does not relay from {sender} to {recipient}")
-            }
-            Self::TooOften { rate, .. } => {
-                write!(f, "more than {rate} envelopes a second were offered")
-            }
-            Self::ManyArriving { own, all } => {
-                write!(f, "{own} of its documents are arriving already, and {all} in all")
-            }
-            Self::MuchArriving { bytes, limit } => {
-                write!(f, "{bytes} bytes are arriving already; the limit here is {limit}")
-            }
-            Self::MuchKept { sender, bytes, limit } => {
-                write!(f, "of {sender} {bytes} bytes are kept; the limit here is {limit}")
-            }
-            Self::NoRoom => f.write_str("the disk here is full, or nearly"),
-            Self::ManyRefused { most, .. } => {
-                write!(f, "more than {most} documents in an hour had to be refused")
-            }
-            Self::NotAsSealed(error) | Self::Unacceptable(error) => error.fmt(f),
-            Self::Revoked(why) | Self::Passing(why) | Self::Clock(why) | Self::Ledger(why) => {
-                f.write_str(why)
-            }
-            Self::ByRecipient(agency) => write!(f, "{agency} refuses it"),
-        }
     }
 }

@@ -21,19 +21,6 @@ pub enum TextFault {
     Hidden(char),
 }
 
-impl std::fmt::Display for TextFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Blank => f.write_str("it is blank"),
-            Self::Hidden(c) => write!(
-                f,
-                "it holds U+{:04X}, a control, direction or invisible character",
-                u32::from(*c)
-            ),
-        }
-    }
-}
-
 /// Braille without a dot: a symbol by its category, and blank.
 const BLANK_BRAILLE: char = '\u{2800}';
 

@@ -5,7 +5,7 @@
 
 use chancery_crypto::Digest;
 
-use crate::{ProtocolError, merkle::node_hash};
+use crate::{ProofFault, ProtocolError, merkle::node_hash};
 
 /// Hashes in a full tile.
 pub const TILE_WIDTH: usize = 256;
@@ -33,8 +33,7 @@ impl Tile {
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
         let (hashes, rest) = bytes.as_chunks::<{ Digest::LEN }>();
         if !rest.is_empty() || hashes.is_empty() || hashes.len() > TILE_WIDTH {
-            let why = format!("a tile of {} bytes is no list of hashes", bytes.len());
-            return Err(ProtocolError::Proof(why));
+            return Err(ProofFault::Tile { bytes: bytes.len() }.into());
         }
         let mut tile = Self::default();
         for hash in hashes {
@@ -160,8 +159,7 @@ pub fn cosigned_path(index: u64) -> String {
 /// # Errors
 /// [`ProtocolError::Proof`] when the entry is longer than 65,535 bytes.
 pub fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) -> Result<(), ProtocolError> {
-    let len = u16::try_from(entry.len())
-        .map_err(|_| ProtocolError::Proof("an entry is longer than 65,535 bytes".into()))?;
+    let len = u16::try_from(entry.len()).map_err(|_| ProofFault::EntryLength)?;
     bundle.extend(len.to_be_bytes());
     bundle.extend(entry);
     Ok(())
@@ -174,7 +172,7 @@ pub fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) -> Result<(), ProtocolErro
 pub fn entries(bundle: &[u8]) -> Result<Vec<&[u8]>, ProtocolError> {
     match whole_entries(bundle) {
         (entries, true) => Ok(entries),
-        (_, false) => Err(ProtocolError::Proof("a bundle of entries is cut off".into())),
+        (_, false) => Err(ProofFault::BundleCut.into()),
     }
 }
 

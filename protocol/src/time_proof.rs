@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chancery_certs::{AgencyName, rfc3339};
+use chancery_certs::AgencyName;
 
-use crate::{Finding, SubIndication, WitnessKey, verdict::text};
+use crate::{Finding, SubIndication, TimesFact, WitnessKey};
 
 /// By how many seconds clocks, and so times, may differ.
 pub const CLOCK_TOLERANCE: i64 = 60;
@@ -291,38 +291,23 @@ impl TimesFound {
     /// What is to be said of them. Nothing of it says that something was forged.
     pub(crate) fn judge(&self, by: &SettledTimes) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let open = |text| Finding::open(SubIndication::TimeNotProven, text);
+        let open = |fact: TimesFact| Finding::open(SubIndication::TimeNotProven, fact);
         if let Some((index, time)) = self.back.first {
-            let (count, seconds, at) = (self.back.count, self.farthest, rfc3339(time));
-            let text = text!(
-                ("{count} entries are earlier than one before them, by up to {seconds} s; the first is \
-                     entry {index} of {at}"),
-                ("有 {count} 条早于其前条目，最多相差 {seconds} 秒；首条为第 {index} 条（{at}）")
-            );
+            let (count, seconds) = (self.back.count, self.farthest);
+            let fact = TimesFact::TimesFall { count, seconds, index, time };
             // Ledgers of earlier releases have entries that overtook each other within one commit.
             findings.push(match seconds > CLOCK_TOLERANCE {
-                true => open(text),
-                false => Finding::passed(text),
+                true => open(fact),
+                false => Finding::passed(fact),
             });
         }
         if let Some((index, time)) = self.future.first {
-            let (count, at, now) = (self.future.count, rfc3339(time), rfc3339(self.at));
-            findings.push(open(text!(
-                (
-                    "{count} entries lie after the time of validation, {now}; the first is entry {index} of {at}"
-                ),
-                ("有 {count} 条晚于验证时间 {now}；首条为第 {index} 条（{at}）")
-            )));
+            let (count, now) = (self.future.count, self.at);
+            findings.push(open(TimesFact::TimesAhead { count, now, index, time }));
         }
         if let Some((index, time)) = self.past.first {
-            let (count, at) = (self.past.count, rfc3339(time));
-            findings.push(open(text!(
-                (
-                    "{count} entries claim to be older than the ledger's first seal; the first is entry \
-                     {index} of {at}"
-                ),
-                ("有 {count} 条声称早于账本的首枚印章；首条为第 {index} 条（{at}）")
-            )));
+            let count = self.past.count;
+            findings.push(open(TimesFact::TimesBeforeSeal { count, index, time }));
         }
         for span in &self.spans {
             let bounds = by.bounds(span.earliest.0);
@@ -330,29 +315,15 @@ impl TimesFound {
                 && !bounds.fit(span.earliest.1)
                 && span.earliest.1 < after
             {
-                let ((index, time), after) = (span.earliest, rfc3339(after));
-                let at = rfc3339(time);
-                findings.push(open(text!(
-                    (
-                        "entry {index} says {at}, and at {after} its witnesses, in the middle, saw the \
-                         ledger without it: its time is not proven"
-                    ),
-                    ("第 {index} 条称时间为 {at}，而多数见证人在 {after} 时所见账本尚无此条：其时间未获证明")
-                )));
+                let (index, time) = span.earliest;
+                findings.push(open(TimesFact::NotThereYet { index, time, after }));
             }
             if let Some(before) = bounds.before
                 && !bounds.fit(span.latest.1)
                 && span.latest.1 > before
             {
-                let ((index, time), before) = (span.latest, rfc3339(before));
-                let at = rfc3339(time);
-                findings.push(open(text!(
-                    (
-                        "entry {index} says {at}, and at {before} its witnesses, in the middle, had seen \
-                         it already: its time is not proven"
-                    ),
-                    ("第 {index} 条称时间为 {at}，而多数见证人在 {before} 时已见此条：其时间未获证明")
-                )));
+                let (index, time) = span.latest;
+                findings.push(open(TimesFact::ThereAlready { index, time, before }));
             }
         }
         findings

@@ -6,16 +6,14 @@ use std::collections::HashSet;
 use chancery_certs::{
     CertError, Certificate, Crl, KnownCrl, PathError, PathReason, Purpose, RevocationCheck,
     Scrutiny, SignatureBudget, SignedCms, TimeStampToken, TrustStore, Uncovered, ValidPath,
-    VerifiedTimeStamp, rfc3339,
+    VerifiedTimeStamp,
 };
 use chancery_crypto::{CoseSignature, CryptoError, SignatureAt, UnsignedElement};
 
 use crate::{
-    Finding, Indication, Level, SignatureReport, SubIndication, TimeStampReport,
-    VerificationReport,
-    asic::Manifest,
-    document::SignedDocument,
-    verdict::{Text, judge_path, text},
+    Caveat, DocumentFact, Fact, Finding, Indication, Level, SignatureFact, SignatureReport,
+    StampFact, SubIndication, TimeStampReport, VerificationReport, asic::Manifest,
+    document::SignedDocument, verdict::judge_path,
 };
 
 /// How far a claimed time may lie ahead of another clock, in seconds.
@@ -77,14 +75,7 @@ impl DocumentBudget {
 
 /// What is said of what would cost more than a document may.
 fn too_dear() -> Finding {
-    Finding::open(SubIndication::TryLater, too_dear_text())
-}
-
-fn too_dear_text() -> Text {
-    text!(
-        ("it was not looked at: what is in this document takes more checks than one document may"),
-        ("未予检查：此文件所需的检查次数超出单个文件的限度")
-    )
+    Finding::open(SubIndication::TryLater, SignatureFact::TooDear)
 }
 
 impl<'a> Validation<'a> {
@@ -132,10 +123,7 @@ impl<'a> Validation<'a> {
     pub(crate) fn spend_one(&self) -> Result<(), PathError> {
         match self.budget.is_none_or(|budget| budget.additions.spend_one()) {
             true => Ok(()),
-            false => {
-                let (sentence, zh) = too_dear_text().both();
-                Err(PathError { reason: PathReason::TooComplex, sentence, zh })
-            }
+            false => Err(PathError::too_dear()),
         }
     }
 
@@ -195,17 +183,11 @@ pub fn verify_document_by(document: &SignedDocument, by: &Validation<'_>) -> Ver
             && s.signer.as_ref().is_some_and(|signer| signer.agency() == from)
     };
     let finding = if report.signatures.iter().any(by_sender) {
-        Finding::passed(text!(
-            ("the sender, {from}, or an officer of it has signed"),
-            ("发件机关 {from} 或其人员已签署")
-        ))
+        Finding::passed(DocumentFact::SignedBySender { sender: from.clone() })
     } else {
         Finding::open(
             SubIndication::SigConstraintsFailure,
-            text!(
-                ("no valid signature is by the sender, {from}, or an officer of it"),
-                ("没有发件机关 {from} 或其人员的有效签名")
-            ),
+            DocumentFact::NotSignedBySender { sender: from.clone() },
         )
     };
     report.add(finding);
@@ -398,11 +380,10 @@ impl Judge<'_> {
         let chain = match chain.collect::<Result<Vec<_>, _>>() {
             Ok(chain) => chain,
             Err(error) => {
-                let text = text!(
-                    ("the signature's certificate cannot be read: {error}"),
-                    ("签名所附证书无法读取：{error}")
+                report.finding = Finding::open(
+                    SubIndication::NoSigningCertificateFound,
+                    SignatureFact::CertificateUnreadable(error),
                 );
-                report.finding = Finding::open(SubIndication::NoSigningCertificateFound, text);
                 return report;
             }
         };
@@ -430,16 +411,13 @@ impl Judge<'_> {
             ..SignatureReport::of_nothing()
         };
         if !cms.holds(content) {
-            let text = text!(
-                ("the CMS signature holds another content than the one that it is said to sign"),
-                ("CMS 签名内含的内容与所称签署的内容不同")
-            );
-            report.finding = Finding::failed(SubIndication::HashFailure, text);
+            report.finding =
+                Finding::failed(SubIndication::HashFailure, SignatureFact::OtherContent);
             return report;
         }
-        if let Some(why) = cms.unsupported(index) {
-            let text = text!(("the CMS signature: {why}"), ("CMS 签名：不支持其算法（{why}）"));
-            report.finding = Finding::open(SubIndication::NotSupported, text);
+        if let Some(fault) = cms.unsupported(index) {
+            let fact = SignatureFact::UnknownAlgorithm(fault);
+            report.finding = Finding::open(SubIndication::NotSupported, fact);
             return report;
         }
         if !self.own().spend_one() {
@@ -449,16 +427,13 @@ impl Judge<'_> {
         let leaf = match cms.verify(index, content, self.by.certificates) {
             Ok(leaf) => leaf,
             Err(CertError::Crypto(error)) => {
-                let text = text!(
-                    ("the CMS signature is wrong: {error}"),
-                    ("CMS 签名值或摘要不符：{error}")
-                );
-                report.finding = Finding::failed(SubIndication::SigCryptoFailure, text);
+                let fact = SignatureFact::CmsWrong(error);
+                report.finding = Finding::failed(SubIndication::SigCryptoFailure, fact);
                 return report;
             }
             Err(error) => {
-                let text = text!(("{error}"), ("CMS 签名不可接受：{error}"));
-                report.finding = Finding::open(SubIndication::NoSigningCertificateFound, text);
+                let fact = SignatureFact::CmsRefused(error);
+                report.finding = Finding::open(SubIndication::NoSigningCertificateFound, fact);
                 return report;
             }
         };
@@ -479,11 +454,7 @@ impl Judge<'_> {
         let value = if bound {
             Ok(())
         } else {
-            let text = text!(
-                ("the signature does not bind its certificate (signing-certificate-v2)"),
-                ("签名未绑定其证书（signing-certificate-v2）")
-            );
-            Err(Finding::open(SubIndication::SigConstraintsFailure, text))
+            Err(Finding::open(SubIndication::SigConstraintsFailure, SignatureFact::NotBound))
         };
         self.conclude(&mut report, &leaf, &mut material, value);
         report
@@ -613,29 +584,21 @@ impl Judge<'_> {
         place: usize,
         material: &Material,
     ) -> (TimeStampReport, Option<i64>) {
-        let bad = |time, text| {
-            let finding = Finding::open(SubIndication::TimestampFailure, text);
+        let bad = |time, fact: StampFact| {
+            let finding = Finding::open(SubIndication::TimestampFailure, fact);
             (TimeStampReport { kind, time, authority: None, finding }, None)
         };
         let token = match TimeStampToken::from_der(der) {
             Ok(token) => token,
-            Err(error) => return bad(None, text!(("{error}"), ("时间戳无法读取：{error}"))),
+            Err(error) => return bad(None, StampFact::Unreadable(error)),
         };
         let time = token.time();
         if !token.covers(input) {
-            let text = text!(
-                ("the time-stamp is of something else than this {kind}"),
-                ("时间戳不是针对此签名的（{kind}）")
-            );
-            return bad(Some(time), text);
+            return bad(Some(time), StampFact::Elsewhere { kind });
         }
         let since = material.since.get(place).copied().unwrap_or(self.by.at);
         if time > since.saturating_add(CLOCK_TOLERANCE) {
-            let text = text!(
-                ("the time-stamp is of a time that has not come yet, {}", rfc3339(time)),
-                ("时间戳的时间 {} 尚未到来", rfc3339(time))
-            );
-            return bad(Some(time), text);
+            return bad(Some(time), StampFact::Future { time });
         }
         let known = material.known(self.by);
         let check = self.past(&known, time);
@@ -647,36 +610,16 @@ impl Judge<'_> {
         match self.verify_token(&token, material, &check, since) {
             Ok(verified) => {
                 let authority = verified.authority;
-                let at = rfc3339(time);
-                let finding = Finding::passed(match kind {
-                    "archive" => text!(
-                        ("{authority:?} confirms that everything up to here existed at {at}"),
-                        ("“{authority}”证明此前全部内容在 {at} 已存在")
-                    ),
-                    "container" => text!(
-                        ("{authority:?} confirms that what its manifest lists existed at {at}"),
-                        ("“{authority}”证明其清单所列内容在 {at} 已存在")
-                    ),
-                    _ => text!(
-                        ("{authority:?} confirms that the signature existed at {at}"),
-                        ("“{authority}”证明签名在 {at} 已存在")
-                    ),
+                let finding = Finding::passed(StampFact::Confirms {
+                    authority: authority.clone(),
+                    kind,
+                    time,
                 });
                 let time = time.min(since);
                 let authority = Some(authority);
                 (TimeStampReport { kind, time: Some(time), authority, finding }, Some(time))
             }
-            Err(error) => {
-                let zh = match &error {
-                    CertError::Path(path) => path.zh.clone(),
-                    other => other.to_string(),
-                };
-                let text = text!(
-                    ("the time-stamp of {} is not accepted: {error}", rfc3339(time)),
-                    ("{} 的时间戳不被接受：{zh}", rfc3339(time))
-                );
-                bad(Some(time), text)
-            }
+            Err(error) => bad(Some(time), StampFact::Refused { time, error }),
         }
     }
 
@@ -722,7 +665,7 @@ impl Judge<'_> {
         leaf: &Certificate,
         material: &Material,
         path: &ValidPath,
-    ) -> (String, String) {
+    ) -> Option<Caveat> {
         report.revocation_checked = self.by.checks_revocation() && path.uncovered.is_none();
         let own: Vec<_> = material.own(self.by).collect();
         if self.by.uncovered() == Uncovered::Passes && !own.is_empty() {
@@ -736,23 +679,10 @@ impl Judge<'_> {
             if let Err(error) = by_own.map(drop)
                 && error.reason == PathReason::Revoked
             {
-                let zh = &error.zh;
-                return (
-                    format!(
-                        "; but a list that came along says that {error}: give the CAs' lists (--crl) to have that \
-                         decided"
-                    ),
-                    format!("；但随附的吊销列表称{zh}：请用 --crl 提供吊销列表以作判定"),
-                );
+                return Some(Caveat::Listed(error));
             }
         }
-        match &path.uncovered {
-            Some(who) => (
-                format!("; no list at hand says whether the certificate of {who:?} is revoked"),
-                format!("；手头没有吊销列表说明“{who}”的证书是否被吊销"),
-            ),
-            None => (String::new(), String::new()),
-        }
+        path.uncovered.clone().map(Caveat::Uncovered)
     }
 
     /// The signer's path: now or, failing that for reasons of time, at the best signature time.
@@ -784,11 +714,8 @@ impl Judge<'_> {
         };
         let error = match validate(&now, self.by.at) {
             Ok(path) => {
-                let (note, zh) = self.note(report, leaf, material, &path);
-                return Ok(Finding::passed(text!(
-                    ("the signature of {who} is valid{note}"),
-                    ("{who} 的签名有效{zh}")
-                )));
+                let caveat = self.note(report, leaf, material, &path);
+                return Ok(Finding::passed(SignatureFact::Valid { who: who.to_owned(), caveat }));
             }
             Err(error) => error,
         };
@@ -796,28 +723,22 @@ impl Judge<'_> {
             error.reason,
             PathReason::Expired | PathReason::Revoked | PathReason::RevocationUnknown
         );
-        let open = |error: &PathError| {
-            Finding::open(judge_path(error), Text::new(error.sentence.clone(), error.zh.clone()))
-        };
+        let open = |error: PathError| Finding::open(judge_path(&error), Fact::Path(error));
         let Some(best) = report.best_signature_time.filter(|_| of_time) else {
-            return Err(open(&error));
+            return Err(open(error));
         };
         match validate(&self.past(&known, best), best) {
             Ok(path) => {
                 report.revocation_checked &= path.uncovered.is_none();
-                let (at, now, zh) = (rfc3339(best), &error.sentence, &error.zh);
-                Ok(Finding::passed(text!(
-                    ("the signature of {who} is valid: a trusted time-stamp shows that it existed \
-                         at {at}, when the certificate was good (now: {now})"),
-                    ("{who} 的签名有效：可信时间戳证明签名在 {at} 已存在，当时证书有效（现在：{zh}）")
-                )))
+                let (who, then) = (who.to_owned(), best);
+                Ok(Finding::passed(SignatureFact::ValidThen { who, then, now: error }))
             }
             Err(past) if past.reason == PathReason::NotYetValid => {
-                Err(Finding::failed(SubIndication::NotYetValid, Text::new(past.sentence, past.zh)))
+                Err(Finding::failed(SubIndication::NotYetValid, past))
             }
             // What is wrong now says more than that nothing is known of then.
-            Err(past) if past.reason == PathReason::RevocationUnknown => Err(open(&error)),
-            Err(past) => Err(open(&past)),
+            Err(past) if past.reason == PathReason::RevocationUnknown => Err(open(error)),
+            Err(past) => Err(open(past)),
         }
     }
 
@@ -828,27 +749,19 @@ impl Judge<'_> {
         material: &Material,
         who: &str,
     ) -> Option<Finding> {
+        let who = || who.to_owned();
         if report.signer.is_none() && matches!(self.source, Source::Cose(..)) {
-            let text = text!(
-                ("the certificate of {who} names no agency or officer"),
-                ("{who} 的证书未指明机关或人员")
-            );
-            return Some(Finding::open(SubIndication::SigConstraintsFailure, text));
+            let fact = SignatureFact::NamesNobody { who: who() };
+            return Some(Finding::open(SubIndication::SigConstraintsFailure, fact));
         }
         let claimed = report.signing_time?;
         if claimed > self.by.at.saturating_add(CLOCK_TOLERANCE) {
-            let text = text!(
-                ("the signature of {who} claims a time in the future"),
-                ("{who} 的签名声称的时间在未来")
-            );
-            return Some(Finding::open(SubIndication::SigConstraintsFailure, text));
+            let fact = SignatureFact::ClaimsFuture { who: who() };
+            return Some(Finding::open(SubIndication::SigConstraintsFailure, fact));
         }
         if claimed > material.signature.saturating_add(CLOCK_TOLERANCE) {
-            let text = text!(
-                ("the signature of {who} claims a time after the one that a time-stamp proves"),
-                ("{who} 的签名声称的时间晚于时间戳所证明的时间")
-            );
-            return Some(Finding::open(SubIndication::TimestampOrderFailure, text));
+            let fact = SignatureFact::ClaimsLater { who: who() };
+            return Some(Finding::open(SubIndication::TimestampOrderFailure, fact));
         }
         None
     }
@@ -906,25 +819,15 @@ fn check_value(
     leaf: &Certificate,
 ) -> Result<(), Finding> {
     let key = leaf.public_key().ok_or_else(|| {
-        let kind = leaf.key_kind();
-        let text = text!(
-            ("the certificate's key is of a kind that is not used here: {kind}"),
-            ("证书的密钥类型此处不用：{kind}")
-        );
-        Finding::open(SubIndication::NoSigningCertificateFound, text)
+        let kind = leaf.key_kind().to_owned();
+        Finding::open(SubIndication::NoSigningCertificateFound, SignatureFact::KeyKind { kind })
     })?;
     document.cose().verify_at(at, key).map_err(|error| match error {
         CryptoError::BadSignature | CryptoError::AlgorithmMismatch(_) => Finding::failed(
             SubIndication::SigCryptoFailure,
-            text!(
-                ("the signature of {:?} is wrong: {error}", leaf.subject()),
-                ("“{}”的签名值不符", leaf.subject())
-            ),
+            SignatureFact::Wrong { subject: leaf.subject().to_owned(), error },
         ),
-        other => Finding::failed(
-            SubIndication::FormatFailure,
-            text!(("{other}"), ("签名结构不可接受：{other}")),
-        ),
+        other => Finding::failed(SubIndication::FormatFailure, SignatureFact::Structure(other)),
     })
 }
 
@@ -956,11 +859,8 @@ impl Judge<'_> {
                     })
                 });
             if !fits {
-                let text = text!(
-                    ("the CAdES signature that came along is not that of this signer and document"),
-                    ("随附的 CAdES 签名不属于此签署人或此文件")
-                );
-                report.notes.push(Finding::failed(SubIndication::SigCryptoFailure, text));
+                let fact = SignatureFact::OtherCades;
+                report.notes.push(Finding::failed(SubIndication::SigCryptoFailure, fact));
             }
         }
     }
@@ -972,7 +872,9 @@ mod tests {
         Credential, Issuer, Profile, RevocationReason, Revoked, Subject, TimeStampAuthority,
         TimeStampRequest, sign_cades,
     };
-    use chancery_crypto::{Algorithm, Commitment, CoseSign, ProtectedAttributes, SigningKey, cbor};
+    use chancery_crypto::{
+        Algorithm, Commitment, CoseSign, Language, ProtectedAttributes, SigningKey, cbor,
+    };
 
     use super::*;
     use crate::{
@@ -1596,7 +1498,7 @@ mod tests {
             let by = Validation { crls: &crls, ..Validation::new(trust, at) };
             let document = stamped(signed(&world), tsa, made);
             let one = verify_document_by(&document, &by).signatures.remove(0);
-            (one.finding.sub_indication, one.time_stamps[0].finding.sentence.clone())
+            (one.finding.sub_indication, one.time_stamps[0].finding.say(Language::En))
         };
         let revoked = Some(SubIndication::RevokedNoPoe);
         // The anchor is the same, the path is valid, and the word counts for nothing.

@@ -1,39 +1,14 @@
 //! Validation of a signed document, in the words of ETSI EN 319 102-1 §5.1.
 
-use chancery_certs::{AgencyName, PathError, PathReason, SignerName, rfc3339};
-use chancery_crypto::Digest;
-use serde::{Deserialize, Serialize};
+use chancery_certs::{AgencyName, PathError, PathReason, SignerName};
+use chancery_crypto::{Digest, Language};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    DocumentId, Evidence, EvidenceVerifier, Leaf, Part, ProtocolError, SignedDocument, Validation,
-    VerifiedReceipt, commit_to_document, parties::Parties, verify_cose_receipt,
+    DocumentFact, DocumentId, Evidence, EvidenceFact, EvidenceVerifier, Fact, Leaf, Part,
+    ProtocolError, SignatureFact, SignedDocument, Unread, Validation, VerifiedReceipt, Whose,
+    commit_to_document, parties::Parties, verify_cose_receipt,
 };
-
-/// A sentence in English and in Chinese.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Text {
-    en: String,
-    zh: String,
-}
-
-impl Text {
-    pub(crate) fn new(en: String, zh: String) -> Self {
-        Self { en, zh }
-    }
-
-    /// In English and in Chinese.
-    pub(crate) fn both(self) -> (String, String) {
-        (self.en, self.zh)
-    }
-}
-
-/// One sentence in both languages: `text!(("english {x}"), ("中文 {x}"))`, each as for `format!`.
-macro_rules! text {
-    (($($en:tt)*), ($($zh:tt)*)) => {
-        $crate::verdict::Text::new(format!($($en)*), format!($($zh)*))
-    };
-}
-pub(crate) use text;
 
 /// The main status indication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,153 +97,53 @@ pub enum SubIndication {
     LedgerGap,
 }
 
-impl SubIndication {
-    /// What it means and what to do, in English and Chinese.
-    pub fn explain(self) -> (&'static str, &'static str) {
-        match self {
-            Self::FormatFailure => (
-                "The file cannot be read as what it should be. Ask the sender for it again.",
-                "文件格式无法识别。请向发送方重新索取。",
-            ),
-            Self::HashFailure => (
-                "The content was changed after signing. Do not rely on it; ask the sender for the \
-                 original.",
-                "内容在签署后被改动。请勿采信，并向发送方索取原件。",
-            ),
-            Self::SigCryptoFailure => (
-                "The signature does not belong to these bytes: either was changed. Do not rely on \
-                 it.",
-                "签名与内容不符，二者之一被改动。请勿采信。",
-            ),
-            Self::SignedDataNotFound => (
-                "A signed part is missing. Put it back beside the document and verify again.",
-                "缺少已签署的附件。请放回原处后重新验证。",
-            ),
-            Self::UnsignedContent => (
-                "A file lies with the signed parts that nobody signed. Take it away, and do not \
-                 take it for a part of the document.",
-                "附件目录中有未经签署的文件。请将其移走，不可视为文件的组成部分。",
-            ),
-            Self::SigConstraintsFailure => (
-                "The signature is genuine, but not one that this document needs. Ask the sender \
-                 who should have signed.",
-                "签名真实，但不符合本文件的签署要求。请向发送方核实签署人。",
-            ),
-            Self::ChainConstraintsFailure => (
-                "The signer's CA was not entitled to issue this certificate. Do not rely on it; \
-                 report it to the CA above.",
-                "签发机构无权签发该证书。请勿采信，并报告上级证书机构。",
-            ),
-            Self::CertificateChainGeneralFailure => (
-                "The certificate chain is broken. Ask the signer for the right chain.",
-                "证书链已损坏。请向签署人索取正确的证书链。",
-            ),
-            Self::NoCertificateChainFound => (
-                "The signer is not under any trust anchor that was given. Give the right root with \
-                 --anchor.",
-                "签署人不在所给信任锚之下。请用 --anchor 指定正确的根证书。",
-            ),
-            Self::NoSigningCertificateFound => (
-                "The signature carries no usable certificate. Ask the signer for one.",
-                "签名未附可用的签署证书。请向签署人索取。",
-            ),
-            Self::RevokedNoPoe => (
-                "The certificate was revoked, and no trusted time-stamp shows that it signed \
-                 before. Do not rely on it; ask the signer.",
-                "证书已被吊销，且无可信时间戳证明签署在先。请勿采信，并向签署人核实。",
-            ),
-            Self::TryLater => (
-                "No current CRL says whether the certificate is revoked. Fetch the CA's newest CRL \
-                 and verify again.",
-                "没有现行的吊销列表说明该证书是否被吊销。请获取最新吊销列表后重新验证。",
-            ),
-            Self::OutOfBoundsNoPoe => (
-                "The certificate is out of its validity now, and no trusted time-stamp shows that \
-                 it was valid when it signed. Verify at a known time with --at.",
-                "证书现已超出有效期，且无可信时间戳证明签署时有效。可用 --at 指定已知时间验证。",
-            ),
-            Self::NotYetValid => (
-                "The certificate was not valid yet when a time-stamp shows that the signature existed. \
-                 Do not rely on it.",
-                "时间戳表明签署时证书尚未生效。请勿采信。",
-            ),
-            Self::TimestampOrderFailure => (
-                "The signature claims a later time than its time-stamp proves. Ask the signer.",
-                "签名声称的时间晚于时间戳所证明的时间。请向签署人核实。",
-            ),
-            Self::TimestampFailure => (
-                "The time-stamp is not one of a trusted authority over this signature. It counts for \
-                 nothing; the rest of the verdict stands.",
-                "时间戳不是可信机构对此签名所作，不予采信；其余结论不受影响。",
-            ),
-            Self::EvidenceFailure => (
-                "The evidence proves nothing for this document. Ask the agency for the right one.",
-                "该证据不能证明本文件。请向相关机关索取正确的证据。",
-            ),
-            Self::TimeNotProven => (
-                "What it says is genuine, and when it happened is not shown: a clock was wrong, or the time of \
-                 validation lies before it. Nothing is taken for false by it, and no time limit may rest on it: compare with \
-                 other evidence, or ask for another proof of the time, such as a time-stamp.",
-                "内容真实，但发生时间未得到证明：某处时钟有误，或验证时间早于该时间。这并不表示内容不实，但不得据以计算期限；请与其他证据核对，或索取其他时间证明，如时间戳。",
-            ),
-            Self::NotSupported => (
-                "It is of a form that is not read here, and nothing can be said of it. Use a program that reads \
-                 that form, or ask for the document in another.",
-                "其形式此处无法读取，不作结论。请使用支持该形式的程序，或索取其他形式的文件。",
-            ),
-            Self::LedgerAltered => (
-                "Entries were changed, added or removed. Keep this copy as proof and inform the \
-                 supervisor.",
-                "账本条目被改动、增加或删除。请保留此副本作为证据并报告监管机关。",
-            ),
-            Self::LedgerRolledBack => (
-                "The ledger was rolled back to an earlier state. Keep both copies as proof and \
-                 inform the supervisor.",
-                "账本被回退到较早状态。请保留两份副本作为证据并报告监管机关。",
-            ),
-            Self::LedgerForked => (
-                "The ledger shows different histories to different parties. Keep both copies as \
-                 proof and inform the supervisor.",
-                "账本向不同对象出示了不同历史。请保留两份副本作为证据并报告监管机关。",
-            ),
-            Self::LedgerGap => (
-                "The record is not complete. Ask the agency for the missing evidence.",
-                "记录不完整。请向该机关索取缺失的证据。",
-            ),
-        }
-    }
-}
-
 /// One thing that was checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The verdict on it.
     pub indication: Indication,
     /// The reason, unless it passed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_indication: Option<SubIndication>,
-    /// What was checked and what was found, in a sentence.
-    pub sentence: String,
-    /// The same in Chinese.
-    pub sentence_zh: String,
+    /// What was checked and what was found; [`Finding::say`] makes a sentence of it.
+    pub fact: Box<Fact>,
 }
 
 impl Finding {
-    fn new(indication: Indication, why: Option<SubIndication>, text: Text) -> Self {
-        let Text { en: sentence, zh: sentence_zh } = text;
-        Self { indication, sub_indication: why, sentence, sentence_zh }
+    fn new(indication: Indication, why: Option<SubIndication>, fact: impl Into<Fact>) -> Self {
+        Self { indication, sub_indication: why, fact: Box::new(fact.into()) }
     }
 
-    pub(crate) fn passed(text: Text) -> Self {
-        Self::new(Indication::TotalPassed, None, text)
+    pub(crate) fn passed(fact: impl Into<Fact>) -> Self {
+        Self::new(Indication::TotalPassed, None, fact)
     }
 
-    pub(crate) fn failed(why: SubIndication, text: Text) -> Self {
-        Self::new(Indication::TotalFailed, Some(why), text)
+    pub(crate) fn failed(why: SubIndication, fact: impl Into<Fact>) -> Self {
+        Self::new(Indication::TotalFailed, Some(why), fact)
     }
 
-    pub(crate) fn open(why: SubIndication, text: Text) -> Self {
-        Self::new(Indication::Indeterminate, Some(why), text)
+    pub(crate) fn open(why: SubIndication, fact: impl Into<Fact>) -> Self {
+        Self::new(Indication::Indeterminate, Some(why), fact)
+    }
+}
+
+/// Reports are read by programs and shown to people in either language: a finding goes out with both sentences.
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Said {
+            indication: Indication,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            sub_indication: Option<SubIndication>,
+            sentence: String,
+            sentence_zh: String,
+        }
+        let said = Said {
+            indication: self.indication,
+            sub_indication: self.sub_indication,
+            sentence: self.say(Language::En),
+            sentence_zh: self.say(Language::Zh),
+        };
+        said.serialize(serializer)
     }
 }
 
@@ -361,7 +236,7 @@ impl SignatureReport {
             notes: Vec::new(),
             finding: Finding::open(
                 SubIndication::NoSigningCertificateFound,
-                text!(("the signature carries no certificate"), ("签名未附证书")),
+                SignatureFact::NoCertificate,
             ),
         }
     }
@@ -413,13 +288,7 @@ impl VerificationReport {
     /// The verdict on a document that is not looked at now, because its sender's documents have cost too much lately.
     pub fn put_off(document: &SignedDocument, at: i64) -> Self {
         let mut report = Self::new(Some(document), at);
-        report.add(Finding::open(
-            SubIndication::TryLater,
-            text!(
-                ("it was not looked at yet: the documents of its sender have taken too many checks lately"),
-                ("尚未检查：其发件机关的文件近来所需的检查过多，请稍后再看")
-            ),
-        ));
+        report.add(Finding::open(SubIndication::TryLater, DocumentFact::PutOff));
         report
     }
 
@@ -437,22 +306,18 @@ impl VerificationReport {
 
     /// Adds the verdict on a part, from the digest of the bytes at hand or `None` without them.
     pub fn check_part(&mut self, part: &Part, found: Option<Digest>) {
-        let (name, signed) = (&part.name, &part.digest);
+        let (name, signed) = (part.name.clone(), part.digest);
         self.add(match found {
-            Some(digest) if digest == part.digest => Finding::passed(text!(
-                ("part {name:?} is the one that was signed"),
-                ("附件“{name}”与签署时一致")
-            )),
-            Some(digest) => Finding::failed(
+            Some(found) if found == signed => {
+                Finding::passed(DocumentFact::PartSame { part: name })
+            }
+            Some(found) => Finding::failed(
                 SubIndication::HashFailure,
-                text!(
-                    ("part {name:?} was changed: its SHA-256 is {digest}, signed was {signed}"),
-                    ("附件“{name}”被改动：其 SHA-256 为 {digest}，签署的是 {signed}")
-                ),
+                DocumentFact::PartChanged { part: name, found, signed },
             ),
             None => Finding::open(
                 SubIndication::SignedDataNotFound,
-                text!(("part {name:?} is not there"), ("缺少附件“{name}”")),
+                DocumentFact::PartMissing { part: name },
             ),
         });
     }
@@ -460,19 +325,15 @@ impl VerificationReport {
     /// Adds the verdict on a file of a container: whether it has the digest that was signed, or `None` when
     /// it is not there.
     pub fn check_object(&mut self, name: &str, right: Option<bool>) {
+        let file = name.to_owned();
         self.add(match right {
-            Some(true) => Finding::passed(text!(
-                ("file {name:?} is the one that was signed"),
-                ("文件“{name}”与签署时一致")
-            )),
-            Some(false) => Finding::failed(
-                SubIndication::HashFailure,
-                text!(("file {name:?} was changed"), ("文件“{name}”被改动")),
-            ),
-            None => Finding::open(
-                SubIndication::SignedDataNotFound,
-                text!(("file {name:?} is not there"), ("缺少文件“{name}”")),
-            ),
+            Some(true) => Finding::passed(DocumentFact::FileSame { file }),
+            Some(false) => {
+                Finding::failed(SubIndication::HashFailure, DocumentFact::FileChanged { file })
+            }
+            None => {
+                Finding::open(SubIndication::SignedDataNotFound, DocumentFact::FileMissing { file })
+            }
         });
     }
 
@@ -496,11 +357,8 @@ impl VerificationReport {
 
     /// Adds that a file lies with the parts which is none of them.
     pub fn unsigned_content(&mut self, name: &str) {
-        let text = text!(
-            ("{name:?} is no part of the document: no signature covers it"),
-            ("“{name}”不是文件的组成部分，没有签名覆盖它")
-        );
-        self.add(Finding::open(SubIndication::UnsignedContent, text));
+        let fact = DocumentFact::NoPart { file: name.to_owned() };
+        self.add(Finding::open(SubIndication::UnsignedContent, fact));
     }
 
     /// Adds the verdict on an evidence that stands beside the document. Returns what it says, if
@@ -512,7 +370,7 @@ impl VerificationReport {
     ) -> Option<VerifiedReceipt> {
         let agency = &evidence.agency;
         let (finding, receipt) = match verifier.verify(evidence) {
-            Err(error) => (judge_evidence(&error, agency.as_str()), None),
+            Err(error) => (judge_evidence(error, Whose::Agency(agency.clone())), None),
             Ok(receipt) => {
                 let finding =
                     self.judge_entry(agency, &receipt.leaf, receipt.index, evidence.salt.as_ref());
@@ -532,7 +390,7 @@ impl VerificationReport {
                 self.judge_entry(&found.agency, &found.leaf, found.index, found.salt.as_ref())
             }
             // Without a path it is not known whose it is.
-            Err(error) => judge_evidence(&error, "a ledger, carried in the document,"),
+            Err(error) => judge_evidence(error, Whose::Carried),
         };
         self.say_evidence(finding);
     }
@@ -561,51 +419,38 @@ impl VerificationReport {
         let committed = committed.map(|(salt, document)| commit_to_document(salt, document));
         let Some(parties) = self.parties.as_ref().filter(|_| committed == Some(leaf.commitment))
         else {
-            let text = text!(
-                ("the evidence of {agency} is of another document than this one"),
-                ("{agency} 的证据属于另一份文件")
-            );
-            return Finding::failed(SubIndication::EvidenceFailure, text);
+            let fact = EvidenceFact::OtherDocument { agency: agency.clone() };
+            return Finding::failed(SubIndication::EvidenceFailure, fact);
         };
         if let Err(finding) = parties.may_attest(agency, leaf) {
             return finding;
         }
-        let (event, at) = (leaf.event, rfc3339(leaf.time));
-        Finding::passed(text!(
-            ("{agency} recorded {event} at {at} as entry {index} of its ledger"),
-            ("{agency} 于 {at} 在其账本第 {index} 条记录了 {event}")
-        ))
+        Finding::passed(EvidenceFact::Recorded {
+            agency: agency.clone(),
+            event: leaf.event,
+            time: leaf.time,
+            index,
+        })
     }
 
     /// Adds the verdict on an evidence file that cannot even be read.
-    pub fn unreadable_evidence(&mut self, name: &str, error: &dyn std::fmt::Display) {
-        let text = text!(
-            ("the evidence file {name:?} cannot be read: {error}"),
-            ("证据文件“{name}”无法读取：{error}")
-        );
-        self.add_evidence(Finding::failed(SubIndication::FormatFailure, text));
+    pub fn unreadable_evidence(&mut self, name: &str, why: impl Into<Unread>) {
+        let fact = EvidenceFact::Unreadable { file: name.to_owned(), why: why.into() };
+        self.add_evidence(Finding::failed(SubIndication::FormatFailure, fact));
     }
 }
 
-pub(crate) fn judge_evidence(error: &ProtocolError, agency: &str) -> Finding {
+pub(crate) fn judge_evidence(error: ProtocolError, whose: Whose) -> Finding {
     match error {
-        ProtocolError::Path(path) => Finding::open(
-            judge_path(path),
-            text!(("the evidence of {agency}: {path}"), ("{agency} 的证据：{}", path.zh)),
-        ),
-        ProtocolError::Time(why) => Finding::open(
-            SubIndication::TimeNotProven,
-            text!(
-                ("the evidence of {agency} is genuine, but its time is not proven: {why}"),
-                ("{agency} 的证据真实，但其时间未得到证明：{why}")
-            ),
-        ),
+        ProtocolError::Path(error) => {
+            Finding::open(judge_path(&error), EvidenceFact::Path { whose, error })
+        }
+        ProtocolError::Time(why) => {
+            Finding::open(SubIndication::TimeNotProven, EvidenceFact::Time { whose, why })
+        }
         other => Finding::failed(
             SubIndication::EvidenceFailure,
-            text!(
-                ("the evidence of {agency} does not hold: {other}"),
-                ("{agency} 的证据不成立：{other}")
-            ),
+            EvidenceFact::Broken { whose, error: Box::new(other) },
         ),
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use chancery_certs::AgencyName;
 use chancery_crypto::{Digest, cbor};
 
-use crate::{Growth, ProtocolError, Receipt, SealedNote};
+use crate::{Growth, MessageFault, ProtocolError, Receipt, SealedNote};
 
 /// The largest frame, in bytes without its length.
 pub const MAX_FRAME: usize = cbor::MAX_BYTES;
@@ -141,8 +141,7 @@ pub enum PeerMessage {
 pub fn encode_frame<T: Serialize>(message: &T) -> Result<Vec<u8>, ProtocolError> {
     let body = cbor::encode(message)?;
     let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_FRAME);
-    let length =
-        length.ok_or_else(|| ProtocolError::Message(format!("a frame of {} bytes", body.len())))?;
+    let length = length.ok_or(MessageFault::FrameLength { bytes: body.len() })?;
     let mut frame = Vec::with_capacity(4 + body.len());
     frame.extend(length.to_be_bytes());
     frame.extend(body);
@@ -216,10 +215,11 @@ mod tests {
         let message = read(&Newer::AskDirectory { version: 7, mood: "fine" }).expect("reads");
         assert_eq!(message, PeerMessage::AskDirectory { version: 7, digest: None });
         for (message, name) in
-            [(Newer::AskMood { how: 1 }, "\"ask-mood\""), (Newer::Goodbye, "\"goodbye\"")]
+            [(Newer::AskMood { how: 1 }, "ask-mood"), (Newer::Goodbye, "goodbye")]
         {
             let error = read(&message).expect_err("not known");
-            assert_eq!(error, ProtocolError::newer(name));
+            let unknown = chancery_crypto::Unknown::Name { name: name.into() };
+            assert_eq!(error, ProtocolError::newer(unknown));
             assert!(error.needs_newer());
         }
     }

@@ -3,11 +3,14 @@
 use chancery_certs::{
     AgencyName, Certificate, Credential, Purpose, Scrutiny, SealError, SignerName,
 };
-use chancery_crypto::{Digest, PublicKey, cbor};
+use chancery_crypto::{Digest, PublicKey, Unknown, cbor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::{Checkpoint, LogKey, ProtocolError, SignedCheckpoint, Validation, WitnessKey, merkle};
+use crate::{
+    Checkpoint, CheckpointFault, LogKey, ProofFault, ProtocolError, SignedCheckpoint, Validation,
+    WitnessKey, merkle,
+};
 
 /// The content type of a sealed [`WitnessStatement`].
 const STATEMENT: &str = "application/vnd.chancery.witness+cbor";
@@ -35,7 +38,7 @@ impl WitnessStatement {
         let agency = by.name().agency().clone();
         WitnessKey::new(&agency, key)?;
         let PublicKey::Ed25519(raw) = key else {
-            return Err(ProtocolError::Checkpoint("a witness needs an Ed25519 key".into()));
+            return Err(CheckpointFault::WitnessKeyKind.into());
         };
         let statement = Self { agency, key: ByteBuf::from(raw.clone()) };
         Ok(chancery_certs::seal(STATEMENT, &statement, by, now)?)
@@ -92,11 +95,10 @@ impl Growth {
     ) -> Result<Consistency, ProtocolError> {
         let (old, new) = (&old.checkpoint, &new.checkpoint);
         if self.old_size != old.size || old.origin != new.origin {
-            let why = "the proof is for other checkpoints than these".to_owned();
-            return Err(ProtocolError::Proof(why));
+            return Err(ProofFault::OtherCheckpoints.into());
         }
         if self.proof.len() > merkle::MAX_PROOF {
-            return Err(ProtocolError::Proof("the consistency proof is too long".into()));
+            return Err(ProofFault::ConsistencyLong.into());
         }
         if old.size == 0 {
             // Every tree grows out of the empty one, which has one root.
@@ -145,8 +147,8 @@ impl SealedNote {
         let chain = chain.collect::<Result<Vec<_>, _>>()?;
         let seal = chain.first().ok_or_else(no_certificate)?;
         if seal.agency_name()? != *agency {
-            let why = format!("it is sealed by {:?}, not by {agency}", seal.subject());
-            return Err(ProtocolError::Checkpoint(why));
+            let (subject, agency) = (seal.subject().to_owned(), agency.clone());
+            return Err(CheckpointFault::Sealer { subject, agency }.into());
         }
         Ok(chain)
     }
@@ -170,7 +172,7 @@ impl SealedNote {
 }
 
 fn no_certificate() -> ProtocolError {
-    ProtocolError::Checkpoint("it has no certificate".into())
+    CheckpointFault::NoCertificate.into()
 }
 
 /// A checkpoint of another agency's ledger as it is exported by who has seen it, in a receipt or as a witness.
@@ -200,8 +202,7 @@ impl SeenCheckpoint {
         let seen: Self = cbor::decode_open(bytes, cbor::MAX_BYTES)?;
         // The reader takes a byte string for a text.
         if seen.encode()? != bytes {
-            let why = "it is not in the form in which it is written";
-            return Err(ProtocolError::Checkpoint(why.into()));
+            return Err(CheckpointFault::Form.into());
         }
         Ok(seen)
     }
@@ -265,18 +266,14 @@ impl ForkProof {
         let proof: Self = cbor::decode_open(bytes, cbor::MAX_BYTES)?;
         let version = proof.kind.strip_prefix(FORKS);
         if proof.kind != FORK && version.is_some_and(|v| v.parse::<u32>().is_ok_and(|v| v > 1)) {
-            return Err(ProtocolError::newer(format!("{:?}", proof.kind)));
+            return Err(ProtocolError::newer(Unknown::Name { name: proof.kind }));
         }
         if proof.kind != FORK {
-            return Err(ProtocolError::Checkpoint(format!(
-                "it is no fork proof but {:?}",
-                proof.kind
-            )));
+            return Err(CheckpointFault::NoForkProof { kind: proof.kind }.into());
         }
         // The reader takes a byte string for a text: one proof is to have one form.
         if proof.encode()? != bytes {
-            let why = "the fork proof is not in the form in which it is written";
-            return Err(ProtocolError::Checkpoint(why.into()));
+            return Err(CheckpointFault::ForkProofForm.into());
         }
         Ok(proof)
     }
@@ -294,9 +291,7 @@ impl ForkProof {
         let second = self.second.open(&self.agency, by)?;
         match self.growth.judge(&first, &second)? {
             Consistency::Forked => Ok((first, second)),
-            Consistency::Consistent => Err(ProtocolError::Proof(
-                "the two checkpoints are consistent: this shows no fork".into(),
-            )),
+            Consistency::Consistent => Err(ProofFault::NoFork.into()),
         }
     }
 }

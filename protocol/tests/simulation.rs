@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use chancery_certs::AgencyName;
 use chancery_crypto::{Digest, Kem, WrappedKey};
 use chancery_protocol::{
-    Arrived, AttemptEnd, Checked, Courier, Entrance, EnvelopeHeader, EnvelopeId, Flight, Holding,
-    Inbound, InboundAnswer, InboundFact, InboundStep, OutboundAction, PeerMessage, ProtocolError,
-    Receipt, Recipient, Refusal, Rejection, Routes, Urgency, on_reply,
+    Arrived, AttemptEnd, Checked, ContentFault, Courier, Entrance, EnvelopeHeader, EnvelopeId,
+    Flight, Holding, Inbound, InboundAnswer, InboundFact, InboundStep, OutboundAction, PeerMessage,
+    ProtocolError, Receipt, Recipient, Refusal, Rejection, Routes, Urgency, on_reply,
 };
 use proptest::{
     prelude::*,
@@ -204,7 +204,7 @@ impl Node {
 }
 
 fn wrong() -> ProtocolError {
-    ProtocolError::Content("it is not what its envelope says".into())
+    ContentFault::Cut.into()
 }
 
 struct World {

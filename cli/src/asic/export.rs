@@ -9,8 +9,8 @@ use std::{
 
 use chancery_crypto::UnsignedElement;
 use chancery_protocol::{
-    ASIC_DOCUMENT, ASIC_E, ASIC_HEADER, EntryName, Manifest, ProtocolError, SignedDocument,
-    asic_manifest_name, asic_signature_name,
+    ASIC_DOCUMENT, ASIC_E, ASIC_HEADER, ContainerFault, EntryName, Manifest, ProtocolError,
+    SignedDocument, asic_manifest_name, asic_signature_name,
 };
 use chancery_store::files::open_member;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
@@ -42,7 +42,7 @@ The signatures are those that were made with `doc sign --with-cades`; exporting 
 }
 
 fn refuse(what: impl std::fmt::Display) -> ProtocolError {
-    ProtocolError::Container(what.to_string())
+    ContainerFault::Io { detail: what.to_string() }.into()
 }
 
 impl Export {
@@ -120,7 +120,7 @@ fn write_container(
         let found = hash.finish();
         if found != part.digest {
             let name = part.name.clone();
-            let (signed, found) = (part.digest.to_string(), found.to_string());
+            let signed = part.digest;
             return Err(ProtocolError::PartDigest { name, signed, found }.into());
         }
     }

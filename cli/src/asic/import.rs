@@ -10,7 +10,8 @@ use std::{
 use chancery_bus::NodeError;
 use chancery_crypto::Hasher;
 use chancery_protocol::{
-    ASIC_HEADER, Archive, EntryName, Indication, ProtocolError, VerifiedContainer, verify_container,
+    ASIC_HEADER, Archive, ContainerFault, EntryFault, EntryName, Indication, ProtocolError,
+    VerifiedContainer, verify_container,
 };
 use chancery_store::files::{Staged, create_private_file};
 
@@ -120,8 +121,8 @@ fn take_out(
             })
         })?;
         if hash.finish() != *digest {
-            let what = format!("{:?} was changed while it was taken out", name.as_str());
-            return Err(ProtocolError::Container(what).into());
+            let (name, fault) = (name.to_string(), EntryFault::Changed);
+            return Err(ProtocolError::from(ContainerFault::Entry { name, fault }).into());
         }
         files.push(name.to_string());
     }

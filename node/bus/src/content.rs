@@ -364,8 +364,8 @@ impl Arriving {
     /// Takes the next bytes.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), NodeError> {
         if self.size.saturating_sub(self.taken()) < (self.pending.len() + bytes.len()) as u64 {
-            let why = "more ciphertext comes than its header says";
-            return Err(chancery_protocol::ProtocolError::Envelope(why.into()).into());
+            let fault = chancery_protocol::EnvelopeFault::Overrun;
+            return Err(chancery_protocol::ProtocolError::from(fault).into());
         }
         while !bytes.is_empty() {
             let left = self.size - self.taken();

@@ -20,7 +20,8 @@ use std::{
 use chancery_certs::{AgencyName, PathReason, Uncovered};
 
 use chancery_protocol::{
-    Checkpoint, PeerMessage, ProtocolError, SealedNote, Validation, decode_frame, encode_frame,
+    Checkpoint, MessageFault, PeerMessage, ProtocolError, SealedNote, Validation, decode_frame,
+    encode_frame,
 };
 
 use tokio::task::JoinSet;
@@ -403,7 +404,7 @@ async fn ask(bus: &Arc<Bus>, peer: &AgencyName) -> Result<Answered, NodeError> {
             blocking(move |here| judge(here, &work, &peer, &sealed)).await
         }
         PeerMessage::Refuse(_) => Ok(Answered::CannotSay),
-        _ => Err(ProtocolError::Message("it does not answer what was asked".into()).into()),
+        _ => Err(ProtocolError::from(MessageFault::NotTheAnswer).into()),
     }
 }
 

@@ -93,7 +93,7 @@ impl DirectoryView {
             match Crl::from_der(der) {
                 Ok(crl) => {
                     if let Some(fault) = crl.fault() {
-                        tracing::warn!(issuer = crl.issuer(), fault, "a CRL does not count");
+                        tracing::warn!(issuer = crl.issuer(), %fault, "a CRL does not count");
                     }
                     crls.push(crl);
                 }

@@ -9,8 +9,9 @@ use chancery_certs::{AgencyName, PathReason, Scrutiny, SealError};
 use chancery_crypto::{CHUNK_SIZE, ContentKey};
 use chancery_protocol::{
     Arrived, Checked, ContentInspection, Entrance, EnvelopeHeader, EnvelopeId, Event, Holding,
-    Inbound, InboundAnswer, InboundFact, InboundStep, InspectedContent, Leaf, OpenedEnvelope,
-    PeerMessage, ProtocolError, Receipt, Refusal, Rejection, decode_frame, encode_frame, merkle,
+    Inbound, InboundAnswer, InboundFact, InboundStep, InspectedContent, Leaf, MessageFault,
+    OpenedEnvelope, PeerMessage, ProtocolError, Receipt, Refusal, Rejection, decode_frame,
+    encode_frame, merkle,
 };
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::{sync::Mutex, task::JoinSet};
@@ -161,8 +162,7 @@ async fn answer(
             return witness::answer(bus, peer, now, sizes, &bounds.frames, send, recv).await;
         }
         _ => {
-            let why = "a stream starts with an offer or a question".to_owned();
-            return Err(ProtocolError::Message(why).into());
+            return Err(ProtocolError::from(MessageFault::StreamStart).into());
         }
     };
     drop(body);
@@ -267,7 +267,7 @@ fn admit(
     let opened = EnvelopeHeader::open(envelope, &by).map_err(|e| {
         let rejection = match e {
             ProtocolError::Seal(SealError::Path(path)) if path.reason == PathReason::Revoked => {
-                Rejection::Revoked(path.to_string())
+                Rejection::Revoked(path)
             }
             e => Rejection::Unacceptable(e),
         };

@@ -2,7 +2,8 @@
 
 use chancery_crypto::ContentKey;
 use chancery_protocol::{
-    EnvelopeHeader, EnvelopeId, OpenedEnvelope, ProtocolError, SignedDocument, recipient_info,
+    EnvelopeFault, EnvelopeHeader, EnvelopeId, OpenedEnvelope, ProtocolError, SignedDocument,
+    recipient_info,
 };
 use chancery_store::Batch;
 
@@ -15,7 +16,7 @@ use crate::Bus;
 pub fn unwrap_for(bus: &Bus, header: &EnvelopeHeader) -> Result<ContentKey, ProtocolError> {
     let identity = &bus.identity;
     let wrapped = header.key_for(&identity.agency).ok_or_else(|| {
-        ProtocolError::Envelope(format!("it holds no key for {}", identity.agency))
+        ProtocolError::from(EnvelopeFault::NoKey { agency: identity.agency.clone() })
     })?;
     let info = recipient_info(&header.sender, &identity.agency);
     Ok(identity.encryption().unwrap(wrapped, &info)?)

@@ -13,9 +13,10 @@ use chancery_certs::{AgencyName, Certificate, MAX_DIRECTORY, Scrutiny};
 use chancery_crypto::{Algorithm, Digest, SigningKey, cbor};
 
 use chancery_protocol::{
-    CLOCK_TOLERANCE, COSIGN_AGAIN, Consistency, Evidence, ForkProof, Growth, LedgerSeal, LogKey,
-    OpenedRoot, PeerMessage, ProtocolError, SealedNote, SignedCheckpoint, Validation,
-    VerifiedReceipt, WitnessKey, WitnessStatement, decode_frame, encode_frame, may_cosign, merkle,
+    CLOCK_TOLERANCE, COSIGN_AGAIN, CheckpointFault, Consistency, Evidence, ForkProof, Growth,
+    LedgerSeal, LogKey, MessageFault, OpenedRoot, PeerMessage, ProtocolError, SealedNote,
+    SignedCheckpoint, Validation, VerifiedReceipt, WitnessKey, WitnessStatement, decode_frame,
+    encode_frame, may_cosign, merkle,
 };
 
 use quinn::{Connection, RecvStream, SendStream};
@@ -624,7 +625,7 @@ struct Answer {
 }
 
 fn unexpected() -> NodeError {
-    ProtocolError::Message("it does not answer what was asked".into()).into()
+    ProtocolError::from(MessageFault::NotTheAnswer).into()
 }
 
 /// Judges a peer's answer. Gives the cosignature of its newest checkpoint if that is due, consistent with all that is known,
@@ -646,10 +647,10 @@ fn judge(
     for old in known.all() {
         let old_size = old.signed.checkpoint.size;
         if old_size > size {
-            let why = format!("its ledger has {size} entries, and it had sealed {old_size} before");
             tracing::error!(%peer, size, sealed = old_size, "the peer's ledger was rolled back");
             bus.metrics.rolled_back();
-            return Err(ProtocolError::Checkpoint(why).into());
+            let fault = CheckpointFault::RolledBack { size, sealed: old_size };
+            return Err(ProtocolError::from(fault).into());
         }
         let growth = answer.growths.iter().find(|g| g.old_size == old_size);
         let growth = growth.ok_or_else(unexpected)?;
@@ -715,8 +716,8 @@ pub async fn answer(
     recv: &mut RecvStream,
 ) -> Result<(), NodeError> {
     if sizes.len() > MAX_WAITING + 1 {
-        let why = format!("it asks about {} sizes at once", sizes.len());
-        return Err(ProtocolError::Message(why).into());
+        let fault = MessageFault::Sizes { count: sizes.len() };
+        return Err(ProtocolError::from(fault).into());
     }
     if let Some(theirs) = theirs {
         bus.clocks.heard(peer, theirs, Moment::now());
@@ -748,8 +749,8 @@ pub async fn answer(
     let time = match key.cosigned(&cosigned)? {
         Some(time) if agency == *peer => time,
         _ => {
-            let why = format!("{peer} gives a cosignature that is not its own");
-            return Err(ProtocolError::Checkpoint(why).into());
+            let fault = CheckpointFault::ForeignCosignature { peer: peer.clone() };
+            return Err(ProtocolError::from(fault).into());
         }
     };
     // It was made just now.

@@ -44,10 +44,8 @@ pub fn answer(
             LocalReply::Consistency { growth, note: signed.note }
         }
         _ => {
-            return Err(chancery_protocol::ProtocolError::Message(
-                "a frame does not belong here".into(),
-            )
-            .into());
+            let fault = chancery_protocol::MessageFault::NotHere;
+            return Err(chancery_protocol::ProtocolError::from(fault).into());
         }
     })
 }

@@ -115,7 +115,7 @@ fn verify_own(office: &Office, document: SignedDocument) -> Result<VerifiedDocum
         let report = judged.report();
         let bad = report.signatures.iter().map(|s| &s.finding).chain(&report.findings);
         let bad = bad.filter(|f| f.indication != Indication::TotalPassed);
-        let why: Vec<_> = bad.map(|f| f.sentence.as_str()).collect();
+        let why: Vec<_> = bad.map(|f| f.say(chancery_protocol::Language::En)).collect();
         refuse(why.join("; "))
     })
 }

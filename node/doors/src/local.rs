@@ -33,8 +33,8 @@ pub(crate) fn read_length(bytes: [u8; 4]) -> Result<(usize, bool), NodeError> {
     let length = u32::from_be_bytes(bytes);
     let (raw, length) = (length & RAW != 0, (length & !RAW) as usize);
     if length > if raw { MAX_RAW } else { MAX_FRAME } {
-        let why = format!("a frame claims {length} bytes");
-        return Err(chancery_protocol::ProtocolError::Message(why).into());
+        let fault = chancery_protocol::MessageFault::FrameClaim { bytes: length };
+        return Err(chancery_protocol::ProtocolError::from(fault).into());
     }
     Ok((length, raw))
 }
@@ -201,7 +201,7 @@ impl LocalClient {
 }
 
 pub(crate) fn unexpected() -> NodeError {
-    chancery_protocol::ProtocolError::Message("a frame does not belong here".into()).into()
+    chancery_protocol::ProtocolError::from(chancery_protocol::MessageFault::NotHere).into()
 }
 
 #[cfg(test)]

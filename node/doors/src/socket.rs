@@ -338,8 +338,8 @@ async fn answer(
 async fn read_directory(client: &mut Client, size: u64) -> Result<Vec<u8>, NodeError> {
     let size = usize::try_from(size).ok().filter(|size| *size <= MAX_DIRECTORY);
     let size = size.ok_or_else(|| {
-        let why = format!("a directory has at most {MAX_DIRECTORY} bytes");
-        chancery_protocol::ProtocolError::Message(why)
+        let fault = chancery_protocol::MessageFault::DirectoryLength { most: MAX_DIRECTORY };
+        chancery_protocol::ProtocolError::from(fault)
     })?;
     client.send(&LocalReply::Ready).await?;
     let mut directory = Vec::new();

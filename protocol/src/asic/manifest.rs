@@ -4,9 +4,9 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use chancery_crypto::HashAlgorithm;
 
-use super::{EntryName, refuse, unsupported};
+use super::EntryName;
 use crate::{
-    ProtocolError,
+    ContainerFault, ManifestFault, ProtocolError, UnsupportedFault,
     document::{DOCUMENT, SignedDocument},
 };
 
@@ -124,9 +124,9 @@ impl Manifest {
     /// not known here: digests, critical extensions, another namespace.
     pub fn from_xml(bytes: &[u8]) -> Result<Self, ProtocolError> {
         if bytes.len() > MAX_MANIFEST {
-            return Err(refuse("its manifest is larger than 1 MiB"));
+            return Err(refuse(ManifestFault::Size));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| refuse("its manifest is not UTF-8"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| refuse(ManifestFault::Encoding))?;
         check_shape(text.as_bytes())?;
         let options = roxmltree::ParsingOptions {
             allow_dtd: false,
@@ -134,42 +134,43 @@ impl Manifest {
             ..roxmltree::ParsingOptions::default()
         };
         let xml = roxmltree::Document::parse_with_options(text, options)
-            .map_err(|e| refuse(format!("its manifest is no XML: {e}")))?;
+            .map_err(|e| refuse(ManifestFault::Xml { detail: e.to_string() }))?;
         let root = xml.root_element();
         if root.tag_name().name() != "ASiCManifest" {
-            return Err(refuse("its manifest is no ASiCManifest"));
+            return Err(refuse(ManifestFault::Root));
         }
         if root.tag_name().namespace() != Some(ASIC) {
             let space = root.tag_name().namespace().unwrap_or_default();
-            let what = format!("its manifest is in the namespace {space:?}, not in {ASIC:?}");
-            return Err(unsupported(what));
+            return Err(UnsupportedFault::Namespace { found: space.to_owned(), known: ASIC }.into());
         }
         let (mut signature, mut objects) = (None, Vec::new());
         for node in root.children().filter(roxmltree::Node::is_element) {
             match node.tag_name().name() {
                 "SigReference" if is_of_asic(node) => {
                     if signature.replace(uri(node)?).is_some() {
-                        return Err(refuse("its manifest names two signatures"));
+                        return Err(refuse(ManifestFault::TwoSignatures));
                     }
                 }
                 "DataObjectReference" if is_of_asic(node) => {
                     if objects.len() == MAX_OBJECTS {
-                        return Err(refuse(format!(
-                            "its manifest lists more than {MAX_OBJECTS} files"
-                        )));
+                        return Err(refuse(ManifestFault::Objects { most: MAX_OBJECTS }));
                     }
                     objects.push(object(node)?);
                 }
                 "ASiCManifestExtensions" if is_of_asic(node) => extensions(node)?,
-                other => return Err(refuse(format!("its manifest holds {other:?}"))),
+                other => return Err(refuse(ManifestFault::Holds { element: other.to_owned() })),
             }
         }
-        let signature = signature.ok_or_else(|| refuse("its manifest names no signature"))?;
+        let signature = signature.ok_or_else(|| refuse(ManifestFault::NoSignature))?;
         if objects.is_empty() {
-            return Err(refuse("its manifest lists no file"));
+            return Err(refuse(ManifestFault::NoObject));
         }
         Ok(Self { signature, objects })
     }
+}
+
+fn refuse(fault: ManifestFault) -> ProtocolError {
+    ContainerFault::Manifest(fault).into()
 }
 
 fn is_of_asic(node: roxmltree::Node<'_, '_>) -> bool {
@@ -178,8 +179,7 @@ fn is_of_asic(node: roxmltree::Node<'_, '_>) -> bool {
 
 fn uri(node: roxmltree::Node<'_, '_>) -> Result<EntryName, ProtocolError> {
     let uri = node.attribute("URI").and_then(from_uri);
-    let uri =
-        uri.ok_or_else(|| refuse("a reference in its manifest has no name that can be read"))?;
+    let uri = uri.ok_or_else(|| refuse(ManifestFault::Reference))?;
     EntryName::new(&uri)
 }
 
@@ -190,7 +190,7 @@ fn extensions(node: roxmltree::Node<'_, '_>) -> Result<(), ProtocolError> {
         if !matches!(critical, Some("false" | "0")) {
             let inside = extension.children().find(roxmltree::Node::is_element);
             let name = inside.map_or("", |inside| inside.tag_name().name());
-            return Err(unsupported(format!("its manifest has the critical extension {name:?}")));
+            return Err(UnsupportedFault::Extension { name: name.to_owned() }.into());
         }
     }
     Ok(())
@@ -207,7 +207,7 @@ fn object(node: roxmltree::Node<'_, '_>) -> Result<ManifestObject, ProtocolError
             }
             ("DigestValue", Some(DSIG)) => {
                 if !child.children().all(|inside| inside.is_text()) {
-                    return Err(refuse(format!("the digest of {:?} is no text", name.as_str())));
+                    return Err(refuse(ManifestFault::DigestText { file: name.to_string() }));
                 }
                 let text = child.children().filter_map(|inside| inside.text()).collect::<String>();
                 digest.replace(text).is_some()
@@ -216,21 +216,22 @@ fn object(node: roxmltree::Node<'_, '_>) -> Result<ManifestObject, ProtocolError
                 extensions(child)?;
                 false
             }
-            (other, _) => return Err(refuse(format!("its manifest holds {other:?}"))),
+            (other, _) => return Err(refuse(ManifestFault::Holds { element: other.to_owned() })),
         };
         if twice {
-            return Err(refuse(format!("{:?} has two digests in its manifest", name.as_str())));
+            return Err(refuse(ManifestFault::TwoDigests { file: name.to_string() }));
         }
     }
     let stated = method_name.unwrap_or_default();
     let known = [HashAlgorithm::Sha256, HashAlgorithm::Sha384, HashAlgorithm::Sha512];
     let algorithm = known.into_iter().find(|one| method(*one) == stated).ok_or_else(|| {
-        let accepted = "SHA-256, SHA-384 and SHA-512 are accepted";
-        unsupported(format!("{:?} has a digest by {stated:?} ({accepted})", name.as_str()))
+        let (file, algorithm) = (name.to_string(), stated.clone());
+        ProtocolError::from(UnsupportedFault::Digest { file, algorithm })
     })?;
     let text: String = digest.unwrap_or_default().split_ascii_whitespace().collect();
     let digest = BASE64.decode(text).ok().filter(|bytes| bytes.len() == algorithm.digest_len());
-    let digest = digest.ok_or_else(|| refuse(format!("{:?} has no digest", name.as_str())))?;
+    let digest =
+        digest.ok_or_else(|| refuse(ManifestFault::NoDigest { file: name.to_string() }))?;
     let media_type = node.attribute("MimeType").unwrap_or_default().to_owned();
     Ok(ManifestObject { name, media_type, algorithm, digest })
 }
@@ -247,11 +248,11 @@ fn check_shape(xml: &[u8]) -> Result<(), ProtocolError> {
     while let Some(found) = after(at, b"<") {
         let skipped = [(&b"!--"[..], &b"-->"[..]), (b"?", b"?>"), (b"![CDATA[", b"]]>")];
         if let Some((_, end)) = skipped.into_iter().find(|(start, _)| starts(found, start)) {
-            at = after(found, end).ok_or_else(|| refuse("its manifest is cut off"))?;
+            at = after(found, end).ok_or_else(|| refuse(ManifestFault::Cut))?;
             continue;
         }
         if starts(found, b"!") {
-            return Err(refuse("its manifest declares a document type"));
+            return Err(refuse(ManifestFault::DocumentType));
         }
         let mut quote = None;
         let tag = xml.get(found..).unwrap_or_default();
@@ -263,7 +264,7 @@ fn check_shape(xml: &[u8]) -> Result<(), ProtocolError> {
             }
             quote.is_none() && *byte == b'>'
         });
-        let end = end.ok_or_else(|| refuse("a tag in its manifest is too long"))?;
+        let end = end.ok_or_else(|| refuse(ManifestFault::TagLength))?;
         let tag = tag.get(..end).unwrap_or_default();
         spaces += tag.windows(5).filter(|window| window == b"xmlns").count();
         if tag.starts_with(b"/") {
@@ -272,7 +273,7 @@ fn check_shape(xml: &[u8]) -> Result<(), ProtocolError> {
             depth += 1;
         }
         if depth > MAX_DEPTH || spaces > MAX_NAMESPACES {
-            return Err(refuse("its manifest is nested too deeply, or has too many namespaces"));
+            return Err(refuse(ManifestFault::Depth));
         }
         at = found + end + 1;
     }

@@ -14,14 +14,9 @@ pub use name::EntryName;
 pub use verify::{ASIC_DOCUMENT, VerifiedContainer, verify_container};
 pub use zip::{Archive, Entry};
 
-use crate::ProtocolError;
+use crate::{ContainerFault, EntryFault, ProtocolError};
 
-/// What is not as it should be.
-fn refuse(what: impl std::fmt::Display) -> ProtocolError {
-    ProtocolError::Container(what.to_string())
-}
-
-/// What may be right, and is not read here.
-fn unsupported(what: impl std::fmt::Display) -> ProtocolError {
-    ProtocolError::Unsupported(what.to_string())
+/// What is wrong with an entry of this name.
+fn entry_fault(name: &str, fault: EntryFault) -> ProtocolError {
+    ContainerFault::Entry { name: name.to_owned(), fault }.into()
 }

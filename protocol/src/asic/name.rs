@@ -4,8 +4,7 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::refuse;
-use crate::ProtocolError;
+use crate::{ContainerFault, NameFault, ProtocolError};
 
 /// The longest name, in bytes, and the longest part of one between slashes: what file systems take.
 const MAX_NAME: usize = 1024;
@@ -23,39 +22,39 @@ impl EntryName {
     /// [`ProtocolError::Container`] for a name that is absolute or has a drive letter, backslashes, `.` or `..`, empty
     /// parts, parts that begin with a dot, controls or characters that are not seen, or that is too long.
     pub fn new(text: &str) -> Result<Self, ProtocolError> {
-        let bad = |why: &str| refuse(format!("the name {text:?} {why}"));
+        let bad = |fault| ContainerFault::Name { name: text.to_owned(), fault }.into();
         if text.is_empty() || text.len() > MAX_NAME {
-            return Err(bad("is empty or too long"));
+            return Err(bad(NameFault::Length));
         }
         if text.starts_with('/') {
-            return Err(bad("is absolute"));
+            return Err(bad(NameFault::Absolute));
         }
         let bytes = text.as_bytes();
         if let [letter, b':', ..] = bytes
             && letter.is_ascii_alphabetic()
         {
-            return Err(bad("begins with a drive letter"));
+            return Err(bad(NameFault::Drive));
         }
         if text.contains('\\') {
-            return Err(bad("holds a backslash"));
+            return Err(bad(NameFault::Backslash));
         }
         if !is_plain(text) {
-            return Err(bad("holds characters that are not seen"));
+            return Err(bad(NameFault::Unseen));
         }
         for component in text.split('/') {
             if component.is_empty() || component.len() > MAX_COMPONENT {
-                return Err(bad("has a part that is empty or too long"));
+                return Err(bad(NameFault::PartLength));
             }
             if component.starts_with('.') {
-                return Err(bad("has a part that begins with a dot"));
+                return Err(bad(NameFault::Dot));
             }
         }
         let (first, rest) = text.split_once('/').unwrap_or((text, ""));
         if first != META_INF && key(first) == key(META_INF) {
-            return Err(bad("is META-INF in other letters"));
+            return Err(bad(NameFault::MetaInf));
         }
         if first == META_INF && rest.is_empty() {
-            return Err(bad("is a folder's"));
+            return Err(bad(NameFault::Folder));
         }
         Ok(Self(text.to_owned()))
     }

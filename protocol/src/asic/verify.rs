@@ -8,15 +8,15 @@ use std::{
     io::{Read, Seek},
 };
 
-use chancery_certs::SignedCms;
+use chancery_certs::{CertError, SignedCms};
 use chancery_crypto::{Digest, HashAlgorithm, StreamingHash, equal};
 
-use super::{ASIC_E, ASIC_HEADER, Archive, EntryName, MAX_MANIFEST, Manifest, refuse, unsupported};
+use super::{ASIC_E, ASIC_HEADER, Archive, EntryName, MAX_MANIFEST, Manifest, entry_fault};
 use crate::{
-    DocumentBudget, Finding, Indication, ProtocolError, SignedDocument, SubIndication,
-    TimeStampReport, Validation, VerificationReport, unsigned_header,
+    ContainerFact, ContainerFault, DocumentBudget, EntryFault, Finding, Indication, ProtocolError,
+    SignedDocument, StampFact, SubIndication, TimeStampReport, UnsupportedFault, Validation,
+    VerificationReport, unsigned_header,
     validation::{accompanies, verify_stamped_cms, verify_time_stamp},
-    verdict::text,
     verify_document_by,
 };
 
@@ -80,7 +80,7 @@ impl Kind {
         ];
         let kind = known.into_iter().find_map(|(is, kind)| is.then_some(kind));
         let kind = kind.filter(|_| !file.contains('/'));
-        kind.ok_or_else(|| refuse(format!("{:?} is nothing that META-INF may hold", name.as_str())))
+        kind.ok_or_else(|| entry_fault(name.as_str(), EntryFault::NotOfMetaInf))
     }
 }
 
@@ -97,7 +97,7 @@ enum What {
     /// With its bytes.
     TimeStamp(SignedCms, Vec<u8>),
     Missing,
-    Unreadable(String),
+    Unreadable(CertError),
 }
 
 /// The digests of files that were unpacked.
@@ -169,19 +169,19 @@ pub fn verify_container<R: Read + Seek>(
     let mut references = 0usize;
     for name in of(Kind::Manifest) {
         if manifests.len() == MAX_MANIFESTS {
-            return Err(refuse(format!("it has more than {MAX_MANIFESTS} manifests")));
+            return Err(ContainerFault::Manifests { most: MAX_MANIFESTS }.into());
         }
         let one = Over::read(archive, name)?;
         references += one.manifest.objects.len();
         manifests.push(one);
     }
     if references > MAX_REFERENCES {
-        return Err(refuse(format!("its manifests list more than {MAX_REFERENCES} files")));
+        return Err(ContainerFault::References { most: MAX_REFERENCES }.into());
     }
     let mut named = BTreeSet::new();
     if let Some(twice) = manifests.iter().find(|one| !named.insert(&one.manifest.signature)) {
         let name = twice.manifest.signature.as_str();
-        return Err(refuse(format!("{name:?} is to be over two manifests")));
+        return Err(entry_fault(name, EntryFault::OverTwo));
     }
     let (stamped, signed): (Vec<_>, Vec<_>) =
         manifests.iter().partition(|one| matches!(one.what, What::TimeStamp(..)));
@@ -190,7 +190,7 @@ pub fn verify_container<R: Read + Seek>(
     }
     let signers: usize = signed.iter().map(|one| one.signers()).sum();
     if signers > MAX_SIGNERS {
-        return Err(refuse(format!("it has more than {MAX_SIGNERS} signers")));
+        return Err(ContainerFault::Signers { most: MAX_SIGNERS }.into());
     }
 
     let mut digests = Digests::default();
@@ -240,11 +240,7 @@ pub fn verify_container<R: Read + Seek>(
         nobody_signed(&mut report, &stamps, &digests);
     }
     if hopeless {
-        let text = text!(
-            ("no signature is right, so the files were not looked at"),
-            ("没有正确的签名，故未检查各文件")
-        );
-        report.add(Finding::failed(SubIndication::SigCryptoFailure, text));
+        report.add(Finding::failed(SubIndication::SigCryptoFailure, ContainerFact::Hopeless));
     } else {
         judge_files(&mut report, &signed, &stamped, &files, &digests);
     }
@@ -276,10 +272,7 @@ impl Over {
         let manifest = Manifest::from_xml(&xml)?;
         let over = &manifest.signature;
         if over.in_meta_inf().is_none() {
-            return Err(refuse(format!(
-                "the signature {:?} lies outside of META-INF",
-                over.as_str()
-            )));
+            return Err(entry_fault(over.as_str(), EntryFault::OutsideMetaInf));
         }
         let what = if archive.entry(over).is_none() {
             What::Missing
@@ -288,7 +281,7 @@ impl Over {
             match SignedCms::from_der(&bytes) {
                 Ok(cms) if cms.is_time_stamp() => What::TimeStamp(cms, bytes),
                 Ok(cms) => What::Signature(cms),
-                Err(error) => What::Unreadable(error.to_string()),
+                Err(error) => What::Unreadable(error),
             }
         };
         Ok(Self { name: name.clone(), xml, manifest, what })
@@ -311,7 +304,7 @@ impl Over {
         by: &Validation<'_>,
     ) -> VerificationReport {
         let mut report = VerificationReport::new(None, by.at);
-        let over = self.manifest.signature.as_str();
+        let over = self.manifest.signature.to_string();
         match &self.what {
             What::Signature(cms) => {
                 let mut own = Vec::new();
@@ -323,14 +316,11 @@ impl Over {
             }
             What::Missing => report.add(Finding::open(
                 SubIndication::SignedDataNotFound,
-                text!(
-                    ("the signature {over:?} that {:?} names is not there", self.name.as_str()),
-                    ("缺少清单“{}”所指的签名“{over}”", self.name)
-                ),
+                ContainerFact::SignatureMissing { over, manifest: self.name.to_string() },
             )),
-            What::Unreadable(why) => report.add(Finding::failed(
+            What::Unreadable(error) => report.add(Finding::failed(
                 SubIndication::FormatFailure,
-                text!(("{over:?} cannot be read: {why}"), ("“{over}”无法读取：{why}")),
+                ContainerFact::SignatureUnreadable { over, error: error.clone() },
             )),
             What::TimeStamp(..) => {}
         }
@@ -346,16 +336,13 @@ impl Over {
     ) -> TimeStampReport {
         let mut out = judged.clone();
         let listed = digests.fit(&self.manifest).find(|(name, _)| *name == signature);
-        let (en, zh) = match listed {
+        let (stamp, over) = (self.manifest.signature.to_string(), signature.to_string());
+        let fact = match listed {
             Some((_, Some(true))) => return out,
-            Some(_) => ("is of another state of", "所证明的并非当前的"),
-            None => ("does not list", "未列出"),
+            Some(_) => StampFact::OtherState { stamp, over },
+            None => StampFact::NotListed { stamp, over },
         };
-        let (name, over) = (self.manifest.signature.as_str(), signature.as_str());
-        out.finding = Finding::open(
-            SubIndication::TimestampFailure,
-            text!(("the time-stamp {name:?} {en} {over:?}"), ("时间戳“{name}”{zh}“{over}”")),
-        );
+        out.finding = Finding::open(SubIndication::TimestampFailure, fact);
         out
     }
 }
@@ -377,24 +364,13 @@ fn judge_mimetype<R: Read + Seek>(
     let trimmed = stated.trim_start_matches('\u{feff}').trim().to_ascii_lowercase();
     let comment = String::from_utf8_lossy(archive.comment()).trim().to_ascii_lowercase();
     let finding = if trimmed == ASIC_E {
-        Finding::passed(text!(
-            ("its mimetype is written in another form ({stated:?}); that is tolerated"),
-            ("其 mimetype 写法不规范（{stated:?}），予以容许")
-        ))
+        Finding::passed(ContainerFact::MimetypeForm { stated })
     } else if archive.entry(&name).is_some() {
-        return Err(unsupported(format!(
-            "its mimetype is {stated:?}; ASiC-E containers ({ASIC_E}) are read here"
-        )));
+        return Err(UnsupportedFault::Mimetype { stated, known: ASIC_E }.into());
     } else if comment.strip_prefix("mimetype=").is_some_and(|stated| stated == ASIC_E) {
-        Finding::passed(text!(
-            ("its mimetype stands in the comment of the ZIP only; that is tolerated"),
-            ("其 mimetype 仅见于 ZIP 注释，予以容许")
-        ))
+        Finding::passed(ContainerFact::MimetypeInComment)
     } else {
-        Finding::passed(text!(
-            ("it has no mimetype; that is tolerated"),
-            ("容器没有 mimetype，予以容许")
-        ))
+        Finding::passed(ContainerFact::NoMimetype)
     };
     report.add(finding);
     Ok(())
@@ -402,24 +378,20 @@ fn judge_mimetype<R: Read + Seek>(
 
 /// Why a container without CAdES signatures is not read.
 fn check_readable(names: &[(Kind, EntryName)], stamped: &[&Over]) -> Result<(), ProtocolError> {
-    let first = |kind: Kind| names.iter().find(|(k, _)| *k == kind).map(|(_, name)| name.as_str());
+    let first =
+        |kind: Kind| names.iter().find(|(k, _)| *k == kind).map(|(_, name)| name.to_string());
     if !stamped.is_empty() {
         return Ok(());
     }
-    if let Some(name) = first(Kind::Xades) {
-        return Err(unsupported(format!(
-            "XAdES signatures ({name}); CAdES signatures are read here"
-        )));
-    }
-    if let Some(name) = first(Kind::Signature).or(first(Kind::TimeStamp)) {
-        return Err(unsupported(format!(
-            "{name} without an ASiCManifest that says what it is over"
-        )));
-    }
-    if let Some(name) = first(Kind::EvidenceRecord) {
-        return Err(unsupported(format!("an evidence record ({name}), and no signature")));
-    }
-    Err(refuse("it holds no signature"))
+    Err(if let Some(file) = first(Kind::Xades) {
+        UnsupportedFault::Xades { file }.into()
+    } else if let Some(file) = first(Kind::Signature).or_else(|| first(Kind::TimeStamp)) {
+        UnsupportedFault::NoManifest { file }.into()
+    } else if let Some(file) = first(Kind::EvidenceRecord) {
+        UnsupportedFault::EvidenceRecord { file }.into()
+    } else {
+        ContainerFault::NoSignature.into()
+    })
 }
 
 /// A container with time-stamps alone: they are judged, and nobody has signed.
@@ -428,13 +400,7 @@ fn nobody_signed(
     stamps: &[(&Over, Option<TimeStampReport>)],
     digests: &Digests,
 ) {
-    report.add(Finding::open(
-        SubIndication::SigConstraintsFailure,
-        text!(
-            ("it holds time-stamps and no signature: nobody has signed it"),
-            ("容器仅有时间戳而无签名：无人签署")
-        ),
-    ));
+    report.add(Finding::open(SubIndication::SigConstraintsFailure, ContainerFact::NobodySigned));
     for (stamp, judged) in stamps {
         let Some(judged) = judged else { continue };
         let right = digests.fit(&stamp.manifest).all(|(_, right)| right == Some(true));
@@ -464,10 +430,7 @@ fn judge_files(
     }
     for (name, right) in found {
         if signed.is_empty() && right == Some(true) {
-            report.add(Finding::passed(text!(
-                ("file {:?} is the one that a time-stamp is over", name.as_str()),
-                ("文件“{name}”与时间戳所证明的一致")
-            )));
+            report.add(Finding::passed(ContainerFact::Stamped { file: name.to_string() }));
         } else {
             report.check_object(name.as_str(), right);
         }
@@ -480,12 +443,9 @@ fn judge_files(
             continue;
         }
         for one in without {
-            let over = one.manifest.signature.as_str();
-            let text = text!(
-                ("the signature {over:?} does not cover {:?}", name.as_str()),
-                ("签名“{over}”未覆盖“{name}”")
-            );
-            report.add(Finding::open(SubIndication::UnsignedContent, text));
+            let over = one.manifest.signature.to_string();
+            let fact = ContainerFact::NotCovered { over, file: name.to_string() };
+            report.add(Finding::open(SubIndication::UnsignedContent, fact));
         }
     }
 }
@@ -497,22 +457,18 @@ fn beside(
     named: &BTreeSet<&EntryName>,
 ) {
     for (kind, name) in names {
+        let file = name.to_string();
         let finding = match kind {
             Kind::Signature if !named.contains(name) => Finding::open(
                 SubIndication::SigConstraintsFailure,
-                text!(
-                    ("no manifest names {:?}: nobody can say what it signs", name.as_str()),
-                    ("没有清单指向“{name}”：无从知道它签署了什么")
-                ),
+                ContainerFact::Unplaced { file },
             ),
-            Kind::Xades | Kind::EvidenceRecord => Finding::passed(text!(
-                ("{:?} is of a form that is not read here; it was left aside", name.as_str()),
-                ("“{name}”的形式此处无法读取，未予考虑")
-            )),
-            Kind::TimeStamp if !named.contains(name) => Finding::passed(text!(
-                ("no manifest names {:?}; it was left aside", name.as_str()),
-                ("没有清单指向“{name}”，未予考虑")
-            )),
+            Kind::Xades | Kind::EvidenceRecord => {
+                Finding::passed(ContainerFact::OtherForm { file })
+            }
+            Kind::TimeStamp if !named.contains(name) => {
+                Finding::passed(ContainerFact::UnplacedStamp { file })
+            }
             _ => continue,
         };
         report.add(finding);
@@ -552,12 +508,9 @@ fn judge_document<R: Read + Seek>(
     for one in signed {
         let What::Signature(cms) = &one.what else { continue };
         if !accompanies(&document, cms, &one.xml) {
-            let over = one.manifest.signature.as_str();
-            let text = text!(
-                ("the signature {over:?} is not that of a signer of the document inside"),
-                ("签名“{over}”不属于容器内文件的签署人")
-            );
-            report.add(Finding::open(SubIndication::SigConstraintsFailure, text));
+            let over = one.manifest.signature.to_string();
+            let fact = ContainerFact::ForeignSigner { over };
+            report.add(Finding::open(SubIndication::SigConstraintsFailure, fact));
         }
     }
     // What signs the container does not use up what the document's own signers need.
@@ -578,11 +531,7 @@ fn lacks_document<R: Read + Seek>(
         return Ok(());
     }
     if unsigned_header::decode(&archive.bytes(&name, limit)?).is_ok() {
-        let text = text!(
-            ("{ASIC_HEADER:?} is the header of a document whose own signatures, {ASIC_DOCUMENT:?}, are not there"),
-            ("“{ASIC_HEADER}”是一份文件的文件头，但缺少该文件自身的签名“{ASIC_DOCUMENT}”")
-        );
-        report.add(Finding::open(SubIndication::SignedDataNotFound, text));
+        report.add(Finding::open(SubIndication::SignedDataNotFound, ContainerFact::HeaderAlone));
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use std::{
 
 use flate2::read::DeflateDecoder;
 
-use super::{EntryName, name, refuse};
-use crate::ProtocolError;
+use super::{EntryName, entry_fault, name};
+use crate::{ContainerFault, EntryFault, ProtocolError, ZipFault};
 
 /// The most entries.
 const MAX_ENTRIES: u64 = 10_000;
@@ -72,7 +72,7 @@ struct Fields<'a>(&'a [u8]);
 impl<'a> Fields<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], ProtocolError> {
         let (taken, rest) =
-            self.0.split_at_checked(n).ok_or_else(|| refuse("a header is cut off"))?;
+            self.0.split_at_checked(n).ok_or_else(|| refuse(ZipFault::HeaderCut))?;
         self.0 = rest;
         Ok(taken)
     }
@@ -121,11 +121,11 @@ impl<'a> Extra<'a> {
                 _ => continue,
             };
             if slot.replace(data).is_some() {
-                return Err(refuse("an extra field of an entry stands twice"));
+                return Err(refuse(ZipFault::ExtraTwice));
             }
         }
         if fields.0.iter().any(|byte| *byte != 0) {
-            return Err(refuse("the extra fields of an entry are cut off"));
+            return Err(refuse(ZipFault::ExtraCut));
         }
         Ok(out)
     }
@@ -135,7 +135,7 @@ impl<'a> Extra<'a> {
         let all_ones = |n: &u64| *n == u64::from(u32::MAX);
         let Some(bytes) = self.zip64 else {
             return match numbers.iter().any(|n| all_ones(n)) {
-                true => Err(refuse("a size of 64 bits is not there")),
+                true => Err(refuse(ZipFault::NoWideSize)),
                 false => Ok(()),
             };
         };
@@ -148,7 +148,7 @@ impl<'a> Extra<'a> {
             // Not needed; some readers believe it all the same.
             for number in numbers.iter().take(bytes.len() / 8) {
                 if fields.number(8)? != **number {
-                    return Err(refuse("an entry has two sizes"));
+                    return Err(refuse(ZipFault::TwoSizes));
                 }
             }
         }
@@ -162,7 +162,7 @@ impl<R: Read + Seek> Archive<R> {
     /// # Errors
     /// [`ProtocolError::Container`] saying in what it has more than one reading, or is none.
     pub fn read(mut reader: R) -> Result<Self, ProtocolError> {
-        let end = reader.seek(SeekFrom::End(0)).map_err(refuse)?;
+        let end = reader.seek(SeekFrom::End(0)).map_err(|error| io_fault(&error))?;
         let directory = Directory::find(&mut reader, end)?;
         let bytes = bytes_at(&mut reader, directory.start, directory.size)?;
         let mut fields = Fields(&bytes);
@@ -171,7 +171,7 @@ impl<R: Read + Seek> Archive<R> {
             listed.push(Listed::read(&mut fields)?);
         }
         if !fields.0.is_empty() {
-            return Err(refuse("its directory holds more than it says"));
+            return Err(refuse(ZipFault::DirectoryLonger));
         }
         let mut order: Vec<_> = listed.iter().collect();
         order.sort_by_key(|one| one.offset);
@@ -180,13 +180,13 @@ impl<R: Read + Seek> Archive<R> {
         for (index, one) in order.iter().enumerate() {
             let next = order.get(index + 1).map_or(directory.start, |next| next.offset);
             if one.offset != at {
-                return Err(refuse("its entries overlap, or bytes stand between them"));
+                return Err(refuse(ZipFault::Overlap));
             }
             starts.insert(one.offset, one.check_local(&mut reader, next)?);
             at = next;
         }
         if at != directory.start {
-            return Err(refuse("bytes stand before its directory"));
+            return Err(refuse(ZipFault::BeforeDirectory));
         }
         let (mut entries, mut folders) = (Vec::new(), Vec::new());
         for one in listed {
@@ -232,9 +232,11 @@ impl<R: Read + Seek> Archive<R> {
         name: &EntryName,
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let refuse = |what: &str| E::from(refuse(format!("{:?} {what}", name.as_str())));
-        let entry = self.entry(name).cloned().ok_or_else(|| refuse("is not there"))?;
-        self.reader.seek(SeekFrom::Start(entry.start)).map_err(|_| refuse("cannot be read"))?;
+        let refuse = |fault| E::from(entry_fault(name.as_str(), fault));
+        let entry = self.entry(name).cloned().ok_or_else(|| refuse(EntryFault::Missing))?;
+        self.reader
+            .seek(SeekFrom::Start(entry.start))
+            .map_err(|_| refuse(EntryFault::Unreadable))?;
         let packed = (&mut self.reader).take(entry.packed);
         let mut stored = None;
         let mut deflated = None;
@@ -245,21 +247,21 @@ impl<R: Read + Seek> Archive<R> {
         let mut piece = vec![0; PIECE];
         let (mut sum, mut size) = (crc32fast::Hasher::new(), 0u64);
         loop {
-            let n = source.read(&mut piece).map_err(|_| refuse("cannot be unpacked"))?;
+            let n = source.read(&mut piece).map_err(|_| refuse(EntryFault::Packing))?;
             let bytes = piece.get(..n).unwrap_or_default();
             if bytes.is_empty() {
                 break;
             }
             size = size.saturating_add(bytes.len() as u64);
             if size > entry.size {
-                return Err(refuse("unpacks to more than its directory says"));
+                return Err(refuse(EntryFault::Longer));
             }
             sum.update(bytes);
             take(bytes)?;
         }
         let rest = deflated.is_some_and(|decoder| decoder.total_in() != entry.packed);
         if size != entry.size || sum.finalize() != entry.crc || rest {
-            return Err(refuse("does not unpack to what its directory says"));
+            return Err(refuse(EntryFault::Differs));
         }
         Ok(())
     }
@@ -270,7 +272,7 @@ impl<R: Read + Seek> Archive<R> {
     /// As for [`Archive::unpack`], and when it is larger.
     pub fn bytes(&mut self, name: &EntryName, limit: u64) -> Result<Vec<u8>, ProtocolError> {
         if self.entry(name).is_some_and(|entry| entry.size > limit) {
-            return Err(refuse(format!("{:?} is larger than {limit} bytes", name.as_str())));
+            return Err(entry_fault(name.as_str(), EntryFault::Size(limit)));
         }
         let mut out = Vec::new();
         self.unpack(name, |bytes| {
@@ -281,12 +283,20 @@ impl<R: Read + Seek> Archive<R> {
     }
 }
 
+fn refuse(fault: ZipFault) -> ProtocolError {
+    ContainerFault::Zip(fault).into()
+}
+
+fn io_fault(error: &std::io::Error) -> ProtocolError {
+    ContainerFault::Io { detail: error.to_string() }.into()
+}
+
 fn bytes_at<R: Read + Seek>(reader: &mut R, at: u64, size: u64) -> Result<Vec<u8>, ProtocolError> {
-    reader.seek(SeekFrom::Start(at)).map_err(refuse)?;
+    reader.seek(SeekFrom::Start(at)).map_err(|error| io_fault(&error))?;
     let mut bytes = Vec::new();
-    reader.take(size).read_to_end(&mut bytes).map_err(refuse)?;
+    reader.take(size).read_to_end(&mut bytes).map_err(|error| io_fault(&error))?;
     if bytes.len() as u64 != size {
-        return Err(refuse("it is cut off"));
+        return Err(refuse(ZipFault::Cut));
     }
     Ok(bytes)
 }
@@ -306,7 +316,7 @@ impl Directory {
         let mark = END.to_le_bytes();
         // Readers look for the last mark; what is behind it must be the rest of the file.
         let at = tail.windows(4).rposition(|window| window == mark);
-        let at = at.ok_or_else(|| refuse("it is no ZIP file, or is cut off"))?;
+        let at = at.ok_or_else(|| refuse(ZipFault::NoZip))?;
         let mut fields = Fields(tail.get(at + 4..).unwrap_or_default());
         let (disk, first_disk) = (fields.two()?, fields.two()?);
         let (here, all) = (fields.number(2)?, fields.number(2)?);
@@ -314,7 +324,7 @@ impl Directory {
         let length = fields.two()?;
         let comment = fields.take(length.into())?.to_vec();
         if !fields.0.is_empty() {
-            return Err(refuse("bytes follow its end"));
+            return Err(refuse(ZipFault::Trailing));
         }
         let mut entries = all;
         let mut close = end - tail_len + at as u64;
@@ -325,7 +335,7 @@ impl Directory {
             let mut fields = Fields(locator.get(4..).unwrap_or_default());
             let (disk, at, disks) = (fields.four()?, fields.number(8)?, fields.four()?);
             if disk != 0 || disks > 1 || close.checked_sub(LOCATOR_LEN + END_64_LEN) != Some(at) {
-                return Err(refuse("its end of 64 bits is not where it should be"));
+                return Err(refuse(ZipFault::WideEndPlace));
             }
             let record = bytes_at(reader, at, END_64_LEN)?;
             let mut fields = Fields(&record);
@@ -344,24 +354,22 @@ impl Directory {
                 && same(size, wide_size, ones)
                 && same(start, wide_start, ones);
             if !agree {
-                return Err(refuse("its two ends say different things"));
+                return Err(refuse(ZipFault::TwoEnds));
             }
             (entries, size, start, close) = (all, wide_size, wide_start, at);
         } else if here != all {
-            return Err(refuse("it is one of several volumes"));
+            return Err(refuse(ZipFault::Volumes));
         }
         // 0xffff is how an end of 64 bits is announced.
         let one = |disk: u16| disk == 0 || (disk == u16::MAX && locator.is_some());
         if !one(disk) || !one(first_disk) {
-            return Err(refuse("it is one of several volumes"));
+            return Err(refuse(ZipFault::Volumes));
         }
         if entries > MAX_ENTRIES || size > MAX_DIRECTORY {
-            return Err(refuse(format!(
-                "it has more than {MAX_ENTRIES} entries, or a huge directory"
-            )));
+            return Err(refuse(ZipFault::Entries(MAX_ENTRIES)));
         }
         if start.checked_add(size) != Some(close) {
-            return Err(refuse("bytes stand before it, or between its directory and its end"));
+            return Err(refuse(ZipFault::AroundDirectory));
         }
         Ok(Self { start, size, entries, comment })
     }
@@ -383,7 +391,7 @@ enum Listing {
 impl<'a> Listed<'a> {
     fn read(fields: &mut Fields<'a>) -> Result<Self, ProtocolError> {
         if fields.four()? != CENTRAL {
-            return Err(refuse("its directory is malformed"));
+            return Err(refuse(ZipFault::Directory));
         }
         let (made_by, _needed) = (fields.two()?, fields.two()?);
         let (flags, method) = (fields.two()?, fields.two()?);
@@ -398,16 +406,16 @@ impl<'a> Listed<'a> {
         let header = Header { flags, method, crc, packed, size, name, extra };
         let name = String::from_utf8_lossy(name);
         if disk != 0 {
-            return Err(refuse("it is one of several volumes"));
+            return Err(refuse(ZipFault::Volumes));
         }
         if flags & SECRET != 0 {
-            return Err(refuse(format!("{name:?} is encrypted")));
+            return Err(entry_fault(&name, EntryFault::Encrypted));
         }
         if !matches!(method, 0 | 8) {
-            return Err(refuse(format!("{name:?} is packed by method {method}")));
+            return Err(entry_fault(&name, EntryFault::Method(method)));
         }
         if method == 0 && packed != size {
-            return Err(refuse(format!("{name:?} has two sizes")));
+            return Err(entry_fault(&name, EntryFault::TwoSizes));
         }
         Ok(Self { header, unix: made_by >> 8 == 3, attributes, offset })
     }
@@ -416,7 +424,7 @@ impl<'a> Listed<'a> {
     fn check_local<R: Read + Seek>(&self, reader: &mut R, next: u64) -> Result<u64, ProtocolError> {
         let own = &self.header;
         let name = String::from_utf8_lossy(own.name);
-        let differs = || refuse(format!("{name:?} is another entry by its own header"));
+        let differs = || entry_fault(&name, EntryFault::OwnHeader);
         let room = next.checked_sub(self.offset).ok_or_else(differs)?;
         let head = bytes_at(reader, self.offset, room.min(MAX_HEADER))?;
         let mut fields = Fields(&head);
@@ -452,9 +460,9 @@ impl<'a> Listed<'a> {
         let start = self.offset + (head.len() - fields.0.len()) as u64;
         let behind =
             start.checked_add(own.packed).and_then(|end| Some((end, next.checked_sub(end)?)));
-        let (end, left) = behind.ok_or_else(|| refuse("its entries overlap"))?;
+        let (end, left) = behind.ok_or_else(|| refuse(ZipFault::EntriesOverlap))?;
         if left > 24 || (left > 0 && !described) || (left == 0 && !stated) {
-            return Err(refuse(format!("bytes stand behind {name:?}")));
+            return Err(entry_fault(&name, EntryFault::BytesBehind));
         }
         if left > 0 && !own.is_described_by(&bytes_at(reader, end, left)?) {
             return Err(differs());
@@ -468,7 +476,7 @@ impl<'a> Listed<'a> {
         let kind = if self.unix { self.attributes >> 16 & 0o170_000 } else { 0 };
         if let Some(folder) = name.strip_suffix('/') {
             if size != 0 || crc != 0 || !matches!(kind, 0 | 0o040_000) {
-                return Err(refuse(format!("the folder {name:?} holds something itself")));
+                return Err(entry_fault(&name, EntryFault::FullFolder));
             }
             // A folder of signatures is one by name only.
             if folder != "META-INF" {
@@ -477,7 +485,7 @@ impl<'a> Listed<'a> {
             return Ok(Listing::Folder(folder.to_owned()));
         }
         if !matches!(kind, 0 | 0o100_000) || self.attributes & 0x10 != 0 {
-            return Err(refuse(format!("{name:?} is a link, a device or a folder")));
+            return Err(entry_fault(&name, EntryFault::Special));
         }
         let name = EntryName::new(&name)?;
         Ok(Listing::File(Entry { name, size, crc, deflated: method == 8, packed, start }))
@@ -509,7 +517,7 @@ impl Header<'_> {
                 Ok(text) if version == 1 && sum == crc32fast::hash(self.name) => {
                     Ok(text.to_owned())
                 }
-                _ => Err(refuse("the name of an entry in Unicode is not that of the entry")),
+                _ => Err(refuse(ZipFault::UnicodeName)),
             }
         });
         let beside = beside.transpose()?;
@@ -518,11 +526,11 @@ impl Header<'_> {
             // Not said to be UTF-8, so it need not be, even where it could.
             (_, Some(beside)) if self.flags & UTF8 == 0 && !self.name.is_ascii() => beside,
             (Ok(name), Some(beside)) if name == beside => beside,
-            (Ok(_), Some(_)) => return Err(refuse("an entry has two names")),
+            (Ok(_), Some(_)) => return Err(refuse(ZipFault::TwoNames)),
             (Err(_), None) if self.flags & UTF8 == 0 => {
                 self.name.iter().map(|byte| page_437(*byte)).collect()
             }
-            (Err(_), _) => return Err(refuse("a name in it is not UTF-8")),
+            (Err(_), _) => return Err(refuse(ZipFault::NameEncoding)),
         };
         Ok(name)
     }
@@ -542,10 +550,10 @@ fn check_names(entries: &[Entry], folders: &[String]) -> Result<(), ProtocolErro
     let mut files = BTreeSet::new();
     for entry in entries {
         if !files.insert(entry.name.key()) {
-            return Err(refuse(format!("{:?} stands in it twice", entry.name.as_str())));
+            return Err(entry_fault(entry.name.as_str(), EntryFault::Twice));
         }
     }
-    let folder = |name: &str| refuse(format!("{name:?} is a file and a folder in it"));
+    let folder = |name: &str| entry_fault(name, EntryFault::FileAndFolder);
     if let Some(both) = folders.iter().find(|name| files.contains(&name::key(name))) {
         return Err(folder(both));
     }
