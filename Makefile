@@ -48,6 +48,8 @@ bench: build
 soak: build
 	@scripts/setup.sh tests
 	SOAK_DOCUMENTS=$(or $(DOCUMENTS),100000) $(CARGO) test $(PROFILE) --test network -- --ignored --nocapture soak
+	STANDBY_DOCUMENTS=$(or $(STANDBY_DOCUMENTS),10000) $(CARGO) test $(PROFILE) --test standby -- --nocapture
+	$(CARGO) test $(PROFILE) --test patroni -- --ignored --nocapture
 	WORST_SECONDS=$(or $(WORST_SECONDS),60) $(CARGO) test $(PROFILE) --test adversary -- --test-threads 1 --nocapture \
 	stranger:: greedy_peer:: certified_peer:: token_holder:: local_user::
 	MUTATIONS=$(or $(MUTATIONS),100000) $(CARGO) test $(PROFILE) --test mutation -- --nocapture

@@ -21,6 +21,7 @@ use chancery_desk::{
 use chancery_doors::{LocalClient, Node as Daemon, openapi};
 use chancery_ledger::unix_now;
 use chancery_protocol::{CLOCK_TOLERANCE, text::show_line};
+use chancery_store::StoreError;
 use chancery_store::files::{
     Staged, read_file, read_text, sync_directory, write_new, write_private,
 };
@@ -451,6 +452,7 @@ fn alone(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
 fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
     let loaded = config.load()?;
     let identity = Identity::load(&loaded)?;
+    check_contents(&loaded)?;
     let uncleared = chancery_desk::check_policies(&loaded)?;
     let gaps = chancery_bus::own_witnesses(&loaded, &identity)?;
     let missing = gaps.and_then(|gaps| {
@@ -483,6 +485,31 @@ fn check(output: &Output, config: &ConfigFile) -> Result<ExitCode, Failure> {
             exit: ENVIRONMENT,
         }),
         None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Whether large contents can be kept, read and removed where the settings say, if that is an object store.
+fn check_contents(config: &NodeConfig) -> Result<(), Failure> {
+    if config.store.objects.is_none() {
+        return Ok(());
+    }
+    let scratch = std::env::temp_dir().join(format!("chancery-check-{}", std::process::id()));
+    let place = config.store.open_contents(&config.contents())?;
+    let name = format!("check-{}", std::process::id());
+    std::fs::write(&scratch, b"probe").map_err(StoreError::file(&scratch))?;
+    let kept = place.keep(&scratch, &name);
+    if kept.is_err() {
+        drop(std::fs::remove_file(&scratch));
+    }
+    kept?;
+    let read = place.open(&name).and_then(|mut reader| reader.read_at(0, 5));
+    place.remove(&name)?;
+    match read? == b"probe" {
+        true => Ok(()),
+        false => {
+            Err(StoreError::Damaged("the object store gives other bytes than it was given".into())
+                .into())
+        }
     }
 }
 

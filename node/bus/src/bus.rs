@@ -118,6 +118,9 @@ pub struct Bus {
     pub(crate) serving: Mutex<JoinSet<()>>,
 }
 
+/// The key that is there while large contents lie elsewhere than beside the tables.
+pub const ELSEWHERE: &[u8] = b"contents elsewhere";
+
 /// How many bytes are hashed in the time that a signature check takes.
 const HASHED_PER_UNIT: usize = 64 << 10;
 /// Between two attempts at a database that does not answer.
@@ -154,6 +157,19 @@ fn open_store(config: &NodeConfig) -> Result<Arc<dyn Store>, NodeError> {
             opened => return Ok(opened?),
         }
     }
+}
+
+/// Notes whether large contents lie elsewhere than beside the tables: who audits a copy of the folder cannot miss them there.
+fn note_elsewhere(store: &dyn Store, elsewhere: bool) -> Result<(), NodeError> {
+    if elsewhere != store.get(Table::Meta, ELSEWHERE)?.is_some() {
+        let mut batch = Batch::default();
+        match elsewhere {
+            true => batch.put(Table::Meta, ELSEWHERE, []),
+            false => batch.delete(Table::Meta, ELSEWHERE),
+        }
+        store.write(batch)?;
+    }
+    Ok(())
 }
 
 impl Bus {
@@ -207,6 +223,7 @@ impl Bus {
         let content = ContentFiles::open(config.contents(), place)?;
         let endpoint = endpoint::open(&config, &identity)?;
         let witness = Witness::open(&config.files.data.join("witness.key"), &identity.seal())?;
+        note_elsewhere(store.on(here), config.contents_elsewhere())?;
         let limits = PeerLimits::new(&config);
         let kept_lists = kept_lists(store.on(here))?;
         let last_micros = newest_micros(store.on(here))?;

@@ -350,6 +350,11 @@ impl NodeConfig {
         self.store.contents.clone().unwrap_or_else(beside)
     }
 
+    /// Whether large contents lie elsewhere than beside the tables.
+    pub fn contents_elsewhere(&self) -> bool {
+        self.store.contents.is_some() || self.store.objects.is_some()
+    }
+
     /// The address that others are told.
     pub fn advertised(&self) -> String {
         self.advertise.clone().unwrap_or_else(|| self.listen.to_string())

@@ -38,7 +38,7 @@ pub mod upkeep;
 pub mod witness;
 
 pub use self::{
-    bus::Bus,
+    bus::{Bus, ELSEWHERE},
     config::{
         AccessSettings, ApiSettings, FileSettings, LimitSettings, MonitorSettings, NodeConfig,
         PurgeSettings, SAMPLE_CONFIG, TokenSettings, with_suggestion,

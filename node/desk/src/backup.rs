@@ -89,7 +89,6 @@ fn fill(
     partial: &Path,
     made: i64,
 ) -> Result<BackupManifest, NodeError> {
-    let data = &office.config().files.data;
     // The store first: every content that it speaks of was there before.
     let declined = StoreError::Declined {
         engine: "of the database",
@@ -98,7 +97,12 @@ fn fill(
     let engine = office.store(here).maintenance().ok_or(declined)?;
     engine.copy_to(&partial.join("store"))?;
     let copy: Arc<dyn Store> = chancery_store::open_read_only(&partial.join("store"))?;
-    link_contents(&*copy, &data.join("content"), &partial.join("content"))?;
+    let contents = partial.join("content");
+    match office.config().store.objects {
+        // They are backed up where they are.
+        Some(_) => std::fs::create_dir(&contents).map_err(NodeError::file(&contents))?,
+        None => link_contents(&*copy, &office.config().contents(), &contents)?,
+    }
     let copied = stored_tree(copy)?;
     // Without entries there is only the seal's word that there are none.
     let checkpoint = copied.map_or_else(|| office.ledger().checkpoint().note, |(_, note)| note);
@@ -123,7 +127,15 @@ fn link_contents(copy: &dyn Store, from: &Path, to: &Path) -> Result<(), NodeErr
         let record = id.map(|id| EnvelopeRecord::get(copy, &id)).transpose()?.flatten();
         if record.is_some_and(|record| record.in_file && record.purged.is_none()) {
             let link = to.join(name);
-            std::fs::hard_link(&file, &link).map_err(NodeError::file(&link))?;
+            match std::fs::hard_link(&file, &link) {
+                // A folder of contents may be another file system.
+                Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
+                    std::fs::copy(&file, &link).map_err(NodeError::file(&link))?;
+                    let copied = std::fs::File::open(&link).and_then(|copy| copy.sync_all());
+                    copied.map_err(NodeError::file(&link))?;
+                }
+                linked => linked.map_err(NodeError::file(&link))?,
+            }
         }
     }
     Ok(sync_directory(to)?)
