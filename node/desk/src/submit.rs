@@ -250,7 +250,7 @@ mod tests {
         assert!(!is_refused(&desk, &wang, &header(B, A, "通知"), "CHY-4010").await);
         assert!(!is_refused(&desk, &wang, &header(A, B, "通知"), "CHY-4010").await);
         let nobody = office(&domain, A, |config| {
-            config.access.roles = [("auditor".to_owned(), vec!["li@a.gov.cn".to_owned()])].into();
+            config.access.roles = [("clerk".to_owned(), vec!["wang@a.gov.cn".to_owned()])].into();
         });
         assert!(is_refused(&nobody, &li, &header(A, B, "通知"), "CHY-4018").await, "no clerk");
     }
