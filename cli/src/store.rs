@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, sync::atomic::AtomicBool}
 use chancery_bus::NodeConfig;
 use chancery_crypto::Hasher;
 use chancery_ledger::LedgerView;
-use chancery_store::{Store, Table, all, check_known};
+use chancery_store::{Store, Table, all, check_known, note_moved};
 use serde_json::json;
 
 use crate::{failure::Failure, output::Output};
@@ -17,8 +17,8 @@ pub(crate) enum StoreCommand {
     #[command(
         after_help = "Examples:\n  chancery store copy --config node.toml --to node-database.toml\n  \
                       chancery store copy --config node-database.toml --to node.toml\n\
-                      The node must be stopped. Nothing of the first is changed; the second must be empty. Both are read again, \
-                      and must hold the same. Large contents are files: copy their folder, or name it in both.\n\
+                      The node must be stopped. The second must be empty. Both are read again, and must hold the same; then the first \
+                      is marked, and no node goes on in it any more. Large contents are files: copy their folder, or name it in both.\n\
                       Exit 0: copied, and the same; 1: not the same; 2, 3: nothing was copied."
     )]
     Copy {
@@ -72,8 +72,8 @@ impl StoreCommand {
     /// # Errors
     /// [`Failure`]: what could not be opened, read or written.
     pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let Self::Copy { config, to } = self;
-        let [from, to] = [NodeConfig::load(&config)?, NodeConfig::load(&to)?];
+        let Self::Copy { config, to: to_config } = self;
+        let [from, to] = [NodeConfig::load(&config)?, NodeConfig::load(&to_config)?];
         if from.agency != to.agency {
             return Err(Failure::usage(
                 "CHY-4002",
@@ -89,12 +89,17 @@ impl StoreCommand {
             Ok(store)
         };
         chancery_store::files::create_private(&to.files.data)?;
+        let target = to_config.display().to_string();
         let (from, to) = (open(&from)?, open(&to)?);
         let bar = output.count_bar(0, output.t("copying", "复制"));
         let rows = chancery_store::copy(&*from, &*to, &mut |rows| bar.set_position(rows))?;
         bar.finish_and_clear();
         let (was, is) = (held(&from, output, rows)?, held(&to, output, rows)?);
         let same = was == is;
+        if same {
+            // Whoever starts the first again, to look, would fork the ledger.
+            note_moved(&*from, &target)?;
+        }
         if output.json {
             output.print_json(&json!({
                 "same": same, "rows": is.rows, "entries": is.entries, "digest": is.digest,

@@ -199,9 +199,12 @@ fn tables_are_copied_from_one_engine_to_the_other_and_back() {
         world.run("--json store copy --config b/node.toml --to b/database.toml").ok().json();
     assert_eq!(copied["same"], true, "{copied}");
     assert!(copied["entries"].as_u64() > Some(1), "{copied}");
-    // Into what is not empty nothing is copied.
+    // Into what is not empty nothing is copied, and what was copied goes on nowhere else.
+    let back = world.run("store copy --config b/database.toml --to b/node.toml");
+    back.refused(3, "CHY-4063");
     let again = world.run("store copy --config b/node.toml --to b/database.toml");
-    again.refused(3, "CHY-4063");
+    again.refused(3, "CHY-4061");
+    world.run("node run --config b/node.toml").refused(3, "CHY-4061");
     // It goes on in the database.
     let files = std::fs::read(world.path("b/node.toml")).expect("reads");
     std::fs::copy(world.path("b/database.toml"), world.path("b/node.toml")).expect("copies");

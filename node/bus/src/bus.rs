@@ -50,7 +50,8 @@ use chancery_ledger::{
     unix_now,
 };
 use chancery_store::{
-    Batch, Blocking, SharedStore, Store, StoreError, Table, blocking, files::create_private,
+    Batch, Blocking, SharedStore, Store, StoreError, Table, blocking, check_not_moved,
+    files::create_private,
 };
 
 /// The key of the directory in use, in [`Table::Meta`].
@@ -200,6 +201,7 @@ impl Bus {
         // A standby waits here, until whoever writes ends or hangs.
         let who = hex::encode(chancery_crypto::random::<8>()?);
         store.lead(&format!("{} {who}", config.agency), &AtomicBool::new(false))?;
+        check_not_moved(&*store)?;
         bring_up(&*store)?;
         let bus = Self::over(here, config, identity, store, indexer)?;
         Ok((Arc::new(bus), mark))

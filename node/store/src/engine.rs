@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Batch, Contents, FolderContents, ObjectSettings, SCHEMA_KEY, Store, StoreError, Table, all,
-    postgres::PostgresStore, rocks::RocksStore, s3::ObjectContents,
+    check_not_moved, postgres::PostgresStore, rocks::RocksStore, s3::ObjectContents,
 };
 
 /// Bytes that are copied in one batch.
@@ -139,6 +139,7 @@ pub fn copy(
     to: &dyn Store,
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, StoreError> {
+    check_not_moved(from)?;
     let tables = from.snapshot()?;
     for table in Table::ALL {
         let found = to.scan(table, &[], &[], 2)?;

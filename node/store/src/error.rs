@@ -159,7 +159,7 @@ impl StoreError {
             Self::Schema { .. } => "Use the newer program; the store was left as it is.",
             Self::Conflict { .. } => "Make sure that only one node uses the store, and try again.",
             Self::Fenced(_) => {
-                "Nothing is wrong when a standby was to take over; else see which other process has this agency's configuration."
+                "Nothing is wrong when a standby was to take over; else see which other process has this agency's configuration, or start the node with the one that it was copied to."
             }
             Self::Setting { .. } => "Correct the setting; docs/operators.md has the whole set-up.",
             Self::Declined { .. } => "Use what the message names instead.",

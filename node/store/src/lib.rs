@@ -210,6 +210,29 @@ pub fn check_known(tables: &(impl Read + ?Sized)) -> Result<(), StoreError> {
     }
 }
 
+/// The key that is there once a store was copied to another: which.
+const MOVED: &[u8] = b"moved";
+
+/// Refuses a store that was copied to another: two of one ledger that both go on are a fork.
+///
+/// # Errors
+/// [`StoreError::Fenced`], naming the other.
+pub fn check_not_moved(tables: &(impl Read + ?Sized)) -> Result<(), StoreError> {
+    let Some(to) = tables.get(Table::Meta, MOVED)? else { return Ok(()) };
+    let to = String::from_utf8_lossy(&to);
+    Err(StoreError::Fenced(format!("it was copied to {to}, where the ledger goes on")))
+}
+
+/// Notes that a store was copied to another: nothing goes on in it from now on.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn note_moved(store: &dyn Store, to: &str) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    batch.put(Table::Meta, MOVED, to.as_bytes());
+    store.write(batch)
+}
+
 /// Writes the version into a new store. Gives the version of one that is there, which may be older.
 ///
 /// # Errors
