@@ -444,6 +444,11 @@ fn bound(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         let own = evidence.chain.first().cloned();
         return cbor::encode(&(evidence.agency, evidence.receipt, own)).ok();
     }
+    if name.ends_with(".pem") {
+        // Text around the certificates says nothing (RFC 7468 §2).
+        let chain = chancery_certs::decode_pem_chain(bytes).ok()?;
+        return Some(chain.iter().flat_map(|one| one.der().to_vec()).collect());
+    }
     Some(bytes.to_vec())
 }
 

@@ -88,7 +88,7 @@ fn large_documents_go_through_objects_and_wait_while_the_store_is_away() {
     world.start("b");
     let sent = world.send("a", "b", "large.bin", "large", &["--wait", "30"]);
     world.clerk("b", &format!("open {sent} --out opened")).ok();
-    assert!(std::fs::read(world.path("opened/large.bin")).expect("it is here") == large);
+    assert!(std::fs::read(world.path("opened/parts/large.bin")).expect("it is here") == large);
     assert!(!objects.names().is_empty(), "they are objects");
     // The store goes away: what is small goes on, what is large waits, nothing is lost.
     objects.answers(false);
