@@ -4,7 +4,7 @@ use std::{io::ErrorKind, path::Path};
 
 use chancery_bus::NodeError;
 use chancery_certs::CertError;
-use chancery_crypto::CryptoError;
+use chancery_crypto::{CryptoError, Language};
 use chancery_desk::asking::LocalReply;
 use chancery_ledger::LedgerError;
 use chancery_protocol::{
@@ -85,7 +85,9 @@ impl Failure {
     /// The node's own failure.
     pub(crate) fn from_reply(reply: LocalReply) -> Self {
         match reply {
-            LocalReply::Failed { code, mut message, remedy, recorded } => {
+            LocalReply::Failed { code, message, remedy, recorded, message_zh } => {
+                let chinese = message_zh.filter(|_| language_of_failures() == Language::Zh);
+                let mut message = chinese.unwrap_or(message);
                 if let Some(document) = recorded {
                     let digits: String = document.to_string().chars().take(12).collect();
                     message.push_str(&format!(" (recorded: chancery trace {digits})"));
@@ -165,14 +167,7 @@ impl From<NodeError> for Failure {
 
 /// What is said of an error, in the language of the command where its room speaks both.
 fn said_of(error: &NodeError) -> String {
-    let language = language_of_failures();
-    match error {
-        NodeError::Protocol(error) => error.say(language),
-        NodeError::Certificates { path, error } => {
-            format!("{}: {}", path.display(), error.say(language))
-        }
-        other => other.to_string(),
-    }
+    error.say(language_of_failures())
 }
 
 impl From<StoreError> for Failure {

@@ -98,13 +98,13 @@ impl Objects {
         path
     }
 
-    /// The names of the objects.
-    pub fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.folder.path().join(BUCKET)).expect("a bucket");
-        let names =
-            entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned());
-        let mut names: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
-        names.sort();
-        names
+    /// The files of the objects below a prefix that ends with a slash.
+    pub fn files(&self, prefix: &str) -> Vec<PathBuf> {
+        let folder = self.folder.path().join(BUCKET).join(prefix);
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        let files = entries.map(|entry| entry.expect("an entry").path());
+        let mut files: Vec<_> = files.filter(|path| path.is_file()).collect();
+        files.sort();
+        files
     }
 }

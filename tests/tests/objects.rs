@@ -89,7 +89,9 @@ fn large_documents_go_through_objects_and_wait_while_the_store_is_away() {
     let sent = world.send("a", "b", "large.bin", "large", &["--wait", "30"]);
     world.clerk("b", &format!("open {sent} --out opened")).ok();
     assert!(std::fs::read(world.path("opened/parts/large.bin")).expect("it is here") == large);
-    assert!(!objects.names().is_empty(), "they are objects");
+    for prefix in ["a/", "b/"] {
+        assert_eq!(objects.files(prefix).len(), 1, "it is an object");
+    }
     // The store goes away: what is small goes on, what is large waits, nothing is lost.
     objects.answers(false);
     world.send("a", "b", "small.txt", "small", &["--wait", "20"]);
@@ -98,6 +100,16 @@ fn large_documents_go_through_objects_and_wait_while_the_store_is_away() {
     objects.answers(true);
     world.send("a", "b", "large.bin", "again", &["--wait", "60"]);
     assert_eq!(world.list("b", "inbox").len(), 3);
+    // Whoever runs the object store can alter what is there, and nobody takes that for the document.
+    for file in objects.files("b/") {
+        let mut bytes = std::fs::read(&file).expect("it is read");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&file, bytes).expect("it is written");
+    }
+    let opened = world.clerk("b", &format!("open {sent} --out altered"));
+    assert_ne!(opened.code, 0, "{}", opened.stdout);
+    assert!(!world.path("altered").exists());
     for label in ["a", "b"] {
         assert_eq!(world.stop(label), 0);
     }

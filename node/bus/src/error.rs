@@ -7,6 +7,8 @@ use chancery_protocol::{ProtocolError, cert_code, cert_remedy, protocol_code, pr
 use chancery_store::StoreError;
 use thiserror::Error;
 
+use crate::UnacceptedFault;
+
 /// What can go wrong in a node. Each variant has a stable code and a remedy.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -118,7 +120,7 @@ pub enum NodeError {
     },
     /// A document from a clerk is not accepted.
     #[error("the document is not accepted: {0}")]
-    NotAccepted(String),
+    NotAccepted(UnacceptedFault),
     /// No document or envelope has the id.
     #[error("no document or envelope here has an id that starts with {0:?}")]
     NotFound(String),

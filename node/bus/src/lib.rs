@@ -15,6 +15,7 @@ mod directory;
 mod endpoint;
 mod error;
 pub mod evidence;
+mod fault;
 mod frames;
 pub mod fresh;
 mod handshakes;
@@ -36,6 +37,7 @@ mod testing;
 mod trust;
 pub mod upkeep;
 pub mod witness;
+mod wording;
 
 pub use self::{
     bus::{Bus, ELSEWHERE},
@@ -45,6 +47,7 @@ pub use self::{
     },
     continuity::{Mark, NEW_MARK, note_restored},
     error::NodeError,
+    fault::UnacceptedFault,
     identity::Identity,
     trust::TrustFile,
     witness::Witness,

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chancery_bus::NodeError;
+use chancery_bus::{NodeError, UnacceptedFault as Fault};
 use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{Commitment, Digest, cbor};
 use chancery_ledger::{Commit, Outcome, receipt_key, records::EnvelopeRecord, unix_now};
@@ -131,8 +131,8 @@ fn of_in(store: &(impl Read + ?Sized), on: &Subject) -> Result<Option<ActRecord>
     }
 }
 
-fn refuse(why: impl Into<String>) -> NodeError {
-    NodeError::NotAccepted(why.into())
+fn refuse(fault: Fault) -> NodeError {
+    NodeError::NotAccepted(fault)
 }
 
 /// The refusal of an act on a document that another has taken effect on.
@@ -141,8 +141,8 @@ pub(crate) fn too_late(here: &Blocking, office: &Office, on: &Subject) -> NodeEr
         Ok(Some(act)) if act.kind == Act::Withdraw.kind() => {
             NodeError::Withdrawn { document: on.original.to_string(), time: rfc3339(act.time) }
         }
-        Ok(Some(act)) => refuse(format!("{} took effect on it at {}", act.kind, rfc3339(act.time))),
-        Ok(None) => refuse("another act has just taken effect on it"),
+        Ok(Some(act)) => refuse(Fault::TookEffect { kind: act.kind, time: act.time }),
+        Ok(None) => refuse(Fault::JustTookEffect),
         Err(error) => error,
     }
 }
@@ -197,30 +197,33 @@ pub(crate) fn check(
         Act::Return => Action::RETURN,
         Act::Withdraw => Action::WITHDRAW,
         Act::WithdrawalAnswer => {
-            return Err(refuse("withdrawals are answered by the node itself"));
+            return Err(refuse(Fault::OfTheNode));
         }
     };
-    let named = || refuse(format!("a {} names the document", header.kind));
+    let named = || refuse(Fault::NamesNothing { kind: header.kind.clone() });
     let original = header.in_reply_to.ok_or_else(named)?;
     let incoming = !matches!(act, Act::Withdraw);
     let mut heads =
         envelopes.iter().filter_map(|id| crate::opening::open_head(here, office, id).ok());
     let head = heads.find(|head| head.incoming == incoming);
-    let unknown = || refuse(format!("the document {original} is not here for a {}", header.kind));
+    let unknown = || refuse(Fault::NotHere { document: original, kind: header.kind.clone() });
     let on = head.ok_or_else(unknown)?;
     let theirs = on.document.header();
     if act == Act::Withdraw {
         let recipients = theirs.recipients();
         if let Some(other) = header.recipients().iter().find(|r| !recipients.contains(r)) {
-            return Err(refuse(format!("{other} was not sent the document that is withdrawn")));
+            return Err(refuse(Fault::NotSent((*other).clone())));
         }
         return Ok(Some(CheckedAct { action, on, effect: None }));
     }
     if header.to != [theirs.from.clone()] {
-        return Err(refuse(format!("a {} goes to {} alone", header.kind, theirs.from)));
+        return Err(refuse(Fault::GoesElsewhere {
+            kind: header.kind.clone(),
+            to: theirs.from.clone(),
+        }));
     }
     if act == Act::Return && header.fields.get(REASON).is_none_or(|r| r.trim().is_empty()) {
-        return Err(refuse("a document is returned with a reason"));
+        return Err(refuse(Fault::NoReason));
     }
     let subject = Subject::of(&on);
     settle(here, office, &subject)?;

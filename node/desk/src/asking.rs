@@ -195,6 +195,9 @@ pub enum LocalReply {
         code: String,
         message: String,
         remedy: String,
+        /// The message in Chinese; older nodes give none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message_zh: Option<String>,
         /// The document whose refusal stands in the ledger.
         #[serde(default)]
         recorded: Option<DocumentId>,

@@ -271,6 +271,14 @@ mod tests {
         let cut = hand_in(&desk, &li, &signed(&with, &li), b"1").await;
         assert_eq!(cut.expect_err("it is cut").recorded, None);
         assert_eq!(events(&desk), []);
-        assert_eq!(record(&desk, b"no document", &NodeError::NotAccepted("x".into())).await, None);
+        assert_eq!(
+            record(
+                &desk,
+                b"no document",
+                &NodeError::NotAccepted(chancery_bus::UnacceptedFault::Unsigned)
+            )
+            .await,
+            None
+        );
     }
 }

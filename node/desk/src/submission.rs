@@ -1,8 +1,10 @@
 //! Taking documents in from clerks.
 
 use bytes::Bytes;
-use chancery_bus::{NodeError, content::Spool, fresh::FreshEnvelope, witness};
-use chancery_certs::{AgencyName, Formats, rfc3339};
+use chancery_bus::{
+    NodeError, UnacceptedFault as Fault, content::Spool, fresh::FreshEnvelope, witness,
+};
+use chancery_certs::{AgencyName, Formats};
 use chancery_crypto::{Commitment, ContentKey, Digest, PartSealer, cbor};
 use chancery_ledger::{
     Commit, Outcome,
@@ -109,19 +111,18 @@ pub struct Accepted {
 fn verify_own(office: &Office, document: SignedDocument) -> Result<VerifiedDocument, NodeError> {
     let (own, from) = (&office.identity().agency, &document.header().from);
     if from != own {
-        return Err(refuse(format!("it is from {from}, and this is the node of {own}")));
+        return Err(refuse(Fault::OtherAgency { from: from.clone(), own: own.clone() }));
     }
     office.verify(document).passed().map_err(|judged| {
         let report = judged.report();
         let bad = report.signatures.iter().map(|s| &s.finding).chain(&report.findings);
         let bad = bad.filter(|f| f.indication != Indication::TotalPassed);
-        let why: Vec<_> = bad.map(|f| f.say(chancery_protocol::Language::En)).collect();
-        refuse(why.join("; "))
+        refuse(Fault::Unverified(bad.cloned().collect()))
     })
 }
 
-fn refuse(why: impl Into<String>) -> NodeError {
-    NodeError::NotAccepted(why.into())
+fn refuse(fault: Fault) -> NodeError {
+    NodeError::NotAccepted(fault)
 }
 
 impl Submission {
@@ -163,7 +164,7 @@ impl Submission {
         header.check_new()?;
         // Who signed first answers for it; the others stand by what they signed.
         let signer = verified.report().signatures.first().and_then(|s| s.signer.as_ref());
-        let signer = Caller::signer(signer.ok_or_else(|| refuse("nobody has signed it"))?);
+        let signer = Caller::signer(signer.ok_or_else(|| refuse(Fault::Unsigned))?);
         // Before anything is looked for: who may do nothing here does not learn which documents there are.
         office.access.could(&signer, Action::SEAL)?;
         let act = check(header)?;
@@ -202,23 +203,22 @@ impl Submission {
         let (mut recipients, mut told) = (Vec::new(), Vec::new());
         for (place, agency) in (0u64..).zip(header.recipients()) {
             if *agency == identity.agency {
-                return Err(refuse(format!("{agency} cannot send to itself")));
+                return Err(refuse(Fault::ToItself(agency.clone())));
             }
             let peer = directory.peer(agency)?;
             // The directory was verified when it came; it may have been long ago.
             if peer.encryption_expires < now {
-                return Err(refuse(format!(
-                    "the encryption key of {agency} was for use until {}; a newer directory is \
-                     needed",
-                    rfc3339(peer.encryption_expires)
-                )));
+                return Err(refuse(Fault::KeyEnded {
+                    agency: agency.clone(),
+                    until: peer.encryption_expires,
+                }));
             }
             let info = recipient_info(&identity.agency, agency);
             // What a node does not read is not sent to it.
             let first = first.filter(|_| directory.reads(agency, Formats::ENVELOPE, 2));
             let (wrapped, part) = match first.map(|first| first.checked_add(place)) {
                 None => (peer.encryption.wrap(&key, &info)?, None),
-                Some(None) => return Err(refuse("the copies have no numbers that large")),
+                Some(None) => return Err(refuse(Fault::CopyNumbers)),
                 Some(copy) => {
                     let (wrapped, sealer) = peer.encryption.wrap_with_part(&key, &info)?;
                     (wrapped, Some((PartContent { copy }, sealer)))
@@ -264,10 +264,10 @@ impl Submission {
         self.spool.write(&mut self.buffer)?;
         let limits = &office.config().limits;
         if sealed.size > limits.envelope_bytes {
-            return Err(refuse(format!(
-                "sealed it has {} bytes; the limit here is {}",
-                sealed.size, limits.envelope_bytes
-            )));
+            return Err(refuse(Fault::TooLarge {
+                bytes: sealed.size,
+                limit: limits.envelope_bytes,
+            }));
         }
         let header = EnvelopeHeader {
             sender: identity.agency.clone(),

@@ -23,7 +23,7 @@ use chancery_desk::{
     views::{ExportedFile, OpenedView},
 };
 use chancery_ledger::{LedgerError, LedgerFiles};
-use chancery_protocol::{DocumentId, Event, decode_frame, encode_frame};
+use chancery_protocol::{DocumentId, Event, Language, decode_frame, encode_frame};
 use chancery_store::{Source, blocking};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -131,6 +131,7 @@ async fn serve_client(
                 code: error.code().to_owned(),
                 message: error.to_string(),
                 remedy: error.remedy().to_owned(),
+                message_zh: Some(error.say(Language::Zh)),
             };
             // After a failed exchange, raw data of it may still be on the way: start afresh.
             drop(client.send(&failed).await);

@@ -37,6 +37,8 @@ const WINDOW: u64 = 4 << 20;
 const PART: u64 = 16 << 20;
 /// The longest answer that is not a content, in bytes.
 const MAX_ANSWER: u64 = 4 << 20;
+/// Objects that are listed: more than an agency has in twenty years.
+const MAX_LISTED: usize = 50_000_000;
 /// How often a request is sent that did not get through, and how long is waited in between, at first.
 const TRIES: u32 = 3;
 const BETWEEN: Duration = Duration::from_millis(200);
@@ -353,6 +355,9 @@ impl Contents for ObjectContents {
                 all.push(Listed { name: name.to_owned(), age: age.unwrap_or_default() });
             }
             match listed.next_continuation_token {
+                Some(_) if all.len() >= MAX_LISTED => {
+                    return Err(StoreError::Broken("the object store lists without end".into()));
+                }
                 Some(token) => more = Some(token),
                 None => break,
             }
