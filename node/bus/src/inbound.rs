@@ -407,7 +407,7 @@ impl<'a> Offered<'a> {
     ) -> Result<InboundFact, NodeError> {
         let (id, header, bus) = (self.opened.id, &self.opened.header, self.bus);
         Ok(match step {
-            InboundStep::Look => in_place(|here| self.look(here, so_far))?,
+            InboundStep::Look => bus.store.briefly(|here| self.look(here, so_far))?,
             InboundStep::Unwrap => match unwrap_opened(bus, &self.opened) {
                 Ok(key) => {
                     so_far.key = Some(key);

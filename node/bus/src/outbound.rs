@@ -311,7 +311,7 @@ fn load(
 
 /// Concludes a delivery whose time is over.
 async fn expire(bus: &Arc<Bus>, peer: &AgencyName, id: &EnvelopeId) -> Result<bool, NodeError> {
-    let loaded = in_place(|here| -> Result<_, NodeError> {
+    let loaded = bus.store.briefly(|here| -> Result<_, NodeError> {
         let relayed = DeliveryRecord::get(bus.store.on(here), id, peer)?.and_then(|d| d.relayed);
         Ok((load(here, bus, id)?.1, relayed))
     });
@@ -670,7 +670,8 @@ async fn check_place(
     if witness::seen_size(bus, recipient)?.is_none_or(|seen| receipt.index >= seen) {
         return Ok(Ok(()));
     }
-    let begun = in_place(|here| DeliveryRecord::get(bus.store.on(here), &parcel.id, recipient))?;
+    let begun =
+        bus.store.briefly(|here| DeliveryRecord::get(bus.store.on(here), &parcel.id, recipient))?;
     match place(receipt.index, begun.and_then(|begun| begun.seen), parcel.transit) {
         Place::Behind => {}
         Place::Unclear if way.hop == *recipient => {

@@ -14,7 +14,7 @@ use chancery_ledger::{
     records::{DeliveryRecord, DeliveryState, EnvelopeRecord, delivery_key},
     unix_now,
 };
-use chancery_store::{Batch, Blocking, Table, in_place};
+use chancery_store::{Batch, Blocking, Table};
 
 /// For how long the recipient's evidence is waited for on the stream of an offer. After that the sender
 /// asks again.
@@ -118,7 +118,7 @@ pub(crate) async fn outcome(
     let end = tokio::time::sleep(SOON);
     tokio::pin!(end);
     loop {
-        if let Some(outcome) = in_place(|here| look(here, bus, id, recipient))? {
+        if let Some(outcome) = bus.store.briefly(|here| look(here, bus, id, recipient))? {
             return Ok(Some(outcome));
         }
         loop {
@@ -168,7 +168,7 @@ fn look(
 
 #[cfg(test)]
 mod tests {
-    use chancery_store::Read;
+    use chancery_store::{Read, in_place};
     use chancery_test_domain::Domain;
 
     use super::*;

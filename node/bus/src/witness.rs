@@ -226,7 +226,10 @@ fn ledger_of<'a>(
     peer: &AgencyName,
 ) -> Result<&'a mut PeerLedger, NodeError> {
     if !ledgers.contains_key(peer) {
-        ledgers.insert(peer.clone(), in_place(|here| PeerLedger::load(bus.store.on(here), peer))?);
+        ledgers.insert(
+            peer.clone(),
+            bus.store.briefly(|here| PeerLedger::load(bus.store.on(here), peer))?,
+        );
     }
     Ok(ledgers.entry(peer.clone()).or_default())
 }

@@ -30,8 +30,8 @@ pub enum StoreError {
     /// There is no room on a disk. It passes.
     #[error("there is no room on the disk: {0}")]
     Full(String),
-    /// The database cannot be reached, or asks to try again. Nothing was written; it passes.
-    #[error("the database does not answer: {0}")]
+    /// The database or the object store cannot be reached, or asks to try again. Nothing was written; it passes.
+    #[error("what the node keeps its data in does not answer: {0}")]
     Away(String),
     /// What is stored cannot be what was stored.
     #[error("the store is damaged: {0}")]
@@ -153,7 +153,7 @@ impl StoreError {
                 "Make room on the disk that is named; nothing of this was kept. A node goes on by itself."
             }
             Self::Away(_) => {
-                "Check the database and the network to it; nothing of this was kept. A node goes on by itself."
+                "Check it and the network to it; nothing of this was kept. A node goes on by itself."
             }
             Self::Damaged(_) => "Stop the node, keep the data as it is, and restore from a backup.",
             Self::Schema { .. } => "Use the newer program; the store was left as it is.",

@@ -135,6 +135,11 @@ pub trait Store: Read + 'static {
     /// [`StoreError`], as said above.
     fn write(&self, batch: Batch) -> Result<(), StoreError>;
 
+    /// Whether a few reads take less time than stepping aside for them: so for what lies in memory or in files of this machine.
+    fn reads_at_once(&self) -> bool {
+        false
+    }
+
     /// A counter that moves after every batch that was written.
     fn watch(&self) -> watch::Receiver<u64>;
 

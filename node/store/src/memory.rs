@@ -127,6 +127,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn reads_at_once(&self) -> bool {
+        true
+    }
+
     fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

@@ -337,6 +337,10 @@ impl Store for RocksStore {
         Ok(())
     }
 
+    fn reads_at_once(&self) -> bool {
+        true
+    }
+
     fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

@@ -11,7 +11,7 @@ use tokio::{
 use crate::{Store, StoreError};
 
 /// Shows that the thread at hand may wait: for the store, for the ledger's writer, for a lock that others hold while they do. Only
-/// what is run by [`blocking`], [`in_place`] and [`thread`] is lent one, so that nothing that waits can be called on an async
+/// what is run by [`blocking`], [`in_place`], [`SharedStore::briefly`] and [`thread`] is lent one, so that nothing that waits can be called on an async
 /// worker. It stays on its thread, so that no task can hold it while it waits for something else.
 #[derive(Debug)]
 pub struct Blocking(PhantomData<*const ()>);
@@ -44,6 +44,16 @@ impl SharedStore {
     /// The tables, for whoever may wait.
     pub fn on<'a>(&'a self, _here: &'a Blocking) -> &'a dyn Store {
         &*self.0
+    }
+
+    /// Does a few reads on the thread at hand, as [`in_place`] does, without stepping aside for an engine that gives them in
+    /// microseconds: that would take longer, and costs two switches of threads. What writes, or reads many, is no business of
+    /// this.
+    pub fn briefly<T>(&self, work: impl FnOnce(&Blocking) -> T) -> T {
+        match self.0.reads_at_once() {
+            true => work(&Blocking(PhantomData)),
+            false => in_place(work),
+        }
     }
 
     /// A counter that moves after every batch that was written: see [`Store::watch`].
