@@ -46,7 +46,7 @@ bench: build
 	$(BIN) bench exchange
 
 soak: build
-	@scripts/setup.sh tests
+	@scripts/setup.sh soak
 	SOAK_DOCUMENTS=$(or $(DOCUMENTS),100000) $(CARGO) test $(PROFILE) --test network -- --ignored --nocapture soak
 	STANDBY_DOCUMENTS=$(or $(STANDBY_DOCUMENTS),10000) $(CARGO) test $(PROFILE) --test standby -- --nocapture
 	$(CARGO) test $(PROFILE) --test patroni -- --ignored --nocapture

@@ -6,7 +6,7 @@ set -euo pipefail
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-command -v cargo >/dev/null || fail 'cargo is missing. Install Rust 1.90 or newer (https://rustup.rs).'
+command -v cargo >/dev/null || fail 'cargo is missing. Install Rust 1.92 or newer (https://rustup.rs).'
 
 missing=()
 command -v c++ >/dev/null || missing+=(g++)
@@ -24,13 +24,19 @@ has_libclang() {
 has_libclang || missing+=(libclang-dev)
 # The tests show that others accept what we make: with OpenSSL, Python, zip, and a software HSM. Without
 # them those tests say that they were skipped.
-if [ "${1:-}" = tests ] && command -v apt-get >/dev/null; then
+if [[ "${1:-}" = @(tests|soak) ]] && command -v apt-get >/dev/null; then
     for pair in openssl:openssl curl:curl zip:zip unzip:unzip softhsm2-util:softhsm2 pkcs11-tool:opensc faketime:faketime \
         ip:iproute2 tc:iproute2 setpriv:util-linux; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
     done
     # Debian does not put the server's programs on the path.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
+fi
+# What takes over by itself when a database is lost.
+if [ "${1:-}" = soak ] && command -v apt-get >/dev/null; then
+    for pair in patroni:patroni etcd:etcd-server; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+    done
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
