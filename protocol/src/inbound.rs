@@ -271,16 +271,14 @@ impl Inbound {
                     Checked::Sound => Step::Commit,
                     // What was resumed may have been torn here: start afresh before the sender is blamed.
                     Checked::OtherRoot => refuse(Rejection::OtherRoot { torn: self.resumed }),
-                    Checked::NotAsSealed(error) => {
-                        let rejection = Rejection::NotAsSealed(error);
-                        match self.asked == Step::CheckKept && !self.holding.record {
-                            true => {
-                                self.refused = Some(rejection);
-                                Step::Discard
-                            }
-                            false => refuse(rejection),
-                        }
+                    // It was opened when it came, or it would not lie here: what does not open now, this disk has lost.
+                    Checked::NotAsSealed(_)
+                        if self.asked == Step::CheckKept && !self.holding.record =>
+                    {
+                        self.refused = Some(Rejection::OtherRoot { torn: true });
+                        Step::Discard
                     }
+                    Checked::NotAsSealed(error) => refuse(Rejection::NotAsSealed(error)),
                 }
             }
             (Step::Discard, Fact::Discarded) => match self.refused.take() {
@@ -420,8 +418,10 @@ mod tests {
             Some(&refused)
         );
         assert_eq!(steps(false, true, begin().chain([wrong()])).last(), Some(&refused));
+        // What had arrived whole, and been opened, is this disk's loss: it is sent afresh.
         let kept = begin().chain([Fact::Found(Whole), wrong(), Fact::Discarded]);
-        assert_eq!(steps(false, false, kept)[4..], [Step::Discard, refused.clone()]);
+        let again = Step::Say(Refuse(Rejection::OtherRoot { torn: true }));
+        assert_eq!(steps(false, false, kept)[4..], [Step::Discard, again]);
         // A record speaks of it: it stays.
         let facts = [looked(Holding { receipt: false, ..HERE }), Fact::Unwrapped(Ok(())), wrong()];
         assert_eq!(steps(false, false, facts).last(), Some(&refused));
