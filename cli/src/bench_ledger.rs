@@ -52,7 +52,7 @@ pub(crate) struct LedgerBench {
     /// Where to work (default: a new folder in the system's temporary folder)
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Measure the engine that this configuration's [store] names (default: the one whose tables are files); it must be empty
+    /// Measure the engine that this configuration's `[store]` names (default: the one whose tables are files); it must be empty
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

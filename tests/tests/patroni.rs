@@ -42,7 +42,10 @@ impl Drop for Running {
 /// As the user that the server takes.
 fn as_postgres(program: &str) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", program]);
+    // Where that user may be.
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups", program])
+        .current_dir("/");
     command
 }
 
