@@ -1,6 +1,16 @@
 //! The modules that stand on the bus. So far: their document types, read from each module's
 //! manifest in `apps/modules/<name>/`.
 
+mod calendar;
+mod checks;
+mod civil;
+mod folder;
+mod formula;
+mod manifest;
+mod nearest;
+mod value;
+mod words;
+
 use serde::Deserialize;
 use thiserror::Error;
 

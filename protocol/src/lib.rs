@@ -31,6 +31,7 @@ mod error;
 mod evidence;
 mod fact;
 mod fault;
+mod form;
 mod inbound;
 mod inspection;
 mod leaf;
@@ -94,6 +95,7 @@ pub use fault::{
     EntryFault, EnvelopeFault, HeaderFault, HeaderLine, ManifestFault, MessageFault, NameFault,
     OrderFault, ProofFault, ReceiptFault, TimeFault, UnsupportedFault, ZipFault,
 };
+pub use form::{Form, FormValue, MAX_FORM};
 pub use inbound::{
     Arrived, Checked, Entrance, Holding, Inbound, InboundAnswer, InboundFact, InboundStep,
 };

@@ -1,0 +1,64 @@
+//! How a value came about, step by step: what was read, and what each part of a condition came to.
+
+use super::{
+    Kind, Node, Operator,
+    eval::{Environment, Evaluation},
+};
+use crate::value::Value;
+
+/// A step, and those that it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// The part of the formula.
+    pub text: String,
+    /// What it came to.
+    pub value: Value,
+    /// What it rests on.
+    pub steps: Vec<Explained>,
+}
+
+pub(super) fn explain(text: &str, tree: &Node, environment: &dyn Environment) -> Explained {
+    let mut steps = Vec::new();
+    for part in parts(tree) {
+        let below = explain(text, part, environment);
+        // What is written out says what it is.
+        if !matches!(part.kind, Kind::Literal(_)) {
+            steps.push(below);
+        }
+    }
+    let value = Evaluation::new(environment, text).value(tree);
+    let text = text.get(tree.span.clone()).unwrap_or_default().to_owned();
+    Explained { text, value, steps }
+}
+
+/// The parts of a node that are steps of their own. Arithmetic says what it is made of, and not each sum on the way.
+fn parts(node: &Node) -> Vec<&Node> {
+    match &node.kind {
+        Kind::Binary(Operator::And | Operator::Or, a, b) => vec![a, b],
+        Kind::Choice(condition, yes, no) => vec![condition, yes, no],
+        Kind::Not(of) => vec![of],
+        _ => read(node),
+    }
+}
+
+/// What is read inside a node: names with their fields, calls, and macros, outermost first.
+fn read(node: &Node) -> Vec<&Node> {
+    match &node.kind {
+        Kind::Name(_) | Kind::Field(..) | Kind::Literal(_) => Vec::new(),
+        Kind::Index(a, b) | Kind::Binary(_, a, b) => leaf(a).into_iter().chain(leaf(b)).collect(),
+        Kind::Negative(of) => leaf(of),
+        Kind::Call(_, of) | Kind::List(of) => of.iter().flat_map(leaf).collect(),
+        // What stands in the body is another for each element.
+        Kind::Each(_, list, _, _) => leaf(list),
+        Kind::Map(of) => of.iter().flat_map(|(_, node)| leaf(node)).collect(),
+        Kind::Choice(..) | Kind::Not(_) => vec![node],
+    }
+}
+
+fn leaf(node: &Node) -> Vec<&Node> {
+    match &node.kind {
+        Kind::Binary(..) | Kind::Negative(_) => read(node),
+        Kind::Literal(_) => Vec::new(),
+        _ => vec![node],
+    }
+}

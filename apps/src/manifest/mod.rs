@@ -1,0 +1,25 @@
+//! A module as its folder describes it.
+//!
+//! [`Module::read`] gives it, or all mistakes that there are; nothing of a folder with a mistake is ever used.
+
+mod case;
+mod check;
+mod form;
+mod mistake;
+mod module;
+mod reader;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::{
+    case::{Act, Case, Due, DueEnd, Ending, Number, Round, Target},
+    form::Form,
+    reader::Placed,
+};
+pub use self::{
+    check::Authority,
+    mistake::{Mistake, What},
+    module::{Both, Module},
+    reader::At,
+};

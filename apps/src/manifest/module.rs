@@ -1,0 +1,216 @@
+//! The whole of a module.
+
+use std::collections::BTreeMap;
+
+use chancery_crypto::{Digest, Language};
+
+use super::{
+    case::Case,
+    check,
+    form::Form,
+    mistake::{Mistake, What},
+    reader::{At, File, Mistakes, Table, is_name},
+};
+use crate::{calendar::Rule, civil::Zone, folder::Folder, words::Words};
+
+/// A name in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Both {
+    /// In Chinese.
+    pub zh: String,
+    /// In English.
+    pub en: String,
+}
+
+impl Both {
+    /// In a language.
+    pub fn say(&self, language: Language) -> &str {
+        language.pick(&self.en, &self.zh)
+    }
+}
+
+/// A module that was read and has no mistake.
+#[derive(Debug, Clone)]
+pub struct Module {
+    pub(crate) digest: Digest,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) names: Both,
+    /// The text that a bare article is of.
+    pub(crate) law: String,
+    /// Other texts, by the name in front of an article.
+    pub(crate) laws: BTreeMap<String, String>,
+    pub(crate) rule: Rule,
+    pub(crate) zone: Zone,
+    pub(crate) roles: BTreeMap<String, At>,
+    pub(crate) cases: BTreeMap<String, Case>,
+    pub(crate) forms: BTreeMap<String, Form>,
+    pub(crate) zh: Words,
+    pub(crate) en: Words,
+}
+
+impl Module {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// All mistakes that there are, by file and line.
+    pub fn read(folder: &Folder) -> Result<Self, Vec<Mistake>> {
+        Self::read_with_warnings(folder).map(|(module, _)| module)
+    }
+
+    /// As [`Module::read`], with what is no mistake and yet looks like one.
+    ///
+    /// # Errors
+    /// As [`Module::read`]; warnings stand among the mistakes.
+    pub fn read_with_warnings(folder: &Folder) -> Result<(Self, Vec<Mistake>), Vec<Mistake>> {
+        let mistakes = Mistakes::default();
+        let mut module = Self::empty(folder.digest());
+        let has = folder.file("module.toml").is_some();
+        if !has {
+            let at = At { file: "module.toml".into(), line: 1 };
+            mistakes.add(&at, What::MissingKey { key: "module".into() });
+        }
+        for (path, text) in folder.files() {
+            module.take_file(File { path, text, mistakes: &mistakes });
+        }
+        if has {
+            check::module(&module, &mistakes);
+        }
+        let (warnings, bad): (Vec<_>, Vec<_>) =
+            mistakes.into_vec().into_iter().partition(|mistake| mistake.what.is_warning());
+        match bad.is_empty() {
+            true => Ok((module, warnings)),
+            false => Err(bad.into_iter().chain(warnings).collect()),
+        }
+    }
+
+    fn empty(digest: Digest) -> Self {
+        Self {
+            digest,
+            name: String::new(),
+            version: String::new(),
+            names: Both::default(),
+            law: String::new(),
+            laws: BTreeMap::new(),
+            rule: Rule::Civil,
+            zone: Zone::CHINA,
+            roles: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            forms: BTreeMap::new(),
+            zh: Words::default(),
+            en: Words::default(),
+        }
+    }
+
+    fn take_file(&mut self, file: File<'_>) {
+        let (kind, name) = file.path.split_once('/').unwrap_or(("", file.path));
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        match (kind, name) {
+            ("", "module.toml") => file.read(|table| self.take(&table)),
+            ("forms", _) => {
+                if let Some(form) = Form::read(file, stem) {
+                    self.forms.insert(stem.to_owned(), form);
+                }
+            }
+            ("texts", "zh-CN.ftl") => self.zh = words(file),
+            ("texts", "en.ftl") => self.en = words(file),
+            ("cases", _) => file.read(|table| {
+                let Some(case) = Case::read(&table, self.rule) else { return };
+                let (at, name) = (table.at(), case.name.clone());
+                if self.cases.insert(name.clone(), case).is_some() {
+                    file.mistakes.add(&at, What::Twice(name));
+                }
+            }),
+            // Stories, samples and what people read beside it.
+            ("scenarios" | "samples" | "docs", _) | ("", "README.md") => {}
+            _ => file.mistakes.add(&At { file: file.path.into(), line: 1 }, What::NoThing),
+        }
+    }
+
+    fn take(&mut self, table: &Table<'_>) {
+        self.name = table.must("module").unwrap_or_default();
+        if !self.name.split('.').all(is_name) || self.name.len() > 60 {
+            table.mistake(What::Name(self.name.clone()));
+        }
+        self.version = table.must("version").unwrap_or_default();
+        self.law = table.must("law").unwrap_or_default();
+        self.laws = table.texts("laws").into_iter().collect();
+        match table.table("names") {
+            Some(names) => {
+                let name = |key| names.must(key).unwrap_or_default();
+                self.names = Both { zh: name("zh-CN"), en: name("en") };
+            }
+            None => table.mistake(What::MissingKey { key: "names".into() }),
+        }
+        self.rule = rule(table, Rule::Civil);
+        if let Some(zone) = table.text("zone") {
+            match Zone::named(&zone) {
+                Some(zone) => self.zone = zone,
+                None => table.mistake(What::Word {
+                    key: "zone",
+                    word: zone,
+                    known: ["Asia/Shanghai", "UTC", "+08:00"].map(str::to_owned).into(),
+                }),
+            }
+        }
+        for (name, role) in table.tables("role") {
+            self.roles.insert(name, role.at());
+        }
+    }
+
+    /// What it is known by: the digest of its folder.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Its name in ASCII: types are `(module, form)`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version, as its makers call it.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Its names for people.
+    pub fn names(&self) -> &Both {
+        &self.names
+    }
+
+    /// The names of its cases.
+    pub fn cases(&self) -> impl Iterator<Item = &str> {
+        self.cases.keys().map(String::as_str)
+    }
+
+    /// A text, if it has it.
+    pub fn text(&self, language: Language, name: &str) -> Option<&str> {
+        language.pick(&self.en, &self.zh).get(name)
+    }
+
+    /// The law of a rule as people cite it: `"15"` is of the module's own text, `"tl 15"` of another.
+    pub fn cite(&self, law: &str) -> String {
+        match law.split_once(' ').and_then(|(alias, article)| Some((self.laws.get(alias)?, article))) {
+            Some((title, article)) => format!("{title} {article}"),
+            None => format!("{} {law}", self.law),
+        }
+    }
+}
+
+/// The counting rule that a table names.
+pub(super) fn rule(table: &Table<'_>, otherwise: Rule) -> Rule {
+    let Some(name) = table.text("count") else { return otherwise };
+    Rule::named(&name).unwrap_or_else(|| {
+        let known = Rule::names().map(str::to_owned).collect();
+        table.mistake(What::Word { key: "count", word: name, known });
+        otherwise
+    })
+}
+
+fn words(file: File<'_>) -> Words {
+    let (words, bad) = Words::read(file.text);
+    for line in bad {
+        file.mistakes.add(&At { file: file.path.into(), line }, What::TextLine);
+    }
+    words
+}
