@@ -266,6 +266,9 @@ fn header(part: Part) -> Result<DocumentHeader, Failure> {
         in_reply_to: None,
         module: "official-documents".into(),
         fields: std::collections::BTreeMap::new(),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: vec![part],
         nonce: Digest::from_bytes(chancery_crypto::random()?),
     })

@@ -91,6 +91,9 @@ fn header(text: &[u8], now: i64) -> Result<DocumentHeader, Failure> {
         in_reply_to: None,
         module: "official-documents".into(),
         fields: BTreeMap::new(),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: vec![Part {
             name: "text".into(),
             media_type: "text/plain".into(),

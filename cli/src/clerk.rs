@@ -736,6 +736,9 @@ fn act(
         in_reply_to: Some(document.id()),
         module: original.module.clone(),
         fields: fields.into_iter().collect::<BTreeMap<_, _>>(),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: Vec::new(),
         nonce: Digest::from_bytes(chancery_crypto::random()?),
     };

@@ -241,6 +241,9 @@ impl Draft {
             in_reply_to: heading.reply_to,
             module: module.name,
             fields: BTreeMap::new(),
+            crit: Vec::new(),
+            filing: None,
+            form: Default::default(),
             parts,
             nonce: Digest::from_bytes(chancery_crypto::random()?),
         })

@@ -727,7 +727,10 @@ impl<'a> LedgerAudit<'a> {
         let envelope = leaf.envelope;
         // What is not known may be what brought it here, and may have another document in it.
         let unclear = self.unclear.contains(&envelope);
-        if !matches!(leaf.event, Event::Unknown(_)) {
+        // What is decided is committed to by itself.
+        if leaf.event == Event::Decided {
+            self.once(index, &leaf);
+        } else if !matches!(leaf.event, Event::Unknown(_)) {
             self.once(index, &leaf);
             let commitment = *self.commitments.entry(envelope).or_insert(leaf.commitment);
             if commitment != leaf.commitment {
@@ -791,6 +794,14 @@ impl<'a> LedgerAudit<'a> {
                 match leaf.evidence {
                     Some(digest) => self.orders.entry(digest).or_default().push((index, leaf)),
                     None => self.fail(SubIndication::LedgerGap, EntryFact::NoOrder { index }),
+                }
+            }
+            Event::Decided => {
+                let passed = *envelope.digest() == leaf.commitment;
+                let here = [&self.consigned, &self.submitted].iter().any(|s| s.contains(&envelope));
+                if !passed && !here && !unclear {
+                    let fact = EntryFact::NeverHere { index, envelope };
+                    self.fail(SubIndication::LedgerGap, fact);
                 }
             }
             Event::Unknown(event) => {

@@ -7,7 +7,8 @@ use chancery_crypto::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Classification, HeaderFault, HeaderLine, ProtocolError, SecrecyLevel,
+    Classification, Form, FormValue, HeaderFault, HeaderLine, MAX_FORM, ProtocolError,
+    SecrecyLevel,
     asic::EntryName,
     classification::level_of,
     text::{check_line, check_lines},
@@ -109,6 +110,31 @@ pub struct Part {
     pub digest: Digest,
 }
 
+/// Where an act on what a module keeps belongs. It is decided there and then, or not at all: in this ledger, on this thing, until
+/// this moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filing {
+    /// Whose ledger decides it.
+    pub home: AgencyName,
+    /// The act: `case/act`.
+    pub act: String,
+    /// The thing; none of an act that opens one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// How many decisions the thing had seen when its signer saw it, if it rests on that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
+    /// Why, where a reason must be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The digest of the module's folder by which it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Digest>,
+    /// Until when it may be lodged, in seconds since 1970 UTC.
+    pub until: i64,
+}
+
 /// What is signed. Unknown fields of a header from a newer version are ignored on reading, but the
 /// bytes that were signed are kept, so they stay part of what the signatures cover. Fields that its `crit` lists must be
 /// known: see [`cbor::decode_open`].
@@ -151,6 +177,16 @@ pub struct DocumentHeader {
     /// The form of the type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// Fields without which it cannot be understood: a reader that does not know one of them refuses it. See
+    /// [`DocumentHeader::critical`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crit: Vec<String>,
+    /// Of an act on what a module keeps: where it belongs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filing: Option<Filing>,
+    /// The form of its type, as the type's schema has it.
+    #[serde(default, skip_serializing_if = "Form::is_empty")]
+    pub form: Form,
     /// The parts, in order.
     #[serde(default)]
     pub parts: Vec<Part>,
@@ -163,10 +199,23 @@ fn refuse(fault: HeaderFault) -> ProtocolError {
 }
 
 impl DocumentHeader {
-    /// All recipients, each once, `to` before `cc`.
+    /// All recipients, each once, `to` before `cc`. An internal document names none: it is for those who decide it.
     pub fn recipients(&self) -> Vec<&AgencyName> {
         let mut seen = BTreeSet::new();
-        self.to.iter().chain(&self.cc).filter(|name| seen.insert(*name)).collect()
+        let home = self.filing.iter().filter(|_| self.is_internal()).map(|filing| &filing.home);
+        self.to.iter().chain(&self.cc).chain(home).filter(|name| seen.insert(*name)).collect()
+    }
+
+    /// Whether it goes to nobody: an act within the agency, for its own ledger.
+    pub fn is_internal(&self) -> bool {
+        self.to.is_empty() && self.cc.is_empty() && self.filing.is_some()
+    }
+
+    /// Which of its fields are critical: without them, it would say something else.
+    pub fn critical(&self) -> Vec<String> {
+        let form = (!self.form.is_empty()).then_some("form");
+        let filing = self.filing.as_ref().map(|_| "filing");
+        filing.into_iter().chain(form).map(str::to_owned).collect()
     }
 
     /// The bytes of all parts together.
@@ -223,6 +272,23 @@ impl DocumentHeader {
             let wrong = |fault| refuse(HeaderFault::Field { name, value: text, fault });
             check_lines(value).map_err(wrong)?;
         }
+        let mut wrong = None;
+        let filed = self.filing.iter().flat_map(|filing| {
+            [("act", Some(&filing.act)), ("about", filing.about.as_ref()), ("reason", filing.reason.as_ref())]
+        });
+        for (name, text) in filed.filter_map(|(name, text)| Some((name, text?))) {
+            if let Err(fault) = check_lines(text) {
+                wrong = Some((format!("filing/{name}"), text.clone(), fault));
+            }
+        }
+        FormValue::Map(self.form.clone()).texts("form", &mut |at, text| {
+            if let Err(fault) = check_lines(text) {
+                wrong = Some((at.to_owned(), text.to_owned(), fault));
+            }
+        });
+        if let Some((name, value, fault)) = wrong {
+            return Err(refuse(HeaderFault::Field { name, value, fault }));
+        }
         self.parts.iter().try_for_each(|part| line(HeaderLine::MediaType, &part.media_type))?;
         self.check_new_names()?;
         if let Some(said) = &self.classification {
@@ -252,10 +318,26 @@ impl DocumentHeader {
         Ok(())
     }
 
+    /// A form, and where it belongs, are critical wherever they stand, and no larger than may be.
+    fn check_form(&self) -> Result<(), ProtocolError> {
+        if let Some(field) = self.critical().into_iter().find(|field| !self.crit.contains(field)) {
+            return Err(refuse(HeaderFault::NotCritical { field }));
+        }
+        if !self.form.is_empty() && cbor::encode(&self.form)?.len() > MAX_FORM {
+            return Err(refuse(HeaderFault::FormLength { most: MAX_FORM }));
+        }
+        let texts = self.filing.iter().flat_map(|f| [Some(&f.act), f.about.as_ref(), f.reason.as_ref()]);
+        if texts.flatten().any(|text| text.len() > MAX_TEXT) {
+            return Err(refuse(HeaderFault::TextLength { most: MAX_TEXT }));
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), ProtocolError> {
-        if self.to.is_empty() {
+        if self.to.is_empty() && !self.is_internal() {
             return Err(refuse(HeaderFault::NoRecipient));
         }
+        self.check_form()?;
         if self.to.len() + self.cc.len() > MAX_RECIPIENTS {
             return Err(refuse(HeaderFault::Recipients { most: MAX_RECIPIENTS }));
         }
@@ -531,6 +613,9 @@ pub(crate) mod tests {
             in_reply_to: None,
             module: "official-documents".into(),
             fields: BTreeMap::new(),
+            crit: Vec::new(),
+            filing: None,
+            form: Default::default(),
             parts: parts.iter().map(part).collect(),
             nonce: Digest::of(b"nonce"),
         }

@@ -52,6 +52,10 @@ pub enum HeaderFault {
     Misleading,
     /// Its parts are larger than any content can be.
     PartsSize,
+    /// A field without which it cannot be understood is not among those that it lists as such.
+    NotCritical { field: String },
+    /// Its form is too large.
+    FormLength { most: usize },
     /// What is signed is something else.
     ContentType { found: String },
 }

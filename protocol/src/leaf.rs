@@ -34,6 +34,9 @@ pub enum Event {
     WithdrawalRejection,
     /// Ours: the content was removed for good, by the order whose digest the leaf holds.
     ContentPurged,
+    /// Ours: this agency's modules have decided upon the document in this envelope, or upon a deadline that has passed, which has
+    /// no envelope, and its commitment in place of one. The commitment is to the record of the decision.
+    Decided,
     /// An event of a newer version. It is kept and shown; what it says is not known here, so that nothing rests on it.
     Unknown(EventName),
 }
@@ -75,7 +78,7 @@ impl fmt::Debug for EventName {
 
 impl Event {
     /// All that are known.
-    const KNOWN: [Self; 12] = [
+    const KNOWN: [Self; 13] = [
         Self::SubmissionAcceptance,
         Self::SubmissionRejection,
         Self::ContentConsignment,
@@ -88,6 +91,7 @@ impl Event {
         Self::WithdrawalAcceptance,
         Self::WithdrawalRejection,
         Self::ContentPurged,
+        Self::Decided,
     ];
 
     /// The event of a name, known or not; none when no event can have it.
@@ -116,6 +120,7 @@ impl Event {
             Self::WithdrawalAcceptance => "WithdrawalAcceptance",
             Self::WithdrawalRejection => "WithdrawalRejection",
             Self::ContentPurged => "ContentPurged",
+            Self::Decided => "Decided",
             Self::Unknown(name) => name.as_str(),
         }
     }

@@ -70,7 +70,7 @@ pub use content::{
 pub use courier::{AttemptEnd, Courier, Flight};
 pub use delivery::{OutboundAction, on_reply, retry_delay};
 pub use document::{
-    DocumentHeader, DocumentId, Part, SignedDocument, Urgency, commit_to_document, sign_document,
+    DocumentHeader, DocumentId, Filing, Part, SignedDocument, Urgency, commit_to_document, sign_document,
     unsigned_header,
 };
 pub use encrypted_file::{

@@ -52,6 +52,8 @@ fn role(event: Event) -> (By, About) {
         }
         Event::RelayEvidenceReceived => (By::Carrier, About::Relay),
         Event::ContentPurged => (By::Anybody, About::Sender),
+        // It is about a record that the ledger's owner keeps, and no part of a journey.
+        Event::Decided => (By::Anybody, About::Anybody),
         // A newer version may know; what it says is shown by its name.
         Event::Unknown(_) => (By::Anybody, About::Anybody),
     }

@@ -165,6 +165,9 @@ mod tests {
             in_reply_to: None,
             module: "official-documents".into(),
             fields: Default::default(),
+            crit: Vec::new(),
+            filing: None,
+            form: Default::default(),
             parts: Vec::new(),
         }
     }

@@ -69,6 +69,9 @@ impl Clerk {
             in_reply_to: None,
             module: "official-documents".into(),
             fields: BTreeMap::new(),
+            crit: Vec::new(),
+            filing: None,
+            form: Default::default(),
             parts: vec![Part {
                 name: "text.txt".into(),
                 media_type: "text/plain".into(),

@@ -225,6 +225,9 @@ pub fn document(from: &str, to: &str, title: &str, parts: &[(&str, &[u8])]) -> D
         in_reply_to: None,
         module: "official-documents".into(),
         fields: BTreeMap::new(),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: parts.iter().map(part).collect(),
         nonce: Digest::from_bytes(chancery_crypto::random().unwrap()),
     }

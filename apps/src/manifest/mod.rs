@@ -19,6 +19,7 @@ pub(crate) use self::{
 };
 pub use self::{
     check::Authority,
+    form::FormFault,
     mistake::{Mistake, What},
     module::{Both, Module},
     reader::At,

@@ -70,7 +70,10 @@ impl Module {
             let at = At { file: "module.toml".into(), line: 1 };
             mistakes.add(&at, What::MissingKey { key: "module".into() });
         }
-        for (path, text) in folder.files() {
+        // What the others take from it, they find.
+        let first = folder.file("module.toml").map(|text| ("module.toml", text));
+        let others = folder.files().filter(|(path, _)| *path != "module.toml");
+        for (path, text) in first.into_iter().chain(others) {
             module.take_file(File { path, text, mistakes: &mistakes });
         }
         if has {

@@ -1,0 +1,102 @@
+use super::*;
+use crate::{folder::Folder, scenario::Scenario};
+
+/// A folder of this crate.
+fn folder(name: &str) -> Folder {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("modules").join(name);
+    let mut folder = Folder::default();
+    for sub in ["", "forms", "cases", "texts", "scenarios"] {
+        let Ok(files) = std::fs::read_dir(root.join(sub)) else { continue };
+        for file in files.flatten().filter(|file| file.path().is_file()) {
+            let name = file.file_name().into_string().expect("a name");
+            let path = if sub.is_empty() { name } else { format!("{sub}/{name}") };
+            folder.add(&path, std::fs::read_to_string(file.path()).expect("text")).expect("a file");
+        }
+    }
+    folder
+}
+
+fn mistakes(folder: &Folder) -> Vec<String> {
+    match Module::read_with_warnings(folder) {
+        Ok((_, warnings)) => warnings,
+        Err(mistakes) => mistakes,
+    }
+    .iter()
+    .map(|mistake| format!("{} {}", mistake.what.code(), mistake.say(chancery_crypto::Language::En)))
+    .collect()
+}
+
+#[test]
+fn the_stories_of_every_module_come_out_as_they_are_told() {
+    for name in ["news"] {
+        let folder = folder(name);
+        assert_eq!(mistakes(&folder), Vec::<String>::new(), "{name}");
+        let module = Module::read(&folder).expect("it has no mistake");
+        let stories = folder.files().filter(|(path, _)| path.starts_with("scenarios/"));
+        let mut count = 0;
+        for (path, text) in stories {
+            let story = Scenario::read(text).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let told = story.run(&module, &folder.encode());
+            assert!(told.is_ok(), "{name}/{path}: {told:?}");
+            count += 1;
+        }
+        assert!(count > 0, "{name} has no story");
+    }
+}
+
+/// The folder of news with a file changed.
+fn changed(path: &str, from: &str, to: &str) -> Folder {
+    let folder = folder("news");
+    let files = folder.files().map(|(name, text)| {
+        let text = if name == path {
+            assert!(text.contains(from), "{path} has no {from:?}");
+            text.replacen(from, to, 1)
+        } else {
+            text.to_owned()
+        };
+        (name.to_owned(), text)
+    });
+    Folder::of(files.collect::<Vec<_>>()).expect("a folder")
+}
+
+#[test]
+fn each_mistake_is_named_with_its_file_and_line() {
+    let case = "cases/item.toml";
+    for (path, from, to, code, place) in [
+        (case, "case   = \"item\"", "case   = \"item", "no-toml", "cases/item.toml:1"),
+        (case, "by   = [\"editor\"]", "bye  = [\"editor\"]", "unknown-key", ":29"),
+        (case, "to   = \"first\"", "to   = \"frist\"", "undeclared", "did you mean \"first\""),
+        (case, "by     = [\"reviewer\"]", "by     = [\"auditor\"]", "undeclared", "role \"auditor\""),
+        (case, "dropped   = { end = true }", "dropped   = { end = true }\nlost = {}", "unreachable-state", "\"lost\""),
+        (case, "dropped   = { end = true }", "dropped   = {}", "stuck", "\"dropped\""),
+        (case, "from = [\"drafting\"]\nto   = \"dropped\"", "from = [\"drafting\", \"withdrawn\"]\nto = \"dropped\"", "end-left", "\"withdrawn\""),
+        (case, "need.same_column = { that = \"doc.column == it.column\", law = \"6\" }", "need.same_column = { that = \"doc.column == it.column\" }", "no-law", "same_column"),
+        (case, "in    = \"3 d\"", "within = \"3 d\"", "due-time", "take_back"),
+        (case, "doc.column == it.column", "1 == 1", "constant", "same_column"),
+        (case, "doc.column == it.column", "lodged < at", "decided-time", "same_column"),
+        (case, "doc.column == it.column", "doc.colum == it.column", "kinds", "did you mean \"column\""),
+        (case, "doc.column == it.column", "doc.column", "result", "bool"),
+        (case, "doc.column == it.column", "doc.column ==", "formula", "a value was expected"),
+        (case, "law  = \"site 定时发布\"", "law  = \"web 定时发布\"", "undeclared", "law \"web\""),
+        (case, "writer = \"author.draft\"", "writer = \"writer\"", "circle", "writer"),
+        (case, "at_most = 1", "at_most = 1.5", "float", ":101"),
+        (case, "as  = \"{0}-{n:05}\"", "as  = \"{n:05}\"", "number-pattern", ""),
+        (case, "then = \"appear\"", "then = \"submit\"", "undeclared", "inner act"),
+        (case, "number = \"no\"", "number = \"nr\"", "undeclared", "number"),
+        (case, "from = [\"\", \"drafting\"]", "from = [\"drafting\"]", "never-opened", ""),
+        ("forms/article.json", "\"maxLength\": 200", "\"minLength\": 0", "unbounded", "\"source\""),
+        ("forms/article.json", "\"type\": \"string\", \"maxLength\": 200", "\"type\": \"number\"", "float-field", ":9"),
+        ("forms/article.json", "doc.column == 'penalty'", "doc.columns == 'penalty'", "kinds", "forms/article.json:10"),
+        ("forms/article.json", "\"additionalProperties\": false", "\"title\": \"x\"", "no-schema", "additionalProperties"),
+        ("forms/article.json", "\"text\"]", "\"txt\"]", "undeclared", "field \"txt\""),
+        ("texts/en.ftl", "state-item-first = ", "state-item-frist = ", "no-text", "state-item-first"),
+        ("texts/zh-CN.ftl", "act-item-drop = 不予采用", "act-item-drop", "text-line", ":22"),
+        ("module.toml", "[role.editor]", "[role.editor]\n[role.guest]", "unused-role", "guest"),
+        ("module.toml", "count   = \"penalty\"", "count   = \"penalties\"", "word", ""),
+        ("module.toml", "module  = \"news\"", "module  = \"News\"", "name", "module.toml"),
+    ] {
+        let found = mistakes(&changed(path, from, to));
+        let is = found.iter().any(|mistake| mistake.starts_with(code) && mistake.contains(place));
+        assert!(is, "{to:?} is to give {code} with {place:?}: {found:#?}");
+    }
+}

@@ -519,6 +519,9 @@ mod tests {
             in_reply_to: None,
             module: "official-documents".into(),
             fields: std::collections::BTreeMap::new(),
+            crit: Vec::new(),
+            filing: None,
+            form: Default::default(),
             parts: vec![Part {
                 name: "p".into(),
                 media_type: "text/plain".into(),

@@ -71,6 +71,9 @@ pub(crate) fn sealed(
         in_reply_to: None,
         module: "official-documents".into(),
         fields: BTreeMap::new(),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: Vec::new(),
         nonce: Digest::from_bytes(chancery_crypto::random().expect("random bytes")),
     };

@@ -612,6 +612,9 @@ mod tests {
             in_reply_to: None,
             module: "official-documents".into(),
             fields: BTreeMap::new(),
+            crit: Vec::new(),
+            filing: None,
+            form: Default::default(),
             parts: Vec::new(),
             nonce: Digest::of(b""),
         }

@@ -410,6 +410,9 @@ fn answer(here: &Blocking, office: &Office, withdrawal: &EnvelopeId) -> Result<(
         in_reply_to: Some(due.withdrawal),
         module: theirs.map_or(MODULE, |theirs| theirs.module.as_str()).to_owned(),
         fields: BTreeMap::from([(OUTCOME.to_owned(), outcome.to_owned())]),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: Vec::new(),
         nonce: Digest::from_bytes(chancery_crypto::random()?),
     };
@@ -486,6 +489,9 @@ mod tests {
             in_reply_to: in_reply_to.and_then(|n| DocumentId::from_slice(&[n; 32])),
             module: MODULE.into(),
             fields: BTreeMap::new(),
+            crit: Vec::new(),
+            filing: None,
+            form: Default::default(),
             parts: Vec::new(),
             nonce: Digest::of(b"nonce"),
         }

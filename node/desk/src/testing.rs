@@ -87,6 +87,9 @@ pub(crate) fn header(from: &str, to: &str, kind: &str) -> DocumentHeader {
         in_reply_to: None,
         module: "official-documents".into(),
         fields: BTreeMap::new(),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: Vec::new(),
         nonce: Digest::from_bytes(chancery_crypto::random().expect("random bytes")),
     }

@@ -172,6 +172,14 @@ impl HeaderFault {
                 ("its parts are larger than any content can be"),
                 ("其附件总量超出任何内容的上限")
             ),
+            Self::NotCritical { field } => say!(
+                language,
+                ("it has a field {field:?} and does not list it as critical, so that older programs would show it without"),
+                ("其字段“{field}”未列为关键字段，旧版程序会略去它")
+            ),
+            Self::FormLength { most } => {
+                say!(language, ("its form is longer than {most} bytes"), ("其表单超过 {most} 字节"))
+            }
             Self::ContentType { found } => say!(
                 language,
                 ("it is {found:?}, not a document"),

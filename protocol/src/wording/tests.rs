@@ -159,6 +159,7 @@ fn every_fault_is_said_in_both_languages() {
             Field { name: text(), value: text(), fault: TextFault::Blank },
             PartLine { part: text(), fault: TextFault::Blank }, PartTwin { part: text() },
             PartName { part: text() }, PartTwice { part: text() }, NoRecipient, Recipients { most: 7 },
+            NotCritical { field: text() }, FormLength { most: 7 },
             Parts { most: 7 }, TextLength { most: 7 }, Misleading, PartsSize, ContentType { found: text() },
             }
         ClassificationFault { Unknown { given: text() }, TermWithoutSecret,

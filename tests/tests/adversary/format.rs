@@ -74,6 +74,9 @@ fn document_header(to: &[&str], title: &str) -> DocumentHeader {
         in_reply_to: None,
         module: "official-documents".into(),
         fields: BTreeMap::new(),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: Vec::new(),
         nonce: Digest::from_bytes(chancery_crypto::random().unwrap()),
     }

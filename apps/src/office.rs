@@ -1,0 +1,275 @@
+//! The office: who is appointed to what, which modules and calendars are in force. A module like others, in Rust: every setting that
+//! a decision reads is a signed document in the ledger.
+
+use chancery_crypto::{Digest, cbor};
+use chancery_protocol::FormValue;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calendar::{Calendar, Year},
+    civil::{Date, Instant},
+    folder::{Folder, MEDIA_TYPE},
+    input::Input,
+    manifest::Module,
+    reason::{Reason, Refusal},
+    record::Applied,
+    state::{Family, Key, Overlay, State, StateError},
+};
+
+/// Its name.
+pub const OFFICE: &str = "office";
+
+/// The role that appoints.
+pub const APPOINTER: &str = "appointer";
+
+/// The role that installs modules and calendars.
+pub const KEEPER: &str = "module-keeper";
+
+/// The acts of the office.
+pub const ACTS: [&str; 4] = ["appoint", "dismiss", "install", "calendar"];
+
+/// An appointment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Appointment {
+    /// Since when, in seconds since 1970 UTC.
+    pub from: i64,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+    /// By which document.
+    pub document: String,
+}
+
+/// A module that is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Installed {
+    /// The digest of its folder.
+    pub digest: Digest,
+    /// Its version, as its makers call it.
+    pub version: String,
+    /// Since when, in seconds since 1970 UTC.
+    pub since: i64,
+    /// By whom.
+    pub by: String,
+    /// By which document.
+    pub document: String,
+}
+
+fn appointments(module: &str, role: &str, officer: &str) -> Key {
+    Key::new(Family::Appointment, module).name(role).value(officer)
+}
+
+/// Whether somebody holds a role of a module at a moment.
+pub(crate) fn holds(
+    state: &dyn State,
+    module: &str,
+    role: &str,
+    officer: &str,
+    at: Instant,
+) -> Result<bool, StateError> {
+    let Some(bytes) = state.get(&appointments(module, role, officer))? else { return Ok(false) };
+    let held: Appointment = cbor::decode(&bytes).map_err(StateError::damaged)?;
+    Ok(held.from <= at.0 && held.until.is_none_or(|until| at.0 < until))
+}
+
+/// The key under which the version in force stands.
+pub(crate) fn in_force(module: &str) -> Key {
+    Key::new(Family::Module, module).name("in-force")
+}
+
+/// The key of a folder.
+pub(crate) fn folder(digest: &Digest) -> Key {
+    Key::new(Family::Module, "").name("folder").id(&digest.to_string())
+}
+
+/// The names of all modules that are in force stand beside each other.
+pub(crate) fn listed() -> Key {
+    Key::new(Family::Module, "").name("listed")
+}
+
+/// The module that is in force under a name.
+///
+/// # Errors
+/// [`StateError`].
+pub fn installed(state: &dyn State, module: &str) -> Result<Option<Installed>, StateError> {
+    let found = state.get(&in_force(module))?;
+    found.map(|bytes| cbor::decode(&bytes).map_err(StateError::damaged)).transpose()
+}
+
+/// The calendar in force.
+pub(crate) fn calendar(state: &dyn State) -> Result<Calendar, StateError> {
+    let mut calendar = Calendar::default();
+    for (key, bytes) in state.scan(&Key::new(Family::Calendar, ""), "", 400)? {
+        let year = key.id.parse().map_err(StateError::damaged)?;
+        let order: Year = cbor::decode(&bytes).map_err(StateError::damaged)?;
+        calendar.set(year, order);
+    }
+    Ok(calendar)
+}
+
+fn reason(rule: &str, why: Refusal) -> Reason {
+    Reason { rule: format!("{OFFICE}/{rule}"), law: None, why }
+}
+
+/// Decides an act of the office.
+pub(crate) fn decide(
+    overlay: &mut Overlay<'_>,
+    input: &Input,
+    act: &str,
+) -> Result<Result<Applied, Vec<Reason>>, StateError> {
+    let refused = |why| Ok(Err(vec![reason(act, why)]));
+    if !ACTS.contains(&act) {
+        return refused(Refusal::NoAct);
+    }
+    if input.document.header.kind != act {
+        return refused(Refusal::OtherType { wanted: act.to_owned() });
+    }
+    let signer = input.document.signer();
+    let role = match act {
+        "appoint" | "dismiss" => APPOINTER,
+        _ => KEEPER,
+    };
+    let first = act == "appoint" && input.facts.first.as_ref() == Some(&signer.name) && unfounded(overlay)?;
+    if !first && !holds(overlay, OFFICE, role, &signer.name, input.lodged)? {
+        let why = Refusal::NotEntitled { who: signer.name, by: vec![role.to_owned()] };
+        return refused(why);
+    }
+    match act {
+        "appoint" | "dismiss" => appoint(overlay, input, act),
+        "install" => install(overlay, input),
+        _ => order(overlay, input),
+    }
+}
+
+/// Whether nobody was ever appointed here to appoint others: then whom the node's settings name does it, once.
+fn unfounded(state: &dyn State) -> Result<bool, StateError> {
+    Ok(state.get(&founded())?.is_none())
+}
+
+fn founded() -> Key {
+    Key::new(Family::Appointment, OFFICE).name("founded")
+}
+
+fn text<'a>(input: &'a Input, field: &str) -> Option<&'a str> {
+    match input.document.form().get(field) {
+        Some(FormValue::Text(text)) if !text.trim().is_empty() && text.len() <= 400 => Some(text),
+        _ => None,
+    }
+}
+
+fn missing(act: &str, field: &str) -> Result<Result<Applied, Vec<Reason>>, StateError> {
+    Ok(Err(vec![reason(act, Refusal::Field { field: field.to_owned() })]))
+}
+
+fn applied(kind: &str, thing: String, state: &str) -> Applied {
+    Applied { case: kind.to_owned(), thing, sequence: 1, state: state.to_owned(), ..Applied::default() }
+}
+
+fn appoint(
+    overlay: &mut Overlay<'_>,
+    input: &Input,
+    act: &str,
+) -> Result<Result<Applied, Vec<Reason>>, StateError> {
+    let Some(officer) = text(input, "officer").filter(|name| name.contains('@')) else {
+        return missing(act, "officer");
+    };
+    let Some(role) = text(input, "role") else { return missing(act, "role") };
+    let module = text(input, "of").unwrap_or(OFFICE);
+    if module == OFFICE && !matches!(role, APPOINTER | KEEPER) {
+        return missing(act, "role");
+    }
+    let until = match input.document.form().get("until") {
+        None => None,
+        Some(FormValue::Text(day)) => match day.parse::<Date>() {
+            Ok(day) => Some(crate::civil::Zone::CHINA.end(day).0),
+            Err(_) => return missing(act, "until"),
+        },
+        Some(_) => return missing(act, "until"),
+    };
+    let key = appointments(module, role, officer);
+    let document = input.document.id.to_string();
+    let kept = match act {
+        "appoint" => Appointment { from: input.lodged.0, until, document },
+        _ => {
+            let Some(bytes) = overlay.get(&key)? else {
+                return Ok(Err(vec![reason(act, Refusal::NoThing)]));
+            };
+            let held: Appointment = cbor::decode(&bytes).map_err(StateError::damaged)?;
+            Appointment { until: Some(input.lodged.0), document, ..held }
+        }
+    };
+    overlay.put(key, cbor::encode(&kept).expect("plain"));
+    overlay.put(founded(), Vec::new());
+    let state = if act == "appoint" { "appointed" } else { "dismissed" };
+    Ok(Ok(applied("appointment", format!("{module}/{role}/{officer}"), state)))
+}
+
+fn install(
+    overlay: &mut Overlay<'_>,
+    input: &Input,
+) -> Result<Result<Applied, Vec<Reason>>, StateError> {
+    let refused = |why| Ok(Err(vec![reason("install", why)]));
+    let Some(wanted) = text(input, "digest") else { return missing("install", "digest") };
+    let bytes = match (&input.document.part, input.document.header.parts.as_slice()) {
+        (Some(bytes), [part]) if part.media_type == MEDIA_TYPE && Digest::of(bytes) == part.digest => bytes,
+        _ => return refused(Refusal::OtherFolder),
+    };
+    let read = match Folder::decode(bytes) {
+        Ok(folder) if folder.digest().to_string() == wanted => folder,
+        _ => return refused(Refusal::OtherFolder),
+    };
+    let module = match Module::read(&read) {
+        Ok(module) => module,
+        Err(mistakes) => {
+            let first = mistakes.first().map(|mistake| {
+                format!("{}:{} {}", mistake.at.file, mistake.at.line, mistake.what.code())
+            });
+            let why = Refusal::Folder { mistakes: mistakes.len(), first: first.unwrap_or_default() };
+            return refused(why);
+        }
+    };
+    if module.name() == OFFICE {
+        return missing("install", "digest");
+    }
+    let kept = Installed {
+        digest: module.digest(),
+        version: module.version().to_owned(),
+        since: input.lodged.0,
+        by: input.document.signer().name,
+        document: input.document.id.to_string(),
+    };
+    overlay.put(folder(&module.digest()), bytes.clone());
+    overlay.put(in_force(module.name()), cbor::encode(&kept).expect("plain"));
+    overlay.put(listed().id(module.name()), Vec::new());
+    Ok(Ok(applied("module", module.name().to_owned(), "in-force")))
+}
+
+/// The order of a year.
+fn order(
+    overlay: &mut Overlay<'_>,
+    input: &Input,
+) -> Result<Result<Applied, Vec<Reason>>, StateError> {
+    let year = match input.document.form().get("year") {
+        Some(FormValue::Int(year)) if (1900..=9000).contains(year) => *year,
+        _ => return missing("calendar", "year"),
+    };
+    let Some(source) = text(input, "source") else { return missing("calendar", "source") };
+    let mut order = Year { source: source.to_owned(), ..Year::default() };
+    for (field, days) in [("off", &mut order.off), ("work", &mut order.work)] {
+        let Some(FormValue::List(list)) = input.document.form().get(field) else {
+            return missing("calendar", field);
+        };
+        for day in list {
+            let FormValue::Text(day) = day else { return missing("calendar", field) };
+            match day.parse::<Date>() {
+                Ok(day) if i64::from(day.year()) == year => days.insert(day),
+                _ => return missing("calendar", field),
+            };
+        }
+    }
+    let key = Key::new(Family::Calendar, "").id(&year.to_string());
+    overlay.put(key, cbor::encode(&order).expect("plain"));
+    Ok(Ok(applied("calendar", year.to_string(), "in-force")))
+}

@@ -1,0 +1,167 @@
+//! Why something is refused: values, of which `wording` makes sentences.
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::FormFault;
+
+/// A refusal: by which rule, of which text, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// The rule: `module/case/act/need`.
+    pub rule: String,
+    /// The article that it rests on, as the module cites it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub law: Option<String>,
+    /// Why.
+    pub why: Refusal,
+}
+
+/// Why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Refusal {
+    /// It says nothing of a module: it is an ordinary document.
+    NotFiled,
+    /// It is for another agency's ledger.
+    OtherHome {
+        /// Whose.
+        home: String,
+    },
+    /// It was decided upon before.
+    DecidedBefore,
+    /// It was to be lodged until a time that has passed.
+    TooOld {
+        /// Until when, in seconds since 1970 UTC.
+        until: i64,
+    },
+    /// There is no such module here.
+    NoModule,
+    /// It is made by another version of the module than that in force, or than its thing's.
+    OtherVersion {
+        /// The version's digest that holds.
+        holds: String,
+    },
+    /// The module has no such act, or it is none that a document makes.
+    NoAct,
+    /// The type is not that of the act.
+    OtherType {
+        /// What the act's type is.
+        wanted: String,
+    },
+    /// There is no such thing here.
+    NoThing,
+    /// The act opens a thing, and names one; or names none, and opens none.
+    About,
+    /// The thing has changed since its signer saw it.
+    Moved {
+        /// What was seen.
+        seen: u64,
+        /// What there is.
+        is: u64,
+    },
+    /// Its signer may not do this.
+    NotEntitled {
+        /// Who.
+        who: String,
+        /// Who may.
+        by: Vec<String>,
+    },
+    /// Its signer is one of those who may not.
+    Excluded {
+        /// Who.
+        who: String,
+        /// As what.
+        not_by: String,
+    },
+    /// The thing is in a state from which the act is not possible.
+    WrongState {
+        /// The state.
+        state: String,
+        /// Since when, in seconds since 1970 UTC.
+        since: i64,
+        /// From where it is possible.
+        from: Vec<String>,
+    },
+    /// It was done as often as may be.
+    AtMost {
+        /// How often.
+        times: u32,
+    },
+    /// It is too early or too late.
+    Window {
+        /// The deadline that is the edge.
+        due: String,
+        /// Its last day.
+        day: String,
+        /// Whether it is too early; else it is too late.
+        early: bool,
+    },
+    /// The form is not filled in as it must be.
+    Form(FormFault),
+    /// A reason must be given.
+    NoReason,
+    /// What must hold does not.
+    Need {
+        /// The name of its text.
+        say: String,
+    },
+    /// It cannot be said whether it holds.
+    Unknown {
+        /// What is missing.
+        what: String,
+    },
+    /// Something of this value is there already.
+    NotUnique {
+        /// The value.
+        value: String,
+    },
+    /// A vote of somebody who is not asked, or has voted.
+    NoVote {
+        /// Who.
+        who: String,
+    },
+    /// A folder has mistakes.
+    Folder {
+        /// How many.
+        mistakes: usize,
+        /// The first.
+        first: String,
+    },
+    /// The folder that came along is not the one that is named.
+    OtherFolder,
+    /// The text for a field is not what it has to be.
+    Field {
+        /// The field.
+        field: String,
+    },
+    /// The kernel could not decide it: it would cost more steps than may be.
+    Cost,
+}
+
+impl Refusal {
+    /// The code that programs go by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFiled
+            | Self::OtherHome { .. }
+            | Self::DecidedBefore
+            | Self::TooOld { .. }
+            | Self::NoModule
+            | Self::OtherVersion { .. }
+            | Self::NoAct
+            | Self::OtherType { .. }
+            | Self::NoThing
+            | Self::About => "CHY-7100",
+            Self::Need { .. } => "CHY-7101",
+            Self::WrongState { .. } | Self::AtMost { .. } => "CHY-7102",
+            Self::NotEntitled { .. } | Self::Excluded { .. } | Self::NoVote { .. } => "CHY-7103",
+            Self::Window { .. } => "CHY-7104",
+            Self::Form(_) | Self::NoReason | Self::Field { .. } => "CHY-7105",
+            Self::NotUnique { .. } => "CHY-7107",
+            Self::Moved { .. } => "CHY-7108",
+            Self::Unknown { .. } | Self::Cost => "CHY-7110",
+            Self::Folder { .. } | Self::OtherFolder => "CHY-7111",
+        }
+    }
+}

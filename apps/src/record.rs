@@ -1,0 +1,165 @@
+//! What is kept of a decision, and the chain that binds each to those before it.
+
+use chancery_crypto::{Digest, Hasher, cbor};
+use chancery_protocol::DocumentId;
+use serde::{Deserialize, Serialize};
+
+use crate::{manifest::FormFault, reason::Reason, state::Writes};
+
+/// The meaning of what is the kernel's own: formulas, calendars, mechanisms. It changes by an entry; old ones are kept.
+pub const SEMANTICS: u32 = 1;
+
+/// What was decided upon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Subject {
+    /// A document.
+    Document(DocumentId),
+    /// A deadline that has passed.
+    Elapsed {
+        /// The case.
+        case: String,
+        /// The thing.
+        thing: String,
+        /// The deadline.
+        due: String,
+        /// Which one of it: pause and restart begin another.
+        generation: u32,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Outcome {
+    /// It took effect.
+    Applied(Applied),
+    /// It was refused, and changed nothing.
+    Refused(Vec<Reason>),
+}
+
+/// What took effect.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Applied {
+    /// The case, or the kind of thing.
+    pub case: String,
+    /// The thing.
+    pub thing: String,
+    /// How many decisions it has seen, this one included.
+    pub sequence: u64,
+    /// Its state from now on.
+    pub state: String,
+    /// Numbers that were given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<String>,
+    /// Rules that did not hold, and only mark it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+}
+
+/// Outcomes of what is not the kernel's own. They are part of the input: whoever decides again takes them from here, and may
+/// judge them again besides.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// Whether the verdict on the document was TOTAL-PASSED: nothing else is ever decided upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<Digest>,
+    /// What a JSON Schema found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub form: Vec<FormFault>,
+    /// Whom the node's settings name as the first to appoint anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+}
+
+/// The record of a decision. It is kept sealed; the ledger holds a salted commitment to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Its number: decisions of a ledger are counted from 0.
+    pub number: u64,
+    /// The meaning by which it was decided.
+    pub semantics: u32,
+    /// When it was decided, in seconds since 1970 UTC: the time of its entry at the earliest.
+    pub at: i64,
+    /// When it was lodged, which is what being in time goes by.
+    pub lodged: i64,
+    /// The module.
+    pub module: String,
+    /// The digest of the module's folder, if it is made of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Digest>,
+    /// Upon what.
+    pub subject: Subject,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What others than the kernel had found.
+    pub facts: Facts,
+    /// The commitment to what was written.
+    pub writes: Digest,
+    /// The digest of the module's state before.
+    pub before: Digest,
+}
+
+impl Record {
+    /// Its bytes: deterministic CBOR.
+    pub fn encode(&self) -> Vec<u8> {
+        cbor::encode(self).expect("a record is plain")
+    }
+
+    /// Reads what [`Record::encode`] gave.
+    ///
+    /// # Errors
+    /// [`chancery_crypto::CborError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, chancery_crypto::CborError> {
+        cbor::decode_within(bytes, MOST_RECORD)
+    }
+
+    /// The digest of the module's state after it.
+    pub fn after(&self) -> Digest {
+        let mut hasher = Hasher::new();
+        hasher.update(b"chancery/1 module state\0");
+        hasher.update(self.before.as_bytes());
+        hasher.update(Digest::of(&self.encode()).as_bytes());
+        hasher.finish()
+    }
+
+    /// What the ledger holds of it.
+    pub fn commitment(bytes: &[u8], salt: &Digest) -> Digest {
+        let mut hasher = Hasher::new();
+        hasher.update(b"chancery/1 decision\0");
+        hasher.update(salt.as_bytes());
+        hasher.update(bytes);
+        hasher.finish()
+    }
+}
+
+/// The most bytes of a record.
+pub const MOST_RECORD: usize = 1 << 20;
+
+/// The state of a module that was never written to.
+pub fn beginning() -> Digest {
+    Digest::of(b"chancery/1 module state")
+}
+
+/// The commitment to what a decision writes: over a commitment for each row, salted each for itself, so that one can be opened
+/// without the others. Rows that follow from others are not in it.
+pub(crate) fn commit_to_writes(writes: &Writes, salt: &Digest) -> Digest {
+    let mut all = Hasher::new();
+    all.update(b"chancery/1 writes\0");
+    let kept = writes.iter().filter(|(key, _)| !key.family.derived());
+    for (number, (key, value)) in (0u64..).zip(kept) {
+        let mut own = Hasher::new();
+        own.update(salt.as_bytes());
+        own.update(&number.to_be_bytes());
+        let own = own.finish();
+        let mut one = Hasher::new();
+        one.update(own.as_bytes());
+        let value = value.as_ref().map(|bytes| Digest::of(bytes));
+        one.update(&cbor::encode(&(key, value)).expect("a key is plain"));
+        all.update(one.finish().as_bytes());
+    }
+    all.finish()
+}

@@ -1,0 +1,485 @@
+//! Acceptance stories: who files what when, and what must come of it. They run in the kernel alone, with a clock of their own, and
+//! each is replayed at its end.
+
+use std::collections::BTreeMap;
+
+use chancery_certs::AgencyName;
+use chancery_crypto::{Digest, Language, cbor};
+use chancery_protocol::{DocumentHeader, DocumentId, Filing, FormValue, Urgency};
+use serde::Deserialize;
+
+use crate::{
+    calendar::Year,
+    civil::{Date, Instant},
+    input::{Document, Input, Signer},
+    kernel::{Coming, Decision, Kernel, Salt},
+    manifest::Module,
+    office::{self, Installed},
+    record::{Facts, Outcome, Subject},
+    replay::Replay,
+    state::{Family, Key, MemoryState, StateError, Writes},
+    thing::Thing,
+};
+
+/// A story, as a file of `scenarios/` tells it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its number.
+    pub scenario: String,
+    /// What it shows.
+    pub title: String,
+    /// The text that it shows.
+    #[serde(default)]
+    pub law: String,
+    /// The agency whose ledger decides.
+    pub home: String,
+    /// When it begins.
+    start: String,
+    /// Officers, by the names by which steps call them.
+    #[serde(default)]
+    officer: BTreeMap<String, Officer>,
+    /// Orders of the calendar, by year.
+    #[serde(default)]
+    calendar: BTreeMap<String, Order>,
+    step: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Officer {
+    #[serde(default)]
+    agency: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    source: String,
+    off: Vec<String>,
+    work: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    at: String,
+    #[serde(default)]
+    by: Option<String>,
+    #[serde(default)]
+    act: Option<String>,
+    #[serde(default)]
+    on: Option<String>,
+    #[serde(default, rename = "as")]
+    label: Option<String>,
+    #[serde(default)]
+    form: toml::Table,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    seen: Option<u64>,
+    #[serde(default)]
+    expect: Option<Expect>,
+    #[serde(default)]
+    refused: Option<Refused>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    due: BTreeMap<String, String>,
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+    #[serde(default)]
+    number: Option<String>,
+    #[serde(default)]
+    flags: Option<Vec<String>>,
+    #[serde(default)]
+    title: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused {
+    rule: String,
+    #[serde(default)]
+    law: Option<String>,
+    #[serde(default)]
+    says: Option<String>,
+}
+
+/// What a story told of a module: which acts were done, and which rules were shown to refuse.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// How many decisions there were.
+    pub decisions: usize,
+    /// Acts that took effect.
+    pub acts: Vec<String>,
+    /// Rules that refused.
+    pub refused: Vec<String>,
+    /// Deadlines that have passed.
+    pub passed: Vec<String>,
+}
+
+/// Where a story came out otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The step, from 1 on; 0 of the whole.
+    pub step: usize,
+    /// What was to be, and what was.
+    pub why: String,
+}
+
+impl Broken {
+    fn new(step: usize, why: impl Into<String>) -> Self {
+        Self { step, why: why.into() }
+    }
+}
+
+impl Scenario {
+    /// Reads a story.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn read(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// Runs it over a module.
+    ///
+    /// # Errors
+    /// [`Broken`], at the first step that comes out otherwise.
+    pub fn run(&self, module: &Module, folder: &[u8]) -> Result<Told, Broken> {
+        Run::new(self, module, folder)?.run()
+    }
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    module: &'a Module,
+    kernel: Kernel,
+    first: MemoryState,
+    state: MemoryState,
+    now: Instant,
+    labels: BTreeMap<String, (String, String)>,
+    made: Vec<(Decision, Option<Document>)>,
+    told: Told,
+}
+
+impl<'a> Run<'a> {
+    fn new(scenario: &'a Scenario, module: &'a Module, folder: &[u8]) -> Result<Self, Broken> {
+        let instant = |text: &str| {
+            text.parse::<Instant>().map_err(|_| Broken::new(0, format!("start: {text}")))
+        };
+        let now = instant(&scenario.start)?;
+        let mut writes = Writes::new();
+        let installed = Installed {
+            digest: module.digest(),
+            version: module.version().to_owned(),
+            since: now.0,
+            by: String::new(),
+            document: String::new(),
+        };
+        let plain = |value: &Installed| cbor::encode(value).expect("plain");
+        writes.insert(office::folder(&module.digest()), Some(folder.to_vec()));
+        writes.insert(office::in_force(module.name()), Some(plain(&installed)));
+        for (year, order) in &scenario.calendar {
+            let days = |days: &[String]| {
+                let each = days.iter().map(|day| day.parse::<Date>());
+                each.collect::<Result<_, _>>().map_err(|e| Broken::new(0, format!("calendar: {e}")))
+            };
+            let order =
+                Year { source: order.source.clone(), off: days(&order.off)?, work: days(&order.work)? };
+            let key = Key::new(Family::Calendar, "").id(year);
+            writes.insert(key, Some(cbor::encode(&order).expect("plain")));
+        }
+        for (name, officer) in &scenario.officer {
+            let mail = scenario.officer_name(name);
+            for role in &officer.roles {
+                if !module.roles.contains_key(role) {
+                    return Err(Broken::new(0, format!("officer.{name}: no role {role:?}")));
+                }
+                let held =
+                    office::Appointment { from: now.0, until: None, document: String::new() };
+                let key = Key::new(Family::Appointment, module.name()).name(role).value(&mail);
+                writes.insert(key, Some(cbor::encode(&held).expect("plain")));
+            }
+        }
+        let mut state = MemoryState::default();
+        state.apply(&writes);
+        let (kernel, labels, made, told) = Default::default();
+        Ok(Self { scenario, module, kernel, first: state.clone(), state, now, labels, made, told })
+    }
+
+    fn run(mut self) -> Result<Told, Broken> {
+        for (number, step) in (1..).zip(&self.scenario.step) {
+            self.step(number, step)?;
+        }
+        self.replay()?;
+        self.told.decisions = self.made.len();
+        Ok(self.told)
+    }
+
+    fn step(&mut self, number: usize, step: &Step) -> Result<(), Broken> {
+        let broken = |why: String| Broken::new(number, why);
+        let failed = |error: StateError| Broken::new(number, error.to_string());
+        let at = step.at.parse::<Instant>().map_err(|_| broken(format!("at: {}", step.at)))?;
+        if at < self.now {
+            return Err(broken(format!("at: {} is before the step before", step.at)));
+        }
+        self.now = at;
+        self.pass(number).map_err(failed)?;
+        if let (Some(act), Some(by)) = (&step.act, &step.by) {
+            self.file(number, step, act, by)?;
+        } else if step.act.is_some() || step.by.is_some() {
+            return Err(broken("act and by stand together".into()));
+        }
+        match (&step.expect, step.label.as_ref().or(step.on.as_ref())) {
+            (Some(expect), Some(label)) => self.expect(number, expect, label),
+            (Some(_), None) => Err(broken("expect: of what? (on, as)".into())),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// Has all that is due come to pass, in the order of time.
+    fn pass(&mut self, step: usize) -> Result<(), StateError> {
+        loop {
+            let (coming, _) = self.kernel.coming(&self.state, self.now, "", 1)?;
+            let Some(coming) = coming.into_iter().next() else { return Ok(()) };
+            let salt = Salt::Fresh(Digest::of(format!("pass {step} {coming:?}").as_bytes()));
+            let (decisions, writes) =
+                self.kernel.due(&self.state, &coming, self.now, &self.scenario.home, salt)?;
+            self.state.apply(&writes);
+            for decision in decisions {
+                self.keep(decision, None);
+            }
+        }
+    }
+
+    fn keep(&mut self, decision: Decision, document: Option<&Document>) {
+        self.state.apply(&decision.writes);
+        if let Subject::Elapsed { case, due, .. } = &decision.record.subject {
+            self.told.passed.push(format!("{case}/{due}"));
+        }
+        let document = matches!(decision.record.subject, Subject::Document(_)).then_some(document);
+        self.made.push((decision, document.flatten().cloned()));
+    }
+
+    fn file(&mut self, number: usize, step: &Step, act: &str, by: &str) -> Result<(), Broken> {
+        let broken = |why: String| Broken::new(number, why);
+        let failed = |error: StateError| Broken::new(number, error.to_string());
+        let document = self.document(number, step, act, by)?;
+        let mut input = Input {
+            at: self.now,
+            lodged: self.now,
+            home: self.scenario.home.clone(),
+            salt: Salt::Fresh(Digest::of(format!("salt {number}").as_bytes())),
+            facts: Facts::default(),
+            document,
+        };
+        input.facts.form = self.kernel.judge_form(&self.state, &input).map_err(failed)?;
+        let decisions = self.kernel.decide(&self.state, &input).map_err(failed)?;
+        let outcome = decisions.last().map(|decision| decision.record.outcome.clone());
+        match (&step.refused, outcome) {
+            (None, Some(Outcome::Applied(applied))) => {
+                self.told.acts.push(format!("{}/{act}", applied.case));
+                if let Some(label) = &step.label {
+                    self.labels.insert(label.clone(), (applied.case.clone(), applied.thing.clone()));
+                }
+                for decision in decisions {
+                    self.keep(decision, Some(&input.document));
+                }
+                Ok(())
+            }
+            (None, Some(Outcome::Refused(reasons))) => {
+                let each = reasons.iter().map(|reason| reason.say(self.module, Language::En));
+                Err(broken(format!("it was refused: {}", each.collect::<Vec<_>>().join("; "))))
+            }
+            // A refusal changes nothing: neither here, where its document is not even kept.
+            (Some(wanted), Some(Outcome::Refused(reasons))) => {
+                self.told.refused.extend(reasons.iter().map(|reason| reason.rule.clone()));
+                let says = |reason: &crate::Reason| {
+                    let text = reason.say(self.module, Language::Zh);
+                    wanted.says.as_ref().is_none_or(|says| text.contains(says.as_str()))
+                        && wanted.law.as_ref().is_none_or(|law| reason.law.as_ref() == Some(law))
+                };
+                let by_rule = reasons.iter().find(|reason| reason.rule == wanted.rule);
+                match by_rule {
+                    Some(reason) if says(reason) => Ok(()),
+                    _ => {
+                        let each = reasons.iter().map(|reason| {
+                            let law = reason.law.as_deref().unwrap_or("-");
+                            format!("{} ({law}): {}", reason.rule, reason.say(self.module, Language::Zh))
+                        });
+                        Err(broken(format!("it was refused otherwise: {}", each.collect::<Vec<_>>().join("; "))))
+                    }
+                }
+            }
+            (Some(wanted), Some(Outcome::Applied(_))) => {
+                Err(broken(format!("it was taken, and was to be refused by {}", wanted.rule)))
+            }
+            (_, None) => Err(broken("nothing was decided".into())),
+        }
+    }
+
+    fn document(&self, number: usize, step: &Step, act: &str, by: &str) -> Result<Document, Broken> {
+        let broken = |why: String| Broken::new(number, why);
+        if !self.scenario.officer.contains_key(by) {
+            return Err(broken(format!("by: no officer {by:?}")));
+        }
+        let about = match &step.on {
+            None => None,
+            Some(label) => {
+                let found = self.labels.get(label);
+                Some(found.ok_or_else(|| broken(format!("on: no {label:?}")))?.clone())
+            }
+        };
+        let cases = self.module.cases.values();
+        let case = about.as_ref().map(|(case, _)| case.as_str());
+        let case = act.split_once('/').map(|(case, _)| case).or(case);
+        let name = act.split_once('/').map_or(act, |(_, act)| act);
+        let mut cases = cases.filter(|known| case.is_none_or(|case| case == known.name));
+        let found = cases.find_map(|case| Some((case, case.act(name)?)));
+        let (case, found) = found.ok_or_else(|| broken(format!("act: no {act:?}")))?;
+        let mut form = BTreeMap::new();
+        for (field, value) in &step.form {
+            let value = value_of(value).ok_or_else(|| broken(format!("form.{field}")))?;
+            form.insert(field.clone(), value);
+        }
+        let agency: AgencyName =
+            self.scenario.home.parse().map_err(|_| broken(format!("home: {}", self.scenario.home)))?;
+        let filing = Filing {
+            home: agency.clone(),
+            act: format!("{}/{name}", case.name),
+            about: about.map(|(_, id)| id),
+            seen: step.seen,
+            reason: step.reason.clone(),
+            version: None,
+            until: self.now.0 + 86_400,
+        };
+        let header = DocumentHeader {
+            kind: found.form.clone().unwrap_or_default(),
+            number: None,
+            title: step.title.clone().unwrap_or_else(|| name.to_owned()),
+            from: agency,
+            to: Vec::new(),
+            cc: Vec::new(),
+            classification: None,
+            secrecy_period: None,
+            urgency: Urgency::Routine,
+            created: self.now.0,
+            deadline: None,
+            in_reply_to: None,
+            module: self.module.name().to_owned(),
+            fields: BTreeMap::new(),
+            crit: Vec::new(),
+            filing: Some(filing),
+            form,
+            parts: Vec::new(),
+            nonce: Digest::of(format!("{} {number}", self.scenario.scenario).as_bytes()),
+        };
+        let id = cbor::encode(&header).map_err(|e| broken(e.to_string()))?;
+        let id = DocumentId::from_slice(Digest::of(&id).as_bytes()).ok_or_else(|| broken("id".into()))?;
+        let name = self.scenario.officer_name(by);
+        let agency = name.split_once('@').map(|(_, agency)| agency.to_owned()).unwrap_or_default();
+        Ok(Document { id, header, signers: vec![Signer { name, agency }], part: None })
+    }
+
+    fn expect(&self, number: usize, expect: &Expect, label: &str) -> Result<(), Broken> {
+        let broken = |why: String| Err(Broken::new(number, why));
+        let failed = |error: StateError| Broken::new(number, error.to_string());
+        let Some((case, id)) = self.labels.get(label) else { return broken(format!("no {label:?}")) };
+        let thing = Thing::get(&self.state, self.module.name(), case, id).map_err(failed)?;
+        let Some(thing) = thing else { return broken(format!("{label} is not there")) };
+        if let Some(state) = &expect.state
+            && *state != thing.state
+        {
+            return broken(format!("state: {} and not {state}", thing.state));
+        }
+        if let Some(title) = &expect.title
+            && *title != thing.title
+        {
+            return broken(format!("title: {} and not {title}", thing.title));
+        }
+        let numbers: Vec<_> = thing.set.values().map(ToString::to_string).collect();
+        if let Some(wanted) = &expect.number
+            && !numbers.contains(wanted)
+        {
+            return broken(format!("number: {} and not {wanted}", numbers.join(", ")));
+        }
+        for (field, wanted) in &expect.set {
+            let found = thing.set.get(field).map(ToString::to_string).unwrap_or_default();
+            if found != *wanted {
+                return broken(format!("set.{field}: {found} and not {wanted}"));
+            }
+        }
+        if let Some(wanted) = &expect.flags
+            && *wanted != thing.flags
+        {
+            return broken(format!("flags: {:?} and not {wanted:?}", thing.flags));
+        }
+        let coming =
+            Coming { module: self.module.name().to_owned(), case: case.clone(), thing: id.clone() };
+        let dues = self.kernel.deadlines(&self.state, &coming, &self.scenario.home, self.now);
+        let dues = dues.map_err(failed)?;
+        for (name, wanted) in &expect.due {
+            let found = dues.iter().find(|due| due.name == *name);
+            let day = found.map(|due| due.moment.day.to_string());
+            let end = found.map(|due| self.module.zone.show(due.moment.end));
+            if ![&day, &end].into_iter().flatten().any(|found| found == wanted) {
+                let day = day.unwrap_or_else(|| "does not run".into());
+                return broken(format!("due.{name}: {day} and not {wanted}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// All of it decided again comes to the same.
+    fn replay(&self) -> Result<(), Broken> {
+        let mut replay = Replay::from(&self.scenario.home, self.first.clone());
+        for (decision, document) in &self.made {
+            let step = replay.step(&decision.record.encode(), &decision.salt, document.clone());
+            step.map_err(|fault| Broken::new(0, format!("replay: {fault:?}")))?;
+        }
+        let kept = |state: &MemoryState| {
+            let rows = state.rows().filter(|(key, _)| !key.family.derived());
+            rows.map(|(key, value)| (key.clone(), value.to_vec())).collect::<Vec<_>>()
+        };
+        match kept(replay.state()) == kept(&self.state) {
+            true => Ok(()),
+            false => Err(Broken::new(0, "replay: the state is another")),
+        }
+    }
+}
+
+impl Scenario {
+    fn officer_name(&self, name: &str) -> String {
+        let agency = self.officer.get(name).and_then(|officer| officer.agency.as_ref());
+        format!("{name}@{}", agency.unwrap_or(&self.home))
+    }
+}
+
+/// A value of a story as a value of a form.
+fn value_of(value: &toml::Value) -> Option<FormValue> {
+    Some(match value {
+        toml::Value::String(text) => FormValue::Text(text.clone()),
+        toml::Value::Integer(n) => FormValue::Int(*n),
+        toml::Value::Boolean(yes) => FormValue::Bool(*yes),
+        toml::Value::Float(_) => return None,
+        toml::Value::Datetime(at) => FormValue::Text(at.to_string()),
+        toml::Value::Array(list) => {
+            FormValue::List(list.iter().map(value_of).collect::<Option<_>>()?)
+        }
+        toml::Value::Table(table) => {
+            let each = table.iter().map(|(name, value)| Some((name.clone(), value_of(value)?)));
+            FormValue::Map(each.collect::<Option<_>>()?)
+        }
+    })
+}

@@ -1,0 +1,97 @@
+//! A thing: a row of state that acts move.
+
+use std::collections::BTreeMap;
+
+use chancery_crypto::{Digest, cbor};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    civil::Instant,
+    state::{Family, Key, State, StateError},
+    value::Value,
+};
+
+/// A thing of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thing {
+    /// The version of its module: it keeps that to its end.
+    pub version: Option<Digest>,
+    /// Its state.
+    pub state: String,
+    /// How many decisions it has seen.
+    pub sequence: u64,
+    /// How it is called.
+    pub title: String,
+    /// What acts have set.
+    pub set: BTreeMap<String, Value>,
+    /// Of the newest document of each act, the fields that formulas read later.
+    pub filed: BTreeMap<String, BTreeMap<String, Value>>,
+    /// When each act was done last, and each state was entered last, in seconds since 1970 UTC.
+    pub when: BTreeMap<String, i64>,
+    /// How often each act was done, and each state was entered.
+    pub count: BTreeMap<String, u32>,
+    /// Who did each act, in order.
+    pub authors: BTreeMap<String, Vec<String>>,
+    /// The newest document of each act.
+    pub documents: BTreeMap<String, String>,
+    /// Who has to do with it.
+    pub people: Vec<String>,
+    /// Rounds that were begun.
+    pub rounds: BTreeMap<String, Votes>,
+    /// The generation of each deadline that is over: it was met, or it has passed.
+    pub over: BTreeMap<String, u32>,
+    /// By how many days each deadline was extended.
+    pub extended: BTreeMap<String, i32>,
+    /// Rules that did not hold and only mark it, and duties that were not met in time.
+    pub flags: Vec<String>,
+    /// Values that it holds alone as long as it is open.
+    pub held: Vec<Key>,
+}
+
+/// The votes of a round.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Votes {
+    /// Who is asked, in order.
+    pub of: Vec<String>,
+    /// What was said: yes, no or abstain.
+    pub said: BTreeMap<String, String>,
+}
+
+impl Thing {
+    pub(crate) fn key(module: &str, case: &str, id: &str) -> Key {
+        Key::new(Family::Thing, module).name(case).id(id)
+    }
+
+    /// Reads a thing.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn get(state: &dyn State, module: &str, case: &str, id: &str) -> Result<Option<Self>, StateError> {
+        state.get(&Self::key(module, case, id))?.map(|bytes| Self::decode(&bytes)).transpose()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StateError> {
+        cbor::decode_within(bytes, bytes.len()).map_err(StateError::damaged)
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        cbor::encode(self).expect("what is not known is not kept")
+    }
+
+    /// When something was done or a state was entered last.
+    pub fn when(&self, name: &str) -> Option<Instant> {
+        self.when.get(name).map(|at| Instant(*at))
+    }
+
+    pub(crate) fn counted(&self, name: &str) -> u32 {
+        self.count.get(name).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn did(&mut self, name: &str, at: Instant) {
+        self.when.insert(name.to_owned(), at.0);
+        let count = self.count.entry(name.to_owned()).or_default();
+        *count = count.saturating_add(1);
+    }
+}
