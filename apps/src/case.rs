@@ -171,6 +171,28 @@ impl<'a> Deciding<'a> {
         Ok(refused)
     }
 
+    /// Whether somebody may do it with a thing, by who he is.
+    pub(crate) fn may(
+        &self,
+        state: &dyn State,
+        act: &Act,
+        thing: &Thing,
+        who: &str,
+    ) -> Result<bool, StateError> {
+        let agency = who.split_once('@').map(|(_, agency)| agency.to_owned()).unwrap_or_default();
+        let signer = Signer { name: who.to_owned(), agency };
+        let environment = self.environment(state, Some(thing), None, Value::None);
+        let mut may = false;
+        for name in &act.by {
+            may |= self.is_one(&environment, name, &signer)?;
+        }
+        for name in &act.not_by {
+            may &= !self.is_one(&environment, name, &signer)?;
+        }
+        environment.check()?;
+        Ok(may)
+    }
+
     /// Whether somebody is one of those that a name stands for: a role by appointment, or one who has to do with the thing.
     fn is_one(
         &self,

@@ -527,6 +527,25 @@ impl Kernel {
         Ok(each.map(|need| (need.name.clone(), need.that.formula.explain(&environment))).collect())
     }
 
+    /// Whether somebody could do an act on a thing now, as far as that goes by who he is.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn may(
+        &self,
+        state: &dyn State,
+        coming: &Coming,
+        act: &str,
+        who: &str,
+        at: Instant,
+    ) -> Result<bool, StateError> {
+        let Some((module, case, thing)) = self.thing(state, coming)? else { return Ok(false) };
+        let Some(act) = case.act(act) else { return Ok(false) };
+        let calendar = office::calendar(state)?;
+        let deciding = deciding(&module, &case, &calendar, "", &coming.thing, at, at);
+        deciding.may(state, act, &thing, who)
+    }
+
     /// The deadlines of a thing: which there are, when each ends and how that was found, and whether it is over.
     ///
     /// # Errors

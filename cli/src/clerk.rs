@@ -961,6 +961,7 @@ fn event_name(output: &Output, event: &str) -> String {
         "WithdrawalAcceptance" => "撤回生效",
         "WithdrawalRejection" => "撤回被拒",
         "ContentPurged" => "内容已清除",
+        "Decided" => "业务裁定",
         "Pending" => "投递中",
         other => other,
     };

@@ -157,7 +157,9 @@ impl From<NodeError> for Failure {
             | NodeError::Tls(_)
             | NodeError::Network { .. } => ENVIRONMENT,
             NodeError::NotFound(_) | NodeError::Purged(_) => NO,
-            NodeError::NotPermitted { .. } | NodeError::Withdrawn { .. } => REFUSED,
+            NodeError::NotPermitted { .. }
+            | NodeError::Withdrawn { .. }
+            | NodeError::Declined { .. } => REFUSED,
             _ => USAGE,
         };
         let (code, remedy) = (error.code().to_owned(), error.remedy().to_owned());

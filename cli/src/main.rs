@@ -4,6 +4,7 @@
 #[macro_use]
 mod output;
 
+mod app;
 mod asic;
 mod audit;
 mod bench;
@@ -20,10 +21,12 @@ mod draft;
 mod encrypt;
 mod explain;
 mod failure;
+mod filing;
 mod key;
 mod keys;
 mod ledger;
 mod local;
+mod module;
 mod node;
 mod pkcs12;
 mod place;
@@ -97,6 +100,14 @@ enum Command {
     Watch(clerk::Watch),
     /// Show the journey of a document
     Trace(clerk::Trace),
+    /// See what modules keep, and act on it
+    #[command(subcommand)]
+    App(app::App),
+    /// List what is to be done, and by when
+    Tasks(app::Tasks),
+    /// Make, check, try and install modules; decide again what they have decided
+    #[command(subcommand)]
+    Module(Box<module::ModuleCommand>),
     /// Make signed documents without a node
     #[command(subcommand)]
     Doc(doc::Doc),
@@ -173,6 +184,9 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Search(search) => search.run(output),
         Command::Watch(watch) => watch.run(output),
         Command::Trace(trace) => trace.run(output),
+        Command::App(app) => app.run(output),
+        Command::Tasks(tasks) => tasks.run(output),
+        Command::Module(module) => module.run(output),
         Command::Doc(doc) => doc.run(output),
         Command::Verify(verify) => verify.run(output),
         Command::Encrypt(encrypt) => encrypt.run(output),

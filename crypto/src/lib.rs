@@ -45,7 +45,7 @@ pub use recipient::{
     Kem, KemPrivateKey, KemPublicKey, PartOpener, PartSealer, RecipientKey, WrappedKey, XWingBy,
     unwrap_key, unwrap_key_with_part, wrap_key,
 };
-pub use storage::StorageKey;
+pub use storage::{IndexKey, StorageKey};
 pub use stream::{
     CHUNK_OVERHEAD, CHUNK_PLAINTEXT, CHUNK_SIZE, ContentKey, StreamOpener, StreamSealer,
     ciphertext_len, plaintext_len,

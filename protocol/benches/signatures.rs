@@ -31,6 +31,9 @@ fn header() -> DocumentHeader {
         in_reply_to: None,
         module: "official-documents".into(),
         fields: BTreeMap::new(),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: vec![Part {
             name: "text".into(),
             media_type: "text/plain".into(),

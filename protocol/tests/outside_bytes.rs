@@ -104,6 +104,9 @@ fn make() -> Good {
         in_reply_to: None,
         module: "official-documents".into(),
         fields: [("note".to_owned(), "text".to_owned())].into(),
+        crit: Vec::new(),
+        filing: None,
+        form: Default::default(),
         parts: vec![Part {
             name: "a.txt".into(),
             media_type: "text/plain".into(),

@@ -186,6 +186,60 @@ impl Module {
         self.cases.keys().map(String::as_str)
     }
 
+    /// The zone of its civil dates.
+    pub fn zone(&self) -> Zone {
+        self.zone
+    }
+
+    /// The roles that it knows.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.keys().map(String::as_str)
+    }
+
+    /// The states of a case, in their order.
+    pub fn states(&self, case: &str) -> Vec<String> {
+        let case = self.cases.get(case);
+        case.map(|case| case.states.iter().map(|state| state.name.clone()).collect()).unwrap_or_default()
+    }
+
+    /// Whether a state of a case is an end.
+    pub fn ends(&self, case: &str, state: &str) -> bool {
+        self.cases.get(case).and_then(|case| case.state(state)).is_none_or(|state| state.end)
+    }
+
+    /// The acts that are possible in a state of a case, each with who may do it.
+    pub fn possible(&self, case: &str, state: &str) -> Vec<(String, Vec<String>)> {
+        let Some(case) = self.cases.get(case) else { return Vec::new() };
+        let here = |act: &&super::case::Act| {
+            let voting = act.vote.is_some()
+                && case.state(state).and_then(|state| state.round.as_ref()).is_some_and(|round| {
+                    case.round(round).is_some_and(|round| round.act == act.name)
+                });
+            !act.inner() && (voting || act.from.iter().any(|from| from == state))
+        };
+        case.acts.iter().filter(here).map(|act| (act.name.clone(), act.by.clone())).collect()
+    }
+
+    /// The form of an act, and whether it must say why: `case/act`.
+    pub fn form_of(&self, case: &str, act: &str) -> Option<(&str, bool)> {
+        let act = self.cases.get(case)?.act(act)?;
+        Some((act.form.as_deref()?, act.reason))
+    }
+
+    /// The fields of a form: name, kind, and whether it must be filled in.
+    pub fn fields(&self, form: &str) -> Vec<(String, String, bool)> {
+        let form = self.forms.get(form);
+        let fields = form.into_iter().flat_map(|form| &form.fields);
+        fields.map(|field| (field.name.clone(), field.kind.to_string(), field.required)).collect()
+    }
+
+    /// The acts of a case that documents make.
+    pub fn acts(&self, case: &str) -> Vec<&str> {
+        let case = self.cases.get(case);
+        let acts = case.into_iter().flat_map(|case| case.acts.iter());
+        acts.filter(|act| !act.inner()).map(|act| act.name.as_str()).collect()
+    }
+
     /// A text, if it has it.
     pub fn text(&self, language: Language, name: &str) -> Option<&str> {
         language.pick(&self.en, &self.zh).get(name)

@@ -2,3 +2,4 @@
 
 mod mistake;
 mod reason;
+mod step;

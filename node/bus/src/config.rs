@@ -65,6 +65,10 @@ pub struct AccessSettings {
     /// Cedar policies in place of the default ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<PathBuf>,
+    /// The first officer who appoints others to roles of modules. It is read once: when somebody was appointed, the ledger says
+    /// who may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appointer: Option<String>,
     /// Who is in which role: officers (`li@a.gov.cn`, `*@a.gov.cn`), users of this machine (`unix:li`, `unix:*`),
     /// holders of tokens (`token:erp`). A role that is not named here has the members that it has by default.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -121,6 +121,18 @@ pub enum NodeError {
     /// A document from a clerk is not accepted.
     #[error("the document is not accepted: {0}")]
     NotAccepted(UnacceptedFault),
+    /// A module does not take a document: by its rules, or by what it keeps. It is said as it stands.
+    #[error("the module does not take it: {en}")]
+    Declined {
+        /// The code of the first reason.
+        code: &'static str,
+        /// The rules, and why, in English.
+        en: String,
+        /// The same in Chinese.
+        zh: String,
+        /// The rules, one after the other.
+        rules: String,
+    },
     /// No document or envelope has the id.
     #[error("no document or envelope here has an id that starts with {0:?}")]
     NotFound(String),
@@ -228,6 +240,7 @@ impl NodeError {
             Self::UnknownAgency(_) => "CHY-4008",
             Self::OldDirectory { .. } => "CHY-4009",
             Self::NotAccepted(_) => "CHY-4010",
+            Self::Declined { code, .. } => code,
             Self::NotFound(_) => "CHY-4011",
             Self::Ambiguous(_) => "CHY-4012",
             Self::Tls(_) => "CHY-4013",
@@ -262,6 +275,9 @@ impl NodeError {
             }
             Self::RolledBack { .. } => {
                 "Tell the operator of that agency's node; the document is delivered when its ledger is back."
+            }
+            Self::Declined { .. } => {
+                "Nothing has changed. Put right what it says and file it again; `chancery explain` says more about the code."
             }
             Self::Ended { .. } => {
                 "Start the node again (systemd does it by itself), and report it with the node's log."

@@ -99,6 +99,16 @@ impl EncryptionKeys {
         retired.find_map(|key| part.open(key, wrapped, info, envelope).ok()).ok_or(error)
     }
 
+    /// Opens a row that stands under the storage key of its time.
+    pub fn open_row(&self, row: &[u8], context: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let error = match self.storage.open_row(row, context) {
+            Ok(plain) => return Ok(plain),
+            Err(error) => error,
+        };
+        let mut retired = self.retired.iter().map(StorageKey::derive);
+        retired.find_map(|storage| storage.open_row(row, context).ok()).ok_or(error)
+    }
+
     /// Opens a content key of what our clerk sent, which stands under the storage key of its time.
     pub fn open_own(&self, own: &[u8], context: &[u8]) -> Result<ContentKey, CryptoError> {
         let error = match self.storage.open(own, context) {

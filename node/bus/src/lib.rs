@@ -48,7 +48,7 @@ pub use self::{
     continuity::{Mark, NEW_MARK, note_restored},
     error::NodeError,
     fault::UnacceptedFault,
-    identity::Identity,
+    identity::{EncryptionKeys, Identity},
     trust::TrustFile,
     witness::Witness,
 };

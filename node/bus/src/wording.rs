@@ -20,6 +20,9 @@ impl NodeError {
                 let why = fault.say(language);
                 say!(language, ("the document is not accepted: {why}"), ("公文未被受理：{why}"))
             }
+            Self::Declined { en, zh, .. } => {
+                say!(language, ("the module does not take it: {en}"), ("业务模块未予受理：{zh}"))
+            }
             other => other.to_string(),
         }
     }

@@ -316,7 +316,7 @@ impl Access {
     /// # Errors
     /// [`NodeError::Config`], naming the rule that is not right.
     pub fn load(config: &NodeConfig) -> Result<Self, NodeError> {
-        let AccessSettings { policies, roles, users } = &config.access;
+        let AccessSettings { policies, roles, users, appointer: _ } = &config.access;
         let text = match policies {
             Some(path) => read_text(path)?,
             None => DEFAULT_POLICIES.to_owned(),

@@ -191,6 +191,10 @@ impl Check<'_> {
                 );
             }
             let id = leaf.envelope;
+            // A deadline that has passed has no envelope.
+            if leaf.event == Event::Decided && *id.digest() == leaf.commitment {
+                continue;
+            }
             // What was refused on submission never had an envelope.
             if leaf.event == Event::SubmissionRejection {
                 refused += 1;
@@ -291,6 +295,10 @@ impl Check<'_> {
         }
         for recipient in &header.recipients {
             let agency = &recipient.agency;
+            // What belongs here goes nowhere.
+            if !record.incoming && *agency == header.sender {
+                continue;
+            }
             let key = chancery_ledger::records::delivery_key(id, agency);
             let delivery = self.store.get(Table::Deliveries, &key)?;
             // What came in is carried on to some of its recipients, or to none.

@@ -5,7 +5,10 @@ use chancery_protocol::{DocumentId, EnvelopeId, Growth, Receipt};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::views::{DocumentView, ExportedFile, OpenedView, StatusView, TraceView};
+use crate::{
+    matters::{MatterView, ModuleView, Question},
+    views::{DocumentView, ExportedFile, OpenedView, StatusView, TraceView},
+};
 
 /// What a clerk or operator asks the node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +55,22 @@ pub enum LocalRequest {
         /// Whether the parts are wanted too, which hands the document over.
         parts: bool,
     },
+    /// The modules in force.
+    Modules,
+    /// The folder of a module in force.
+    Module {
+        /// Its name.
+        name: String,
+    },
+    /// What modules keep: matters.
+    Matters(Question),
+    /// A matter.
+    Matter {
+        /// The first digits of its id.
+        id: String,
+    },
+    /// Every decision of modules with its document, and the folders of modules, for whoever decides again.
+    ExportDecisions,
     /// The journey of a document.
     Trace {
         /// The first digits of a document or envelope id.
@@ -114,6 +133,10 @@ impl LocalRequest {
             | Self::Entries { .. }
             | Self::Prove { .. }
             | Self::ProveConsistency { .. }
+            | Self::Modules
+            | Self::Module { .. }
+            | Self::Matters(_)
+            | Self::Matter { .. }
             | Self::PlanPurge { .. } => true,
             Self::Submit { .. }
             | Self::SubmitCopies { .. }
@@ -123,6 +146,7 @@ impl LocalRequest {
             | Self::InstallDirectory { .. }
             | Self::Purge { .. }
             | Self::Export
+            | Self::ExportDecisions
             | Self::Backup
             | Self::Reload
             | Self::GoAlone => false,
@@ -145,7 +169,16 @@ pub enum LocalReply {
         /// The number of each copy that has one.
         #[serde(default)]
         copies: Vec<(AgencyName, u64)>,
+        /// What a module has decided, if it was filed with one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        applied: Option<chancery_apps::Applied>,
     },
+    /// The modules in force.
+    Modules(Vec<ModuleView>),
+    /// The folder of a module, in its one form.
+    Module(ByteBuf),
+    /// One of a list; [`LocalReply::Done`] ends it.
+    Matter(Box<MatterView>),
     /// One of a list; [`LocalReply::Done`] ends it.
     Document(Box<DocumentView>),
     Opened(Box<OpenedView>),

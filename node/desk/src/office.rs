@@ -9,6 +9,7 @@ use chancery_bus::{Bus, NodeError};
 
 use crate::{
     access::{Access, Action, Caller, Object},
+    decider::Decider,
     heads::Opened,
 };
 
@@ -18,6 +19,7 @@ pub struct Office {
     bus: Arc<Bus>,
     pub(crate) access: Access,
     pub(crate) opened: Opened,
+    pub(crate) decider: Decider,
     /// Held while the sender of a withdrawal is answered.
     pub(crate) answering: Mutex<()>,
     /// Held while content is purged.
@@ -39,8 +41,8 @@ impl Office {
     /// [`NodeError::Config`] when its rules are not right.
     pub fn new(bus: Arc<Bus>) -> Result<Self, NodeError> {
         let access = Access::load(bus.config())?;
-        let (opened, answering, purging) = Default::default();
-        Ok(Self { bus, access, opened, answering, purging })
+        let (opened, decider, answering, purging) = Default::default();
+        Ok(Self { bus, access, opened, decider, answering, purging })
     }
 
     /// The bus.

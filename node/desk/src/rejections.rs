@@ -60,6 +60,7 @@ pub(crate) async fn record(
 ) -> Option<DocumentId> {
     let rule = match error {
         NodeError::NotPermitted { rule, .. } => Some(rule.clone()),
+        NodeError::Declined { rules, .. } => Some(rules.clone()),
         NodeError::UnknownAgency(_) | NodeError::NotAccepted(_) | NodeError::Withdrawn { .. } => {
             None
         }

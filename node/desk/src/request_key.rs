@@ -59,7 +59,7 @@ impl DoneRequest {
             return Err(NodeError::RequestReused(self.document.to_string()));
         }
         let Self { document, envelope, recipients, .. } = self;
-        Ok(Accepted { envelope, document, recipients, copies: Vec::new() })
+        Ok(Accepted { envelope, document, recipients, copies: Vec::new(), applied: None })
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     Office,
     access::{Action, Caller, Object},
     acts::{self, ActRecord, CheckedAct, Effect},
+    decider,
     finding::object,
     request_key::RequestKey,
 };
@@ -64,6 +65,7 @@ impl Filling {
                 let quick = gathered.len() <= QUICK;
                 let seal = || {
                     submission.push(&gathered)?;
+                    submission.read_part(&gathered);
                     submission.seal(office)
                 };
                 if quick { seal() } else { in_place(|_| seal()) }
@@ -79,6 +81,8 @@ impl Filling {
 /// A document from a clerk, being sealed into an envelope.
 #[derive(Debug)]
 pub(crate) struct Submission {
+    /// What a module is to decide, and by which lists it was verified.
+    filed: Option<(chancery_apps::Document, Digest)>,
     /// How an act takes effect, of which only the first does.
     effect: Option<Effect>,
     /// The request that it came with, if that is to be done once only.
@@ -105,6 +109,8 @@ pub struct Accepted {
     pub recipients: Vec<AgencyName>,
     /// The number of each copy that has one.
     pub copies: Vec<(AgencyName, u64)>,
+    /// What a module has decided, if it was filed with one.
+    pub applied: Option<chancery_apps::Applied>,
 }
 
 /// Verifies a document that is to go out.
@@ -167,7 +173,11 @@ impl Submission {
         let signer = Caller::signer(signer.ok_or_else(|| refuse(Fault::Unsigned))?);
         // Before anything is looked for: who may do nothing here does not learn which documents there are.
         office.access.could(&signer, Action::SEAL)?;
-        let act = check(header)?;
+        let act = match header.filing {
+            // What a module decides is an act of that module, whatever it is called.
+            Some(_) => None,
+            None => check(header)?,
+        };
         let (action, object) = match &act {
             Some(act) => (act.action, object(&act.on)),
             None => (Action::SEND, Object::Document(header, false)),
@@ -198,11 +208,12 @@ impl Submission {
         let identity = office.identity();
         let now = unix_now();
         let header = document.header();
+        let filed = filed(office, &document)?;
         let directory = office.directory()?;
         let key = ContentKey::generate()?;
         let (mut recipients, mut told) = (Vec::new(), Vec::new());
         for (place, agency) in (0u64..).zip(header.recipients()) {
-            if *agency == identity.agency {
+            if *agency == identity.agency && !header.is_internal() {
                 return Err(refuse(Fault::ToItself(agency.clone())));
             }
             let peer = directory.peer(agency)?;
@@ -234,7 +245,17 @@ impl Submission {
         let sealer = ContentSealer::new(&key, &salt, &document, &mut buffer)?;
         let spool = office.content().spool(office.config().limits.inline_bytes)?;
         let request = None;
-        Ok(Self { effect, request, key, salt, document, recipients, told, sealer, spool, buffer })
+        Ok(Self {
+            filed, effect, request, key, salt, document, recipients, told, sealer, spool, buffer,
+        })
+    }
+
+    /// Keeps the bytes of the part that the module reads, if it reads one.
+    fn read_part(&mut self, parts: &[u8]) {
+        let one = self.document.header().parts.len() == 1;
+        if let Some((filed, _)) = self.filed.as_mut().filter(|_| one) {
+            filed.part = Some(parts.to_vec());
+        }
     }
 
     /// The bytes of parts that must follow.
@@ -324,6 +345,10 @@ impl Submission {
                 time: now,
                 evidence: parts.of(&header, &recipient.agency).map(|part| part.commitment),
             });
+            if recipient.agency == identity.agency {
+                // It is where it belongs.
+                continue;
+            }
             let key = delivery_key(&id, &recipient.agency);
             let pending =
                 DeliveryRecord::pending(now, witness::seen_size(office, &recipient.agency)?);
@@ -333,7 +358,8 @@ impl Submission {
         if let Some(request) = &self.request {
             let recipients = header.recipients.iter().map(|r| r.agency.clone()).collect();
             let document = self.document.id();
-            let done = Accepted { envelope: id, document, recipients, copies: Vec::new() };
+            let done =
+                Accepted { envelope: id, document, recipients, copies: Vec::new(), applied: None };
             request.put(&done, now, &mut commit)?;
         }
         if let Some(effect) = &self.effect {
@@ -342,8 +368,8 @@ impl Submission {
             effect.put(&ActRecord { kind, document, time: now, module }, &mut commit)?;
         }
         let document = self.document.id();
-        let Self { effect, request, .. } = self;
-        Ok(SealedSubmission { id, document, header, copies, fresh, commit, effect, request })
+        let Self { filed, effect, request, .. } = self;
+        Ok(SealedSubmission { id, document, header, copies, fresh, commit, filed, effect, request })
     }
 }
 
@@ -358,10 +384,26 @@ pub(crate) struct SealedSubmission {
     /// What the courier need not read back.
     fresh: Option<FreshEnvelope>,
     commit: Commit,
+    /// What a module is to decide, and by which lists it was verified.
+    filed: Option<(chancery_apps::Document, Digest)>,
     /// How an act takes effect, of which only the first does.
     effect: Option<Effect>,
     /// The request that it came with, if that is to be done once only.
     request: Option<RequestKey>,
+}
+
+/// What a module is to decide, if a document is filed with one. Such a one is for this ledger.
+fn filed(
+    office: &Office,
+    document: &VerifiedDocument,
+) -> Result<Option<(chancery_apps::Document, Digest)>, NodeError> {
+    let Some(filing) = &document.header().filing else { return Ok(None) };
+    let own = &office.identity().agency;
+    if filing.home != *own {
+        return Err(refuse(Fault::OtherAgency { from: filing.home.clone(), own: own.clone() }));
+    }
+    let lists = *document.lists();
+    Ok(Some((chancery_apps::Document::of(document, None), lists)))
 }
 
 impl SealedSubmission {
@@ -373,6 +415,9 @@ impl SealedSubmission {
 
     /// Makes the submission durable and starts its delivery.
     pub(crate) async fn commit(mut self, office: &Office) -> Result<Accepted, NodeError> {
+        if self.filed.is_some() {
+            return in_place(|here| self.commit_blocking(here, office));
+        }
         match office.ledger().commit(std::mem::take(&mut self.commit)).await? {
             Outcome::Committed(_) => Ok(self.committed(office)),
             Outcome::Stale(table, _) => in_place(|here| self.stale(here, office, table)),
@@ -385,6 +430,20 @@ impl SealedSubmission {
         here: &Blocking,
         office: &Office,
     ) -> Result<Accepted, NodeError> {
+        if let Some((filed, lists)) = self.filed.take() {
+            let commit = std::mem::take(&mut self.commit);
+            return match decider::file(here, office, filed, lists, self.id, commit) {
+                Ok((Outcome::Committed(_), applied)) => {
+                    Ok(Accepted { applied: Some(applied), ..self.committed(office) })
+                }
+                Ok((Outcome::Stale(table, _), _)) => self.stale(here, office, table),
+                Err(error) => {
+                    // A large content that was named already is not spoken of by anything.
+                    office.content().remove(&self.id)?;
+                    Err(error)
+                }
+            };
+        }
         match office.ledger().commit_blocking(here, std::mem::take(&mut self.commit))? {
             Outcome::Committed(_) => Ok(self.committed(office)),
             Outcome::Stale(table, _) => self.stale(here, office, table),
@@ -408,9 +467,12 @@ impl SealedSubmission {
     }
 
     fn committed(self, office: &Office) -> Accepted {
-        let recipients: Vec<_> = self.header.recipients.iter().map(|r| r.agency.clone()).collect();
+        let recipients = self.header.recipients.iter().map(|r| r.agency.clone());
+        // What belongs here goes nowhere.
+        let own = &office.identity().agency;
+        let recipients: Vec<_> = recipients.filter(|recipient| recipient != own).collect();
         office.deliver(self.id, self.fresh, &recipients, self.header.urgency);
         let copies = self.copies;
-        Accepted { envelope: self.id, document: self.document, recipients, copies }
+        Accepted { envelope: self.id, document: self.document, recipients, copies, applied: None }
     }
 }

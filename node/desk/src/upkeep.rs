@@ -6,7 +6,7 @@ use chancery_bus::tasks::Tasks;
 use chancery_ledger::unix_now;
 use chancery_store::blocking;
 
-use crate::{Office, acts, arrivals, purge, request_key::forget_requests};
+use crate::{Office, acts, arrivals, decider, purge, request_key::forget_requests};
 
 /// Between two looks for requests that are to be forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(6 * 3600);
@@ -52,6 +52,28 @@ async fn keep_taking_up(office: Arc<Office>) {
     }
 }
 
+/// Between two looks for deadlines that have passed.
+const DUE_EVERY: Duration = Duration::from_secs(2);
+
+/// Has the deadlines of modules come to pass.
+async fn keep_passing(office: Arc<Office>) {
+    let mut stop = office.stop_signal();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(DUE_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let work = office.clone();
+        match blocking(move |here| decider::pass(here, &work)).await {
+            Ok(_) => {}
+            Err(error) if error.is_passing() => {
+                tracing::debug!(%error, "deadlines stand still; they are looked at again");
+            }
+            Err(error) => tracing::error!(%error, "deadlines could not be looked at"),
+        }
+    }
+}
+
 /// Forgets requests that nobody will repeat any more.
 async fn keep_forgetting(office: Arc<Office>) {
     let mut stop = office.stop_signal();
@@ -73,6 +95,7 @@ impl Office {
     pub fn run_in(self: &Arc<Self>, tasks: &mut Tasks) {
         tasks.add("the task that takes withdrawals up", keep_taking_up(self.clone()));
         tasks.add("the task that answers withdrawals", acts::keep_answering(self.clone()));
+        tasks.add("the task that has deadlines pass", keep_passing(self.clone()));
         tasks.add("the task that purges", purge::resume(self.clone()));
         tasks.add("the task that forgets requests", keep_forgetting(self.clone()));
     }

@@ -18,6 +18,7 @@ use chancery_desk::{
     asking::{LocalReply, LocalRequest},
     backup, finding,
     heads::OpenedHead,
+    matters,
     opening::PartsReader,
     purge, requests,
     views::{ExportedFile, OpenedView},
@@ -306,6 +307,30 @@ async fn answer(
             office.permit(&client.caller, Action::PURGE, Object::Node)?;
             purge::carry_out(office, order).await?
         }
+        LocalRequest::Modules => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            LocalReply::Modules(blocking(move |here| matters::modules(here, &office, &caller)).await?)
+        }
+        LocalRequest::Module { name } => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            let folder = blocking(move |here| matters::folder(here, &office, &caller, &name)).await?;
+            LocalReply::Module(folder.into())
+        }
+        LocalRequest::Matter { id } => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            let found = blocking(move |here| matters::matter(here, &office, &caller, &id)).await?;
+            LocalReply::Matter(Box::new(found))
+        }
+        LocalRequest::Matters(question) => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            let found =
+                blocking(move |here| matters::matters(here, &office, &caller, &question)).await?;
+            for view in found {
+                client.send(&LocalReply::Matter(Box::new(view))).await?;
+            }
+            LocalReply::Done
+        }
+        LocalRequest::ExportDecisions => return Ok(export_decisions(office, client).await?),
         LocalRequest::Export => return Ok(export(office, client).await?),
         LocalRequest::Backup => {
             let (office, caller) = (office.clone(), client.caller.clone());
@@ -407,11 +432,12 @@ async fn submit(
     let caller = client.caller.clone();
     let handed = Handed { caller: &caller, document, copies, request: None };
     let taken = chancery_desk::submit(office, handed, &mut SocketParts(client)).await;
-    let Accepted { document, envelope, recipients, copies } = match taken {
+    let Accepted { document, envelope, recipients, copies, applied } = match taken {
         Ok(taken) => taken.accepted,
         Err(Refused { error, recorded }) => return Err(Failed { error, recorded }),
     };
-    Ok(client.send(&LocalReply::Submitted { document, envelope, recipients, copies }).await?)
+    let submitted = LocalReply::Submitted { document, envelope, recipients, copies, applied };
+    Ok(client.send(&submitted).await?)
 }
 
 /// Tells a clerk of every document that comes in or goes out from now on, and of every delivery that ends,
@@ -463,6 +489,7 @@ fn is_news(event: Event) -> bool {
         | Event::WithdrawalAcceptance
         | Event::WithdrawalRejection
         | Event::ContentPurged
+        | Event::Decided
         | Event::Unknown(_) => false,
     }
 }
@@ -535,6 +562,28 @@ async fn send_parts(
         client.send_raw(&piece).await?;
     }
     Ok(())
+}
+
+/// Gives out what an auditor decides again.
+async fn export_decisions(office: &Arc<Office>, client: &mut Client) -> Result<(), NodeError> {
+    let caller = client.caller.clone();
+    let (files, mut taken) = mpsc::channel::<ExportedFile>(AHEAD);
+    let office = office.clone();
+    let reader = blocking(move |here| {
+        let give =
+            |file: ExportedFile| files.blocking_send(file).map_err(|_| NodeError::stopping());
+        matters::export(here, &office, &caller, &give)
+    });
+    let told = async move {
+        while let Some(file) = taken.recv().await {
+            client.send(&LocalReply::File(file)).await?;
+        }
+        Ok::<_, NodeError>(client)
+    };
+    let (read, told) = tokio::join!(reader, told);
+    let client = told?;
+    read?;
+    client.send(&LocalReply::Done).await
 }
 
 /// Sends the ledger as the files of a static log (C2SP tlog-tiles), as it is at one instant, with what an

@@ -66,11 +66,15 @@ pub enum Table {
     Requests,
     /// Envelopes whose content is to be removed from the disk: the ledger says already that it is gone.
     Erasing,
+    /// What modules keep: sealed rows, by their keys.
+    State,
+    /// The records of modules' decisions, sealed, by number.
+    Decisions,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Meta,
         Self::Leaves,
         Self::Tiles,
@@ -93,6 +97,8 @@ impl Table {
         Self::Modules,
         Self::Requests,
         Self::Erasing,
+        Self::State,
+        Self::Decisions,
     ];
 
     /// What an engine may go by when it lays the table out.
@@ -102,14 +108,14 @@ impl Table {
             _ => Values::Small,
         };
         // Hashes and ciphertext.
-        let compresses = !matches!(self, Self::Tiles | Self::Content);
+        let compresses = !matches!(self, Self::Tiles | Self::Content | Self::State | Self::Decisions);
         TableSpec { values, compresses }
     }
 
     /// Its number, which never changes: engines with one table for all keep it in each row.
     pub fn number(self) -> i16 {
         let place = Self::ALL.iter().position(|table| *table == self);
-        // There are 22, and it is one of them.
+        // There are 24, and it is one of them.
         place.and_then(|place| i16::try_from(place).ok()).unwrap_or(i16::MAX)
     }
 
@@ -138,6 +144,8 @@ impl Table {
             Self::Modules => "modules",
             Self::Requests => "requests",
             Self::Erasing => "erasing",
+            Self::State => "state",
+            Self::Decisions => "decisions",
         }
     }
 }

@@ -43,7 +43,9 @@ fn status(error: &NodeError) -> StatusCode {
         | NodeError::TwoDirectories { .. } => StatusCode::CONFLICT,
         NodeError::Purged(_) | NodeError::Withdrawn { .. } => StatusCode::GONE,
         NodeError::RequestReused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        NodeError::NotAccepted(_) | NodeError::UnknownAgency(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        NodeError::NotAccepted(_) | NodeError::UnknownAgency(_) | NodeError::Declined { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         NodeError::Request(_) | NodeError::Protocol(_) => StatusCode::BAD_REQUEST,
         NodeError::Ledger(
             LedgerError::Stopping | LedgerError::Behind(_) | LedgerError::Unheard(_),

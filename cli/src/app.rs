@@ -1,0 +1,399 @@
+//! `chancery app`: what modules keep, and acts on it. Nothing here is made for one module.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use chancery_apps::Module;
+use chancery_bus::NodeError;
+use chancery_crypto::Language;
+use chancery_desk::{
+    asking::{LocalReply, LocalRequest},
+    matters::{MatterView, Question},
+};
+use chancery_doors::LocalClient;
+use chancery_protocol::{Form, FormValue};
+use chancery_store::files::read_file;
+use clap::Subcommand;
+
+use crate::{
+    failure::Failure,
+    filing::{Filed, form_value, module_of},
+    keys::Signer,
+    local::Local,
+    output::{Output, plain, time},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum App {
+    /// Show what a module can do: its acts, and the fields of their forms
+    #[command(after_help = "Example:\n  chancery app describe news")]
+    Describe {
+        /// The module's name
+        module: String,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Do an act: fill in its form, sign it, and have it decided
+    #[command(after_help = "Examples:
+  chancery app do news item/draft --set headline=… --set column=work --set text=@article.txt
+  chancery app do news release --on 3f2a91c0
+  chancery app do news return --on 3f2a91c0 --reason 数据有误
+  chancery app do news item/draft --form article.json")]
+    Do(Box<Do>),
+    /// List the matters of a module
+    #[command(after_help = "Examples:\n  chancery app list news\n  chancery app list news --state first --json")]
+    List {
+        /// The module's name
+        module: String,
+        /// Only those in this state
+        #[arg(long)]
+        state: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Show a matter: its state, deadlines with how each was counted, and what was done
+    #[command(after_help = "Example:\n  chancery app show 3f2a91c0")]
+    Show {
+        /// The first digits of its id
+        id: String,
+        #[command(flatten)]
+        local: Local,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Do {
+    /// The module's name
+    module: String,
+    /// The act, with the case before it where several have one of the name: `item/draft`
+    act: String,
+    /// The first digits of the matter's id; none for an act that opens one
+    #[arg(long, value_name = "ID")]
+    on: Option<String>,
+    /// A field of the form: NAME=VALUE, or NAME=@FILE for the text of a file
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// The whole form as a JSON file
+    #[arg(long, value_name = "FILE")]
+    form: Option<PathBuf>,
+    /// Why, where a reason must be given
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The title of the document (default: what the act is called)
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// Only if the matter has not moved since this step, as `app show` numbers them
+    #[arg(long, value_name = "N")]
+    seen: Option<u64>,
+    #[command(flatten)]
+    signer: Signer,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl App {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Describe { module, local } => {
+                let module = module_of(&mut local.connect()?, &module)?;
+                describe(output, &module);
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Do(command) => command.run(output),
+            Self::List { module, state, limit, local } => {
+                let question =
+                    Question { module: Some(module), state, limit, ..Question::default() };
+                list(output, &mut local.connect()?, question)
+            }
+            Self::Show { id, local } => {
+                let matter = matter(&mut local.connect()?, &id)?;
+                if output.json {
+                    output.print_json(&serde_json::json!(matter));
+                } else {
+                    show(output, &matter);
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  chancery tasks
+  chancery tasks --of li@justice.hz.gov.cn --module news
+What is due first stands first; overdue duties are marked.")]
+pub(crate) struct Tasks {
+    /// Only what this officer can do something with
+    #[arg(long, value_name = "OFFICER")]
+    of: Option<String>,
+    /// Only of this module
+    #[arg(long)]
+    module: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    #[command(flatten)]
+    local: Local,
+}
+
+impl Tasks {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let Self { of, module, limit, local } = self;
+        let question = Question { module, state: None, tasks: true, of, limit };
+        list(output, &mut local.connect()?, question)
+    }
+}
+
+fn language(output: &Output) -> Language {
+    if output.chinese { Language::Zh } else { Language::En }
+}
+
+/// Of what is said in Chinese and in English, that which is asked for.
+fn of<'a>(output: &Output, (zh, en): &'a (String, String)) -> &'a str {
+    output.t(en, zh)
+}
+
+fn matter(client: &mut LocalClient, id: &str) -> Result<MatterView, Failure> {
+    match client.ask(&LocalRequest::Matter { id: id.to_owned() })? {
+        LocalReply::Matter(view) => Ok(*view),
+        other => Err(Failure::from_reply(other)),
+    }
+}
+
+fn list(output: &Output, client: &mut LocalClient, question: Question) -> Result<ExitCode, Failure> {
+    client.send(&LocalRequest::Matters(question))?;
+    let mut found = Vec::new();
+    loop {
+        match client.reply()? {
+            LocalReply::Matter(view) => found.push(*view),
+            LocalReply::Done => break,
+            other => return Err(Failure::from_reply(other)),
+        }
+    }
+    if output.json {
+        output.print_json(&serde_json::json!(found));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if found.is_empty() {
+        println!("{}", output.t("nothing", "没有事项"));
+    }
+    for view in &found {
+        let state = output.t(&view.state_en, &view.state_zh);
+        println!("{}  {}  {}", short_id(&view.id), plain(state), plain(&view.title));
+        let due = view.deadlines.iter().filter(|due| !due.over);
+        for due in due {
+            let called = of(output, &due.called);
+            println!("    {} {}", plain(called), due.day);
+        }
+        for flag in &view.flags {
+            println!("    ! {}", plain(flag));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn short_id(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+fn show(output: &Output, view: &MatterView) {
+    println!("{}", plain(&view.title));
+    let line = |name: &str, value: &str| println!("  {name} {}", plain(value));
+    line(output.t("matter", "事项"), &view.id);
+    line(output.t("of", "所属"), &format!("{}/{}", view.module, view.case));
+    let state = output.t(&view.state_en, &view.state_zh);
+    line(output.t("state", "状态"), &format!("{state}  {}", time(view.since)));
+    line(output.t("step", "步次"), &view.sequence.to_string());
+    for (name, value) in &view.set {
+        line(name, value);
+    }
+    for flag in &view.flags {
+        line("!", flag);
+    }
+    for due in &view.deadlines {
+        let over = if due.over { output.t(" (over)", "（已结束）") } else { "" };
+        println!("  {} {}{over}  {}", plain(of(output, &due.called)), due.day, plain(&due.law));
+        for step in &due.counted {
+            println!("      {}", plain(of(output, step)));
+        }
+    }
+    for done in &view.done {
+        println!("  {}  {}  {}", time(done.at), plain(of(output, &done.called)), done.by.join(", "));
+    }
+    if !view.possible.is_empty() {
+        println!("  {}", output.t("can be done now:", "现在可以办理："));
+        for possible in &view.possible {
+            let by = possible.by.join(", ");
+            println!("      {}  {}  ({by})", possible.act, plain(of(output, &possible.called)));
+        }
+    }
+}
+
+fn describe(output: &Output, module: &Module) {
+    let language = language(output);
+    let text = |name: String| module.text(language, &name).map(plain).unwrap_or_default();
+    if output.json {
+        let acts = module.authorities().into_iter().map(|one| {
+            let form = module.form_of(&one.case, &one.act).map(|(form, _)| form.to_owned());
+            serde_json::json!({
+                "case": one.case, "act": one.act, "form": form, "from": one.from, "to": one.to,
+                "by": one.by, "not_by": one.not_by,
+            })
+        });
+        output.print_json(&serde_json::json!({
+            "module": module.name(), "version": module.version(), "digest": module.digest(),
+            "acts": acts.collect::<Vec<_>>(),
+        }));
+        return;
+    }
+    println!("{} ({} {})", plain(module.names().say(language)), module.name(), module.version());
+    for case in module.cases() {
+        println!("{case}  {}", text(format!("case-{case}")));
+        for one in module.authorities().into_iter().filter(|one| one.case == case) {
+            let Some((form, reason)) = module.form_of(case, &one.act) else { continue };
+            let by: Vec<_> = one
+                .by
+                .iter()
+                .map(|name| module.text(language, &format!("role-{name}")).unwrap_or(name))
+                .collect();
+            println!("  {case}/{}  {}", one.act, text(format!("act-{case}-{}", one.act)));
+            println!("      {} {}", output.t("by:", "由："), by.join(output.t(", ", "、")));
+            for (field, kind, must) in module.fields(form) {
+                let must = if must { "*" } else { " " };
+                println!("      {must} {field} ({kind})  {}", text(format!("form-{form}-{field}")));
+            }
+            if reason {
+                println!("      * --reason  {}", output.t("why", "理由"));
+            }
+        }
+    }
+}
+
+impl Do {
+    fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        let mut client = self.local.connect()?;
+        let module = module_of(&mut client, &self.module)?;
+        let about = match &self.on {
+            Some(id) => Some(matter(&mut client, id)?),
+            None => None,
+        };
+        let (case, act) = match (self.act.split_once('/'), &about) {
+            (Some((case, act)), _) => (case.to_owned(), act.to_owned()),
+            (None, Some(view)) => (view.case.clone(), self.act.clone()),
+            (None, None) => (case_of(&module, &self.act)?, self.act.clone()),
+        };
+        let (kind, _) = module.form_of(&case, &act).ok_or_else(|| no_act(&module, &self.act))?;
+        let called = module.text(language(output), &format!("act-{case}-{act}"));
+        let title = self.title.clone().or_else(|| called.map(str::to_owned)).unwrap_or_default();
+        let form = self.fill(&module, kind)?;
+        let filed = Filed {
+            module: module.name(),
+            kind,
+            act: &format!("{case}/{act}"),
+            title,
+            // A matter keeps the version under which it was opened; the node knows which that is.
+            version: about.is_none().then(|| module.digest()),
+            about: about.map(|view| view.id),
+            seen: self.seen,
+            reason: self.reason.clone(),
+            form,
+            folder: None,
+        };
+        let done = filed.file(&mut client, &self.signer)?;
+        let applied = &done.applied;
+        if output.json {
+            output.print_json(&serde_json::json!({
+                "document": done.document, "module": module.name(), "case": applied.case,
+                "matter": applied.thing, "state": applied.state, "sequence": applied.sequence,
+                "numbers": applied.numbers, "flags": applied.flags,
+            }));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let state = module.text(language(output), &format!("state-{case}-{}", applied.state));
+        println!("{} {}", output.t("decided:", "已办理："), plain(state.unwrap_or(&applied.state)));
+        println!("  {} {}", output.t("matter", "事项"), applied.thing);
+        println!("  {} {}", output.t("document", "文件编号"), done.document);
+        for number in &applied.numbers {
+            println!("  {} {}", output.t("number", "编号"), plain(number));
+        }
+        for flag in &applied.flags {
+            println!("  ! {}", plain(flag));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The form as it was given: a file, and fields beside it.
+    fn fill(&self, module: &Module, kind: &str) -> Result<Form, Failure> {
+        let mut form = Form::new();
+        if let Some(path) = &self.form {
+            let bytes = read_file(path)?;
+            let json: serde_json::Value = serde_json::from_slice(&bytes)
+                .map_err(|error| no_form(error.to_string()).at(path))?;
+            match form_value(&json) {
+                Some(FormValue::Map(map)) => form = map,
+                _ => {
+                    let why = "a form is a JSON object without null and without fractions (write amounts in quotes)";
+                    return Err(no_form(why.to_owned()).at(path));
+                }
+            }
+        }
+        let fields = module.fields(kind);
+        for set in &self.set {
+            let given = set.split_once('=');
+            let (name, value) = given.ok_or_else(|| no_form(format!("{set:?} is no NAME=VALUE")))?;
+            let known = fields.iter().find(|(field, ..)| field == name);
+            let text = match value.strip_prefix('@') {
+                Some(file) => {
+                    let path = PathBuf::from(file);
+                    let text = String::from_utf8(read_file(&path)?);
+                    text.map_err(|_| no_form("it is no UTF-8".into()).at(&path))?
+                }
+                None => value.to_owned(),
+            };
+            let bad = || no_form(format!("{name}: {text:?}"));
+            let value = match known.map(|(_, kind, _)| kind.as_str()) {
+                Some("int") => FormValue::Int(text.parse().map_err(|_| bad())?),
+                Some("bool") => FormValue::Bool(text.parse().map_err(|_| bad())?),
+                // Lists and named values are given as JSON.
+                Some(kind) if kind.starts_with("list") || kind == "map" => {
+                    let json = serde_json::from_str(&text).map_err(|_| bad())?;
+                    form_value(&json).ok_or_else(bad)?
+                }
+                _ => FormValue::Text(text),
+            };
+            form.insert(name.to_owned(), value);
+        }
+        Ok(form)
+    }
+}
+
+fn no_form(why: String) -> Failure {
+    Failure::usage("CHY-6018", why, "See the fields of the form with `chancery app describe MODULE`.")
+}
+
+fn no_act(module: &Module, act: &str) -> Failure {
+    let known = module.cases().flat_map(|case| {
+        module.acts(case).into_iter().map(move |act| format!("{case}/{act}"))
+    });
+    let known = known.collect::<Vec<_>>().join(", ");
+    let why = format!("{:?} is no act of {}: {known}", act, module.name());
+    Failure::usage("CHY-6019", why, "Choose one of them; `chancery app describe` says what each does.")
+}
+
+/// The one case that has an act of a name.
+fn case_of(module: &Module, act: &str) -> Result<String, Failure> {
+    let having: Vec<_> = module.cases().filter(|case| module.acts(case).contains(&act)).collect();
+    match having.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        _ => Err(no_act(module, act)),
+    }
+}
+
+impl From<chancery_apps::NoFolder> for Failure {
+    fn from(error: chancery_apps::NoFolder) -> Self {
+        Self::from(NodeError::Request(error.to_string()))
+    }
+}

@@ -1,0 +1,733 @@
+//! `chancery module`: folders of modules, made, checked, tried, installed, and decided again.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use chancery_apps::{
+    Broken, Document, Folder, KEEPER, Mistake, Module, OFFICE, Outcome, Record, Replay, ReplayFault,
+    Scenario, Signer as DocumentSigner, Subject,
+};
+use chancery_bus::NodeError;
+use chancery_crypto::{Digest, Language, cbor};
+use chancery_desk::{
+    asking::{LocalReply, LocalRequest},
+    matters::ExportedDecision,
+};
+use chancery_protocol::{
+    Event, Form, FormValue, Indication, Leaf, SignedDocument, Validation, tile, verify_document_by,
+};
+use chancery_store::files::{Staged, every_member, read_file, read_member, write_new};
+use clap::Subcommand;
+
+use crate::{
+    audit::audit_export,
+    failure::{Failure, NO},
+    filing::Filed,
+    keys::Signer,
+    local::{Local, is_inside},
+    output::{Output, plain, time},
+    source::{Folder as Export, Source as _},
+    trust::{MaterialArgs, TrustArgs},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModuleCommand {
+    /// Make a folder to begin a module with: a case of three states, with its texts and a story
+    #[command(after_help = "Example:\n  chancery module new leave --into modules/leave")]
+    New {
+        /// The module's name: small letters, digits, dots
+        name: String,
+        /// The new folder
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+    },
+    /// Say what is wrong with a module's folder, with file and line, and who can move what where
+    #[command(after_help = "Examples:\n  chancery module check modules/leave\n  chancery module check modules/leave --json")]
+    Check {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Tell the stories in a module's folder, with a clock of their own
+    #[command(after_help = "Example:\n  chancery module test modules/leave")]
+    Test {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Put a module into force at this agency, by your signed act (role module-keeper)
+    #[command(after_help = "Example:\n  chancery module install modules/leave\nWhat was begun under an earlier version ends under it.")]
+    Install {
+        /// The folder
+        folder: PathBuf,
+        #[command(flatten)]
+        signer: Signer,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Appoint an officer to a role of a module, by your signed act (role appointer)
+    #[command(after_help = "Examples:
+  chancery module appoint li@justice.hz.gov.cn --role module-keeper
+  chancery module appoint wang@justice.hz.gov.cn --role reviewer --of news --until 2026-12-31")]
+    Appoint(Appoint),
+    /// End an appointment, by your signed act (role appointer)
+    #[command(after_help = "Example:\n  chancery module dismiss wang@justice.hz.gov.cn --role reviewer --of news")]
+    Dismiss(Appoint),
+    /// Record the order of a year's days off, by your signed act (role module-keeper)
+    #[command(after_help = "Example:\n  chancery module calendar 2027.json --source '国务院办公厅关于2027年部分节假日安排的通知'
+The file has {\"days\": [{\"date\": \"2027-01-01\", \"isOffDay\": true}, …]}: days off, and days of weekends on which people work.")]
+    Calendar {
+        /// The file
+        file: PathBuf,
+        /// The text that says so
+        #[arg(long, value_name = "TEXT")]
+        source: String,
+        #[command(flatten)]
+        signer: Signer,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// List the modules in force, with the digest of each one's state
+    List {
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Write the ledger with every decision of modules, for whoever decides again
+    #[command(after_help = "Example:\n  chancery module export --out decisions-2026\n  chancery module replay decisions-2026 --anchor root.pem
+It holds the forms of documents in the clear: keep it as you keep those.")]
+    Export {
+        /// A new folder
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Decide everything again from an export, and say what comes out otherwise
+    #[command(after_help = "Example:\n  chancery module replay decisions-2026 --anchor root.pem
+The ledger is audited first. Then each decision is made again, from its document, in its order: the digests are those of
+`chancery module list`, or the entry is named that is not what was decided.")]
+    Replay {
+        /// The folder that `module export` wrote
+        export: PathBuf,
+        #[command(flatten)]
+        trust: TrustArgs,
+        #[command(flatten)]
+        material: MaterialArgs,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Appoint {
+    /// The officer
+    officer: String,
+    /// The role
+    #[arg(long)]
+    role: String,
+    /// The module whose role it is (default: the office, which has appointer and module-keeper)
+    #[arg(long, value_name = "MODULE")]
+    of: Option<String>,
+    /// The last day
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
+    #[command(flatten)]
+    signer: Signer,
+    #[command(flatten)]
+    local: Local,
+}
+
+fn language(output: &Output) -> Language {
+    if output.chinese { Language::Zh } else { Language::En }
+}
+
+/// Reads a module's folder from the disk.
+fn read_folder(path: &Path) -> Result<Folder, Failure> {
+    let mut folder = Folder::default();
+    let mut add = |name: String, file: &Path| -> Result<(), Failure> {
+        let text = String::from_utf8(read_file(file)?);
+        let text = text.map_err(|_| {
+            Failure::usage("CHY-6016", "it is no UTF-8", "Save it as UTF-8.").at(file)
+        })?;
+        folder.add(&name, text).map_err(|error| Failure::from(error).at(file))
+    };
+    for member in every_member(path)? {
+        let name = |member: &Path| {
+            member.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        // What editors and version control leave is none of it.
+        if name(&member).starts_with('.') {
+            continue;
+        }
+        if member.is_file() {
+            add(name(&member), &member)?;
+            continue;
+        }
+        for inner in every_member(&member)? {
+            if inner.is_file() && !name(&inner).starts_with('.') {
+                add(format!("{}/{}", name(&member), name(&inner)), &inner)?;
+            }
+        }
+    }
+    Ok(folder)
+}
+
+/// Says what is wrong with a folder.
+fn print_mistakes(output: &Output, mistakes: &[Mistake]) {
+    for mistake in mistakes {
+        let kind = match mistake.what.is_warning() {
+            true => output.t("warning", "提示"),
+            false => output.t("mistake", "错误"),
+        };
+        println!("{kind}: {}", plain(&mistake.say(language(output))));
+    }
+}
+
+fn mistakes_json(output: &Output, mistakes: &[Mistake]) -> serde_json::Value {
+    let each = mistakes.iter().map(|mistake| {
+        serde_json::json!({
+            "file": mistake.at.file, "line": mistake.at.line, "code": mistake.what.code(),
+            "warning": mistake.what.is_warning(), "message": mistake.what.say(language(output)),
+        })
+    });
+    each.collect()
+}
+
+/// A module without mistakes, or what is wrong.
+fn sound(output: &Output, folder: &Folder) -> Result<Module, Failure> {
+    Module::read(folder).map_err(|mistakes| {
+        if !output.json {
+            print_mistakes(output, &mistakes);
+        }
+        let what = match output.chinese {
+            true => format!("该模块有 {} 处错误", mistakes.len()),
+            false => format!("the module has {} mistakes", mistakes.len()),
+        };
+        Failure { exit: NO, ..Failure::usage("CHY-7111", what, "Mend them: `chancery module check` names file and line.") }
+    })
+}
+
+impl ModuleCommand {
+    pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        match self {
+            Self::New { name, into } => new(output, &name, &into),
+            Self::Check { folder } => check(output, &read_folder(&folder)?),
+            Self::Test { folder } => test(output, &read_folder(&folder)?),
+            Self::Install { folder, signer, local } => {
+                install(output, &read_folder(&folder)?, &signer, &local)
+            }
+            Self::Appoint(appoint) => appoint.run(output, "appoint"),
+            Self::Dismiss(appoint) => appoint.run(output, "dismiss"),
+            Self::Calendar { file, source, signer, local } => {
+                calendar(output, &file, source, &signer, &local)
+            }
+            Self::List { local } => list(output, &local),
+            Self::Export { out, local } => export(output, &out, &local),
+            Self::Replay { export, trust, material } => {
+                let (store, material) = (trust.store()?, material.read()?);
+                let by = material.validation(&store, trust.at());
+                replay(output, &export, &by)
+            }
+        }
+    }
+}
+
+fn check(output: &Output, folder: &Folder) -> Result<ExitCode, Failure> {
+    let (module, mistakes) = match Module::read_with_warnings(folder) {
+        Ok((module, warnings)) => (Some(module), warnings),
+        Err(mistakes) => (None, mistakes),
+    };
+    let code = ExitCode::from(if module.is_some() { 0 } else { NO });
+    if output.json {
+        let authorities = module.iter().flat_map(Module::authorities).map(|one| {
+            serde_json::json!({
+                "case": one.case, "act": one.act, "from": one.from, "to": one.to, "by": one.by,
+                "not_by": one.not_by,
+            })
+        });
+        output.print_json(&serde_json::json!({
+            "sound": module.is_some(), "digest": folder.digest(),
+            "mistakes": mistakes_json(output, &mistakes),
+            "authorities": authorities.collect::<Vec<_>>(),
+        }));
+        return Ok(code);
+    }
+    print_mistakes(output, &mistakes);
+    let Some(module) = module else {
+        let count = mistakes.iter().filter(|mistake| !mistake.what.is_warning()).count();
+        println!("{}", output.t(&format!("{count} mistakes"), &format!("共 {count} 处错误")));
+        return Ok(code);
+    };
+    println!("{} {}", output.t("sound:", "检查通过："), module.digest());
+    println!("{}", output.t("who can move what where:", "谁能把什么移到哪里："));
+    for one in module.authorities() {
+        let from = if one.from.is_empty() { "·".to_owned() } else { one.from.join(" | ") };
+        let to = if one.to.is_empty() { "=".to_owned() } else { one.to.join(" | ") };
+        let by = if one.by.is_empty() { output.t("by itself", "自动").to_owned() } else { one.by.join(", ") };
+        let not = match one.not_by.is_empty() {
+            true => String::new(),
+            false => format!(" {} {}", output.t("but not", "但不得为"), one.not_by.join(", ")),
+        };
+        println!("  {}/{}  {from} -> {to}  {by}{not}", one.case, one.act);
+    }
+    Ok(code)
+}
+
+fn test(output: &Output, folder: &Folder) -> Result<ExitCode, Failure> {
+    let module = sound(output, folder)?;
+    let bytes = folder.encode();
+    let (mut told, mut results) = (chancery_apps::Told::default(), Vec::new());
+    for (path, text) in folder.files().filter(|(path, _)| path.starts_with("scenarios/")) {
+        let run = Scenario::read(text).map_err(|why| Broken { step: 0, why });
+        let run = run.and_then(|story| Ok((story.title.clone(), story.run(&module, &bytes)?)));
+        match run {
+            Ok((title, one)) => {
+                results.push((path.to_owned(), title, None));
+                told.decisions += one.decisions;
+                told.acts.extend(one.acts);
+                told.refused.extend(one.refused);
+                told.passed.extend(one.passed);
+            }
+            Err(broken) => results.push((path.to_owned(), String::new(), Some(broken))),
+        }
+    }
+    let failed = results.iter().filter(|(_, _, broken)| broken.is_some()).count();
+    // What no story shows, nobody has seen work.
+    let acts = module.cases().flat_map(|case| {
+        module.acts(case).into_iter().map(move |act| format!("{case}/{act}"))
+    });
+    let untold: Vec<_> = acts
+        .filter(|act| {
+            let plain = act.split_once('/').map_or(act.as_str(), |(_, act)| act);
+            !told.acts.iter().any(|done| done == act || done.ends_with(&format!("/{act}")) || done.ends_with(&format!("/{plain}")))
+        })
+        .collect();
+    if output.json {
+        let each = results.iter().map(|(path, title, broken)| {
+            serde_json::json!({
+                "story": path, "title": title, "passed": broken.is_none(),
+                "step": broken.as_ref().map(|b| b.step), "why": broken.as_ref().map(|b| &b.why),
+            })
+        });
+        output.print_json(&serde_json::json!({
+            "stories": each.collect::<Vec<_>>(), "decisions": told.decisions, "untold": untold,
+        }));
+    } else {
+        for (path, title, broken) in &results {
+            match broken {
+                None => println!("{} {path}  {}", output.t("ok", "通过"), plain(title)),
+                Some(Broken { step, why }) => println!(
+                    "{} {path}  {} {step}: {}",
+                    output.t("FAILED", "未通过"), output.t("step", "第几步"), plain(why)
+                ),
+            }
+        }
+        let (stories, decisions) = (results.len(), told.decisions);
+        println!(
+            "{}",
+            output.t(
+                &format!("{stories} stories, {failed} failed, {decisions} decisions, each replayed"),
+                &format!("共 {stories} 个情景，{failed} 个未通过；{decisions} 次裁定，均已重演"),
+            )
+        );
+        if !untold.is_empty() {
+            println!("{} {}", output.t("told by no story:", "没有情景涉及的动作："), untold.join(", "));
+        }
+    }
+    Ok(ExitCode::from(if failed > 0 { NO } else { 0 }))
+}
+
+fn report(output: &Output, done: &crate::filing::Done, said: String) {
+    if output.json {
+        output.print_json(&serde_json::json!({
+            "document": done.document, "thing": done.applied.thing, "state": done.applied.state,
+        }));
+    } else {
+        println!("{}", plain(&said));
+        println!("  {} {}", output.t("document", "文件编号"), done.document);
+    }
+}
+
+/// An act of the office.
+fn of_office<'a>(act: &'a str, title: String, form: Form) -> Filed<'a> {
+    let (about, seen, reason, version, folder) = Default::default();
+    Filed { module: OFFICE, kind: act, act, title, about, seen, reason, version, form, folder }
+}
+
+fn texts<const N: usize>(fields: [(&str, Option<String>); N]) -> Form {
+    let given = fields.into_iter().filter_map(|(name, text)| Some((name.to_owned(), FormValue::Text(text?))));
+    given.collect()
+}
+
+fn install(
+    output: &Output,
+    folder: &Folder,
+    signer: &Signer,
+    local: &Local,
+) -> Result<ExitCode, Failure> {
+    let module = sound(output, folder)?;
+    let title = format!("启用模块 {} {}", module.name(), module.version());
+    let form = texts([
+        ("module", Some(module.name().to_owned())),
+        ("version", Some(module.version().to_owned())),
+        ("digest", Some(module.digest().to_string())),
+    ]);
+    let filed = Filed { folder: Some(folder.encode()), ..of_office("install", title, form) };
+    let done = filed.file(&mut local.connect()?, signer)?;
+    let names = module.names().say(language(output)).to_owned();
+    let said = format!(
+        "{} {names} ({} {}) {}",
+        output.t("in force:", "已启用："), module.name(), module.version(), module.digest()
+    );
+    report(output, &done, said);
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Appoint {
+    fn run(self, output: &Output, act: &str) -> Result<ExitCode, Failure> {
+        let of = self.of.clone().unwrap_or_else(|| OFFICE.to_owned());
+        let title = match act {
+            "appoint" => format!("任命 {} 为 {of}/{}", self.officer, self.role),
+            _ => format!("免去 {} 的 {of}/{}", self.officer, self.role),
+        };
+        let form = texts([
+            ("officer", Some(self.officer.clone())),
+            ("role", Some(self.role.clone())),
+            ("of", self.of),
+            ("until", self.until),
+        ]);
+        let done = of_office(act, title, form).file(&mut self.local.connect()?, &self.signer)?;
+        let said = match act {
+            "appoint" => output.t("appointed:", "已任命："),
+            _ => output.t("dismissed:", "已免去："),
+        };
+        report(output, &done, format!("{said} {} {of}/{}", self.officer, self.role));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn calendar(
+    output: &Output,
+    file: &Path,
+    source: String,
+    signer: &Signer,
+    local: &Local,
+) -> Result<ExitCode, Failure> {
+    let bad = |why: String| {
+        let remedy = "Give {\"days\": [{\"date\": \"2027-01-01\", \"isOffDay\": true}, …]}.";
+        Failure::usage("CHY-6018", why, remedy).at(file)
+    };
+    let json: serde_json::Value =
+        serde_json::from_slice(&read_file(file)?).map_err(|error| bad(error.to_string()))?;
+    let days = json.get("days").and_then(|days| days.as_array());
+    let days = days.ok_or_else(|| bad("it has no \"days\"".into()))?;
+    let (mut off, mut work, mut years) = (Vec::new(), Vec::new(), HashMap::<String, u32>::new());
+    for day in days {
+        let date = day.get("date").and_then(|date| date.as_str());
+        let is_off = day.get("isOffDay").and_then(|off| off.as_bool());
+        let (Some(date), Some(is_off)) = (date, is_off) else {
+            return Err(bad(format!("{day}: a day has \"date\" and \"isOffDay\"")));
+        };
+        *years.entry(date.get(..4).unwrap_or_default().to_owned()).or_default() += 1;
+        let list = if is_off { &mut off } else { &mut work };
+        list.push(FormValue::Text(date.to_owned()));
+    }
+    // An order may name days of the years beside its own; each belongs to the order of its year.
+    let named = json.get("year").and_then(serde_json::Value::as_i64);
+    let most = years.into_iter().max_by_key(|(_, count)| *count).map(|(year, _)| year);
+    let year = named.or_else(|| most?.parse().ok()).ok_or_else(|| bad("it names no day".into()))?;
+    let own = |list: Vec<FormValue>| {
+        let of_year = |day: &FormValue| matches!(day, FormValue::Text(day) if day.starts_with(&year.to_string()));
+        FormValue::List(list.into_iter().filter(of_year).collect())
+    };
+    let mut form = texts([("source", Some(source.clone()))]);
+    form.insert("year".into(), FormValue::Int(year));
+    form.insert("off".into(), own(off));
+    form.insert("work".into(), own(work));
+    let title = format!("{year} 年放假安排");
+    let done = of_office("calendar", title, form).file(&mut local.connect()?, signer)?;
+    report(output, &done, format!("{} {year} {source}", output.t("in force:", "已登记：")));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
+    let mut client = local.connect()?;
+    let modules = match client.ask(&LocalRequest::Modules)? {
+        LocalReply::Modules(modules) => modules,
+        other => return Err(Failure::from_reply(other)),
+    };
+    if output.json {
+        output.print_json(&serde_json::json!(modules));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if modules.is_empty() {
+        println!(
+            "{}",
+            output.t(
+                &format!("no module is in force: chancery module install (role {KEEPER})"),
+                &format!("尚未启用任何模块：chancery module install（角色 {KEEPER}）"),
+            )
+        );
+    }
+    for view in modules {
+        println!("{}  {} {}", view.name, plain(output.t(&view.en, &view.zh)), plain(&view.version));
+        println!("  {} {}", output.t("folder", "模块摘要"), view.digest);
+        println!("  {} {}", output.t("since", "启用于"), time(view.since));
+        println!("  {} {}", output.t("decisions", "裁定数"), view.decisions);
+        println!("  {} {}", output.t("state", "状态摘要"), view.state);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(output: &Output, out: &Path, local: &Local) -> Result<ExitCode, Failure> {
+    Failure::unless_new(out)?;
+    // A half export must not be mistaken for a whole one.
+    let staged = Staged::folder(out)?;
+    let mut client = local.connect()?;
+    let mut files = 0u64;
+    // The ledger first: what is decided after it has entries that the ledger does not have yet, and is left out in a replay.
+    for request in [LocalRequest::Export, LocalRequest::ExportDecisions] {
+        client.send(&request)?;
+        loop {
+            match client.reply()? {
+                LocalReply::File(file) if is_inside(Path::new(&file.path)) => {
+                    write_new(&staged.path().join(&file.path), &file.bytes)?;
+                    files += 1;
+                }
+                LocalReply::Done => break,
+                other => return Err(Failure::from_reply(other)),
+            }
+        }
+    }
+    staged.finish()?;
+    if output.json {
+        output.print_json(&serde_json::json!({ "folder": out, "files": files }));
+    } else {
+        println!("{} {} ({files})", output.t("exported:", "已导出："), out.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A decision that comes out otherwise, or whose entry is not what it should be.
+struct Wrong {
+    entry: Option<u64>,
+    number: u64,
+    why: String,
+}
+
+/// Decides everything again.
+fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode, Failure> {
+    let audited = audit_export(output, path, by)?;
+    let export = Export::new(path.to_owned());
+    let seal = export.seal()?;
+    let agency = seal.first().ok_or_else(Failure::unexpected)?.agency_name()?;
+    let entries = decided(&export)?;
+    let mut replay = Replay::of(agency.as_str());
+    let (mut made, mut later, mut wrong, mut unproved) = (0u64, 0u64, None, 0u64);
+    let mut place = 0usize;
+    'all: for file in bundles(path)? {
+        let bytes = read_member(&file)?;
+        let all: Vec<ExportedDecision> = cbor::decode_within(&bytes, bytes.len())
+            .map_err(|error| Failure::usage("CHY-6017", error.to_string(), REMEDY).at(&file))?;
+        for decision in all {
+            let commitment = Record::commitment(&decision.record, &decision.salt);
+            let entry = entries.get(place);
+            let found = entries.iter().find(|(_, known)| *known == commitment).map(|(index, _)| *index);
+            match (entry, found) {
+                (Some((index, known)), _) if *known == commitment => {
+                    place += 1;
+                    match step(&mut replay, path, &decision, by) {
+                        Ok(proved) => {
+                            made += 1;
+                            unproved += u64::from(!proved);
+                        }
+                        Err(why) => {
+                            wrong = Some(Wrong { entry: Some(*index), number: made, why });
+                            break 'all;
+                        }
+                    }
+                }
+                // Made after the ledger was taken.
+                (None, _) => later += 1,
+                (Some((index, _)), None) => {
+                    let why = output.t(
+                        "the record is not the one that the entry commits to",
+                        "记录与条目的承诺不符",
+                    );
+                    wrong = Some(Wrong { entry: Some(*index), number: made, why: why.to_owned() });
+                    break 'all;
+                }
+                (Some((index, _)), Some(other)) => {
+                    let why = match output.chinese {
+                        true => format!("此处是第 {other} 条的记录：缺少记录或者次序有误"),
+                        false => format!("the record of entry {other} stands here: one is missing, or two are swapped"),
+                    };
+                    wrong = Some(Wrong { entry: Some(*index), number: made, why });
+                    break 'all;
+                }
+            }
+        }
+    }
+    if wrong.is_none()
+        && let Some((index, _)) = entries.get(place)
+    {
+        let why = output.t("its record is missing", "缺少该条的记录").to_owned();
+        wrong = Some(Wrong { entry: Some(*index), number: made, why });
+    }
+    let heads = replay.heads().map_err(|error| Failure::from(NodeError::damaged(error.to_string())))?;
+    let failed = wrong.is_some() || audited.indication == Indication::TotalFailed;
+    if output.json {
+        let each = heads.iter().map(|(name, head)| {
+            serde_json::json!({ "module": name, "decisions": head.decisions, "state": head.digest })
+        });
+        output.print_json(&serde_json::json!({
+            "agency": agency, "ledger": audited.indication.name(), "replayed": made, "later": later,
+            "unproved": unproved, "modules": each.collect::<Vec<_>>(),
+            "wrong": wrong.as_ref().map(|w| serde_json::json!({
+                "entry": w.entry, "decision": w.number, "why": w.why,
+            })),
+        }));
+    } else {
+        println!("{} {}  {} {}", output.t("ledger of", "账本："), agency, output.t("audit:", "审计："), audited.indication.name());
+        if let Some(wrong) = &wrong {
+            let entry = wrong.entry.map_or_else(|| "-".to_owned(), |entry| entry.to_string());
+            println!(
+                "{} {entry}, {} {}: {}",
+                output.t("NOT WHAT WAS DECIDED: entry", "与裁定不符：第几条"),
+                output.t("decision", "第几次裁定"), wrong.number, plain(&wrong.why)
+            );
+        }
+        println!(
+            "{}",
+            output.t(
+                &format!("{made} decisions made again; {later} are later than the ledger; signatures of {unproved} documents are not proved by the anchors"),
+                &format!("重演 {made} 次裁定；{later} 次晚于账本；{unproved} 份文件的签名未能由信任锚证明"),
+            )
+        );
+        for (name, head) in &heads {
+            println!("  {name}  {} {}  {}", output.t("decisions", "裁定数"), head.decisions, head.digest);
+        }
+    }
+    Ok(ExitCode::from(if failed { NO } else { 0 }))
+}
+
+const REMEDY: &str = "Check that this is the right folder; if it is, ask for the export again.";
+
+/// The entries of decisions: index and commitment, in order.
+fn decided(export: &Export) -> Result<Vec<(u64, Digest)>, Failure> {
+    let mut found = Vec::new();
+    let mut bundle = 0;
+    while let Some(bytes) = export.entries(bundle)? {
+        let first = bundle * tile::TILE_WIDTH as u64;
+        for (index, leaf) in (first..).zip(tile::entries(&bytes)?) {
+            let leaf = Leaf::decode(leaf)?;
+            if leaf.event == Event::Decided {
+                found.push((index, leaf.commitment));
+            }
+        }
+        bundle += 1;
+    }
+    Ok(found)
+}
+
+/// The files of decisions, in order.
+fn bundles(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let folder = path.join("decisions");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut files = every_member(&folder)?;
+    files.sort();
+    Ok(files)
+}
+
+/// Makes one decision again. Says whether the signatures of its document are proved.
+fn step(
+    replay: &mut Replay,
+    path: &Path,
+    decision: &ExportedDecision,
+    by: &Validation<'_>,
+) -> Result<bool, String> {
+    let record = Record::decode(&decision.record).map_err(|error| error.to_string())?;
+    let mut proved = true;
+    let document = match &decision.document {
+        None => None,
+        Some(bytes) => {
+            let document = SignedDocument::decode(bytes).map_err(|error| error.to_string())?;
+            // As it was when it was lodged.
+            let report = verify_document_by(&document, &Validation { at: record.lodged, ..*by });
+            if report.indication == Indication::TotalFailed {
+                return Err(format!("the document {} does not verify", document.id()));
+            }
+            proved = report.indication == Indication::TotalPassed;
+            let named = report.signatures.iter().filter_map(|signature| signature.signer.as_ref());
+            let signers = named.map(|signer| DocumentSigner {
+                name: signer.to_string(),
+                agency: signer.agency().to_string(),
+            });
+            let header = document.header();
+            let part = match header.form.get("digest") {
+                Some(FormValue::Text(digest)) if header.module == OFFICE && is_plain(digest) => {
+                    Some(read_member(&path.join("modules").join(digest)).map_err(|e| e.to_string())?)
+                }
+                _ => None,
+            };
+            Some(Document { id: document.id(), header: header.clone(), signers: signers.collect(), part })
+        }
+    };
+    if matches!(record.subject, Subject::Document(_)) && document.is_none() {
+        return Err("its document is missing".into());
+    }
+    match replay.step(&decision.record, &decision.salt, document) {
+        Ok(_) => Ok(proved),
+        Err(ReplayFault::Other { parts, now }) => {
+            let now = match now.outcome {
+                Outcome::Applied(applied) => format!("{}/{}", applied.case, applied.state),
+                Outcome::Refused(reasons) => {
+                    let each = reasons.iter().map(|reason| reason.rule.clone());
+                    format!("refused by {}", each.collect::<Vec<_>>().join(", "))
+                }
+            };
+            Err(format!("it comes out otherwise ({}): {now}", parts.join(", ")))
+        }
+        Err(fault) => Err(format!("{fault:?}")),
+    }
+}
+
+/// Whether a text is a digest, as a file's name may be.
+fn is_plain(digest: &str) -> bool {
+    Digest::from_hex(digest).is_some()
+}
+
+/// The files of a folder to begin with.
+const BEGINNING: [(&str, &str); 6] = [
+    ("module.toml", include_str!("module/module.toml")),
+    ("cases/request.toml", include_str!("module/request.toml")),
+    ("forms/request.json", include_str!("module/request.json")),
+    ("forms/answer.json", include_str!("module/answer.json")),
+    ("texts/zh-CN.ftl", include_str!("module/zh-CN.ftl")),
+    ("texts/en.ftl", include_str!("module/en.ftl")),
+];
+
+const STORY: &str = include_str!("module/first.toml");
+
+fn new(output: &Output, name: &str, into: &Path) -> Result<ExitCode, Failure> {
+    Failure::unless_new(into)?;
+    let named = |text: &str| text.replace("EXAMPLE", name);
+    let files = BEGINNING.into_iter().chain([("scenarios/first.toml", STORY)]);
+    let files: Vec<_> = files.map(|(path, text)| (path, named(text))).collect();
+    let folder = Folder::of(files.iter().map(|(path, text)| (*path, text.clone())))?;
+    // What is begun with is sound, or the name is not.
+    sound(output, &folder)?;
+    let staged = Staged::folder(into)?;
+    for (path, text) in &files {
+        write_new(&staged.path().join(path), text.as_bytes())?;
+    }
+    staged.finish()?;
+    if output.json {
+        output.print_json(&serde_json::json!({ "folder": into, "files": files.len() }));
+    } else {
+        println!("{} {}", output.t("made:", "已建立："), into.display());
+        println!("  chancery module check {0}\n  chancery module test {0}", into.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

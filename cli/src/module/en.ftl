@@ -1,0 +1,16 @@
+role-clerk = clerk
+role-chief = chief
+case-request = request
+state-request-filed = filed
+state-request-granted = granted
+state-request-refused = refused
+act-request-request = request
+act-request-grant = grant
+act-request-refuse = refuse
+due-request-decision = time to decide
+need-request-request-quantity = the quantity is more than zero
+form-request = request
+form-request-subject = subject
+form-request-quantity = quantity
+form-answer = decision
+form-answer-remark = remark

@@ -1,0 +1,16 @@
+role-clerk = 经办人
+role-chief = 负责人
+case-request = 申请
+state-request-filed = 已受理
+state-request-granted = 准予
+state-request-refused = 不予准许
+act-request-request = 申请
+act-request-grant = 准予
+act-request-refuse = 不予准许
+due-request-decision = 决定期限
+need-request-request-quantity = 数量应当大于零
+form-request = 申请
+form-request-subject = 事由
+form-request-quantity = 数量
+form-answer = 决定
+form-answer-remark = 说明

@@ -1,0 +1,303 @@
+//! The decider: verified documents into the kernel, one after the other, and what it gives into the ledger: the arrival and each
+//! decision are entries of one commit.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use chancery_apps::{
+    Applied, Coming, Decision, Facts, Head, Input, Instant, Kernel, Key, Module, Outcome, Reason,
+    Record, Salt, State, StateError, Subject, Thing, Writes, decisions, head,
+};
+use chancery_bus::{EncryptionKeys, NodeError};
+use chancery_crypto::{Digest, IndexKey, Language, cbor};
+use chancery_ledger::{Commit, Outcome as Committed, unix_now};
+use chancery_protocol::{EnvelopeId, Event, Leaf};
+use chancery_store::{Batch, Blocking, Table};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::{
+    Office,
+    rows::{self, Keys, StoredState, error_of},
+};
+
+/// What decides, one document after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Decider {
+    kernel: Kernel,
+    index: OnceLock<IndexKey>,
+    deciding: Mutex<()>,
+}
+
+/// A record as it is kept, sealed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeptDecision {
+    /// The record's bytes.
+    pub record: ByteBuf,
+    /// Under which it is committed to.
+    pub salt: Digest,
+    /// The envelope of the document that was decided upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<EnvelopeId>,
+}
+
+/// How many things are looked at together that may have something due.
+const AT_ONCE: usize = 64;
+
+fn context(number: u64) -> Vec<u8> {
+    [b"decision\0".as_slice(), &number.to_be_bytes()].concat()
+}
+
+/// What modules keep, as they see it, for whoever may wait.
+pub(crate) struct Looking<'a> {
+    office: &'a Office,
+    here: &'a Blocking,
+    encryption: Arc<EncryptionKeys>,
+}
+
+impl Looking<'_> {
+    fn keys(&self) -> Result<Keys<'_>, NodeError> {
+        Ok(Keys { encryption: &self.encryption, index: self.office.decider.index(self.here, self.office)? })
+    }
+
+    /// Looks with what there is.
+    pub(crate) fn with<T>(
+        &self,
+        look: impl FnOnce(&Kernel, &dyn State) -> Result<T, StateError>,
+    ) -> Result<T, NodeError> {
+        let state = StoredState::new(self.office.store(self.here), self.keys()?);
+        look(&self.office.decider.kernel, &state).map_err(error_of)
+    }
+}
+
+impl Decider {
+    fn index(&self, here: &Blocking, office: &Office) -> Result<&IndexKey, NodeError> {
+        if let Some(key) = self.index.get() {
+            return Ok(key);
+        }
+        let key = rows::index_key(here, office)?;
+        Ok(self.index.get_or_init(|| key))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        // What it guards is the order in which decisions are made; each is whole or not at all.
+        self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at what modules keep.
+pub(crate) fn looking<'a>(here: &'a Blocking, office: &'a Office) -> Looking<'a> {
+    Looking { office, here, encryption: office.identity().encryption() }
+}
+
+/// The time by which is decided: it never goes back behind the ledger's newest entry.
+fn now(office: &Office) -> Instant {
+    Instant(unix_now().max(office.ledger().newest_time().unwrap_or(i64::MIN)))
+}
+
+/// Decides a document that is filed here, and commits it with its arrival. What is refused changes nothing.
+pub(crate) fn file(
+    here: &Blocking,
+    office: &Office,
+    document: chancery_apps::Document,
+    lists: Digest,
+    envelope: EnvelopeId,
+    mut commit: Commit,
+) -> Result<(Committed, Applied), NodeError> {
+    let _deciding = office.decider.lock();
+    let look = looking(here, office);
+    let at = now(office);
+    let first = office.config().access.appointer.clone();
+    let mut input = Input {
+        at,
+        lodged: at,
+        home: office.identity().agency.to_string(),
+        salt: Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?)),
+        facts: Facts { lists: Some(lists), first, form: Vec::new() },
+        document,
+    };
+    let made = look.with(|kernel, state| {
+        input.facts.form = kernel.judge_form(state, &input)?;
+        kernel.decide(state, &input)
+    })?;
+    let applied = match made.last().map(|decision| &decision.record.outcome) {
+        Some(Outcome::Applied(applied)) => applied.clone(),
+        Some(Outcome::Refused(reasons)) => return Err(declined(&look, &input, reasons)),
+        None => return Err(NodeError::damaged("nothing was decided")),
+    };
+    put(office, &look, &made, Some(envelope), &mut commit)?;
+    let committed = office.ledger().commit_blocking(here, commit)?;
+    Ok((committed, applied))
+}
+
+/// Puts decisions into a commit: rows, records, entries.
+fn put(
+    office: &Office,
+    look: &Looking<'_>,
+    made: &[Decision],
+    envelope: Option<EnvelopeId>,
+    commit: &mut Commit,
+) -> Result<(), NodeError> {
+    let keys = look.keys()?;
+    for decision in made {
+        let record = &decision.record;
+        let bytes = record.encode();
+        let commitment = Record::commitment(&bytes, &decision.salt);
+        let envelope = match record.subject {
+            Subject::Document(_) => envelope,
+            Subject::Elapsed { .. } => None,
+        };
+        let kept = KeptDecision { record: ByteBuf::from(bytes), salt: decision.salt, envelope };
+        let sealed =
+            keys.encryption.storage.seal_row(&cbor::encode(&kept)?, &context(record.number))?;
+        let key = record.number.to_be_bytes();
+        // Decisions are counted without gaps: two that were made over one state are never both written.
+        commit.absent(Table::Decisions, key);
+        commit.batch.put(Table::Decisions, key, sealed);
+        rows::put(keys, &decision.writes, record.number, &mut commit.batch)?;
+        let none = || EnvelopeId::from_slice(commitment.as_bytes());
+        let about = envelope.or_else(none);
+        commit.leaves.push(Leaf {
+            event: Event::Decided,
+            envelope: about.ok_or_else(|| NodeError::damaged("a commitment is no digest"))?,
+            commitment,
+            counterpart: office.identity().agency.clone(),
+            time: unix_now(),
+            evidence: None,
+        });
+    }
+    Ok(())
+}
+
+/// What is said of a refusal: every reason, in both languages, with the module's own words.
+fn declined(look: &Looking<'_>, input: &Input, reasons: &[Reason]) -> NodeError {
+    let module = look.with(|kernel, state| module_of(kernel, state, input)).ok().flatten();
+    let said = |language: Language, between: &str| {
+        let each = reasons.iter().map(|reason| match &module {
+            Some(module) => reason.say(module, language),
+            None => reason.say_plainly(language),
+        });
+        each.collect::<Vec<_>>().join(between)
+    };
+    NodeError::Declined {
+        code: reasons.first().map_or("CHY-7100", |reason| reason.why.code()),
+        en: said(Language::En, "; "),
+        zh: said(Language::Zh, "；"),
+        rules: reasons.iter().map(|reason| reason.rule.as_str()).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// The version of the module by which a document is judged.
+fn module_of(
+    kernel: &Kernel,
+    state: &dyn State,
+    input: &Input,
+) -> Result<Option<Arc<Module>>, StateError> {
+    let name = &input.document.header.module;
+    let filing = input.document.filing();
+    let thing = match filing.and_then(|f| Some((f.act.split_once('/')?.0, f.about.as_ref()?))) {
+        Some((case, id)) => Thing::get(state, name, case, id)?,
+        None => None,
+    };
+    match thing.and_then(|thing| thing.version) {
+        Some(version) => kernel.module(state, &version).map(Some),
+        None => Ok(kernel.in_force(state, name)?.map(|(_, module)| module)),
+    }
+}
+
+/// Has all that has come due by now come to pass. Returns how many deadlines have passed.
+pub(crate) fn pass(here: &Blocking, office: &Office) -> Result<usize, NodeError> {
+    let (mut passed, mut after) = (0, String::new());
+    // While the clock is known to be wrong, no deadline passes.
+    office.ledger().check_clock()?;
+    loop {
+        let look = looking(here, office);
+        let (coming, next) =
+            look.with(|kernel, state| kernel.coming(state, now(office), &after, AT_ONCE))?;
+        for one in &coming {
+            passed += pass_one(here, office, one)?;
+        }
+        match next {
+            Some(next) if !office.is_stopping() => after = next,
+            _ => return Ok(passed),
+        }
+    }
+}
+
+fn pass_one(here: &Blocking, office: &Office, coming: &Coming) -> Result<usize, NodeError> {
+    let _deciding = office.decider.lock();
+    let look = looking(here, office);
+    let (at, home) = (now(office), office.identity().agency.to_string());
+    let salt = Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?));
+    let (made, moved) = look.with(|kernel, state| kernel.due(state, coming, at, &home, salt))?;
+    if made.is_empty() {
+        return follow(here, office, &look, &moved).map(|()| 0);
+    }
+    let mut commit = Commit::default();
+    put(office, &look, &made, None, &mut commit)?;
+    match office.ledger().commit_blocking(here, commit)? {
+        Committed::Committed(_) => {
+            for decision in &made {
+                if let Subject::Elapsed { case, due, .. } = &decision.record.subject {
+                    tracing::info!(module = %decision.record.module, %case, %due, "a deadline has passed");
+                }
+            }
+            Ok(made.len())
+        }
+        // Another process decides now; it will find what is due.
+        Committed::Stale(..) => Ok(0),
+    }
+}
+
+/// Writes rows that follow from others, and are in no digest and no entry.
+fn follow(
+    here: &Blocking,
+    office: &Office,
+    look: &Looking<'_>,
+    writes: &Writes,
+) -> Result<(), NodeError> {
+    if writes.is_empty() {
+        return Ok(());
+    }
+    let mut batch = Batch::default();
+    let number = look.with(|_, state| decisions(state))?;
+    rows::put(look.keys()?, writes, number, &mut batch)?;
+    Ok(office.store(here).write(batch)?)
+}
+
+/// A record as it is kept.
+pub(crate) fn kept(
+    here: &Blocking,
+    office: &Office,
+    number: u64,
+) -> Result<Option<KeptDecision>, NodeError> {
+    let Some(sealed) = office.store(here).get(Table::Decisions, &number.to_be_bytes())? else {
+        return Ok(None);
+    };
+    let encryption = office.identity().encryption();
+    let bytes = encryption.open_row(&sealed, &context(number))?;
+    Ok(Some(cbor::decode_within(&bytes, bytes.len())?))
+}
+
+/// The heads of the chains of all modules in force, and of the office.
+pub(crate) fn heads(look: &Looking<'_>) -> Result<Vec<(String, Head)>, NodeError> {
+    look.with(|kernel, state| {
+        let names = kernel.modules(state)?.into_iter().map(|(_, module)| module.name().to_owned());
+        let names = names.chain([chancery_apps::OFFICE.to_owned()]).collect::<Vec<_>>();
+        names.into_iter().map(|name| Ok((name.clone(), head(state, &name)?))).collect()
+    })
+}
+
+/// Rows beside each other, all of them up to so many.
+pub(crate) fn beside(state: &dyn State, key: &Key, most: usize) -> Result<Vec<Key>, StateError> {
+    let mut found: Vec<Key> = Vec::new();
+    while found.len() < most {
+        let after = found.last().map(|key| key.id.clone()).unwrap_or_default();
+        let page = state.scan(key, &after, 1000.min(most - found.len()))?;
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page.into_iter().map(|(key, _)| key));
+    }
+    Ok(found)
+}
