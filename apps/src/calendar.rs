@@ -156,7 +156,8 @@ impl Calendar {
     /// What a day is.
     pub fn day(&self, date: Date) -> Day {
         let order = self.years.get(&date.year());
-        let has = |days: fn(&Year) -> &BTreeSet<Date>| order.is_some_and(|o| days(o).contains(&date));
+        let has =
+            |days: fn(&Year) -> &BTreeSet<Date>| order.is_some_and(|o| days(o).contains(&date));
         if has(|order| &order.off) {
             Day::Holiday
         } else if date.weekday() < 5 {
@@ -262,7 +263,7 @@ impl Calendar {
 }
 
 /// A date that lies so far from another, by plain counting: nothing is skipped, and nothing moves.
-pub fn plus(date: Date, period: Period) -> Option<Date> {
+pub(crate) fn plus(date: Date, period: Period) -> Option<Date> {
     match period.unit {
         Unit::Day | Unit::WorkingDay => date.plus_days(period.count),
         Unit::Month => date.plus_months(period.count),
@@ -272,7 +273,7 @@ pub fn plus(date: Date, period: Period) -> Option<Date> {
 }
 
 /// A moment that lies so far from another: by the clock, or at the same time of day in a zone.
-pub fn plus_instant(at: Instant, period: Period, zone: Zone) -> Option<Instant> {
+pub(crate) fn plus_instant(at: Instant, period: Period, zone: Zone) -> Option<Instant> {
     if let Some(seconds) = period.seconds() {
         return at.0.checked_add(seconds).map(Instant);
     }
@@ -347,7 +348,11 @@ mod tests {
             (Rule::Civil, "2026-07-04", "3 m", "2026-10-08"),
         ] {
             let got = calendar.due(rule, date(from), period.parse().expect("a period"));
-            assert_eq!(got.expect("there is a last day").last, date(last), "{rule:?} {from} {period}");
+            assert_eq!(
+                got.expect("there is a last day").last,
+                date(last),
+                "{rule:?} {from} {period}"
+            );
         }
         assert_eq!(calendar.working_days(date("2026-04-30"), date("2026-05-08")), Some(4));
         assert_eq!(calendar.working_days(date("2026-02-12"), date("2026-02-28")), Some(8));
@@ -373,7 +378,8 @@ mod tests {
     #[test]
     fn each_day_that_is_passed_over_or_worked_is_said() {
         let calendar = calendar();
-        let found = calendar.due(Rule::Civil, date("2026-09-18"), "2 wd".parse().expect("a period"));
+        let found =
+            calendar.due(Rule::Civil, date("2026-09-18"), "2 wd".parse().expect("a period"));
         let found = found.expect("there is");
         assert_eq!(found.last, date("2026-09-21"));
         assert_eq!(
@@ -385,20 +391,23 @@ mod tests {
                 Step::Count("2 wd".parse().expect("a period"), Rule::Civil, date("2026-09-21")),
             ]
         );
-        let later = calendar.due(Rule::Civil, date("2026-12-20"), "30 d".parse().expect("a period"));
+        let later =
+            calendar.due(Rule::Civil, date("2026-12-20"), "30 d".parse().expect("a period"));
         assert!(later.expect("there is").steps.contains(&Step::NoOrder(2027)));
     }
 
     #[test]
     fn the_working_days_of_twenty_years_are_those_that_were_published() {
-        let folder = std::env::var("CHANCERY_TESTDATA").unwrap_or_else(|_| "../../shared/testdata".into());
+        let folder =
+            std::env::var("CHANCERY_TESTDATA").unwrap_or_else(|_| "../../shared/testdata".into());
         let folder = std::path::Path::new(&folder).join("calendar");
         if !folder.is_dir() {
             eprintln!("skipped: there is no {}", folder.display());
             return;
         }
         for year in 2007..=2026 {
-            let text = std::fs::read_to_string(folder.join(format!("{year}.json"))).expect("a file");
+            let text =
+                std::fs::read_to_string(folder.join(format!("{year}.json"))).expect("a file");
             let json: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
             let mut order = Year::default();
             let mut said = BTreeMap::new();
@@ -406,7 +415,11 @@ mod tests {
                 let off = day["isOffDay"].as_bool().expect("a word");
                 let date = date(day["date"].as_str().expect("a date"));
                 said.insert(date, off);
-                if off { order.off.insert(date) } else { order.work.insert(date) };
+                if off {
+                    order.off.insert(date)
+                } else {
+                    order.work.insert(date)
+                };
             }
             let calendar = Calendar::new([(year, order)].into());
             let mut day = Date::new(year, 1, 1).expect("a date");

@@ -67,7 +67,11 @@ impl<'a> Deciding<'a> {
     }
 
     /// The environment of a thing, for whoever only looks.
-    pub(crate) fn looking<'e>(&'e self, state: &'e dyn State, thing: &'e Thing) -> CaseEnvironment<'e> {
+    pub(crate) fn looking<'e>(
+        &'e self,
+        state: &'e dyn State,
+        thing: &'e Thing,
+    ) -> CaseEnvironment<'e> {
         self.environment(state, Some(thing), None, Value::None)
     }
 
@@ -136,7 +140,8 @@ impl<'a> Deciding<'a> {
         // What cannot follow is recorded as a breach: a deadline that has passed is a fact, whatever comes of it.
         if let Err(reasons) = ended {
             thing = before;
-            let rules = reasons.iter().map(|reason| reason.rule.as_str()).collect::<Vec<_>>().join(", ");
+            let rules =
+                reasons.iter().map(|reason| reason.rule.as_str()).collect::<Vec<_>>().join(", ");
             thing.flags.push(format!("due/{}: {rules}", due.name));
         }
         self.keep(overlay, &mut thing, Vec::new()).map(Ok)
@@ -201,10 +206,17 @@ impl<'a> Deciding<'a> {
         signer: &Signer,
     ) -> Result<bool, StateError> {
         if self.module.roles.contains_key(name) {
-            return office::holds(environment.state, self.module.name(), name, &signer.name, self.lodged);
+            return office::holds(
+                environment.state,
+                self.module.name(),
+                name,
+                &signer.name,
+                self.lodged,
+            );
         }
         let people = environment.root(name);
-        let is = people.names().into_iter().any(|known| known == signer.name || known == signer.agency);
+        let is =
+            people.names().into_iter().any(|known| known == signer.name || known == signer.agency);
         Ok(is)
     }
 
@@ -222,7 +234,11 @@ impl<'a> Deciding<'a> {
             refused.push(self.reason(&format!("{}/from", act.name), law, why));
         }
         if let Some(times) = act.at_most.filter(|most| thing.counted(&act.name) >= *most) {
-            refused.push(self.reason(&format!("{}/at_most", act.name), law, Refusal::AtMost { times }));
+            refused.push(self.reason(
+                &format!("{}/at_most", act.name),
+                law,
+                Refusal::AtMost { times },
+            ));
         }
         refused
     }
@@ -254,7 +270,9 @@ impl<'a> Deciding<'a> {
         let law = act.law.as_deref();
         let faults = input.facts.form.iter();
         let mut refused: Vec<_> = faults
-            .map(|fault| self.reason(&format!("{}/form", act.name), law, Refusal::Form(fault.clone())))
+            .map(|fault| {
+                self.reason(&format!("{}/form", act.name), law, Refusal::Form(fault.clone()))
+            })
             .collect();
         let given = input.document.filing().and_then(|filing| filing.reason.as_deref());
         if act.reason && given.is_none_or(|reason| reason.trim().is_empty()) {
@@ -314,7 +332,8 @@ impl<'a> Deciding<'a> {
         numbers: &mut Vec<String>,
         depth: usize,
     ) -> Decided<()> {
-        let (document, doc) = document.map_or((None, Value::None), |(document, doc)| (Some(document), doc));
+        let (document, doc) =
+            document.map_or((None, Value::None), |(document, doc)| (Some(document), doc));
         if depth > MOST_INNER {
             return Ok(Err(vec![self.reason(&act.name, None, Refusal::Cost)]));
         }
@@ -345,7 +364,11 @@ impl<'a> Deciding<'a> {
                 Value::Text(state) if self.case.state(&state).is_some() => Some(state),
                 other => {
                     let what = other.to_string();
-                    refused.push(self.reason(&format!("{}/to", act.name), None, Refusal::Unknown { what }));
+                    refused.push(self.reason(
+                        &format!("{}/to", act.name),
+                        None,
+                        Refusal::Unknown { what },
+                    ));
                     None
                 }
             },
@@ -378,7 +401,9 @@ impl<'a> Deciding<'a> {
         if let Some(document) = document {
             self.take_document(thing, act, document, &doc);
         }
-        if let Some(extend) = self.case.dues.iter().find_map(|due| due.extend.as_ref().filter(|e| e.act == act.name)) {
+        if let Some(extend) =
+            self.case.dues.iter().find_map(|due| due.extend.as_ref().filter(|e| e.act == act.name))
+        {
             let environment = self.environment(overlay, Some(&*thing), document, doc.clone());
             let days = |placed: &Placed| match placed.formula.value(&environment) {
                 Value::Int(days) => i32::try_from(days).ok().filter(|days| *days >= 0),
@@ -421,9 +446,11 @@ impl<'a> Deciding<'a> {
     fn take_document(&self, thing: &mut Thing, act: &Act, document: &Document, doc: &Value) {
         let Value::Map(fields) = doc else { return };
         let whole = self.case.live.contains(&(act.name.clone(), String::new()));
-        let live = |name: &str| whole || self.case.live.contains(&(act.name.clone(), name.to_owned()));
+        let live =
+            |name: &str| whole || self.case.live.contains(&(act.name.clone(), name.to_owned()));
         let kept = fields.iter().filter(|(name, _)| live(name));
-        let kept: BTreeMap<_, _> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let kept: BTreeMap<_, _> =
+            kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         thing.filed.insert(act.name.clone(), kept);
         let signer = document.signer();
         thing.authors.entry(act.name.clone()).or_default().push(signer.name.clone());
@@ -466,11 +493,14 @@ impl<'a> Deciding<'a> {
             let here = self.case.state(&thing.state).and_then(|state| state.round.as_ref());
             round.act == act.name && here == Some(&round.name)
         });
-        let refused = |why| Ok(Err(vec![self.reason(&format!("{}/vote", act.name), act.law.as_deref(), why)]));
+        let refused = |why| {
+            Ok(Err(vec![self.reason(&format!("{}/vote", act.name), act.law.as_deref(), why)]))
+        };
         let nobody = || Refusal::NoVote { who: signer.name.clone() };
         let Some(round) = round else { return refused(nobody()) };
         let Some(votes) = thing.rounds.get_mut(&round.name) else { return refused(nobody()) };
-        let who = votes.of.iter().find(|who| **who == signer.name || **who == signer.agency).cloned();
+        let who =
+            votes.of.iter().find(|who| **who == signer.name || **who == signer.agency).cloned();
         let next = votes.of.iter().find(|who| !votes.said.contains_key(*who));
         let turn = !round.listed || next == who.as_ref();
         let Some(who) = who.filter(|who| turn && !votes.said.contains_key(who)) else {
@@ -574,7 +604,8 @@ impl<'a> Deciding<'a> {
             Some(bytes) => cbor::decode::<i64>(&bytes).map_err(StateError::damaged)?,
             None => number.start,
         };
-        let after = next.checked_add(1).ok_or_else(|| StateError::damaged("a series is at its end"))?;
+        let after =
+            next.checked_add(1).ok_or_else(|| StateError::damaged("a series is at its end"))?;
         overlay.put(key, cbor::encode(&after).expect("a number"));
         Ok(Ok(pattern(&number.pattern, &parts, next)))
     }
@@ -599,7 +630,9 @@ impl<'a> Deciding<'a> {
         let values: Vec<_> = of.iter().map(|placed| placed.formula.value(environment)).collect();
         match values.as_slice() {
             [Value::List(list)] => list.iter().map(ToString::to_string).collect(),
-            values if values.iter().any(|value| matches!(value, Value::None | Value::Unknown(_))) => {
+            values
+                if values.iter().any(|value| matches!(value, Value::None | Value::Unknown(_))) =>
+            {
                 Vec::new()
             }
             values => vec![cbor_text(&values.iter().map(ToString::to_string).collect::<Vec<_>>())],
@@ -703,7 +736,11 @@ impl<'a> Deciding<'a> {
     }
 
     /// Notes when the next of its deadlines is to be looked at.
-    pub(crate) fn schedule(&self, overlay: &mut Overlay<'_>, thing: &Thing) -> Result<(), StateError> {
+    pub(crate) fn schedule(
+        &self,
+        overlay: &mut Overlay<'_>,
+        thing: &Thing,
+    ) -> Result<(), StateError> {
         let own = Key::new(Family::Due, self.module.name()).name(&self.case.name).id(self.id);
         if let Some(old) = overlay.get(&own)? {
             let old: String = cbor::decode(&old).map_err(StateError::damaged)?;
@@ -718,7 +755,13 @@ impl<'a> Deciding<'a> {
         match next {
             None => overlay.delete(own),
             Some((end, _)) => {
-                let place = format!("{:020}/{}/{}/{}", end.0.max(0), self.module.name(), self.case.name, self.id);
+                let place = format!(
+                    "{:020}/{}/{}/{}",
+                    end.0.max(0),
+                    self.module.name(),
+                    self.case.name,
+                    self.id
+                );
                 overlay.put(own, cbor::encode(&place).expect("a text"));
                 overlay.put(at_key(&place), Vec::new());
             }
@@ -747,7 +790,9 @@ pub(crate) fn at_key(place: &str) -> Key {
 fn cbor_text(parts: &[String]) -> String {
     match parts {
         [one] => one.clone(),
-        parts => parts.iter().map(|part| format!("{}:{part}", part.len())).collect::<Vec<_>>().join(","),
+        parts => {
+            parts.iter().map(|part| format!("{}:{part}", part.len())).collect::<Vec<_>>().join(",")
+        }
     }
 }
 
@@ -757,7 +802,8 @@ fn pattern(pattern: &str, keys: &[String], n: i64) -> String {
     while let Some(at) = text.find("{n:") {
         let rest = text.get(at + 3..).unwrap_or_default();
         let Some(end) = rest.find('}') else { break };
-        let width = rest.get(..end).and_then(|width| width.parse::<usize>().ok()).unwrap_or(0).min(18);
+        let width =
+            rest.get(..end).and_then(|width| width.parse::<usize>().ok()).unwrap_or(0).min(18);
         text.replace_range(at..at + 4 + end, &format!("{n:0width$}"));
     }
     text = text.replace("{n}", &n.to_string());

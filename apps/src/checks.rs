@@ -15,7 +15,8 @@ pub(crate) fn is_identity_number(text: &str) -> bool {
     let born = text.get(6..14).unwrap_or_default();
     let (year, rest) = born.split_at_checked(4).unwrap_or_default();
     let (month, day) = rest.split_at_checked(2).unwrap_or_default();
-    let sum: u32 = digits.iter().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    let sum: u32 =
+        digits.iter().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
     let check = CHECKS.get(usize::try_from(sum % 11).unwrap_or_default());
     format!("{year}-{month}-{day}").parse::<crate::civil::Date>().is_ok() && check == Some(last)
 }
@@ -25,7 +26,8 @@ pub(crate) fn is_credit_code(text: &str) -> bool {
     const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
     const WEIGHTS: [usize; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
     let value = |byte: &u8| ALPHABET.iter().position(|known| known == byte);
-    let Some((last, first)) = text.as_bytes().split_last().filter(|(_, first)| first.len() == 17) else {
+    let Some((last, first)) = text.as_bytes().split_last().filter(|(_, first)| first.len() == 17)
+    else {
         return false;
     };
     let values: Option<Vec<_>> = first.iter().map(value).collect();
@@ -43,7 +45,8 @@ mod tests {
         // The examples of the two standards.
         assert!(is_identity_number("11010519491231002X"));
         assert!(is_credit_code("91350100M000100Y43"));
-        for bad in ["110105194912310021", "11010519491331002X", "1101051949123100", "", "１１０"] {
+        for bad in ["110105194912310021", "11010519491331002X", "1101051949123100", "", "１１０"]
+        {
             assert!(!is_identity_number(bad), "{bad}");
         }
         for bad in ["91350100M000100Y44", "91350100M000100I43", "91350100M000100Y4", ""] {

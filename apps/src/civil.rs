@@ -371,7 +371,9 @@ mod tests {
         ] {
             assert_eq!(date(from).plus_months(months), to.map(date), "{from} {months}");
         }
-        for bad in ["2026-02-29", "2026-13-01", "26-01-01", "2026-1-1", "2026-01-01 ", "+026-01-01", ""] {
+        for bad in
+            ["2026-02-29", "2026-13-01", "26-01-01", "2026-1-1", "2026-01-01 ", "+026-01-01", ""]
+        {
             assert!(bad.parse::<Date>().is_err(), "{bad}");
         }
         assert_eq!(date("1970-01-01"), Date(0));
@@ -383,7 +385,8 @@ mod tests {
         for good in ["30 d", "20 wd", "-15 d", "2 m", "1 y", "24 h", "30 min"] {
             assert_eq!(good.parse::<Period>().expect("a period").to_string(), good);
         }
-        for bad in ["30", "d", "30d", "1.5 h", "30  d", "+3 d", "99999999999 d", "200000 d", "- d"] {
+        for bad in ["30", "d", "30d", "1.5 h", "30  d", "+3 d", "99999999999 d", "200000 d", "- d"]
+        {
             assert!(bad.parse::<Period>().is_err(), "{bad}");
         }
     }

@@ -130,10 +130,17 @@ fn count(
                 let working = found.steps.iter().any(|step| matches!(step, Step::Skip(..)))
                     || length.unit == Unit::WorkingDay;
                 let days = match working {
-                    true => pauses.iter().filter_map(|(a, b)| calendar.working_days(a.next()?, *b)).sum(),
+                    true => pauses
+                        .iter()
+                        .filter_map(|(a, b)| calendar.working_days(a.next()?, *b))
+                        .sum(),
                     false => moved,
                 };
-                calendar.due(due.rule, from, Period::new(length.count.checked_add(days)?, length.unit)?)?
+                calendar.due(
+                    due.rule,
+                    from,
+                    Period::new(length.count.checked_add(days)?, length.unit)?,
+                )?
             }
             _ => {
                 let plain = crate::calendar::plus(from, length)?;
@@ -175,9 +182,10 @@ pub(crate) fn lives(environment: &CaseEnvironment<'_>, thing: &Thing, due: &Due)
     let possible = match &due.then {
         None => false,
         Some(Ending::Breach | Ending::State(_)) => true,
-        Some(Ending::Act(name)) => environment.case.act(name).is_some_and(|act| {
-            act.from.is_empty() || act.from.contains(&thing.state)
-        }),
+        Some(Ending::Act(name)) => environment
+            .case
+            .act(name)
+            .is_some_and(|act| act.from.is_empty() || act.from.contains(&thing.state)),
     };
     !ended && !over && possible
 }

@@ -92,7 +92,11 @@ impl CaseEnvironment<'_> {
         Value::Map(fields)
     }
 
-    fn of_thing<T>(&self, map: impl FnOnce(&Thing) -> Option<T>, value: impl FnOnce(T) -> Value) -> Value {
+    fn of_thing<T>(
+        &self,
+        map: impl FnOnce(&Thing) -> Option<T>,
+        value: impl FnOnce(T) -> Value,
+    ) -> Value {
         self.thing.and_then(map).map_or(Value::None, value)
     }
 
@@ -101,7 +105,8 @@ impl CaseEnvironment<'_> {
             ("has_role", [me, Value::Text(role)]) => {
                 let who = me.field("name");
                 let who = who.as_text().or_else(|| me.as_text()).unwrap_or_default();
-                office::holds(self.state, self.module.name(), role, who, self.lodged).map(Value::Bool)
+                office::holds(self.state, self.module.name(), role, who, self.lodged)
+                    .map(Value::Bool)
             }
             _ => Ok(Value::Unknown(Why::NoRow(name.to_owned()))),
         }
@@ -131,11 +136,15 @@ impl Environment for CaseEnvironment<'_> {
             }
             "filed" => thing(&|thing| {
                 let each = thing.filed.iter();
-                Value::Map(each.map(|(act, form)| (act.clone(), Value::Map(form.clone()))).collect())
+                Value::Map(
+                    each.map(|(act, form)| (act.clone(), Value::Map(form.clone()))).collect(),
+                )
             }),
             "when" => thing(&|thing| {
                 let each = thing.when.iter();
-                Value::Map(each.map(|(name, at)| (name.clone(), Value::Instant(Instant(*at)))).collect())
+                Value::Map(
+                    each.map(|(name, at)| (name.clone(), Value::Instant(Instant(*at)))).collect(),
+                )
             }),
             "count" => thing(&|thing| {
                 let each = thing.count.iter();
@@ -159,7 +168,9 @@ impl Environment for CaseEnvironment<'_> {
         match root {
             "filed" => self.of_thing(|thing| thing.filed.get(name).cloned(), Value::Map),
             "when" => self.of_thing(|thing| thing.when(name), Value::Instant),
-            "author" => self.of_thing(|thing| thing.authors.get(name)?.last().cloned(), Value::Text),
+            "author" => {
+                self.of_thing(|thing| thing.authors.get(name)?.last().cloned(), Value::Text)
+            }
             "authors" => self.of_thing(|thing| thing.authors.get(name).cloned(), Value::texts),
             "count" => Value::Int(self.thing.map_or(0, |thing| thing.counted(name)).into()),
             "it" if !matches!(name, "id" | "state") => {

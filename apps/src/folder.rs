@@ -117,7 +117,9 @@ mod tests {
         let other = Folder::of([("cases/x.toml", "b"), ("module.toml", "a")]).expect("a folder");
         assert_eq!(one.digest(), other.digest());
         assert_eq!(Folder::decode(&one.encode()).expect("reads"), one);
-        for bad in ["../x.toml", "/x.toml", "a/b/c/d.toml", "x.sh", ".x.toml", "a//b.toml", "x", "ä.toml"] {
+        for bad in
+            ["../x.toml", "/x.toml", "a/b/c/d.toml", "x.sh", ".x.toml", "a//b.toml", "x", "ä.toml"]
+        {
             assert_eq!(Folder::of([(bad, "")]), Err(NoFolder::Path(bad.into())), "{bad}");
         }
         assert_eq!(Folder::of([("a.txt", "x".repeat(MOST_BYTES + 1))]), Err(NoFolder::Size));

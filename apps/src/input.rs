@@ -48,8 +48,8 @@ impl Document {
     pub fn of(document: &VerifiedDocument, part: Option<Vec<u8>>) -> Self {
         let signatures = document.report().signatures.iter();
         let named = signatures.filter_map(|signature| signature.signer.as_ref());
-        let signers =
-            named.map(|signer| Signer { name: signer.to_string(), agency: signer.agency().to_string() });
+        let signers = named
+            .map(|signer| Signer { name: signer.to_string(), agency: signer.agency().to_string() });
         Self {
             id: document.id(),
             header: document.header().clone(),

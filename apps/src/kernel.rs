@@ -144,7 +144,8 @@ impl Kernel {
         let bytes = state.get(&office::folder(digest))?.ok_or_else(missing)?;
         let folder = Folder::decode(&bytes).map_err(StateError::damaged)?;
         let module = Module::read(&folder);
-        let module = Arc::new(module.map_err(|_| StateError::damaged(format!("the module {digest}")))?);
+        let module =
+            Arc::new(module.map_err(|_| StateError::damaged(format!("the module {digest}")))?);
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if read.len() >= MOST_READ {
             read.clear();
@@ -173,7 +174,8 @@ impl Kernel {
     /// [`StateError`].
     pub fn modules(&self, state: &dyn State) -> Result<Vec<(Installed, Arc<Module>)>, StateError> {
         let names = state.scan(&office::listed(), "", 10_000)?;
-        let each = names.into_iter().filter_map(|(key, _)| self.in_force(state, &key.id).transpose());
+        let each =
+            names.into_iter().filter_map(|(key, _)| self.in_force(state, &key.id).transpose());
         each.collect()
     }
 
@@ -208,7 +210,8 @@ impl Kernel {
             Err(reasons) => Outcome::Refused(reasons),
         };
         let subject = Subject::Document(input.document.id);
-        let by = By { at: input.at, lodged: input.lodged, salt: input.salt, facts: input.facts.clone() };
+        let by =
+            By { at: input.at, lodged: input.lodged, salt: input.salt, facts: input.facts.clone() };
         all.push(self.record(&overlay, &module, version, subject, outcome, writes, &by)?);
         Ok(all)
     }
@@ -233,7 +236,9 @@ impl Kernel {
                 return Ok((found, None));
             }
             let mut parts = key.id.splitn(4, '/').skip(1).map(str::to_owned);
-            if let (Some(module), Some(case), Some(thing)) = (parts.next(), parts.next(), parts.next()) {
+            if let (Some(module), Some(case), Some(thing)) =
+                (parts.next(), parts.next(), parts.next())
+            {
                 found.push(Coming { module, case, thing });
             }
             last = Some(key.id);
@@ -308,7 +313,8 @@ impl Kernel {
         input: &Input,
         all: &mut Vec<Decision>,
     ) -> Result<(), StateError> {
-        let by = By { at: input.at, lodged: input.lodged, salt: input.salt, facts: Facts::default() };
+        let by =
+            By { at: input.at, lodged: input.lodged, salt: input.salt, facts: Facts::default() };
         self.pass_by(overlay, coming, &input.home, &by, MOST_ELAPSED, all)
     }
 
@@ -350,7 +356,8 @@ impl Kernel {
             };
             let by = By { lodged: end, ..by.clone() };
             let version = Some(module.digest());
-            let decision = self.record(overlay, &coming.module, version, subject, outcome, writes, &by)?;
+            let decision =
+                self.record(overlay, &coming.module, version, subject, outcome, writes, &by)?;
             overlay.extend(decision.writes.clone());
             all.push(decision);
         }
@@ -392,7 +399,11 @@ impl Kernel {
     }
 
     /// Finds where a document belongs.
-    fn route(&self, state: &dyn State, input: &Input) -> Result<Result<Routed, Reason>, StateError> {
+    fn route(
+        &self,
+        state: &dyn State,
+        input: &Input,
+    ) -> Result<Result<Routed, Reason>, StateError> {
         let document = &input.document;
         let name = &document.header.module;
         let refused = |why| Ok(Err(Reason { rule: name.clone(), law: None, why }));
@@ -428,7 +439,9 @@ impl Kernel {
         if filing.version.is_some_and(|version| version != module.digest()) {
             return refused(Refusal::OtherVersion { holds: module.digest().to_string() });
         }
-        let Some((case, act)) = module.cases.get(case).and_then(|case| Some((case, case.act(act)?))) else {
+        let Some((case, act)) =
+            module.cases.get(case).and_then(|case| Some((case, case.act(act)?)))
+        else {
             return refused(Refusal::NoAct);
         };
         let Some(form) = act.form.as_ref() else { return refused(Refusal::NoAct) };
@@ -479,7 +492,11 @@ impl Kernel {
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn judge_form(&self, state: &dyn State, input: &Input) -> Result<Vec<FormFault>, StateError> {
+    pub fn judge_form(
+        &self,
+        state: &dyn State,
+        input: &Input,
+    ) -> Result<Vec<FormFault>, StateError> {
         let Ok(Routed::Case { version, case, act, thing, .. }) = self.route(state, input)? else {
             return Ok(Vec::new());
         };
@@ -600,7 +617,13 @@ struct By {
 /// Where a document belongs.
 enum Routed {
     Office(String),
-    Case { module: String, version: Digest, case: String, act: String, thing: Option<(String, Thing)> },
+    Case {
+        module: String,
+        version: Digest,
+        case: String,
+        act: String,
+        thing: Option<(String, Thing)>,
+    },
 }
 
 fn deciding<'a>(

@@ -24,15 +24,17 @@ mod state;
 mod thing;
 mod types;
 mod value;
-mod words;
 mod wording;
+mod words;
 
 pub use self::{
     calendar::{Calendar, Day, Derivation, Rule, Step, Year},
     civil::{Date, Instant, NoTime, Period, Unit, Zone},
     due::Moment,
     folder::{Folder, MEDIA_TYPE, NoFolder},
-    formula::{Environment, Explained, Fault, Formula, KindFault, Mismatch, NoFormula, Scope, Type},
+    formula::{
+        Environment, Explained, Fault, Formula, KindFault, Mismatch, NoFormula, Scope, Type,
+    },
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     manifest::{At, Authority, Both, FormFault, Mistake, Module, What},

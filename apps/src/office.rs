@@ -31,7 +31,7 @@ pub const ACTS: [&str; 4] = ["appoint", "dismiss", "install", "calendar"];
 /// An appointment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Appointment {
+pub(crate) struct Appointment {
     /// Since when, in seconds since 1970 UTC.
     pub from: i64,
     /// Until when.
@@ -131,7 +131,8 @@ pub(crate) fn decide(
         "appoint" | "dismiss" => APPOINTER,
         _ => KEEPER,
     };
-    let first = act == "appoint" && input.facts.first.as_ref() == Some(&signer.name) && unfounded(overlay)?;
+    let first =
+        act == "appoint" && input.facts.first.as_ref() == Some(&signer.name) && unfounded(overlay)?;
     if !first && !holds(overlay, OFFICE, role, &signer.name, input.lodged)? {
         let why = Refusal::NotEntitled { who: signer.name, by: vec![role.to_owned()] };
         return refused(why);
@@ -164,7 +165,13 @@ fn missing(act: &str, field: &str) -> Result<Result<Applied, Vec<Reason>>, State
 }
 
 fn applied(kind: &str, thing: String, state: &str) -> Applied {
-    Applied { case: kind.to_owned(), thing, sequence: 1, state: state.to_owned(), ..Applied::default() }
+    Applied {
+        case: kind.to_owned(),
+        thing,
+        sequence: 1,
+        state: state.to_owned(),
+        ..Applied::default()
+    }
 }
 
 fn appoint(
@@ -213,7 +220,11 @@ fn install(
     let refused = |why| Ok(Err(vec![reason("install", why)]));
     let Some(wanted) = text(input, "digest") else { return missing("install", "digest") };
     let bytes = match (&input.document.part, input.document.header.parts.as_slice()) {
-        (Some(bytes), [part]) if part.media_type == MEDIA_TYPE && Digest::of(bytes) == part.digest => bytes,
+        (Some(bytes), [part])
+            if part.media_type == MEDIA_TYPE && Digest::of(bytes) == part.digest =>
+        {
+            bytes
+        }
         _ => return refused(Refusal::OtherFolder),
     };
     let read = match Folder::decode(bytes) {
@@ -226,7 +237,8 @@ fn install(
             let first = mistakes.first().map(|mistake| {
                 format!("{}:{} {}", mistake.at.file, mistake.at.line, mistake.what.code())
             });
-            let why = Refusal::Folder { mistakes: mistakes.len(), first: first.unwrap_or_default() };
+            let why =
+                Refusal::Folder { mistakes: mistakes.len(), first: first.unwrap_or_default() };
             return refused(why);
         }
     };

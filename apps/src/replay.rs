@@ -173,7 +173,12 @@ impl State for Replay {
         self.state.get(key)
     }
 
-    fn scan(&self, beside: &Key, after: &str, most: usize) -> Result<Vec<crate::state::Row>, StateError> {
+    fn scan(
+        &self,
+        beside: &Key,
+        after: &str,
+        most: usize,
+    ) -> Result<Vec<crate::state::Row>, StateError> {
         self.state.scan(beside, after, most)
     }
 }

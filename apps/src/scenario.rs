@@ -195,8 +195,11 @@ impl<'a> Run<'a> {
                 let each = days.iter().map(|day| day.parse::<Date>());
                 each.collect::<Result<_, _>>().map_err(|e| Broken::new(0, format!("calendar: {e}")))
             };
-            let order =
-                Year { source: order.source.clone(), off: days(&order.off)?, work: days(&order.work)? };
+            let order = Year {
+                source: order.source.clone(),
+                off: days(&order.off)?,
+                work: days(&order.work)?,
+            };
             let key = Key::new(Family::Calendar, "").id(year);
             writes.insert(key, Some(cbor::encode(&order).expect("plain")));
         }
@@ -291,7 +294,8 @@ impl<'a> Run<'a> {
             (None, Some(Outcome::Applied(applied))) => {
                 self.told.acts.push(format!("{}/{act}", applied.case));
                 if let Some(label) = &step.label {
-                    self.labels.insert(label.clone(), (applied.case.clone(), applied.thing.clone()));
+                    self.labels
+                        .insert(label.clone(), (applied.case.clone(), applied.thing.clone()));
                 }
                 for decision in decisions {
                     self.keep(decision, Some(&input.document));
@@ -316,9 +320,16 @@ impl<'a> Run<'a> {
                     _ => {
                         let each = reasons.iter().map(|reason| {
                             let law = reason.law.as_deref().unwrap_or("-");
-                            format!("{} ({law}): {}", reason.rule, reason.say(self.module, Language::Zh))
+                            format!(
+                                "{} ({law}): {}",
+                                reason.rule,
+                                reason.say(self.module, Language::Zh)
+                            )
                         });
-                        Err(broken(format!("it was refused otherwise: {}", each.collect::<Vec<_>>().join("; "))))
+                        Err(broken(format!(
+                            "it was refused otherwise: {}",
+                            each.collect::<Vec<_>>().join("; ")
+                        )))
                     }
                 }
             }
@@ -329,7 +340,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn document(&self, number: usize, step: &Step, act: &str, by: &str) -> Result<Document, Broken> {
+    fn document(
+        &self,
+        number: usize,
+        step: &Step,
+        act: &str,
+        by: &str,
+    ) -> Result<Document, Broken> {
         let broken = |why: String| Broken::new(number, why);
         if !self.scenario.officer.contains_key(by) {
             return Err(broken(format!("by: no officer {by:?}")));
@@ -353,8 +370,11 @@ impl<'a> Run<'a> {
             let value = value_of(value).ok_or_else(|| broken(format!("form.{field}")))?;
             form.insert(field.clone(), value);
         }
-        let agency: AgencyName =
-            self.scenario.home.parse().map_err(|_| broken(format!("home: {}", self.scenario.home)))?;
+        let agency: AgencyName = self
+            .scenario
+            .home
+            .parse()
+            .map_err(|_| broken(format!("home: {}", self.scenario.home)))?;
         let filing = Filing {
             home: agency.clone(),
             act: format!("{}/{name}", case.name),
@@ -386,7 +406,8 @@ impl<'a> Run<'a> {
             nonce: Digest::of(format!("{} {number}", self.scenario.scenario).as_bytes()),
         };
         let id = cbor::encode(&header).map_err(|e| broken(e.to_string()))?;
-        let id = DocumentId::from_slice(Digest::of(&id).as_bytes()).ok_or_else(|| broken("id".into()))?;
+        let id = DocumentId::from_slice(Digest::of(&id).as_bytes())
+            .ok_or_else(|| broken("id".into()))?;
         let name = self.scenario.officer_name(by);
         let agency = name.split_once('@').map(|(_, agency)| agency.to_owned()).unwrap_or_default();
         Ok(Document { id, header, signers: vec![Signer { name, agency }], part: None })
@@ -395,7 +416,9 @@ impl<'a> Run<'a> {
     fn expect(&self, number: usize, expect: &Expect, label: &str) -> Result<(), Broken> {
         let broken = |why: String| Err(Broken::new(number, why));
         let failed = |error: StateError| Broken::new(number, error.to_string());
-        let Some((case, id)) = self.labels.get(label) else { return broken(format!("no {label:?}")) };
+        let Some((case, id)) = self.labels.get(label) else {
+            return broken(format!("no {label:?}"));
+        };
         let thing = Thing::get(&self.state, self.module.name(), case, id).map_err(failed)?;
         let Some(thing) = thing else { return broken(format!("{label} is not there")) };
         if let Some(state) = &expect.state

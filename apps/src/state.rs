@@ -179,7 +179,8 @@ impl State for MemoryState {
 
     fn scan(&self, beside: &Key, after: &str, most: usize) -> Result<Vec<Row>, StateError> {
         let from = beside.clone().id(after);
-        let after = self.0.range(from.clone()..).filter(|(key, _)| **key != from || after.is_empty());
+        let after =
+            self.0.range(from.clone()..).filter(|(key, _)| **key != from || after.is_empty());
         let rows = after.take_while(|(key, _)| key.beside(beside)).take(most);
         Ok(rows.map(|(key, value)| (key.clone(), value.clone())).collect())
     }

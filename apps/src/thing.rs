@@ -68,7 +68,12 @@ impl Thing {
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn get(state: &dyn State, module: &str, case: &str, id: &str) -> Result<Option<Self>, StateError> {
+    pub fn get(
+        state: &dyn State,
+        module: &str,
+        case: &str,
+        id: &str,
+    ) -> Result<Option<Self>, StateError> {
         state.get(&Self::key(module, case, id))?.map(|bytes| Self::decode(&bytes)).transpose()
     }
 

@@ -152,7 +152,8 @@ impl Value {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b))
             }
             (Self::Map(a), Self::Map(b)) => {
-                let pair = |((k, a), (l, b)): ((&String, &Self), (&String, &Self))| k == l && a.same(b);
+                let pair =
+                    |((k, a), (l, b)): ((&String, &Self), (&String, &Self))| k == l && a.same(b);
                 a.len() == b.len() && a.iter().zip(b).all(pair)
             }
             (Self::Int(_) | Self::Decimal(_), Self::Int(_) | Self::Decimal(_)) => {
@@ -244,7 +245,9 @@ enum Kept {
 impl Serialize for Value {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let kept = match self.clone() {
-            Self::Unknown(_) => return Err(serde::ser::Error::custom("what is not known is not kept")),
+            Self::Unknown(_) => {
+                return Err(serde::ser::Error::custom("what is not known is not kept"));
+            }
             Self::None => Kept::None,
             Self::Bool(yes) => Kept::Bool(yes),
             Self::Int(n) => Kept::Int(n.to_string()),
@@ -281,6 +284,6 @@ impl<'de> Deserialize<'de> for Value {
 }
 
 /// The digest of a value's one form, for what is compared and never shown. None of what cannot be known.
-pub fn digest(value: &Value) -> Option<Digest> {
+pub(crate) fn digest(value: &Value) -> Option<Digest> {
     chancery_crypto::cbor::encode(value).ok().map(|bytes| Digest::of(&bytes))
 }

@@ -10,7 +10,8 @@ pub struct Words(BTreeMap<String, String>);
 impl Words {
     /// Reads a file. Gives the numbers of lines that say nothing.
     pub(crate) fn read(text: &str) -> (Self, Vec<usize>) {
-        let (mut words, mut bad, mut last) = (BTreeMap::<String, String>::new(), Vec::new(), None::<String>);
+        let (mut words, mut bad, mut last) =
+            (BTreeMap::<String, String>::new(), Vec::new(), None::<String>);
         for (number, line) in (1..).zip(text.lines()) {
             if line.trim().is_empty() || line.starts_with('#') {
                 last = None;
@@ -60,7 +61,10 @@ mod tests {
     #[test]
     fn lines_that_say_nothing_are_named() {
         let (words, bad) = Words::read("# 说明\na = 一\n  二\n\nb=三\n x\nb = 四\n?\nc =\n");
-        assert_eq!((words.get("a"), words.get("b"), words.get("c")), (Some("一 二"), Some("三 x"), None));
+        assert_eq!(
+            (words.get("a"), words.get("b"), words.get("c")),
+            (Some("一 二"), Some("三 x"), None)
+        );
         assert_eq!(bad, [7, 8, 9]);
     }
 }

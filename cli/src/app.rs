@@ -40,7 +40,9 @@ pub(crate) enum App {
   chancery app do news item/draft --form article.json")]
     Do(Box<Do>),
     /// List the matters of a module
-    #[command(after_help = "Examples:\n  chancery app list news\n  chancery app list news --state first --json")]
+    #[command(
+        after_help = "Examples:\n  chancery app list news\n  chancery app list news --state first --json"
+    )]
     List {
         /// The module's name
         module: String,
@@ -163,7 +165,11 @@ fn matter(client: &mut LocalClient, id: &str) -> Result<MatterView, Failure> {
     }
 }
 
-fn list(output: &Output, client: &mut LocalClient, question: Question) -> Result<ExitCode, Failure> {
+fn list(
+    output: &Output,
+    client: &mut LocalClient,
+    question: Question,
+) -> Result<ExitCode, Failure> {
     client.send(&LocalRequest::Matters(question))?;
     let mut found = Vec::new();
     loop {
@@ -221,7 +227,12 @@ fn show(output: &Output, view: &MatterView) {
         }
     }
     for done in &view.done {
-        println!("  {}  {}  {}", time(done.at), plain(of(output, &done.called)), done.by.join(", "));
+        println!(
+            "  {}  {}  {}",
+            time(done.at),
+            plain(of(output, &done.called)),
+            done.by.join(", ")
+        );
     }
     if !view.possible.is_empty() {
         println!("  {}", output.t("can be done now:", "现在可以办理："));
@@ -343,7 +354,8 @@ impl Do {
         let fields = module.fields(kind);
         for set in &self.set {
             let given = set.split_once('=');
-            let (name, value) = given.ok_or_else(|| no_form(format!("{set:?} is no NAME=VALUE")))?;
+            let (name, value) =
+                given.ok_or_else(|| no_form(format!("{set:?} is no NAME=VALUE")))?;
             let known = fields.iter().find(|(field, ..)| field == name);
             let text = match value.strip_prefix('@') {
                 Some(file) => {
@@ -371,16 +383,24 @@ impl Do {
 }
 
 fn no_form(why: String) -> Failure {
-    Failure::usage("CHY-6018", why, "See the fields of the form with `chancery app describe MODULE`.")
+    Failure::usage(
+        "CHY-6018",
+        why,
+        "See the fields of the form with `chancery app describe MODULE`.",
+    )
 }
 
 fn no_act(module: &Module, act: &str) -> Failure {
-    let known = module.cases().flat_map(|case| {
-        module.acts(case).into_iter().map(move |act| format!("{case}/{act}"))
-    });
+    let known = module
+        .cases()
+        .flat_map(|case| module.acts(case).into_iter().map(move |act| format!("{case}/{act}")));
     let known = known.collect::<Vec<_>>().join(", ");
     let why = format!("{:?} is no act of {}: {known}", act, module.name());
-    Failure::usage("CHY-6019", why, "Choose one of them; `chancery app describe` says what each does.")
+    Failure::usage(
+        "CHY-6019",
+        why,
+        "Choose one of them; `chancery app describe` says what each does.",
+    )
 }
 
 /// The one case that has an act of a name.

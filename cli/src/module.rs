@@ -7,8 +7,8 @@ use std::{
 };
 
 use chancery_apps::{
-    Broken, Document, Folder, KEEPER, Mistake, Module, OFFICE, Outcome, Record, Replay, ReplayFault,
-    Scenario, Signer as DocumentSigner, Subject,
+    Broken, Document, Folder, KEEPER, Mistake, Module, OFFICE, Outcome, Record, Replay,
+    ReplayFault, Scenario, Signer as DocumentSigner, Subject,
 };
 use chancery_bus::NodeError;
 use chancery_crypto::{Digest, Language, cbor};
@@ -45,7 +45,9 @@ pub(crate) enum ModuleCommand {
         into: PathBuf,
     },
     /// Say what is wrong with a module's folder, with file and line, and who can move what where
-    #[command(after_help = "Examples:\n  chancery module check modules/leave\n  chancery module check modules/leave --json")]
+    #[command(
+        after_help = "Examples:\n  chancery module check modules/leave\n  chancery module check modules/leave --json"
+    )]
     Check {
         /// The folder
         folder: PathBuf,
@@ -57,7 +59,9 @@ pub(crate) enum ModuleCommand {
         folder: PathBuf,
     },
     /// Put a module into force at this agency, by your signed act (role module-keeper)
-    #[command(after_help = "Example:\n  chancery module install modules/leave\nWhat was begun under an earlier version ends under it.")]
+    #[command(
+        after_help = "Example:\n  chancery module install modules/leave\nWhat was begun under an earlier version ends under it."
+    )]
     Install {
         /// The folder
         folder: PathBuf,
@@ -72,11 +76,15 @@ pub(crate) enum ModuleCommand {
   chancery module appoint wang@justice.hz.gov.cn --role reviewer --of news --until 2026-12-31")]
     Appoint(Appoint),
     /// End an appointment, by your signed act (role appointer)
-    #[command(after_help = "Example:\n  chancery module dismiss wang@justice.hz.gov.cn --role reviewer --of news")]
+    #[command(
+        after_help = "Example:\n  chancery module dismiss wang@justice.hz.gov.cn --role reviewer --of news"
+    )]
     Dismiss(Appoint),
     /// Record the order of a year's days off, by your signed act (role module-keeper)
-    #[command(after_help = "Example:\n  chancery module calendar 2027.json --source '国务院办公厅关于2027年部分节假日安排的通知'
-The file has {\"days\": [{\"date\": \"2027-01-01\", \"isOffDay\": true}, …]}: days off, and days of weekends on which people work.")]
+    #[command(
+        after_help = "Example:\n  chancery module calendar 2027.json --source '国务院办公厅关于2027年部分节假日安排的通知'
+The file has {\"days\": [{\"date\": \"2027-01-01\", \"isOffDay\": true}, …]}: days off, and days of weekends on which people work."
+    )]
     Calendar {
         /// The file
         file: PathBuf,
@@ -94,8 +102,10 @@ The file has {\"days\": [{\"date\": \"2027-01-01\", \"isOffDay\": true}, …]}: 
         local: Local,
     },
     /// Write the ledger with every decision of modules, for whoever decides again
-    #[command(after_help = "Example:\n  chancery module export --out decisions-2026\n  chancery module replay decisions-2026 --anchor root.pem
-It holds the forms of documents in the clear: keep it as you keep those.")]
+    #[command(
+        after_help = "Example:\n  chancery module export --out decisions-2026\n  chancery module replay decisions-2026 --anchor root.pem
+It holds the forms of documents in the clear: keep it as you keep those."
+    )]
     Export {
         /// A new folder
         #[arg(long, value_name = "DIR")]
@@ -202,7 +212,14 @@ fn sound(output: &Output, folder: &Folder) -> Result<Module, Failure> {
             true => format!("该模块有 {} 处错误", mistakes.len()),
             false => format!("the module has {} mistakes", mistakes.len()),
         };
-        Failure { exit: NO, ..Failure::usage("CHY-7111", what, "Mend them: `chancery module check` names file and line.") }
+        Failure {
+            exit: NO,
+            ..Failure::usage(
+                "CHY-7111",
+                what,
+                "Mend them: `chancery module check` names file and line.",
+            )
+        }
     })
 }
 
@@ -262,7 +279,11 @@ fn check(output: &Output, folder: &Folder) -> Result<ExitCode, Failure> {
     for one in module.authorities() {
         let from = if one.from.is_empty() { "·".to_owned() } else { one.from.join(" | ") };
         let to = if one.to.is_empty() { "=".to_owned() } else { one.to.join(" | ") };
-        let by = if one.by.is_empty() { output.t("by itself", "自动").to_owned() } else { one.by.join(", ") };
+        let by = if one.by.is_empty() {
+            output.t("by itself", "自动").to_owned()
+        } else {
+            one.by.join(", ")
+        };
         let not = match one.not_by.is_empty() {
             true => String::new(),
             false => format!(" {} {}", output.t("but not", "但不得为"), one.not_by.join(", ")),
@@ -292,13 +313,17 @@ fn test(output: &Output, folder: &Folder) -> Result<ExitCode, Failure> {
     }
     let failed = results.iter().filter(|(_, _, broken)| broken.is_some()).count();
     // What no story shows, nobody has seen work.
-    let acts = module.cases().flat_map(|case| {
-        module.acts(case).into_iter().map(move |act| format!("{case}/{act}"))
-    });
+    let acts = module
+        .cases()
+        .flat_map(|case| module.acts(case).into_iter().map(move |act| format!("{case}/{act}")));
     let untold: Vec<_> = acts
         .filter(|act| {
             let plain = act.split_once('/').map_or(act.as_str(), |(_, act)| act);
-            !told.acts.iter().any(|done| done == act || done.ends_with(&format!("/{act}")) || done.ends_with(&format!("/{plain}")))
+            !told.acts.iter().any(|done| {
+                done == act
+                    || done.ends_with(&format!("/{act}"))
+                    || done.ends_with(&format!("/{plain}"))
+            })
         })
         .collect();
     if output.json {
@@ -317,7 +342,9 @@ fn test(output: &Output, folder: &Folder) -> Result<ExitCode, Failure> {
                 None => println!("{} {path}  {}", output.t("ok", "通过"), plain(title)),
                 Some(Broken { step, why }) => println!(
                     "{} {path}  {} {step}: {}",
-                    output.t("FAILED", "未通过"), output.t("step", "第几步"), plain(why)
+                    output.t("FAILED", "未通过"),
+                    output.t("step", "第几步"),
+                    plain(why)
                 ),
             }
         }
@@ -325,12 +352,18 @@ fn test(output: &Output, folder: &Folder) -> Result<ExitCode, Failure> {
         println!(
             "{}",
             output.t(
-                &format!("{stories} stories, {failed} failed, {decisions} decisions, each replayed"),
+                &format!(
+                    "{stories} stories, {failed} failed, {decisions} decisions, each replayed"
+                ),
                 &format!("共 {stories} 个情景，{failed} 个未通过；{decisions} 次裁定，均已重演"),
             )
         );
         if !untold.is_empty() {
-            println!("{} {}", output.t("told by no story:", "没有情景涉及的动作："), untold.join(", "));
+            println!(
+                "{} {}",
+                output.t("told by no story:", "没有情景涉及的动作："),
+                untold.join(", ")
+            );
         }
     }
     Ok(ExitCode::from(if failed > 0 { NO } else { 0 }))
@@ -354,7 +387,9 @@ fn of_office<'a>(act: &'a str, title: String, form: Form) -> Filed<'a> {
 }
 
 fn texts<const N: usize>(fields: [(&str, Option<String>); N]) -> Form {
-    let given = fields.into_iter().filter_map(|(name, text)| Some((name.to_owned(), FormValue::Text(text?))));
+    let given = fields
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), FormValue::Text(text?))));
     given.collect()
 }
 
@@ -376,7 +411,10 @@ fn install(
     let names = module.names().say(language(output)).to_owned();
     let said = format!(
         "{} {names} ({} {}) {}",
-        output.t("in force:", "已启用："), module.name(), module.version(), module.digest()
+        output.t("in force:", "已启用："),
+        module.name(),
+        module.version(),
+        module.digest()
     );
     report(output, &done, said);
     Ok(ExitCode::SUCCESS)
@@ -531,7 +569,8 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
         for decision in all {
             let commitment = Record::commitment(&decision.record, &decision.salt);
             let entry = entries.get(place);
-            let found = entries.iter().find(|(_, known)| *known == commitment).map(|(index, _)| *index);
+            let found =
+                entries.iter().find(|(_, known)| *known == commitment).map(|(index, _)| *index);
             match (entry, found) {
                 (Some((index, known)), _) if *known == commitment => {
                     place += 1;
@@ -559,7 +598,9 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
                 (Some((index, _)), Some(other)) => {
                     let why = match output.chinese {
                         true => format!("此处是第 {other} 条的记录：缺少记录或者次序有误"),
-                        false => format!("the record of entry {other} stands here: one is missing, or two are swapped"),
+                        false => format!(
+                            "the record of entry {other} stands here: one is missing, or two are swapped"
+                        ),
                     };
                     wrong = Some(Wrong { entry: Some(*index), number: made, why });
                     break 'all;
@@ -573,7 +614,8 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
         let why = output.t("its record is missing", "缺少该条的记录").to_owned();
         wrong = Some(Wrong { entry: Some(*index), number: made, why });
     }
-    let heads = replay.heads().map_err(|error| Failure::from(NodeError::damaged(error.to_string())))?;
+    let heads =
+        replay.heads().map_err(|error| Failure::from(NodeError::damaged(error.to_string())))?;
     let failed = wrong.is_some() || audited.indication == Indication::TotalFailed;
     if output.json {
         let each = heads.iter().map(|(name, head)| {
@@ -587,13 +629,21 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
             })),
         }));
     } else {
-        println!("{} {}  {} {}", output.t("ledger of", "账本："), agency, output.t("audit:", "审计："), audited.indication.name());
+        println!(
+            "{} {}  {} {}",
+            output.t("ledger of", "账本："),
+            agency,
+            output.t("audit:", "审计："),
+            audited.indication.name()
+        );
         if let Some(wrong) = &wrong {
             let entry = wrong.entry.map_or_else(|| "-".to_owned(), |entry| entry.to_string());
             println!(
                 "{} {entry}, {} {}: {}",
                 output.t("NOT WHAT WAS DECIDED: entry", "与裁定不符：第几条"),
-                output.t("decision", "第几次裁定"), wrong.number, plain(&wrong.why)
+                output.t("decision", "第几次裁定"),
+                wrong.number,
+                plain(&wrong.why)
             );
         }
         println!(
@@ -604,7 +654,12 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
             )
         );
         for (name, head) in &heads {
-            println!("  {name}  {} {}  {}", output.t("decisions", "裁定数"), head.decisions, head.digest);
+            println!(
+                "  {name}  {} {}  {}",
+                output.t("decisions", "裁定数"),
+                head.decisions,
+                head.digest
+            );
         }
     }
     Ok(ExitCode::from(if failed { NO } else { 0 }))
@@ -667,11 +722,19 @@ fn step(
             let header = document.header();
             let part = match header.form.get("digest") {
                 Some(FormValue::Text(digest)) if header.module == OFFICE && is_plain(digest) => {
-                    Some(read_member(&path.join("modules").join(digest)).map_err(|e| e.to_string())?)
+                    Some(
+                        read_member(&path.join("modules").join(digest))
+                            .map_err(|e| e.to_string())?,
+                    )
                 }
                 _ => None,
             };
-            Some(Document { id: document.id(), header: header.clone(), signers: signers.collect(), part })
+            Some(Document {
+                id: document.id(),
+                header: header.clone(),
+                signers: signers.collect(),
+                part,
+            })
         }
     };
     if matches!(record.subject, Subject::Document(_)) && document.is_none() {

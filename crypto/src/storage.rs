@@ -68,11 +68,8 @@ impl StorageKey {
         // Random 96-bit nonces: safe for 2^32 contents under one encryption key (SP 800-38D §8.3).
         let nonce = crate::random::<NONCE_LEN>()?;
         let aad = Aad::from(context);
-        let sealed = self.0.seal_in_place_separate_tag(
-            Nonce::assume_unique_for_key(nonce),
-            aad,
-            body,
-        );
+        let sealed =
+            self.0.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, body);
         let tag = sealed.map_err(|_| CryptoError::Random)?;
         Ok(nonce.iter().chain(body.iter()).chain(tag.as_ref()).copied().collect())
     }
@@ -134,7 +131,9 @@ mod tests {
         assert!(again.open(&sealed, b"b").is_err());
         let row = again.seal_row(b"row", b"key 1").expect("seals");
         assert_eq!(again.open_row(&row, b"key 1").expect("opens"), b"row");
-        assert!(again.open_row(&row, b"key 2").is_err() && again.open_row(&row[..9], b"key 1").is_err());
+        assert!(
+            again.open_row(&row, b"key 2").is_err() && again.open_row(&row[..9], b"key 1").is_err()
+        );
         let other = StorageKey::derive(&KemPrivateKey::generate(Kem::XWing));
         assert_eq!(IndexKey::new(&[1; 32]).blind(b"a"), IndexKey::new(&[1; 32]).blind(b"a"));
         assert_ne!(IndexKey::new(&[1; 32]).blind(b"a"), IndexKey::new(&[2; 32]).blind(b"a"));

@@ -274,7 +274,11 @@ impl DocumentHeader {
         }
         let mut wrong = None;
         let filed = self.filing.iter().flat_map(|filing| {
-            [("act", Some(&filing.act)), ("about", filing.about.as_ref()), ("reason", filing.reason.as_ref())]
+            [
+                ("act", Some(&filing.act)),
+                ("about", filing.about.as_ref()),
+                ("reason", filing.reason.as_ref()),
+            ]
         });
         for (name, text) in filed.filter_map(|(name, text)| Some((name, text?))) {
             if let Err(fault) = check_lines(text) {
@@ -326,7 +330,8 @@ impl DocumentHeader {
         if !self.form.is_empty() && cbor::encode(&self.form)?.len() > MAX_FORM {
             return Err(refuse(HeaderFault::FormLength { most: MAX_FORM }));
         }
-        let texts = self.filing.iter().flat_map(|f| [Some(&f.act), f.about.as_ref(), f.reason.as_ref()]);
+        let texts =
+            self.filing.iter().flat_map(|f| [Some(&f.act), f.about.as_ref(), f.reason.as_ref()]);
         if texts.flatten().any(|text| text.len() > MAX_TEXT) {
             return Err(refuse(HeaderFault::TextLength { most: MAX_TEXT }));
         }

@@ -91,7 +91,10 @@ impl<'de> Deserialize<'de> for FormValue {
                 }
                 Ok(FormValue::List(list))
             }
-            fn visit_map<A: de::MapAccess<'de>>(self, mut access: A) -> Result<FormValue, A::Error> {
+            fn visit_map<A: de::MapAccess<'de>>(
+                self,
+                mut access: A,
+            ) -> Result<FormValue, A::Error> {
                 let mut map = BTreeMap::new();
                 while let Some((name, value)) = access.next_entry()? {
                     if map.insert(name, value).is_some() {
@@ -138,7 +141,9 @@ mod tests {
 
     #[test]
     fn what_has_no_one_meaning_is_no_form() {
-        for bad in ["f6", "f7", "fb3ff199999999999a", "f93c00", "1bffffffffffffffff", "4161", "a16161f6"] {
+        for bad in
+            ["f6", "f7", "fb3ff199999999999a", "f93c00", "1bffffffffffffffff", "4161", "a16161f6"]
+        {
             let bytes = hex::decode(bad).expect("hex");
             assert!(cbor::decode::<FormValue>(&bytes).is_err(), "{bad}");
         }

@@ -70,8 +70,8 @@ pub use content::{
 pub use courier::{AttemptEnd, Courier, Flight};
 pub use delivery::{OutboundAction, on_reply, retry_delay};
 pub use document::{
-    DocumentHeader, DocumentId, Filing, Part, SignedDocument, Urgency, commit_to_document, sign_document,
-    unsigned_header,
+    DocumentHeader, DocumentId, Filing, Part, SignedDocument, Urgency, commit_to_document,
+    sign_document, unsigned_header,
 };
 pub use encrypted_file::{
     ENCRYPTED_CHUNK, ENCRYPTED_FILE_CHUNK_PLAINTEXT, ENCRYPTED_FILE_MAGIC, EncryptedFileError,

@@ -11,7 +11,7 @@ use crate::{
 
 /// How many steps the formulas of one decision may take together. They are counted, not timed, so that everybody who decides
 /// again comes to the same end.
-pub const MOST_STEPS: u64 = 100_000;
+pub(crate) const MOST_STEPS: u64 = 100_000;
 
 /// What a formula may speak of.
 pub trait Environment {

@@ -75,7 +75,16 @@ pub(super) const FUNCTIONS: [Function; 44] = [
 
 /// Functions that read state.
 const OF_STATE: [&str; 11] = [
-    "has_role", "bracket", "row", "value", "code", "find", "find_on", "org.head", "org.parent", "org.rank",
+    "has_role",
+    "bracket",
+    "row",
+    "value",
+    "code",
+    "find",
+    "find_on",
+    "org.head",
+    "org.parent",
+    "org.rank",
     "org.related",
 ];
 
@@ -119,7 +128,8 @@ pub(super) fn call(environment: &dyn Environment, name: &str, values: &[Value]) 
             let below = value.order(&zero(value)) == Some(Ordering::Less);
             if below { negative(value) } else { value.clone() }
         }
-        ("yuan", [value]) => match value.number().and_then(|n| n.checked_mul(Decimal::ONE_HUNDRED)) {
+        ("yuan", [value]) => match value.number().and_then(|n| n.checked_mul(Decimal::ONE_HUNDRED))
+        {
             Some(fen) => Value::Money(fen),
             None => overflow("yuan"),
         },
@@ -130,8 +140,12 @@ pub(super) fn call(environment: &dyn Environment, name: &str, values: &[Value]) 
         }
         ("decimal", [value]) => value.number().map_or_else(|| overflow("decimal"), Value::Decimal),
         ("lower", [Value::Text(text)]) => Value::Text(text.to_ascii_lowercase()),
-        ("starts", [Value::Text(text), Value::Text(with)]) => Value::Bool(text.starts_with(with.as_str())),
-        ("has_part", [Value::Text(text), Value::Text(part)]) => Value::Bool(text.contains(part.as_str())),
+        ("starts", [Value::Text(text), Value::Text(with)]) => {
+            Value::Bool(text.starts_with(with.as_str()))
+        }
+        ("has_part", [Value::Text(text), Value::Text(part)]) => {
+            Value::Bool(text.contains(part.as_str()))
+        }
         ("digest", [value]) => match crate::value::digest(value) {
             Some(digest) => Value::Text(digest.to_string()),
             None => overflow("digest"),
@@ -162,7 +176,9 @@ fn time(environment: &dyn Environment, name: &str, values: &[Value]) -> Value {
         ("month", [Value::Instant(at)]) => {
             Some(Value::Int(environment.zone().date(*at).parts().1.into()))
         }
-        ("plus", [Value::Date(date), by]) => period(by).and_then(|by| plus(*date, by)).map(Value::Date),
+        ("plus", [Value::Date(date), by]) => {
+            period(by).and_then(|by| plus(*date, by)).map(Value::Date)
+        }
         ("plus", [Value::Instant(at), by]) => {
             let by = period(by);
             by.and_then(|by| plus_instant(*at, by, environment.zone())).map(Value::Instant)
@@ -173,12 +189,15 @@ fn time(environment: &dyn Environment, name: &str, values: &[Value]) -> Value {
                 Value::Instant(at) => Some(environment.zone().date(*at)),
                 _ => None,
             };
-            let due = from.zip(period(by)).and_then(|(from, by)| calendar.due(environment.rule(), from, by));
+            let due = from
+                .zip(period(by))
+                .and_then(|(from, by)| calendar.due(environment.rule(), from, by));
             due.map(|due| Value::Date(due.last))
         }
         ("period", [Value::Int(count), Value::Text(unit)]) => {
             let count = i32::try_from(*count).ok();
-            let period = count.zip(Unit::named(unit)).and_then(|(count, unit)| Period::new(count, unit));
+            let period =
+                count.zip(Unit::named(unit)).and_then(|(count, unit)| Period::new(count, unit));
             period.map(Value::Period)
         }
         ("years" | "months", [Value::Int(count)]) => {
@@ -331,7 +350,10 @@ fn within(a: &Value, b: &Value) -> Value {
             if list.iter().any(|element| element.same(a)) {
                 return Value::Bool(true);
             }
-            match list.iter().find_map(|e| if let Value::Unknown(why) = e { Some(why) } else { None }) {
+            match list
+                .iter()
+                .find_map(|e| if let Value::Unknown(why) = e { Some(why) } else { None })
+            {
                 Some(why) => unknown(why.clone()),
                 None => Value::Bool(false),
             }
@@ -368,7 +390,9 @@ fn arithmetic(operator: Operator, a: &Value, b: &Value) -> Value {
         (Plus | Minus | Rest, Value::Money(a), Value::Money(b)) => {
             decimals(operator, *a, *b).map(Value::Money)
         }
-        (Divided, Value::Money(a), Value::Money(b)) => decimals(Divided, *a, *b).map(Value::Decimal),
+        (Divided, Value::Money(a), Value::Money(b)) => {
+            decimals(Divided, *a, *b).map(Value::Decimal)
+        }
         (Times | Divided, Value::Money(fen), n) => match n.number() {
             Some(n) => decimals(operator, *fen, n).map(Value::Money),
             None => return mismatch(operator, a, b),

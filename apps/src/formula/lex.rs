@@ -23,8 +23,8 @@ pub(super) struct Token {
 
 /// All signs; a longer one stands before those with which it begins.
 const SIGNS: [&str; 24] = [
-    "||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")",
-    "[", "]", "{", "}",
+    "||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",",
+    "(", ")", "[", "]", "{", "}",
 ];
 
 /// The words of a text, the last of which is [`Word::End`].

@@ -15,18 +15,19 @@ mod tests;
 
 use std::{fmt, ops::Range};
 
+pub(crate) use self::eval::MOST_STEPS;
 pub use self::{
-    eval::{Environment, MOST_STEPS},
+    eval::Environment,
     explain::Explained,
     types::{KindFault, Mismatch, Scope, Type},
 };
 use crate::value::Value;
 
 /// The longest formula, in bytes of its text.
-pub const MAX_TEXT: usize = 2000;
+pub(crate) const MAX_TEXT: usize = 2000;
 
 /// How deep one may nest.
-pub const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// A formula that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]

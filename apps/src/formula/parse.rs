@@ -162,14 +162,18 @@ impl Parser {
                     return Err(self.expected("a name"));
                 };
                 node = match self.takes("(") {
-                    false => Node { kind: Kind::Field(Box::new(node), name), span: start..token.span.end },
+                    false => Node {
+                        kind: Kind::Field(Box::new(node), name),
+                        span: start..token.span.end,
+                    },
                     true => self.method(node, &name, token.span.start)?,
                 };
             } else if self.takes("[") {
                 let index = self.expression()?;
                 let end = self.peek().span.end;
                 self.must("]")?;
-                node = Node { kind: Kind::Index(Box::new(node), Box::new(index)), span: start..end };
+                node =
+                    Node { kind: Kind::Index(Box::new(node), Box::new(index)), span: start..end };
             } else {
                 return Ok(node);
             }
@@ -185,7 +189,10 @@ impl Parser {
             let body = arguments.pop().map(Box::new);
             let variable = arguments.pop();
             if let (Some(body), Some(Node { kind: Kind::Name(variable), .. })) = (body, variable) {
-                return Ok(Node { kind: Kind::Each(each, Box::new(of), variable, body), span: start..end });
+                return Ok(Node {
+                    kind: Kind::Each(each, Box::new(of), variable, body),
+                    span: start..end,
+                });
             }
             let fault = Fault::Expected { wanted: format!("{name}(x, …)"), found: String::new() };
             return Err(NoFormula { fault, at });

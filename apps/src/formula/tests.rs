@@ -40,7 +40,8 @@ impl Environment for Names {
 
 fn names() -> Names {
     let line = |amount: i64, kind: &str| {
-        let fields = [("amount".into(), Value::Money(amount.into())), ("kind".into(), Value::text(kind))];
+        let fields =
+            [("amount".into(), Value::Money(amount.into())), ("kind".into(), Value::text(kind))];
         Value::Map(fields.into())
     };
     let doc = [
@@ -164,7 +165,10 @@ fn a_text_that_is_no_formula_is_told_with_the_place() {
     let deep = format!("{}1{}", "(".repeat(40), ")".repeat(40));
     assert_eq!(Formula::parse(&deep).expect_err("too deep").fault, Fault::Depth);
     assert_eq!(Formula::parse(&"!".repeat(99)).expect_err("too deep").fault, Fault::Depth);
-    assert_eq!(Formula::parse(&format!("1{}", "+1".repeat(500))).expect_err("too deep").fault, Fault::Depth);
+    assert_eq!(
+        Formula::parse(&format!("1{}", "+1".repeat(500))).expect_err("too deep").fault,
+        Fault::Depth
+    );
     assert_eq!(Formula::parse(&" ".repeat(2001)).expect_err("too long").fault, Fault::Length);
 }
 
@@ -235,23 +239,31 @@ fn kinds_that_do_not_go_together_are_found_before_anything_is_worked_out() {
         assert!(kind(bad).is_err(), "{bad}");
     }
     let field = kind("doc.dayz").expect_err("no such field").fault;
-    assert!(matches!(field, KindFault::Field { nearest: Some(ref n), .. } if n == "days"), "{field:?}");
+    assert!(
+        matches!(field, KindFault::Field { nearest: Some(ref n), .. } if n == "days"),
+        "{field:?}"
+    );
 }
 
 #[test]
 fn a_value_is_explained_by_what_it_rests_on() {
-    let formula = Formula::parse("doc.days <= 3 || doc.lines.sum(l, l.amount) > yuan(3)").expect("a formula");
+    let formula =
+        Formula::parse("doc.days <= 3 || doc.lines.sum(l, l.amount) > yuan(3)").expect("a formula");
     let explained = formula.explain(&names());
     assert_eq!(explained.value, Value::Bool(true));
-    let steps: Vec<_> = explained.steps.iter().map(|s| format!("{} = {}", s.text, s.value)).collect();
+    let steps: Vec<_> =
+        explained.steps.iter().map(|s| format!("{} = {}", s.text, s.value)).collect();
     assert_eq!(steps, ["doc.days <= 3 = false", "doc.lines.sum(l, l.amount) > yuan(3) = true"]);
-    let below: Vec<_> = explained.steps[1].steps.iter().map(|s| format!("{} = {}", s.text, s.value)).collect();
+    let below: Vec<_> =
+        explained.steps[1].steps.iter().map(|s| format!("{} = {}", s.text, s.value)).collect();
     assert_eq!(below, ["doc.lines.sum(l, l.amount) = 3.83", "yuan(3) = 3.00"]);
 }
 
 #[test]
 fn what_a_formula_speaks_of_is_found_and_what_a_macro_binds_is_not() {
-    let formula = Formula::parse("doc.lines.all(l, l.kind == filed.apply.kind && find('trip', doc.trip).state == x)");
+    let formula = Formula::parse(
+        "doc.lines.all(l, l.kind == filed.apply.kind && find('trip', doc.trip).state == x)",
+    );
     let formula = formula.expect("a formula");
     let paths: Vec<_> = formula.paths().iter().map(|path| path.join(".")).collect();
     assert_eq!(paths, ["doc.lines", "filed.apply.kind", "doc.trip", "x"]);
@@ -273,10 +285,13 @@ fn expression() -> impl Strategy<Value = String> {
         Just("true".to_owned()),
     ];
     leaf.prop_recursive(5, 40, 3, |inner| {
-        let operator = prop::sample::select(vec!["+", "-", "*", "/", "%", "==", "<", "&&", "||", "in"]);
+        let operator =
+            prop::sample::select(vec!["+", "-", "*", "/", "%", "==", "<", "&&", "||", "in"]);
         prop_oneof![
-            (inner.clone(), operator, inner.clone()).prop_map(|(a, o, b)| format!("({a}) {o} ({b})")),
-            (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a}) ? ({b}) : ({c})")),
+            (inner.clone(), operator, inner.clone())
+                .prop_map(|(a, o, b)| format!("({a}) {o} ({b})")),
+            (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(a, b, c)| format!("({a}) ? ({b}) : ({c})")),
             inner.clone().prop_map(|a| format!("doc.lines.sum(x, {a})")),
             inner.clone().prop_map(|a| format!("[{a}].map(x, x)")),
             inner.prop_map(|a| format!("has({a})")),

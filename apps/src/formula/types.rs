@@ -160,9 +160,8 @@ struct Inference<'a> {
 impl<'a> Inference<'a> {
     fn of(&mut self, node: &'a Node) -> Result<Type, Mismatch> {
         let wrong = |fault| Err(Mismatch { fault, at: node.span.clone() });
-        let takes = |what: &str, given: Vec<Type>| {
-            wrong(KindFault::Takes { what: what.to_owned(), given })
-        };
+        let takes =
+            |what: &str, given: Vec<Type>| wrong(KindFault::Takes { what: what.to_owned(), given });
         Ok(match &node.kind {
             Kind::Literal(value) => of_literal(value),
             Kind::Name(name) => match self.bound.iter().rev().find(|(known, _)| known == name) {
@@ -256,7 +255,12 @@ impl<'a> Inference<'a> {
         })
     }
 
-    fn call(&mut self, node: &'a Node, name: &str, arguments: &'a [Node]) -> Result<Type, Mismatch> {
+    fn call(
+        &mut self,
+        node: &'a Node,
+        name: &str,
+        arguments: &'a [Node],
+    ) -> Result<Type, Mismatch> {
         let mut given = Vec::new();
         for node in arguments {
             given.push(self.of(node)?);
@@ -270,7 +274,9 @@ impl<'a> Inference<'a> {
             return Err(Mismatch { fault, at: node.span.clone() });
         }
         let found = match of_function(name, &given) {
-            Some(Type::Any) if functions::is_of_state(name) => Some(self.scope.call(name, literal(0))),
+            Some(Type::Any) if functions::is_of_state(name) => {
+                Some(self.scope.call(name, literal(0)))
+            }
             found => found,
         };
         found.ok_or_else(|| {
@@ -385,10 +391,15 @@ fn of_function(name: &str, given: &[Type]) -> Option<Type> {
     match name {
         "has" => Some(Type::Bool),
         "size" => {
-            let counted = matches!(given, [Type::Any | Type::Text | Type::List(_) | Type::Map(_) | Type::Names(_)]);
+            let counted = matches!(
+                given,
+                [Type::Any | Type::Text | Type::List(_) | Type::Map(_) | Type::Names(_)]
+            );
             counted.then_some(Type::Int)
         }
-        "take" => (matches!(given, [Type::Any | Type::List(_), _]) && is(1, &[Type::Int])).then(first),
+        "take" => {
+            (matches!(given, [Type::Any | Type::List(_), _]) && is(1, &[Type::Int])).then(first)
+        }
         "with" => match given {
             [Type::Map(a), Type::Map(b)] => {
                 let both = a.iter().chain(b).map(|(name, of)| (name.clone(), of.clone()));

@@ -200,10 +200,18 @@ impl Case {
             rule: counted,
             title: table.formula("title"),
             public: table.formula("public"),
-            states: table.tables("state").into_iter().map(|(name, t)| State::read(name, &t)).collect(),
+            states: table
+                .tables("state")
+                .into_iter()
+                .map(|(name, t)| State::read(name, &t))
+                .collect(),
             who: table.named_formulas("who"),
             lets: table.named_formulas("let"),
-            numbers: table.tables("number").into_iter().map(|(name, t)| Number::read(name, &t)).collect(),
+            numbers: table
+                .tables("number")
+                .into_iter()
+                .map(|(name, t)| Number::read(name, &t))
+                .collect(),
             uniques: uniques(table),
             acts: table.tables("act").into_iter().map(|(name, t)| Act::read(name, &t)).collect(),
             rounds: Vec::new(),
@@ -232,7 +240,14 @@ impl Case {
         let uniques = self.uniques.iter().flat_map(|unique| &unique.of);
         let numbers = self.numbers.iter().flat_map(|number| &number.keys);
         let shown = self.title.iter().chain(&self.public);
-        named.chain(acts).chain(dues).chain(rounds).chain(uniques).chain(numbers).chain(shown).collect()
+        named
+            .chain(acts)
+            .chain(dues)
+            .chain(rounds)
+            .chain(uniques)
+            .chain(numbers)
+            .chain(shown)
+            .collect()
     }
 
     fn live_fields(&self) -> BTreeSet<(String, String)> {
@@ -320,9 +335,11 @@ impl Act {
         let form = table.text("form").unwrap_or_else(|| name.clone());
         let from = table.names("from");
         let vote = table.formula("vote");
-        let opens = !inner && vote.is_none() && (from.is_empty() || from.iter().any(String::is_empty));
+        let opens =
+            !inner && vote.is_none() && (from.is_empty() || from.iter().any(String::is_empty));
         let at_most = table.int("at_most").and_then(|n| u32::try_from(n).ok());
-        let needs = table.tables("need").into_iter().filter_map(|(name, t)| Need::read(name, &t)).collect();
+        let needs =
+            table.tables("need").into_iter().filter_map(|(name, t)| Need::read(name, &t)).collect();
         Self {
             at: table.at(),
             form: (!inner).then_some(form),
@@ -394,7 +411,17 @@ impl Round {
         };
         let (agreed, failed) = (ending(table, "agreed", states), ending(table, "failed", states));
         let fail = table.formula("fail");
-        Some(Self { at: table.at(), name, of: of?, act: act?, done: done?, fail, listed, agreed, failed })
+        Some(Self {
+            at: table.at(),
+            name,
+            of: of?,
+            act: act?,
+            done: done?,
+            fail,
+            listed,
+            agreed,
+            failed,
+        })
     }
 }
 

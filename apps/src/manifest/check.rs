@@ -33,7 +33,8 @@ pub struct Authority {
 impl Module {
     /// Who can move what where.
     pub fn authorities(&self) -> Vec<Authority> {
-        let acts = self.cases.values().flat_map(|case| case.acts.iter().map(move |act| (case, act)));
+        let acts =
+            self.cases.values().flat_map(|case| case.acts.iter().map(move |act| (case, act)));
         let each = acts.map(|(case, act)| Authority {
             case: case.name.clone(),
             act: act.name.clone(),
@@ -164,9 +165,10 @@ impl Scope for CaseScope<'_> {
             "at" | "lodged" => Type::Instant,
             "home" => Type::Text,
             "it" => Type::Map(self.set.clone()),
-            "filed" => Type::map(forms().map(|act| {
-                (act.name.clone(), form(act).map_or(Type::Any, |form| form.kind()))
-            })),
+            "filed" => Type::map(
+                forms()
+                    .map(|act| (act.name.clone(), form(act).map_or(Type::Any, |form| form.kind()))),
+            ),
             "when" => {
                 let names = acts().map(|act| &act.name);
                 let names = names.chain(self.case.states.iter().map(|state| &state.name));
@@ -187,8 +189,8 @@ impl Scope for CaseScope<'_> {
 
     fn roots(&self) -> Vec<String> {
         let fixed = [
-            "doc", "head", "me", "at", "lodged", "home", "it", "filed", "when", "author", "authors", "count",
-            "due",
+            "doc", "head", "me", "at", "lodged", "home", "it", "filed", "when", "author",
+            "authors", "count", "due",
         ];
         fixed.map(str::to_owned).into_iter().chain(self.named.keys().cloned()).collect()
     }
@@ -273,7 +275,10 @@ impl CaseCheck<'_> {
                 && placed.formula.leaves().is_none()
             {
                 let text = placed.formula.text().to_owned();
-                self.add(&placed.at, What::Result { text, wanted: "state ? state : state", found: Type::Text });
+                self.add(
+                    &placed.at,
+                    What::Result { text, wanted: "state ? state : state", found: Type::Text },
+                );
             }
             for name in act.by.iter().chain(&act.not_by) {
                 if self.declared(&act.at, "role", name, people()) {
@@ -288,16 +293,28 @@ impl CaseCheck<'_> {
                 self.declared(&act.at, "number", number, numbers);
             }
             if act.vote.is_some() && case.rounds.iter().all(|round| round.act != act.name) {
-                self.add(&act.at, What::Undeclared { kind: "round", name: act.name.clone(), nearest: None });
+                self.add(
+                    &act.at,
+                    What::Undeclared { kind: "round", name: act.name.clone(), nearest: None },
+                );
             }
             for need in &act.needs {
-                let name = need.say.clone().unwrap_or_else(|| format!("need-{c}-{}-{}", act.name, need.name));
+                let name = need
+                    .say
+                    .clone()
+                    .unwrap_or_else(|| format!("need-{c}-{}-{}", act.name, need.name));
                 texts.insert(name);
                 self.law(&need.at, &need.name, &need.law);
                 if need.that.formula.is_constant() {
                     self.add(&need.at, What::Constant(need.name.clone()));
                 }
-                if need.that.formula.paths().iter().any(|path| path.first().is_some_and(|root| root == "at")) {
+                if need
+                    .that
+                    .formula
+                    .paths()
+                    .iter()
+                    .any(|path| path.first().is_some_and(|root| root == "at"))
+                {
                     self.add(&need.at, What::DecidedTime(need.name.clone()));
                 }
             }
@@ -367,9 +384,12 @@ impl CaseCheck<'_> {
         }
         let endings = |from: &str| {
             let rounds = case.rounds.iter().filter(|round| {
-                case.states.iter().any(|state| state.name == from && state.round.as_ref() == Some(&round.name))
+                case.states
+                    .iter()
+                    .any(|state| state.name == from && state.round.as_ref() == Some(&round.name))
             });
-            let ends = rounds.flat_map(|round| [round.agreed.as_ref(), round.failed.as_ref()]).flatten();
+            let ends =
+                rounds.flat_map(|round| [round.agreed.as_ref(), round.failed.as_ref()]).flatten();
             let ends = ends.chain(case.dues.iter().filter_map(|due| due.then.as_ref()));
             let states = ends.filter_map(|ending| match ending {
                 Ending::State(name) => Some(name.clone()),
@@ -495,10 +515,10 @@ impl CaseCheck<'_> {
         for (_, placed) in &case.lets {
             check(placed, &scope, "", &[]);
         }
-        for placed in &case.title {
+        if let Some(placed) = &case.title {
             check(placed, &scope, "text", &[Type::Text]);
         }
-        for placed in &case.public {
+        if let Some(placed) = &case.public {
             check(placed, &scope, "bool", &[Type::Bool]);
         }
         for placed in case.uniques.iter().flat_map(|unique| &unique.of) {

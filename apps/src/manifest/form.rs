@@ -19,7 +19,6 @@ use crate::{
 /// A form, as a file of `forms/` describes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Form {
-    pub at: At,
     validator: Arc<Validator>,
     /// What is known of each field, in the order of the schema.
     pub fields: Vec<Field>,
@@ -29,7 +28,6 @@ pub(crate) struct Form {
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     pub name: String,
-    pub at: At,
     pub kind: Type,
     schema: Json,
     pub required: bool,
@@ -58,7 +56,8 @@ impl Form {
     pub(super) fn read(file: File<'_>, name: &str) -> Option<Self> {
         let line = |word: &str| {
             let quoted = format!("\"{word}\"");
-            let before = file.text.find(&quoted).and_then(|at| file.text.get(..at)).unwrap_or_default();
+            let before =
+                file.text.find(&quoted).and_then(|at| file.text.get(..at)).unwrap_or_default();
             At { file: file.path.to_owned(), line: 1 + before.matches('\n').count() }
         };
         let top = At { file: file.path.to_owned(), line: 1 };
@@ -94,7 +93,8 @@ impl Form {
         };
         let empty = serde_json::Map::new();
         let properties = json.get("properties").and_then(Json::as_object).unwrap_or(&empty);
-        let must = json.get("required").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let must =
+            json.get("required").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut fields = Vec::new();
         for (name, schema) in properties {
             let at = line(name);
@@ -119,7 +119,6 @@ impl Form {
                 required: must.iter().any(|must| must.as_str() == Some(name)),
                 visible: formula("x-visible"),
                 needed: formula("x-required"),
-                at: at.clone(),
             };
             if field.required && field.visible.is_some() {
                 whole(&at, "required and x-visible");
@@ -134,7 +133,7 @@ impl Form {
                 file.mistakes.add(&top, what);
             }
         }
-        Some(Self { at: top, validator, fields })
+        Some(Self { validator, fields })
     }
 
     /// The kinds of its fields.
@@ -160,7 +159,8 @@ impl Form {
         environment: &dyn Environment,
     ) -> Vec<FormFault> {
         let json = json(&FormValue::Map(form.clone()));
-        let mut faults: Vec<_> = self.validator.iter_errors(&json).take(50).map(|e| fault(&e)).collect();
+        let mut faults: Vec<_> =
+            self.validator.iter_errors(&json).take(50).map(|e| fault(&e)).collect();
         for field in &self.fields {
             let there = form.contains_key(&field.name);
             let at = || format!("/{}", field.name);
@@ -176,7 +176,11 @@ impl Form {
                 faults.push(FormFault { at: at(), keyword: "visible".into(), wanted });
             }
             if needed && visible && !there {
-                faults.push(FormFault { at: at(), keyword: "required".into(), wanted: field.name.clone() });
+                faults.push(FormFault {
+                    at: at(),
+                    keyword: "required".into(),
+                    wanted: field.name.clone(),
+                });
             }
             if let Some(value) = form.get(&field.name)
                 && typed(value, &field.schema).is_none()
@@ -262,9 +266,12 @@ fn kind(name: &str, schema: &Json, at: &At, file: File<'_>) -> Type {
                 Some("date") => Type::Date,
                 Some("instant") => Type::Instant,
                 Some("period") => Type::Period,
-                Some("party" | "officer" | "agency" | "doc" | "place" | "digest") | None => Type::Text,
+                Some("party" | "officer" | "agency" | "doc" | "place" | "digest") | None => {
+                    Type::Text
+                }
                 Some(other) => {
-                    let known = "money decimal date instant period party officer agency doc place digest";
+                    let known =
+                        "money decimal date instant period party officer agency doc place digest";
                     let known = known.split(' ').map(str::to_owned).collect();
                     let what = What::Word { key: "x-type", word: other.to_owned(), known };
                     file.mistakes.add(at, what);
@@ -284,7 +291,11 @@ fn kind(name: &str, schema: &Json, at: &At, file: File<'_>) -> Type {
                 let why = format!("{name}: \"additionalProperties\": false");
                 file.mistakes.add(at, What::Schema(why));
             }
-            Type::map(properties.iter().map(|(name, schema)| (name.clone(), kind(name, schema, at, file))))
+            Type::map(
+                properties
+                    .iter()
+                    .map(|(name, schema)| (name.clone(), kind(name, schema, at, file))),
+            )
         }
         Some("number") => {
             file.mistakes.add(at, What::FloatField(name.to_owned()));
@@ -323,9 +334,9 @@ fn typed(value: &FormValue, schema: &Json) -> Option<Value> {
         }
         ("object", FormValue::Map(map)) => {
             let properties = schema.get("properties")?;
-            let each = map.iter().map(|(name, value)| {
-                Some((name.clone(), typed(value, properties.get(name)?)?))
-            });
+            let each = map
+                .iter()
+                .map(|(name, value)| Some((name.clone(), typed(value, properties.get(name)?)?)));
             Value::Map(each.collect::<Option<BTreeMap<_, _>>>()?)
         }
         _ => return None,

@@ -199,7 +199,8 @@ impl Module {
     /// The states of a case, in their order.
     pub fn states(&self, case: &str) -> Vec<String> {
         let case = self.cases.get(case);
-        case.map(|case| case.states.iter().map(|state| state.name.clone()).collect()).unwrap_or_default()
+        case.map(|case| case.states.iter().map(|state| state.name.clone()).collect())
+            .unwrap_or_default()
     }
 
     /// Whether a state of a case is an end.
@@ -247,7 +248,10 @@ impl Module {
 
     /// The law of a rule as people cite it: `"15"` is of the module's own text, `"tl 15"` of another.
     pub fn cite(&self, law: &str) -> String {
-        match law.split_once(' ').and_then(|(alias, article)| Some((self.laws.get(alias)?, article))) {
+        match law
+            .split_once(' ')
+            .and_then(|(alias, article)| Some((self.laws.get(alias)?, article)))
+        {
             Some((title, article)) => format!("{title} {article}"),
             None => format!("{} {law}", self.law),
         }

@@ -113,11 +113,6 @@ impl<'a> Table<'a> {
         self.value(key).is_some()
     }
 
-    /// The place of a key's value, or of the table.
-    pub(super) fn at_key(&self, key: &'static str) -> At {
-        self.value(key).map_or_else(|| self.at(), |value| self.file.at(&value.span()))
-    }
-
     fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, wanted: &'static str) {
         let what = match value.get_ref() {
             DeValue::Float(_) => What::Float { key: key.to_owned() },
@@ -226,7 +221,8 @@ impl<'a> Table<'a> {
         match Formula::parse(text) {
             Ok(formula) => Some(Placed { formula, at }),
             Err(error) => {
-                let what = What::Formula { text: text.to_string(), fault: error.fault, byte: error.at };
+                let what =
+                    What::Formula { text: text.to_string(), fault: error.fault, byte: error.at };
                 self.file.mistakes.add(&at, what);
                 None
             }
@@ -327,7 +323,9 @@ impl<'a> Table<'a> {
 /// Names are ASCII, so that everybody can type them: lower case, digits, `_` and, for people's eyes, `-`.
 pub(super) fn is_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
-    name.len() <= 60 && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(plain)
+    name.len() <= 60
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(plain)
 }
 
 /// A formula, and where it stands.

@@ -22,7 +22,9 @@ fn mistakes(folder: &Folder) -> Vec<String> {
         Err(mistakes) => mistakes,
     }
     .iter()
-    .map(|mistake| format!("{} {}", mistake.what.code(), mistake.say(chancery_crypto::Language::En)))
+    .map(|mistake| {
+        format!("{} {}", mistake.what.code(), mistake.say(chancery_crypto::Language::En))
+    })
     .collect()
 }
 
@@ -66,15 +68,45 @@ fn each_mistake_is_named_with_its_file_and_line() {
         (case, "case   = \"item\"", "case   = \"item", "no-toml", "cases/item.toml:1"),
         (case, "by   = [\"editor\"]", "bye  = [\"editor\"]", "unknown-key", ":29"),
         (case, "to   = \"first\"", "to   = \"frist\"", "undeclared", "did you mean \"first\""),
-        (case, "by     = [\"reviewer\"]", "by     = [\"auditor\"]", "undeclared", "role \"auditor\""),
-        (case, "dropped   = { end = true }", "dropped   = { end = true }\nlost = {}", "unreachable-state", "\"lost\""),
+        (
+            case,
+            "by     = [\"reviewer\"]",
+            "by     = [\"auditor\"]",
+            "undeclared",
+            "role \"auditor\"",
+        ),
+        (
+            case,
+            "dropped   = { end = true }",
+            "dropped   = { end = true }\nlost = {}",
+            "unreachable-state",
+            "\"lost\"",
+        ),
         (case, "dropped   = { end = true }", "dropped   = {}", "stuck", "\"dropped\""),
-        (case, "from = [\"drafting\"]\nto   = \"dropped\"", "from = [\"drafting\", \"withdrawn\"]\nto = \"dropped\"", "end-left", "\"withdrawn\""),
-        (case, "need.same_column = { that = \"doc.column == it.column\", law = \"6\" }", "need.same_column = { that = \"doc.column == it.column\" }", "no-law", "same_column"),
+        (
+            case,
+            "from = [\"drafting\"]\nto   = \"dropped\"",
+            "from = [\"drafting\", \"withdrawn\"]\nto = \"dropped\"",
+            "end-left",
+            "\"withdrawn\"",
+        ),
+        (
+            case,
+            "need.same_column = { that = \"doc.column == it.column\", law = \"6\" }",
+            "need.same_column = { that = \"doc.column == it.column\" }",
+            "no-law",
+            "same_column",
+        ),
         (case, "in    = \"3 d\"", "within = \"3 d\"", "due-time", "take_back"),
         (case, "doc.column == it.column", "1 == 1", "constant", "same_column"),
         (case, "doc.column == it.column", "lodged < at", "decided-time", "same_column"),
-        (case, "doc.column == it.column", "doc.colum == it.column", "kinds", "did you mean \"column\""),
+        (
+            case,
+            "doc.column == it.column",
+            "doc.colum == it.column",
+            "kinds",
+            "did you mean \"column\"",
+        ),
         (case, "doc.column == it.column", "doc.column", "result", "bool"),
         (case, "doc.column == it.column", "doc.column ==", "formula", "a value was expected"),
         (case, "law  = \"site 定时发布\"", "law  = \"web 定时发布\"", "undeclared", "law \"web\""),
@@ -85,11 +117,35 @@ fn each_mistake_is_named_with_its_file_and_line() {
         (case, "number = \"no\"", "number = \"nr\"", "undeclared", "number"),
         (case, "from = [\"\", \"drafting\"]", "from = [\"drafting\"]", "never-opened", ""),
         ("forms/article.json", "\"maxLength\": 200", "\"minLength\": 0", "unbounded", "\"source\""),
-        ("forms/article.json", "\"type\": \"string\", \"maxLength\": 200", "\"type\": \"number\"", "float-field", ":9"),
-        ("forms/article.json", "doc.column == 'penalty'", "doc.columns == 'penalty'", "kinds", "forms/article.json:10"),
-        ("forms/article.json", "\"additionalProperties\": false", "\"title\": \"x\"", "no-schema", "additionalProperties"),
+        (
+            "forms/article.json",
+            "\"type\": \"string\", \"maxLength\": 200",
+            "\"type\": \"number\"",
+            "float-field",
+            ":9",
+        ),
+        (
+            "forms/article.json",
+            "doc.column == 'penalty'",
+            "doc.columns == 'penalty'",
+            "kinds",
+            "forms/article.json:10",
+        ),
+        (
+            "forms/article.json",
+            "\"additionalProperties\": false",
+            "\"title\": \"x\"",
+            "no-schema",
+            "additionalProperties",
+        ),
         ("forms/article.json", "\"text\"]", "\"txt\"]", "undeclared", "field \"txt\""),
-        ("texts/en.ftl", "state-item-first = ", "state-item-frist = ", "no-text", "state-item-first"),
+        (
+            "texts/en.ftl",
+            "state-item-first = ",
+            "state-item-frist = ",
+            "no-text",
+            "state-item-first",
+        ),
         ("texts/zh-CN.ftl", "act-item-drop = 不予采用", "act-item-drop", "text-line", ":22"),
         ("module.toml", "[role.editor]", "[role.editor]\n[role.guest]", "unused-role", "guest"),
         ("module.toml", "count   = \"penalty\"", "count   = \"penalties\"", "word", ""),

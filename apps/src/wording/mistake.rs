@@ -167,11 +167,9 @@ impl What {
                 ("the pattern \"{pattern}\" leaves out {{n}}, or a key such as {{0}}: two numbers would be the same"),
                 ("编号格式“{pattern}”缺少 {{n}} 或 {{0}} 等键，会出现相同的编号")
             ),
-            Self::Unset { field } => say!(
-                language,
-                ("\"it.{field}\" is set by no act"),
-                ("没有动作设置“it.{field}”")
-            ),
+            Self::Unset { field } => {
+                say!(language, ("\"it.{field}\" is set by no act"), ("没有动作设置“it.{field}”"))
+            }
         }
     }
 }
@@ -227,7 +225,11 @@ impl Fault {
             ),
             Self::Function { name, nearest } => {
                 let hint = hint(language, *nearest);
-                say!(language, ("there is no function \"{name}\"{hint}"), ("没有函数“{name}”{hint}"))
+                say!(
+                    language,
+                    ("there is no function \"{name}\"{hint}"),
+                    ("没有函数“{name}”{hint}")
+                )
             }
             Self::Arguments { name, takes: (least, most), given } => say!(
                 language,

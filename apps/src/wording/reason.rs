@@ -83,11 +83,9 @@ impl Refusal {
                 ("the act is made by a document of type {wanted}"),
                 ("该动作应使用类型为 {wanted} 的文件")
             ),
-            Self::NoThing => say!(
-                language,
-                ("there is no such matter here"),
-                ("此处没有该事项，请核对编号")
-            ),
+            Self::NoThing => {
+                say!(language, ("there is no such matter here"), ("此处没有该事项，请核对编号"))
+            }
             Self::About => say!(
                 language,
                 ("the act opens a matter and names one, or names none and opens none"),
@@ -217,7 +215,11 @@ impl FormFault {
                 say!(language, ("{at}: at least {wanted}"), ("{at}：不得少于 {wanted}"))
             }
             "pattern" | "format" => {
-                say!(language, ("{at}: it is to have the form {wanted}"), ("{at}：格式应为 {wanted}"))
+                say!(
+                    language,
+                    ("{at}: it is to have the form {wanted}"),
+                    ("{at}：格式应为 {wanted}")
+                )
             }
             other => say!(
                 language,

@@ -7,7 +7,11 @@ impl Step {
     pub fn say(&self, language: Language) -> String {
         match self {
             Self::From(day) => {
-                say!(language, ("counted from {day}, which is not counted"), ("自 {day} 起算，当日不计入"))
+                say!(
+                    language,
+                    ("counted from {day}, which is not counted"),
+                    ("自 {day} 起算，当日不计入")
+                )
             }
             Self::Count(period, _, last) => {
                 say!(language, ("{period} lead to {last}"), ("{period} 计至 {last}"))
@@ -28,11 +32,7 @@ impl Step {
             ),
             Self::Roll(day, what) => {
                 let what = what.say(language);
-                say!(
-                    language,
-                    ("{day} is no last day: {what}"),
-                    ("{day} 不作为最后一日：{what}")
-                )
+                say!(language, ("{day} is no last day: {what}"), ("{day} 不作为最后一日：{what}"))
             }
             Self::NoOrder(year) => say!(
                 language,

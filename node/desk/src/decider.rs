@@ -57,7 +57,10 @@ pub(crate) struct Looking<'a> {
 
 impl Looking<'_> {
     fn keys(&self) -> Result<Keys<'_>, NodeError> {
-        Ok(Keys { encryption: &self.encryption, index: self.office.decider.index(self.here, self.office)? })
+        Ok(Keys {
+            encryption: &self.encryption,
+            index: self.office.decider.index(self.here, self.office)?,
+        })
     }
 
     /// Looks with what there is.

@@ -20,9 +20,9 @@ pub mod opening;
 pub mod proofs;
 pub mod purge;
 mod rejections;
-mod rows;
 pub mod request_key;
 pub mod requests;
+mod rows;
 mod submission;
 mod submit;
 #[cfg(test)]

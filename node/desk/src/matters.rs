@@ -1,9 +1,7 @@
 //! Looking at what modules keep: which modules there are, matters and their deadlines, what is to be done, and what an auditor
 //! decides again.
 
-use chancery_apps::{
-    Coming, Family, Instant, Key, Module, Step, Thing,
-};
+use chancery_apps::{Coming, Family, Instant, Key, Module, Step, Thing};
 use chancery_bus::NodeError;
 use chancery_crypto::{Digest, Language, cbor};
 use chancery_ledger::unix_now;
@@ -146,12 +144,17 @@ const MOST: usize = 10_000;
 ///
 /// # Errors
 /// [`NodeError`].
-pub fn modules(here: &Blocking, office: &Office, caller: &Caller) -> Result<Vec<ModuleView>, NodeError> {
+pub fn modules(
+    here: &Blocking,
+    office: &Office,
+    caller: &Caller,
+) -> Result<Vec<ModuleView>, NodeError> {
     office.could(caller, Action::READ)?;
     let look = decider::looking(here, office);
     let heads = decider::heads(&look)?;
     let all = look.with(|kernel, state| kernel.modules(state))?;
-    let head = |name: &str| heads.iter().find(|(known, _)| known == name).map(|(_, head)| head.clone());
+    let head =
+        |name: &str| heads.iter().find(|(known, _)| known == name).map(|(_, head)| head.clone());
     let views = all.into_iter().filter_map(|(installed, module)| {
         let head = head(module.name())?;
         Some(ModuleView {
@@ -243,7 +246,9 @@ pub fn matters(
                     .value(&state_name);
                 let ids = look.with(|_, state| decider::beside(state, &index, MOST))?;
                 for key in ids {
-                    let Some(view) = view(&look, office, module.name(), case, &key.id)? else { continue };
+                    let Some(view) = view(&look, office, module.name(), case, &key.id)? else {
+                        continue;
+                    };
                     if !question.tasks || waits_for(&look, &view, question.of.as_deref())? {
                         found.push(view);
                     }
@@ -354,10 +359,8 @@ fn view(
         });
         let mut done: Vec<_> = done.collect();
         done.sort_by_key(|done| done.at);
-        let possible = described.possible(case, &thing.state).into_iter().map(|(act, by)| PossibleView {
-            called: both(&described, &format!("act-{case}-{act}"), &act),
-            by,
-            act,
+        let possible = described.possible(case, &thing.state).into_iter().map(|(act, by)| {
+            PossibleView { called: both(&described, &format!("act-{case}-{act}"), &act), by, act }
         });
         let (state_zh, state_en) =
             both(&described, &format!("state-{case}-{}", thing.state), &thing.state);

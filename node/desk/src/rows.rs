@@ -34,8 +34,9 @@ pub(crate) fn index_key(here: &Blocking, office: &Office) -> Result<IndexKey, No
     let store = office.store(here);
     let read = |sealed: Vec<u8>| {
         let bytes = encryption.open_row(&sealed, INDEX_KEY)?;
-        let bytes: [u8; IndexKey::LEN] =
-            bytes.try_into().map_err(|_| NodeError::damaged("the key of indexes has another length"))?;
+        let bytes: [u8; IndexKey::LEN] = bytes
+            .try_into()
+            .map_err(|_| NodeError::damaged("the key of indexes has another length"))?;
         Ok::<_, NodeError>(IndexKey::new(&bytes))
     };
     if let Some(sealed) = store.get(Table::Meta, INDEX_KEY)? {
@@ -48,10 +49,12 @@ pub(crate) fn index_key(here: &Blocking, office: &Office) -> Result<IndexKey, No
     match store.write(batch) {
         Ok(()) => Ok(IndexKey::new(&bytes)),
         // Somebody else has made one meanwhile: that is it.
-        Err(chancery_store::StoreError::Conflict { .. }) => match store.get(Table::Meta, INDEX_KEY)? {
-            Some(sealed) => read(sealed),
-            None => Err(NodeError::damaged("the key of indexes is gone")),
-        },
+        Err(chancery_store::StoreError::Conflict { .. }) => {
+            match store.get(Table::Meta, INDEX_KEY)? {
+                Some(sealed) => read(sealed),
+                None => Err(NodeError::damaged("the key of indexes is gone")),
+            }
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -99,7 +102,8 @@ pub(crate) fn put(
 ) -> Result<(), NodeError> {
     let decision = decision.to_be_bytes();
     for (key, value) in writes {
-        if [&key.module, &key.name, &key.value, &key.id].iter().any(|field| field.contains('\u{0}')) {
+        if [&key.module, &key.name, &key.value, &key.id].iter().any(|field| field.contains('\u{0}'))
+        {
             return Err(NodeError::Request("a value has a character that none may have".into()));
         }
         let place = place(keys, key);
@@ -109,7 +113,9 @@ pub(crate) fn put(
                 let mut row = decision.to_vec();
                 // What follows from other rows has nothing to hide beyond its place.
                 if !(value.is_empty() && key.family.derived()) {
-                    row.extend(keys.encryption.storage.seal_row(value, &context(&place, decision))?);
+                    row.extend(
+                        keys.encryption.storage.seal_row(value, &context(&place, decision))?,
+                    );
                 }
                 batch.put(Table::State, place, row);
             }
@@ -159,7 +165,8 @@ impl State for StoredState<'_> {
         let mut rows = Vec::new();
         for (place, row) in page {
             let id = place.get(prefix.len()..).and_then(|id| std::str::from_utf8(id).ok());
-            let id = id.ok_or_else(|| StateError::damaged("a row of a module has a key that none has"))?;
+            let id =
+                id.ok_or_else(|| StateError::damaged("a row of a module has a key that none has"))?;
             let value = open(self.keys, beside.family, &place, &row)?;
             rows.push((beside.clone().id(id), value));
         }

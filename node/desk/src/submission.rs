@@ -246,7 +246,17 @@ impl Submission {
         let spool = office.content().spool(office.config().limits.inline_bytes)?;
         let request = None;
         Ok(Self {
-            filed, effect, request, key, salt, document, recipients, told, sealer, spool, buffer,
+            filed,
+            effect,
+            request,
+            key,
+            salt,
+            document,
+            recipients,
+            told,
+            sealer,
+            spool,
+            buffer,
         })
     }
 

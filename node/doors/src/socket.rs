@@ -309,11 +309,14 @@ async fn answer(
         }
         LocalRequest::Modules => {
             let (office, caller) = (office.clone(), client.caller.clone());
-            LocalReply::Modules(blocking(move |here| matters::modules(here, &office, &caller)).await?)
+            LocalReply::Modules(
+                blocking(move |here| matters::modules(here, &office, &caller)).await?,
+            )
         }
         LocalRequest::Module { name } => {
             let (office, caller) = (office.clone(), client.caller.clone());
-            let folder = blocking(move |here| matters::folder(here, &office, &caller, &name)).await?;
+            let folder =
+                blocking(move |here| matters::folder(here, &office, &caller, &name)).await?;
             LocalReply::Module(folder.into())
         }
         LocalRequest::Matter { id } => {

@@ -108,7 +108,8 @@ impl Table {
             _ => Values::Small,
         };
         // Hashes and ciphertext.
-        let compresses = !matches!(self, Self::Tiles | Self::Content | Self::State | Self::Decisions);
+        let compresses =
+            !matches!(self, Self::Tiles | Self::Content | Self::State | Self::Decisions);
         TableSpec { values, compresses }
     }
 

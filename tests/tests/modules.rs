@@ -1,0 +1,339 @@
+//! Modules at a node: installed by an officer's act, filed by command, decided, recorded, and decided again elsewhere.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use std::path::PathBuf;
+
+use chancery_tests::{Answer, World, package};
+use serde_json::Value;
+
+/// A module that comes with Chancery.
+fn built_in(name: &str) -> PathBuf {
+    package().parent().unwrap().join("apps/modules").join(name)
+}
+
+/// An agency whose clerk may appoint, with the officers of a press office.
+struct Press {
+    world: World,
+}
+
+impl Press {
+    fn new() -> Self {
+        let mut world = World::new();
+        world.set("a", "access.appointer", "clerk@a.zj.gov.cn");
+        for officer in ["wang", "li", "zhang", "chen"] {
+            world.issue("officer", &format!("{officer}@a.zj.gov.cn"), "certs-a", "p256");
+        }
+        world.start("a");
+        Self { world }
+    }
+
+    /// Runs a command as an officer.
+    fn by(&self, officer: &str, words: &[&str]) -> Answer {
+        let (key, cert) = (format!("certs-a/{officer}.key"), format!("certs-a/{officer}.pem"));
+        self.world.clerk_words("a", &[words, &["--key", &key, "--cert", &cert]].concat())
+    }
+
+    fn appoint(&self, officer: &str, role: &str) {
+        let officer = format!("{officer}@a.zj.gov.cn");
+        let words = ["module", "appoint", &officer, "--role", role, "--of", "news"];
+        self.world.clerk_words("a", &words).ok();
+    }
+
+    /// News is in force, and everybody has a role.
+    fn installed() -> Self {
+        let press = Self::new();
+        press.world.clerk("a", "module appoint clerk@a.zj.gov.cn --role appointer").ok();
+        press.world.clerk("a", "module appoint clerk@a.zj.gov.cn --role module-keeper").ok();
+        press.world.clerk("a", &format!("module install {}", built_in("news").display())).ok();
+        for (officer, role) in
+            [("wang", "editor"), ("li", "reviewer"), ("zhang", "chief"), ("chen", "publisher")]
+        {
+            press.appoint(officer, role);
+        }
+        press
+    }
+
+    /// Does an act, and gives what was decided.
+    fn act(&self, officer: &str, words: &[&str]) -> Value {
+        self.by(officer, &[&["--json", "app", "do", "news"], words].concat()).ok().json()
+    }
+
+    fn draft(&self, headline: &str) -> String {
+        let headline = format!("headline={headline}");
+        let words =
+            ["item/draft", "--set", &headline, "--set", "column=work", "--set", "text=正文"];
+        self.act("wang", &words)["matter"].as_str().unwrap().to_owned()
+    }
+
+    /// Takes an item through its three reviews.
+    fn publish(&self, id: &str) -> Value {
+        self.act("wang", &["submit", "--on", id]);
+        self.act("li", &["review", "--on", id]);
+        self.act("zhang", &["approve", "--on", id]);
+        self.act("chen", &["release", "--on", id])
+    }
+
+    fn state(&self, module: &str) -> String {
+        let all = self.world.clerk("a", "--json module list").ok().json();
+        let found = all.as_array().unwrap().iter().find(|view| view["name"] == module).unwrap();
+        found["state"].as_str().unwrap().to_owned()
+    }
+
+    fn replay(&self, export: &str) -> Answer {
+        self.world.run(&format!("--json module replay {export} --anchor root/ca.pem"))
+    }
+}
+
+fn state_of(replayed: &Value, module: &str) -> String {
+    let all = replayed["modules"].as_array().unwrap();
+    let found = all.iter().find(|head| head["module"] == module).unwrap();
+    found["state"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_filed_by_command_is_decided_recorded_and_decided_again_with_the_same_digest() {
+    let press = Press::installed();
+    let id = press.draft("市政府召开常务会议");
+    let released = press.publish(&id);
+    assert_eq!(
+        (released["state"].as_str(), released["sequence"].as_u64()),
+        (Some("published"), Some(5))
+    );
+    let number = released["numbers"][0].as_str().unwrap();
+    assert!(number.ends_with("-00001"), "{number}");
+    let shown = press.world.clerk("a", &format!("--json app show {}", &id[..12])).ok().json();
+    assert_eq!(
+        (shown["state"].as_str(), shown["title"].as_str()),
+        (Some("published"), Some("市政府召开常务会议"))
+    );
+    // Elsewhere, from the export and the anchor alone.
+    press.world.clerk("a", "module export --out decisions").ok();
+    let replayed = press.replay("decisions").ok().json();
+    assert_eq!(state_of(&replayed, "news"), press.state("news"));
+    assert_eq!(
+        (replayed["later"].as_u64(), replayed["unproved"].as_u64()),
+        (Some(0), Some(0)),
+        "{replayed}"
+    );
+    // It is an ordinary ledger, and the data folder agrees with it.
+    press.world.run("audit decisions --anchor root/ca.pem").ok();
+    let mut press = press;
+    press.world.stop("a");
+    press.world.run("audit a/data --anchor root/ca.pem").ok();
+    // After a restart it goes on where it was.
+    press.world.start("a");
+    let next = press.draft("第二篇");
+    assert!(press.publish(&next)["numbers"][0].as_str().unwrap().ends_with("-00002"));
+}
+
+#[test]
+fn a_refusal_names_rule_and_article_and_changes_nothing() {
+    let press = Press::installed();
+    let id = press.draft("一篇");
+    press.act("wang", &["submit", "--on", &id]);
+    let before = press.state("news");
+    let refused = press.by("wang", &["app", "do", "news", "review", "--on", &id]);
+    refused.refused(4, "CHY-7103");
+    assert!(refused.stderr.contains("reviewer"), "{refused:?}");
+    let early = press.by("zhang", &["app", "do", "news", "withdraw", "--on", &id, "--reason", "x"]);
+    early.refused(4, "CHY-7102");
+    let form = [
+        "app",
+        "do",
+        "news",
+        "item/draft",
+        "--set",
+        "headline=x",
+        "--set",
+        "column=other",
+        "--set",
+        "text=x",
+    ];
+    press.by("wang", &form).refused(4, "CHY-7105");
+    let silent = press.by("zhang", &["app", "do", "news", "return", "--on", &id]);
+    silent.refused(4, "CHY-7105");
+    let moved = press.by("li", &["app", "do", "news", "review", "--on", &id, "--seen", "1"]);
+    moved.refused(4, "CHY-7108");
+    press.by("li", &["app", "do", "news", "review", "--on", "ffffffff"]).refused(1, "CHY-4011");
+    // In Chinese, as a clerk reads it.
+    let zh = press.by("wang", &["--lang", "zh", "app", "do", "news", "review", "--on", &id]);
+    assert!(
+        zh.stderr.contains("初审人") && zh.stderr.contains("政府网站发展指引 三审三校"),
+        "{zh:?}"
+    );
+    assert_eq!(press.state("news"), before);
+    press.act("li", &["review", "--on", &id, "--seen", "2"]);
+}
+
+#[test]
+fn nobody_without_a_role_installs_appoints_or_decides() {
+    let press = Press::new();
+    let folder = built_in("news");
+    let install = ["module", "install", folder.to_str().unwrap()];
+    press.by("clerk", &install).refused(4, "CHY-7103");
+    press
+        .by("li", &["module", "appoint", "li@a.zj.gov.cn", "--role", "appointer"])
+        .refused(4, "CHY-7103");
+    // The one whom the settings name appoints, once: from then on the ledger says who may.
+    press.by("clerk", &["module", "appoint", "li@a.zj.gov.cn", "--role", "appointer"]).ok();
+    press
+        .by("clerk", &["module", "appoint", "clerk@a.zj.gov.cn", "--role", "module-keeper"])
+        .refused(4, "CHY-7103");
+    press.by("li", &["module", "appoint", "wang@a.zj.gov.cn", "--role", "module-keeper"]).ok();
+    press.by("wang", &install).ok();
+    press.by("li", &["module", "dismiss", "wang@a.zj.gov.cn", "--role", "module-keeper"]).ok();
+    press.by("wang", &install).refused(4, "CHY-7103");
+    let draft = [
+        "app",
+        "do",
+        "news",
+        "item/draft",
+        "--set",
+        "headline=x",
+        "--set",
+        "column=work",
+        "--set",
+        "text=x",
+    ];
+    press.by("wang", &draft).refused(4, "CHY-7103");
+}
+
+#[test]
+fn a_folder_with_a_mistake_is_named_by_file_and_line_and_never_installed() {
+    let press = Press::installed();
+    press.world.run("module new leave --into leave").ok();
+    press.world.run("module check leave").ok();
+    press.world.run("module test leave").ok();
+    let case = press.world.path("leave/cases/request.toml");
+    let text = std::fs::read_to_string(&case).unwrap();
+    std::fs::write(&case, text.replace("to     = \"granted\"", "to     = \"grnated\"")).unwrap();
+    let checked = press.world.run("--json module check leave");
+    assert_eq!(checked.code, 1, "{checked:?}");
+    let mistakes = checked.json()["mistakes"].clone();
+    let first = &mistakes[0];
+    assert_eq!(
+        (first["file"].as_str(), first["code"].as_str()),
+        (Some("cases/request.toml"), Some("undeclared")),
+        "{mistakes}"
+    );
+    press.by("clerk", &["module", "install", "leave"]).refused(1, "CHY-7111");
+    std::fs::write(&case, text.replace("need.quantity", "need.amount")).unwrap();
+    let checked = press.world.run("module check leave");
+    assert!(
+        checked.code == 1 && checked.stdout.contains("need-request-request-amount"),
+        "{checked:?}"
+    );
+    std::fs::write(&case, text).unwrap();
+    press.by("clerk", &["module", "install", "leave"]).ok();
+}
+
+#[test]
+fn whoever_changes_drops_or_swaps_a_record_is_told_which_entry_it_was() {
+    let press = Press::installed();
+    let id = press.draft("一篇");
+    press.publish(&id);
+    press.world.clerk("a", "module export --out decisions").ok();
+    press.replay("decisions").ok();
+    let file = press.world.path("decisions/decisions/000000000");
+    let whole = std::fs::read(&file).unwrap();
+    let entry = |answer: &Answer| {
+        assert_eq!(answer.code, 1, "{answer:?}");
+        let wrong = answer.json()["wrong"].clone();
+        assert!(wrong["entry"].is_u64(), "{answer:?}");
+        wrong
+    };
+    // A byte of one record.
+    let at = whole.windows(9).position(|bytes| bytes == b"published").unwrap();
+    let mut changed = whole.clone();
+    changed[at] = b'P';
+    std::fs::write(&file, &changed).unwrap();
+    entry(&press.replay("decisions"));
+    // One dropped, two swapped.
+    let all: Vec<chancery_desk_decision::Exported> = chancery_desk_decision::read(&whole);
+    let dropped: Vec<_> = all.iter().take(3).chain(all.iter().skip(4)).cloned().collect();
+    std::fs::write(&file, chancery_desk_decision::write(&dropped)).unwrap();
+    entry(&press.replay("decisions"));
+    let mut swapped = all.clone();
+    swapped.swap(5, 6);
+    std::fs::write(&file, chancery_desk_decision::write(&swapped)).unwrap();
+    entry(&press.replay("decisions"));
+    std::fs::write(&file, chancery_desk_decision::write(&all[..all.len() - 1])).unwrap();
+    entry(&press.replay("decisions"));
+    // What was decided by another module than that which was installed.
+    std::fs::write(&file, &whole).unwrap();
+    press.replay("decisions").ok();
+    let folder = std::fs::read_dir(press.world.path("decisions/modules"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let text = std::fs::read(&folder).unwrap();
+    let at = text.windows(8).position(|bytes| bytes == b"reviewer").unwrap();
+    let mut other = text.clone();
+    other[at] = b'R';
+    std::fs::write(&folder, other).unwrap();
+    entry(&press.replay("decisions"));
+}
+
+/// Decisions as an export holds them.
+mod chancery_desk_decision {
+    pub(crate) use chancery_desk::matters::ExportedDecision as Exported;
+
+    pub(crate) fn read(bytes: &[u8]) -> Vec<Exported> {
+        chancery_crypto::cbor::decode_within(bytes, bytes.len()).unwrap()
+    }
+
+    pub(crate) fn write(all: &[Exported]) -> Vec<u8> {
+        chancery_crypto::cbor::encode(&all).unwrap()
+    }
+}
+
+#[test]
+fn a_deadline_passes_by_itself_and_is_an_entry() {
+    let press = Press::installed();
+    // An embargo of a few seconds.
+    let soon =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 4;
+    let soon = chancery_certs::rfc3339(i64::try_from(soon).unwrap());
+    let embargo = format!("embargo={soon}");
+    let words = [
+        "item/draft",
+        "--set",
+        "headline=x",
+        "--set",
+        "column=work",
+        "--set",
+        "text=x",
+        "--set",
+        &embargo,
+    ];
+    let id = press.act("wang", &words)["matter"].as_str().unwrap().to_owned();
+    assert_eq!(press.publish(&id)["state"], "ready");
+    press.world.wait("the embargo is over", 30, |world| {
+        let shown = world.clerk("a", &format!("--json app show {id}")).ok().json();
+        shown["state"] == "published"
+    });
+    press.world.clerk("a", "module export --out decisions").ok();
+    let replayed = press.replay("decisions").ok().json();
+    assert_eq!(state_of(&replayed, "news"), press.state("news"));
+}
+
+#[test]
+fn what_is_to_be_done_is_listed_for_those_who_can_do_it() {
+    let press = Press::installed();
+    let id = press.draft("一篇");
+    press.act("wang", &["submit", "--on", &id]);
+    let tasks = |of: &str| {
+        let all =
+            press.world.clerk("a", &format!("--json tasks --of {of}@a.zj.gov.cn")).ok().json();
+        all.as_array().unwrap().len()
+    };
+    assert_eq!(
+        (tasks("li"), tasks("wang"), tasks("zhang")),
+        (1, 0, 1),
+        "the chief may send it back"
+    );
+    press.act("li", &["review", "--on", &id]);
+    assert_eq!(tasks("zhang"), 1);
+}
