@@ -3,7 +3,6 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use chancery_apps::Module;
-use chancery_bus::NodeError;
 use chancery_crypto::Language;
 use chancery_desk::{
     asking::{LocalReply, LocalRequest},
@@ -384,7 +383,7 @@ impl Do {
 
 fn no_form(why: String) -> Failure {
     Failure::usage(
-        "CHY-6018",
+        "CHY-7004",
         why,
         "See the fields of the form with `chancery app describe MODULE`.",
     )
@@ -397,7 +396,7 @@ fn no_act(module: &Module, act: &str) -> Failure {
     let known = known.collect::<Vec<_>>().join(", ");
     let why = format!("{:?} is no act of {}: {known}", act, module.name());
     Failure::usage(
-        "CHY-6019",
+        "CHY-7005",
         why,
         "Choose one of them; `chancery app describe` says what each does.",
     )
@@ -414,6 +413,7 @@ fn case_of(module: &Module, act: &str) -> Result<String, Failure> {
 
 impl From<chancery_apps::NoFolder> for Failure {
     fn from(error: chancery_apps::NoFolder) -> Self {
-        Self::from(NodeError::Request(error.to_string()))
+        let remedy = "A module has text files only, at most 4 MiB of them, in its folder or one below; see docs/modules.md.";
+        Self::usage("CHY-7002", error.to_string(), remedy)
     }
 }

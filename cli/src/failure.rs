@@ -97,6 +97,8 @@ impl Failure {
                 let exit = match code.as_str() {
                     "CHY-4011" | "CHY-4019" => NO,
                     "CHY-4018" | "CHY-4020" => REFUSED,
+                    // A module has decided that it does not take it.
+                    code if code.starts_with("CHY-7") => REFUSED,
                     code if clerk.contains(&code) => USAGE,
                     code if code.starts_with("CHY-4") => ENVIRONMENT,
                     _ => USAGE,

@@ -156,7 +156,7 @@ fn read_folder(path: &Path) -> Result<Folder, Failure> {
     let mut add = |name: String, file: &Path| -> Result<(), Failure> {
         let text = String::from_utf8(read_file(file)?);
         let text = text.map_err(|_| {
-            Failure::usage("CHY-6016", "it is no UTF-8", "Save it as UTF-8.").at(file)
+            Failure::usage("CHY-7002", "it is no UTF-8", "Save it as UTF-8.").at(file)
         })?;
         folder.add(&name, text).map_err(|error| Failure::from(error).at(file))
     };
@@ -452,7 +452,7 @@ fn calendar(
 ) -> Result<ExitCode, Failure> {
     let bad = |why: String| {
         let remedy = "Give {\"days\": [{\"date\": \"2027-01-01\", \"isOffDay\": true}, …]}.";
-        Failure::usage("CHY-6018", why, remedy).at(file)
+        Failure::usage("CHY-7004", why, remedy).at(file)
     };
     let json: serde_json::Value =
         serde_json::from_slice(&read_file(file)?).map_err(|error| bad(error.to_string()))?;
@@ -565,7 +565,7 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
     'all: for file in bundles(path)? {
         let bytes = read_member(&file)?;
         let all: Vec<ExportedDecision> = cbor::decode_within(&bytes, bytes.len())
-            .map_err(|error| Failure::usage("CHY-6017", error.to_string(), REMEDY).at(&file))?;
+            .map_err(|error| Failure::usage("CHY-7003", error.to_string(), REMEDY).at(&file))?;
         for decision in all {
             let commitment = Record::commitment(&decision.record, &decision.salt);
             let entry = entries.get(place);

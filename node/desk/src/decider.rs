@@ -1,11 +1,11 @@
 //! The decider: verified documents into the kernel, one after the other, and what it gives into the ledger: the arrival and each
 //! decision are entries of one commit.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use chancery_apps::{
-    Applied, Coming, Decision, Facts, Head, Input, Instant, Kernel, Key, Module, Outcome, Reason,
-    Record, Salt, State, StateError, Subject, Thing, Writes, decisions, head,
+    Applied, Coming, Decision, Facts, Head, Input, Instant, Kernel, Key, Module, Outcome, Overlay,
+    Reason, Record, Salt, State, StateError, Subject, Thing, Writes, decisions, head,
 };
 use chancery_bus::{EncryptionKeys, NodeError};
 use chancery_crypto::{Digest, IndexKey, Language, cbor};
@@ -20,13 +20,31 @@ use crate::{
     rows::{self, Keys, StoredState, error_of},
 };
 
-/// What decides, one document after the other.
+/// What decides, one document after the other, in the order in which they come. While a batch is being committed the next one
+/// gathers: its documents are decided one on top of the other, and written as one commit.
 #[derive(Debug, Default)]
 pub(crate) struct Decider {
     kernel: Kernel,
     index: OnceLock<IndexKey>,
+    waiting: Mutex<Vec<Waiting>>,
     deciding: Mutex<()>,
 }
+
+/// A document that waits for its decision.
+#[derive(Debug)]
+struct Waiting {
+    document: chancery_apps::Document,
+    lists: Digest,
+    envelope: EnvelopeId,
+    commit: Commit,
+    answer: mpsc::SyncSender<Result<(Committed, Applied), NodeError>>,
+}
+
+/// How many documents are decided in one commit: the bytes of a group of the ledger are bounded.
+const MOST_TOGETHER: usize = 256;
+
+/// The bytes of documents that are decided in one commit.
+const MOST_BYTES: usize = 4 << 20;
 
 /// A record as it is kept, sealed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,11 +99,11 @@ impl Decider {
         let key = rows::index_key(here, office)?;
         Ok(self.index.get_or_init(|| key))
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, ()> {
-        // What it guards is the order in which decisions are made; each is whole or not at all.
-        self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is guarded is whole, whatever became of whoever held it: decisions are made whole or not at all.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Looks at what modules keep.
@@ -99,16 +117,154 @@ fn now(office: &Office) -> Instant {
 }
 
 /// Decides a document that is filed here, and commits it with its arrival. What is refused changes nothing.
+///
+/// Whoever comes while others are being decided waits, and is decided with all who wait: by the first of them who gets to it.
 pub(crate) fn file(
     here: &Blocking,
     office: &Office,
     document: chancery_apps::Document,
     lists: Digest,
     envelope: EnvelopeId,
-    mut commit: Commit,
+    commit: Commit,
 ) -> Result<(Committed, Applied), NodeError> {
-    let _deciding = office.decider.lock();
+    let (answer, answered) = mpsc::sync_channel(1);
+    let decider = &office.decider;
+    lock(&decider.waiting).push(Waiting { document, lists, envelope, commit, answer });
+    loop {
+        if let Ok(answer) = answered.try_recv() {
+            return answer;
+        }
+        let _deciding = lock(&decider.deciding);
+        let mut waiting = lock(&decider.waiting);
+        let mut bytes = 0;
+        let fits = waiting.iter().take(MOST_TOGETHER).take_while(|one| {
+            bytes += one.commit.batch.size();
+            bytes <= MOST_BYTES
+        });
+        // One alone is decided whatever its size.
+        let together = fits.count().max(1).min(waiting.len());
+        let batch: Vec<_> = waiting.drain(..together).collect();
+        drop(waiting);
+        if !batch.is_empty() {
+            decide(here, office, batch);
+        }
+    }
+}
+
+/// Decides documents one on top of the other, and answers all.
+fn decide(here: &Blocking, office: &Office, batch: Vec<Waiting>) {
+    let alone = batch.len() == 1;
+    match decide_together(here, office, batch) {
+        Ok(()) => {}
+        // One of them cannot be written with the others: each by itself shows which.
+        Err(again) if !alone => {
+            again.into_iter().for_each(|one| drop(decide_together(here, office, vec![one])));
+        }
+        Err(_) => {}
+    }
+}
+
+/// Decides a batch as one commit. Gives back those whose commit was not written for a reason that may be another's.
+fn decide_together(
+    here: &Blocking,
+    office: &Office,
+    batch: Vec<Waiting>,
+) -> Result<(), Vec<Waiting>> {
     let look = looking(here, office);
+    let mut taken = Vec::new();
+    let decided = look.with(|kernel, state| {
+        let mut overlay = Overlay::new(state);
+        for one in batch {
+            match decide_one(kernel, &overlay, office, &one) {
+                Ok((made, applied)) => {
+                    made.iter().for_each(|decision| overlay.extend(decision.writes.clone()));
+                    taken.push((one, made, applied));
+                }
+                // Whoever has gone does not hear it.
+                Err(error) => drop(one.answer.send(Err(error))),
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = decided {
+        // Without what keeps rows readable nothing is decided.
+        let why = error.to_string();
+        taken.into_iter().for_each(|(one, ..): (Waiting, Vec<Decision>, Applied)| {
+            drop(one.answer.send(Err(NodeError::damaged(why.clone()))));
+        });
+        return Ok(());
+    }
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let alone = taken.len() == 1;
+    let mut whole = Commit::default();
+    let mut unwritten = None;
+    for (one, decisions, _) in &mut taken {
+        if alone {
+            whole = std::mem::take(&mut one.commit);
+        } else {
+            // It is kept, should the whole not be written.
+            whole.leaves.extend(one.commit.leaves.iter().cloned());
+            whole.conditions.extend(one.commit.conditions.iter().cloned());
+            whole.stored.extend(one.commit.stored.iter().cloned());
+            for change in one.commit.batch.changes() {
+                match &change.value {
+                    Some(value) => whole.batch.put(change.table, change.key.clone(), value.clone()),
+                    None => whole.batch.delete(change.table, change.key.clone()),
+                }
+            }
+        }
+        if let Err(error) = put(office, &look, decisions, Some(one.envelope), &mut whole) {
+            unwritten = Some(error);
+            break;
+        }
+    }
+    if let Some(error) = unwritten {
+        if !alone {
+            return Err(taken.into_iter().map(|(one, ..)| one).collect());
+        }
+        let mut error = Some(error);
+        taken.into_iter().for_each(|(one, ..)| {
+            drop(one.answer.send(Err(error.take().unwrap_or_else(NodeError::stopping))));
+        });
+        return Ok(());
+    }
+    let committed = office.ledger().commit_blocking(here, whole);
+    match committed {
+        Ok(Committed::Committed(receipts)) => {
+            for (one, _, applied) in taken {
+                drop(one.answer.send(Ok((Committed::Committed(receipts.clone()), applied))));
+            }
+            Ok(())
+        }
+        Ok(Committed::Stale(..)) | Err(_) if !alone => {
+            Err(taken.into_iter().map(|(one, ..)| one).collect())
+        }
+        Ok(stale) => {
+            for (one, _, applied) in taken {
+                drop(one.answer.send(Ok((stale.clone(), applied))));
+            }
+            Ok(())
+        }
+        Err(error) => {
+            let mut error = Some(error);
+            for (one, ..) in taken {
+                let why = error.take().map_or_else(NodeError::stopping, NodeError::from);
+                drop(one.answer.send(Err(why)));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Decides one document over what those before it in its batch will have written.
+fn decide_one(
+    kernel: &Kernel,
+    state: &dyn State,
+    office: &Office,
+    one: &Waiting,
+) -> Result<(Vec<Decision>, Applied), NodeError> {
     let at = now(office);
     let first = office.config().access.appointer.clone();
     let mut input = Input {
@@ -116,21 +272,19 @@ pub(crate) fn file(
         lodged: at,
         home: office.identity().agency.to_string(),
         salt: Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?)),
-        facts: Facts { lists: Some(lists), first, form: Vec::new() },
-        document,
+        facts: Facts { lists: Some(one.lists), first, form: Vec::new() },
+        document: one.document.clone(),
     };
-    let made = look.with(|kernel, state| {
-        input.facts.form = kernel.judge_form(state, &input)?;
-        kernel.decide(state, &input)
-    })?;
-    let applied = match made.last().map(|decision| &decision.record.outcome) {
-        Some(Outcome::Applied(applied)) => applied.clone(),
-        Some(Outcome::Refused(reasons)) => return Err(declined(&look, &input, reasons)),
-        None => return Err(NodeError::damaged("nothing was decided")),
-    };
-    put(office, &look, &made, Some(envelope), &mut commit)?;
-    let committed = office.ledger().commit_blocking(here, commit)?;
-    Ok((committed, applied))
+    input.facts.form = kernel.judge_form(state, &input).map_err(error_of)?;
+    let made = kernel.decide(state, &input).map_err(error_of)?;
+    match made.last().map(|decision| &decision.record.outcome) {
+        Some(Outcome::Applied(applied)) => {
+            let applied = applied.clone();
+            Ok((made, applied))
+        }
+        Some(Outcome::Refused(reasons)) => Err(declined(kernel, state, &input, reasons)),
+        None => Err(NodeError::damaged("nothing was decided")),
+    }
 }
 
 /// Puts decisions into a commit: rows, records, entries.
@@ -173,8 +327,8 @@ fn put(
 }
 
 /// What is said of a refusal: every reason, in both languages, with the module's own words.
-fn declined(look: &Looking<'_>, input: &Input, reasons: &[Reason]) -> NodeError {
-    let module = look.with(|kernel, state| module_of(kernel, state, input)).ok().flatten();
+fn declined(kernel: &Kernel, state: &dyn State, input: &Input, reasons: &[Reason]) -> NodeError {
+    let module = module_of(kernel, state, input).ok().flatten();
     let said = |language: Language, between: &str| {
         let each = reasons.iter().map(|reason| match &module {
             Some(module) => reason.say(module, language),
@@ -228,7 +382,7 @@ pub(crate) fn pass(here: &Blocking, office: &Office) -> Result<usize, NodeError>
 }
 
 fn pass_one(here: &Blocking, office: &Office, coming: &Coming) -> Result<usize, NodeError> {
-    let _deciding = office.decider.lock();
+    let _deciding = lock(&office.decider.deciding);
     let look = looking(here, office);
     let (at, home) = (now(office), office.identity().agency.to_string());
     let salt = Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?));
@@ -304,3 +458,7 @@ pub(crate) fn beside(state: &dyn State, key: &Key, most: usize) -> Result<Vec<Ke
     }
     Ok(found)
 }
+
+#[cfg(test)]
+#[path = "decider_tests.rs"]
+mod tests;
