@@ -11,6 +11,8 @@ mod parse;
 mod types;
 
 #[cfg(test)]
+mod cel_tests;
+#[cfg(test)]
 mod tests;
 
 use std::{fmt, ops::Range};
