@@ -431,10 +431,10 @@ impl<'a> Deciding<'a> {
                 thing.over.insert(due.name.clone(), generation);
             }
         }
-        if let Some(to) = to {
-            if let Err(reasons) = self.enter(overlay, thing, &to)? {
-                return Ok(Err(reasons));
-            }
+        if let Some(to) = to
+            && let Err(reasons) = self.enter(overlay, thing, &to)?
+        {
+            return Ok(Err(reasons));
         }
         match vote {
             Some(vote) => self.vote(overlay, thing, act, &vote, document, depth),
@@ -704,10 +704,10 @@ impl<'a> Deciding<'a> {
         }
         thing.people = people;
         for (old, index) in before.iter().flat_map(|thing| self.indexed(thing)) {
-            overlay.delete(self.index(&old, &index));
+            overlay.delete(self.index(old, &index));
         }
         for (name, value) in self.indexed(thing) {
-            overlay.put(self.index(&name, &value), Vec::new());
+            overlay.put(self.index(name, &value), Vec::new());
         }
         overlay.put(key, thing.encode());
         self.schedule(overlay, thing)?;

@@ -411,6 +411,9 @@ impl Kernel {
         if filing.home.as_str() != input.home {
             return refused(Refusal::OtherHome { home: filing.home.to_string() });
         }
+        if document.header.level() != chancery_protocol::SecrecyLevel::default() {
+            return refused(Refusal::Classified);
+        }
         if state.get(&decided(document))?.is_some() {
             return refused(Refusal::DecidedBefore);
         }
@@ -427,7 +430,7 @@ impl Kernel {
         let thing = match &filing.about {
             None => None,
             Some(id) => match Thing::get(state, name, case, id)? {
-                Some(thing) => Some((id.clone(), thing)),
+                Some(thing) => Some((id.clone(), Box::new(thing))),
                 None => return refused(Refusal::NoThing),
             },
         };
@@ -467,7 +470,7 @@ impl Kernel {
         overlay: &mut Overlay<'_>,
         input: &Input,
         routed: Routed,
-    ) -> Result<(Result<Applied, Vec<Reason>>, Option<Digest>), StateError> {
+    ) -> Result<Judged, StateError> {
         let (version, case, act, thing) = match routed {
             Routed::Office(act) => return Ok((office::decide(overlay, input, &act)?, None)),
             Routed::Case { version, case, act, thing, .. } => (version, case, act, thing),
@@ -479,7 +482,7 @@ impl Kernel {
         let form = act.form.as_ref().and_then(|form| module.forms.get(form)).ok_or_else(gone)?;
         // What is opened is called by the document that opens it.
         let (id, thing) = match thing {
-            Some((id, thing)) => (id, Some(thing)),
+            Some((id, thing)) => (id, Some(*thing)),
             None => (input.document.id.to_string(), None),
         };
         let calendar = office::calendar(overlay)?;
@@ -508,7 +511,7 @@ impl Kernel {
         let id = input.document.id.to_string();
         let deciding = deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let nothing = Thing::default();
-        let thing = thing.map(|(_, thing)| thing);
+        let thing = thing.map(|(_, thing)| *thing);
         let mut environment = deciding.looking(state, thing.as_ref().unwrap_or(&nothing));
         environment.doc = form.values(input.document.form());
         environment.document = Some(&input.document);
@@ -536,7 +539,7 @@ impl Kernel {
         let id = thing.as_ref().map_or_else(|| input.document.id.to_string(), |(id, _)| id.clone());
         let deciding = deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let nothing = Thing::default();
-        let thing = thing.map(|(_, thing)| thing);
+        let thing = thing.map(|(_, thing)| *thing);
         let mut environment = deciding.looking(state, thing.as_ref().unwrap_or(&nothing));
         environment.doc = form.values(input.document.form());
         environment.document = Some(&input.document);
@@ -614,6 +617,9 @@ struct By {
     facts: Facts,
 }
 
+/// What came of a document, and by which version of the module.
+type Judged = (Result<Applied, Vec<Reason>>, Option<Digest>);
+
 /// Where a document belongs.
 enum Routed {
     Office(String),
@@ -622,7 +628,7 @@ enum Routed {
         version: Digest,
         case: String,
         act: String,
-        thing: Option<(String, Thing)>,
+        thing: Option<(String, Box<Thing>)>,
     },
 }
 

@@ -28,6 +28,8 @@ pub enum Refusal {
         /// Whose.
         home: String,
     },
+    /// It is classified: nothing that modules keep is shown by clearance yet.
+    Classified,
     /// It was decided upon before.
     DecidedBefore,
     /// It was to be lodged until a time that has passed.
@@ -145,6 +147,7 @@ impl Refusal {
         match self {
             Self::NotFiled
             | Self::OtherHome { .. }
+            | Self::Classified
             | Self::DecidedBefore
             | Self::TooOld { .. }
             | Self::NoModule

@@ -6,7 +6,7 @@ use chancery_apps::Module;
 use chancery_crypto::Language;
 use chancery_desk::{
     asking::{LocalReply, LocalRequest},
-    matters::{MatterView, Question},
+    matters::{Called, MatterView, Question},
 };
 use chancery_doors::LocalClient;
 use chancery_protocol::{Form, FormValue};
@@ -153,8 +153,8 @@ fn language(output: &Output) -> Language {
 }
 
 /// Of what is said in Chinese and in English, that which is asked for.
-fn of<'a>(output: &Output, (zh, en): &'a (String, String)) -> &'a str {
-    output.t(en, zh)
+fn of<'a>(output: &Output, called: &'a Called) -> &'a str {
+    output.t(&called.en, &called.zh)
 }
 
 fn matter(client: &mut LocalClient, id: &str) -> Result<MatterView, Failure> {

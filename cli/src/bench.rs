@@ -50,6 +50,9 @@ pub(crate) enum Bench {
     /// Appends to a ledger, each durable and with its proof, at growing sizes
     #[command(after_help = "Example:\n  chancery bench ledger --entries 10000000")]
     Ledger(LedgerBench),
+    /// Decisions of modules in memory: how long each takes, what it weighs, and how fast they are made again
+    #[command(after_help = "Example:\n  chancery bench modules --matters 50000")]
+    Modules(crate::bench_modules::Modules),
     /// Signatures, paths, verdicts and encryption, beside ring's raw rate
     Crypto(Crypto),
 }
@@ -82,6 +85,7 @@ impl Bench {
             Self::Exchange(exchange) => exchange.run(output),
             Self::Ledger(ledger) => ledger.run(output),
             Self::Crypto(crypto) => crypto.run(output),
+            Self::Modules(modules) => modules.run(output),
         }
     }
 }

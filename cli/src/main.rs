@@ -10,6 +10,7 @@ mod audit;
 mod bench;
 mod bench_crypto;
 mod bench_ledger;
+mod bench_modules;
 mod ca;
 mod cert;
 mod clerk;

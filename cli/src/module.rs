@@ -773,21 +773,25 @@ const BEGINNING: [(&str, &str); 6] = [
 
 const STORY: &str = include_str!("module/first.toml");
 
+/// The folder that a module of a name begins with.
+pub(crate) fn beginning(name: &str) -> Result<Folder, Failure> {
+    let files = BEGINNING.into_iter().chain([("scenarios/first.toml", STORY)]);
+    let files = files.map(|(path, text)| (path, text.replace("EXAMPLE", name)));
+    Ok(Folder::of(files)?)
+}
+
 fn new(output: &Output, name: &str, into: &Path) -> Result<ExitCode, Failure> {
     Failure::unless_new(into)?;
-    let named = |text: &str| text.replace("EXAMPLE", name);
-    let files = BEGINNING.into_iter().chain([("scenarios/first.toml", STORY)]);
-    let files: Vec<_> = files.map(|(path, text)| (path, named(text))).collect();
-    let folder = Folder::of(files.iter().map(|(path, text)| (*path, text.clone())))?;
+    let folder = beginning(name)?;
     // What is begun with is sound, or the name is not.
     sound(output, &folder)?;
     let staged = Staged::folder(into)?;
-    for (path, text) in &files {
+    for (path, text) in folder.files() {
         write_new(&staged.path().join(path), text.as_bytes())?;
     }
     staged.finish()?;
     if output.json {
-        output.print_json(&serde_json::json!({ "folder": into, "files": files.len() }));
+        output.print_json(&serde_json::json!({ "folder": into, "files": folder.files().count() }));
     } else {
         println!("{} {}", output.t("made:", "已建立："), into.display());
         println!("  chancery module check {0}\n  chancery module test {0}", into.display());

@@ -115,6 +115,19 @@ fn what_is_filed_by_command_is_decided_recorded_and_decided_again_with_the_same_
         (Some(0), Some(0)),
         "{replayed}"
     );
+    // Also in another language, another zone, and with other hashes.
+    let strange = [
+        ("TZ", "Pacific/Apia"),
+        ("LC_ALL", "zh_CN.UTF-8"),
+        ("LANGUAGE", "tr"),
+        ("RUST_MIN_STACK", "8388608"),
+    ];
+    let again = press
+        .world
+        .run_env("--json module replay decisions --anchor root/ca.pem", &strange)
+        .ok()
+        .json();
+    assert_eq!(again["modules"], replayed["modules"]);
     // It is an ordinary ledger, and the data folder agrees with it.
     press.world.run("audit decisions --anchor root/ca.pem").ok();
     let mut press = press;
@@ -335,4 +348,97 @@ fn what_is_to_be_done_is_listed_for_those_who_can_do_it() {
     );
     press.act("li", &["review", "--on", &id]);
     assert_eq!(tasks("zhang"), 1);
+}
+
+#[test]
+fn what_was_begun_under_a_version_ends_under_it() {
+    let press = Press::installed();
+    press.world.run("module new leave --into leave").ok();
+    press.by("clerk", &["module", "install", "leave"]).ok();
+    for (officer, role) in [("wang", "clerk"), ("li", "chief")] {
+        let officer = format!("{officer}@a.zj.gov.cn");
+        let words = ["module", "appoint", &officer, "--role", role, "--of", "leave"];
+        press.world.clerk_words("a", &words).ok();
+    }
+    let open = || {
+        let words = [
+            "--json",
+            "app",
+            "do",
+            "leave",
+            "request/request",
+            "--set",
+            "subject=x",
+            "--set",
+            "quantity=1",
+        ];
+        press.by("wang", &words).ok().json()["matter"].as_str().unwrap().to_owned()
+    };
+    let old = open();
+    // In the second version nobody grants without a remark.
+    let (case, module) =
+        (press.world.path("leave/cases/request.toml"), press.world.path("leave/module.toml"));
+    let text = std::fs::read_to_string(&case).unwrap();
+    let need = "law    = \"38\"\nneed.remark = { that = \"has(doc.remark)\", law = \"38\" }\n\n[act.refuse]";
+    std::fs::write(&case, text.replacen("law    = \"38\"\n\n[act.refuse]", need, 1)).unwrap();
+    let text = std::fs::read_to_string(&module).unwrap();
+    std::fs::write(&module, text.replace("version = \"1\"", "version = \"2\"")).unwrap();
+    for language in ["zh-CN", "en"] {
+        let path = press.world.path(&format!("leave/texts/{language}.ftl"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text + "need-request-grant-remark = a remark\n").unwrap();
+    }
+    press.by("clerk", &["module", "install", "leave"]).ok();
+    let new = open();
+    let grant = |id: &str| press.by("li", &["app", "do", "leave", "grant", "--on", id]);
+    grant(&old).ok();
+    grant(&new).refused(4, "CHY-7101");
+    press.by("li", &["app", "do", "leave", "grant", "--on", &new, "--set", "remark=x"]).ok();
+    press.world.clerk("a", "module export --out decisions").ok();
+    let replayed = press.replay("decisions").ok().json();
+    assert_eq!(state_of(&replayed, "leave"), press.state("leave"));
+}
+
+/// The node is killed at any moment: what was answered is decided, nothing is decided twice, numbers have no gap, and all of it
+/// is decided again with the same digest.
+#[test]
+fn a_node_that_is_killed_loses_no_decision_and_doubles_none() {
+    let mut press = Press::installed();
+    let mut answered = Vec::new();
+    for round in 0..6u64 {
+        let headline = format!("headline=第{round}篇");
+        let mut acting: Vec<_> = (0..4)
+            .map(|_| {
+                std::process::Command::new(chancery_tests::binary())
+                    .current_dir(press.world.dir.path())
+                    .args(["--json", "app", "do", "news", "item/draft", "--set", &headline])
+                    .args(["--set", "column=work", "--set", "text=x"])
+                    .args(["--key", "certs-a/wang.key", "--cert", "certs-a/wang.pem"])
+                    .env("CHANCERY_SOCKET", "a/node.sock")
+                    .stdout(std::process::Stdio::piped())
+                    .stderr(std::process::Stdio::null())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        std::thread::sleep(std::time::Duration::from_millis(4 + round * 5));
+        press.world.kill("a");
+        for child in acting.drain(..) {
+            let output = child.wait_with_output().unwrap();
+            if output.status.success() {
+                let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+                answered.push(said["matter"].as_str().unwrap().to_owned());
+            }
+        }
+        press.world.start("a");
+    }
+    let listed = press.world.clerk("a", "--json app list news --limit 100").ok().json();
+    let listed: Vec<_> =
+        listed.as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap().to_owned()).collect();
+    assert!(answered.iter().all(|id| listed.contains(id)), "{answered:?} {listed:?}");
+    let id = listed.first().cloned().unwrap_or_else(|| press.draft("x"));
+    assert!(press.publish(&id)["numbers"][0].as_str().unwrap().ends_with("-00001"));
+    press.world.clerk("a", "module export --out decisions").ok();
+    let replayed = press.replay("decisions").ok().json();
+    assert_eq!(state_of(&replayed, "news"), press.state("news"));
 }

@@ -47,6 +47,11 @@ impl Refusal {
                 ("it is for the ledger of {home}, and is decided there alone"),
                 ("该文件应由 {home} 的账本裁定，不在此处办理")
             ),
+            Self::Classified => say!(
+                language,
+                ("it is classified, and modules keep nothing classified yet"),
+                ("该文件标有密级；业务模块目前不办理涉密事项")
+            ),
             Self::DecidedBefore => say!(
                 language,
                 ("it was decided upon before; whoever wants it again signs it again"),

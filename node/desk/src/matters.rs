@@ -1,6 +1,8 @@
 //! Looking at what modules keep: which modules there are, matters and their deadlines, what is to be done, and what an auditor
 //! decides again.
 
+use std::collections::BTreeMap;
+
 use chancery_apps::{Coming, Family, Instant, Key, Module, Step, Thing};
 use chancery_bus::NodeError;
 use chancery_crypto::{Digest, Language, cbor};
@@ -8,6 +10,7 @@ use chancery_ledger::unix_now;
 use chancery_store::Blocking;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use utoipa::ToSchema;
 
 use crate::{
     Office,
@@ -16,8 +19,17 @@ use crate::{
     views::ExportedFile,
 };
 
+/// How something is called, or what is said of it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Called {
+    /// In Chinese.
+    pub zh: String,
+    /// In English.
+    pub en: String,
+}
+
 /// A module that is in force.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ModuleView {
     /// Its name.
     pub name: String,
@@ -28,6 +40,7 @@ pub struct ModuleView {
     /// The version, as its makers call it.
     pub version: String,
     /// The digest of its folder.
+    #[schema(value_type = String)]
     pub digest: Digest,
     /// Since when, in seconds since 1970 UTC.
     pub since: i64,
@@ -36,11 +49,12 @@ pub struct ModuleView {
     /// How many decisions it has seen.
     pub decisions: u64,
     /// The digest of its state.
+    #[schema(value_type = String)]
     pub state: Digest,
 }
 
 /// A matter: a thing that a module keeps.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct MatterView {
     /// The module.
     pub module: String,
@@ -61,7 +75,7 @@ pub struct MatterView {
     /// How many decisions it has seen.
     pub sequence: u64,
     /// What was set.
-    pub set: Vec<(String, String)>,
+    pub set: BTreeMap<String, String>,
     /// Rules that did not hold, and duties that were not met.
     pub flags: Vec<String>,
     /// Its deadlines.
@@ -73,12 +87,12 @@ pub struct MatterView {
 }
 
 /// A deadline of a matter.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DeadlineView {
     /// Its name.
     pub name: String,
-    /// As people call it, in Chinese and in English.
-    pub called: (String, String),
+    /// As people call it.
+    pub called: Called,
     /// Its last day.
     pub day: String,
     /// The moment at which it is over.
@@ -90,17 +104,17 @@ pub struct DeadlineView {
     pub owes: Option<String>,
     /// Whether it is over: met, or passed.
     pub over: bool,
-    /// How it was counted, in Chinese and in English.
-    pub counted: Vec<(String, String)>,
+    /// How it was counted.
+    pub counted: Vec<Called>,
 }
 
 /// Something that was done.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DoneView {
     /// The act.
     pub act: String,
-    /// As people call it, in Chinese and in English.
-    pub called: (String, String),
+    /// As people call it.
+    pub called: Called,
     /// When it was done last, in seconds since 1970 UTC.
     pub at: i64,
     /// Who, in order.
@@ -111,12 +125,12 @@ pub struct DoneView {
 }
 
 /// Something that can be done now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PossibleView {
     /// The act.
     pub act: String,
-    /// As people call it, in Chinese and in English.
-    pub called: (String, String),
+    /// As people call it.
+    pub called: Called,
     /// By whom.
     pub by: Vec<String>,
 }
@@ -320,9 +334,9 @@ pub fn matter(
     }
 }
 
-fn both(module: &Module, name: &str, otherwise: &str) -> (String, String) {
+fn both(module: &Module, name: &str, otherwise: &str) -> Called {
     let say = |language| module.text(language, name).unwrap_or(otherwise).to_owned();
-    (say(Language::Zh), say(Language::En))
+    Called { zh: say(Language::Zh), en: say(Language::En) }
 }
 
 fn view(
@@ -362,8 +376,7 @@ fn view(
         let possible = described.possible(case, &thing.state).into_iter().map(|(act, by)| {
             PossibleView { called: both(&described, &format!("act-{case}-{act}"), &act), by, act }
         });
-        let (state_zh, state_en) =
-            both(&described, &format!("state-{case}-{}", thing.state), &thing.state);
+        let state = both(&described, &format!("state-{case}-{}", thing.state), &thing.state);
         Ok(Some(MatterView {
             module: module.to_owned(),
             case: case.to_owned(),
@@ -371,8 +384,8 @@ fn view(
             since: thing.when(&thing.state).map_or(0, |at| at.0),
             title: thing.title.clone(),
             state: thing.state.clone(),
-            state_zh,
-            state_en,
+            state_zh: state.zh,
+            state_en: state.en,
             sequence: thing.sequence,
             set: thing.set.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
             flags: thing.flags.clone(),
@@ -384,8 +397,8 @@ fn view(
 }
 
 /// A step of counting, in Chinese and in English.
-fn said(step: &Step) -> (String, String) {
-    (step.say(Language::Zh), step.say(Language::En))
+fn said(step: &Step) -> Called {
+    Called { zh: step.say(Language::Zh), en: step.say(Language::En) }
 }
 
 /// Gives what an auditor needs to decide again: every decision with its document, and the folders of modules.

@@ -195,9 +195,13 @@ async fn take(
 }
 
 fn created(accepted: Accepted, again: bool) -> Response {
-    let Accepted { document, envelope, recipients, .. } = accepted;
+    let Accepted { document, envelope, recipients, applied, .. } = accepted;
+    let (matter, state, numbers) = match applied {
+        Some(applied) => (Some(applied.thing), Some(applied.state), applied.numbers),
+        None => (None, None, Vec::new()),
+    };
     let place = format!("/v1/documents/{document}");
-    let body = Json(Submitted { document, envelope, recipients });
+    let body = Json(Submitted { document, envelope, recipients, matter, state, numbers });
     let mut response = (StatusCode::CREATED, [(header::LOCATION, place)], body).into_response();
     if again {
         let yes = HeaderValue::from_static("true");

@@ -26,6 +26,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::door::{self, Callers, HEAD_TIMEOUT, Known, Visitor};
 
+mod apps;
+
 mod auth;
 
 mod documents;
@@ -56,6 +58,9 @@ fn routes() -> OpenApiRouter<Arc<Office>> {
         .routes(routes!(documents::trace))
         .routes(routes!(documents::evidence))
         .routes(routes!(documents::evidence_file))
+        .routes(routes!(apps::modules))
+        .routes(routes!(apps::list))
+        .routes(routes!(apps::show))
         .routes(routes!(events::events))
         .routes(routes!(ledger::checkpoint))
         .routes(routes!(ledger::entries))

@@ -110,6 +110,15 @@ pub(super) struct Submitted {
     /// To whom.
     #[schema(value_type = Vec<String>)]
     pub recipients: Vec<AgencyName>,
+    /// The matter that a module has moved by it, if it was an act.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matter: Option<String>,
+    /// The state of that matter from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The numbers that were given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<String>,
 }
 
 /// A piece of evidence about a document.
