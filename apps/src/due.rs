@@ -175,10 +175,15 @@ pub(crate) fn generation(thing: &Thing, due: &Due) -> u32 {
     names.iter().fold(0u32, |sum, name| sum.saturating_add(thing.counted(name)))
 }
 
+/// How often a deadline may begin anew.
+const MOST_GENERATIONS: u32 = 10_000;
+
 /// Whether something comes of a deadline if it passes now: it runs, was not met, and what follows is possible.
 pub(crate) fn lives(environment: &CaseEnvironment<'_>, thing: &Thing, due: &Due) -> bool {
     let ended = environment.case.state(&thing.state).is_none_or(|state| state.end);
-    let over = thing.over.get(&due.name) == Some(&generation(thing, due));
+    let generation = generation(thing, due);
+    // A deadline that begins itself anew each time that it passes ends some time.
+    let over = thing.over.get(&due.name) == Some(&generation) || generation > MOST_GENERATIONS;
     let possible = match &due.then {
         None => false,
         Some(Ending::Breach | Ending::State(_)) => true,

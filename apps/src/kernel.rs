@@ -31,6 +31,12 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Kernel {
     read: Mutex<BTreeMap<Digest, Arc<Module>>>,
+    calendar: Mutex<Option<(Digest, Arc<Calendar>)>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What was read stays what it is, whatever became of whoever read it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The random bytes under which what is written is committed to.
@@ -136,7 +142,7 @@ impl Kernel {
     /// # Errors
     /// [`StateError`], also when it is not here.
     pub fn module(&self, state: &dyn State, digest: &Digest) -> Result<Arc<Module>, StateError> {
-        let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
+        let known = lock(&self.read).get(digest).cloned();
         if let Some(module) = known {
             return Ok(module);
         }
@@ -146,7 +152,7 @@ impl Kernel {
         let module = Module::read(&folder);
         let module =
             Arc::new(module.map_err(|_| StateError::damaged(format!("the module {digest}")))?);
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = lock(&self.read);
         if read.len() >= MOST_READ {
             read.clear();
         }
@@ -268,9 +274,11 @@ impl Kernel {
         }
         // Its place in the order of time was another, or there is none.
         let mut moved = Overlay::new(state);
-        if let Some((module, case, thing)) = self.thing(state, coming)? {
-            let calendar = office::calendar(state)?;
-            let deciding = deciding(&module, &case, &calendar, home, &coming.thing, at, at);
+        if let Some((module, thing)) = self.thing(state, coming)?
+            && let Some(case) = module.cases.get(&coming.case)
+        {
+            let calendar = self.calendar(state)?;
+            let deciding = deciding(&module, case, &calendar, home, &coming.thing, at, at);
             deciding.schedule(&mut moved, &thing)?;
         }
         Ok((all, moved.into_writes()))
@@ -296,14 +304,25 @@ impl Kernel {
         &self,
         state: &dyn State,
         coming: &Coming,
-    ) -> Result<Option<(Arc<Module>, Case, Thing)>, StateError> {
+    ) -> Result<Option<(Arc<Module>, Thing)>, StateError> {
         let Some(thing) = Thing::get(state, &coming.module, &coming.case, &coming.thing)? else {
             return Ok(None);
         };
         let Some(version) = thing.version else { return Ok(None) };
         let module = self.module(state, &version)?;
-        let case = module.cases.get(&coming.case).cloned();
-        Ok(case.map(|case| (module, case, thing)))
+        Ok(module.cases.contains_key(&coming.case).then_some((module, thing)))
+    }
+
+    /// The calendar in force.
+    fn calendar(&self, state: &dyn State) -> Result<Arc<Calendar>, StateError> {
+        let Some(digest) = office::calendar_digest(state)? else { return Ok(Arc::default()) };
+        let known = lock(&self.calendar).clone();
+        if let Some((_, calendar)) = known.filter(|(known, _)| *known == digest) {
+            return Ok(calendar);
+        }
+        let calendar = Arc::new(office::calendar(state)?);
+        *lock(&self.calendar) = Some((digest, calendar.clone()));
+        Ok(calendar)
     }
 
     fn pass(
@@ -328,10 +347,11 @@ impl Kernel {
         most: usize,
         all: &mut Vec<Decision>,
     ) -> Result<(), StateError> {
-        let calendar = office::calendar(overlay)?;
+        let calendar = self.calendar(overlay)?;
         for _ in 0..most {
-            let Some((module, case, thing)) = self.thing(overlay, coming)? else { return Ok(()) };
-            let look = deciding(&module, &case, &calendar, home, &coming.thing, by.at, by.lodged);
+            let Some((module, thing)) = self.thing(overlay, coming)? else { return Ok(()) };
+            let Some(case) = module.cases.get(&coming.case) else { return Ok(()) };
+            let look = deciding(&module, case, &calendar, home, &coming.thing, by.at, by.lodged);
             let next = {
                 let environment = look.looking(overlay, &thing);
                 let next = look.next_due(&environment, &thing);
@@ -340,7 +360,7 @@ impl Kernel {
             };
             let Some((end, due)) = next else { return Ok(()) };
             // What follows from it counts from when it passed, however late that is found.
-            let at = deciding(&module, &case, &calendar, home, &coming.thing, by.at, end);
+            let at = deciding(&module, case, &calendar, home, &coming.thing, by.at, end);
             let generation = due::generation(&thing, &due);
             let mut inner = Overlay::new(overlay);
             let outcome = match at.elapse(&mut inner, thing, &due)? {
@@ -485,7 +505,7 @@ impl Kernel {
             Some((id, thing)) => (id, Some(*thing)),
             None => (input.document.id.to_string(), None),
         };
-        let calendar = office::calendar(overlay)?;
+        let calendar = self.calendar(overlay)?;
         let deciding = deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let outcome = deciding.act(overlay, input, act, form, thing)?;
         Ok((outcome, Some(version)))
@@ -507,7 +527,7 @@ impl Kernel {
         let found = module.cases.get(&case).and_then(|case| Some((case, case.act(&act)?)));
         let form = found.and_then(|(_, act)| module.forms.get(act.form.as_ref()?));
         let (Some((case, _)), Some(form)) = (found, form) else { return Ok(Vec::new()) };
-        let calendar = office::calendar(state)?;
+        let calendar = self.calendar(state)?;
         let id = input.document.id.to_string();
         let deciding = deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let nothing = Thing::default();
@@ -535,7 +555,7 @@ impl Kernel {
             module.cases.get(&case).and_then(|case| Some((case, case.act(&act)?)));
         let form = found.and_then(|(_, act)| module.forms.get(act.form.as_ref()?));
         let (Some((case, act)), Some(form)) = (found, form) else { return Ok(Vec::new()) };
-        let calendar = office::calendar(state)?;
+        let calendar = self.calendar(state)?;
         let id = thing.as_ref().map_or_else(|| input.document.id.to_string(), |(id, _)| id.clone());
         let deciding = deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let nothing = Thing::default();
@@ -559,10 +579,11 @@ impl Kernel {
         who: &str,
         at: Instant,
     ) -> Result<bool, StateError> {
-        let Some((module, case, thing)) = self.thing(state, coming)? else { return Ok(false) };
+        let Some((module, thing)) = self.thing(state, coming)? else { return Ok(false) };
+        let Some(case) = module.cases.get(&coming.case) else { return Ok(false) };
         let Some(act) = case.act(act) else { return Ok(false) };
-        let calendar = office::calendar(state)?;
-        let deciding = deciding(&module, &case, &calendar, "", &coming.thing, at, at);
+        let calendar = self.calendar(state)?;
+        let deciding = deciding(&module, case, &calendar, "", &coming.thing, at, at);
         deciding.may(state, act, &thing, who)
     }
 
@@ -577,9 +598,10 @@ impl Kernel {
         home: &str,
         at: Instant,
     ) -> Result<Vec<Deadline>, StateError> {
-        let Some((module, case, thing)) = self.thing(state, coming)? else { return Ok(Vec::new()) };
-        let calendar = office::calendar(state)?;
-        let deciding = deciding(&module, &case, &calendar, home, &coming.thing, at, at);
+        let Some((module, thing)) = self.thing(state, coming)? else { return Ok(Vec::new()) };
+        let Some(case) = module.cases.get(&coming.case) else { return Ok(Vec::new()) };
+        let calendar = self.calendar(state)?;
+        let deciding = deciding(&module, case, &calendar, home, &coming.thing, at, at);
         let environment = deciding.looking(state, &thing);
         let each = case.dues.iter().filter_map(|due| {
             let moment = due::moment(&environment, due)?;

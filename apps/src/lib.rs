@@ -38,7 +38,9 @@ pub use self::{
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     manifest::{At, Authority, Both, FormFault, Mistake, Module, What},
-    office::{ACTS as OFFICE_ACTS, APPOINTER, Installed, KEEPER, OFFICE, installed},
+    office::{
+        ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
+    },
     reason::{Reason, Refusal},
     record::{Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
     replay::{Replay, ReplayFault, Replayed},

@@ -41,6 +41,41 @@ pub(crate) struct Appointment {
     pub document: String,
 }
 
+/// An appointment, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Appointed {
+    /// The role.
+    pub role: String,
+    /// The officer.
+    pub officer: String,
+    /// Since when, in seconds since 1970 UTC.
+    pub from: i64,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+    /// By which document.
+    pub document: String,
+}
+
+/// The most appointments of a module: they stand in one row.
+const MOST_APPOINTED: usize = 2_000;
+
+fn appointed_key(module: &str) -> Key {
+    Key::new(Family::Appointment, module).name("listed")
+}
+
+/// All appointments to roles of a module, those that have ended included, by role and officer.
+///
+/// # Errors
+/// [`StateError`].
+pub fn appointed(state: &dyn State, module: &str) -> Result<Vec<Appointed>, StateError> {
+    match state.get(&appointed_key(module))? {
+        None => Ok(Vec::new()),
+        Some(bytes) => cbor::decode_within(&bytes, bytes.len()).map_err(StateError::damaged),
+    }
+}
+
 /// A module that is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +131,16 @@ pub(crate) fn listed() -> Key {
 pub fn installed(state: &dyn State, module: &str) -> Result<Option<Installed>, StateError> {
     let found = state.get(&in_force(module))?;
     found.map(|bytes| cbor::decode(&bytes).map_err(StateError::damaged)).transpose()
+}
+
+/// What the calendar in force is known by; none when no order was recorded.
+pub(crate) fn calendar_digest(state: &dyn State) -> Result<Option<Digest>, StateError> {
+    let found = state.get(&calendar_key())?;
+    found.map(|bytes| cbor::decode(&bytes).map_err(StateError::damaged)).transpose()
+}
+
+pub(crate) fn calendar_key() -> Key {
+    Key::new(Family::Calendar, "").name("in-force")
 }
 
 /// The calendar in force.
@@ -207,6 +252,20 @@ fn appoint(
             Appointment { until: Some(input.lodged.0), document, ..held }
         }
     };
+    let mut all = appointed(overlay, module)?;
+    all.retain(|one| (one.role.as_str(), one.officer.as_str()) != (role, officer));
+    if all.len() == MOST_APPOINTED {
+        return missing(act, "of");
+    }
+    all.push(Appointed {
+        role: role.to_owned(),
+        officer: officer.to_owned(),
+        from: kept.from,
+        until: kept.until,
+        document: kept.document.clone(),
+    });
+    all.sort_by(|a, b| (&a.role, &a.officer).cmp(&(&b.role, &b.officer)));
+    overlay.put(appointed_key(module), cbor::encode(&all).expect("plain"));
     overlay.put(key, cbor::encode(&kept).expect("plain"));
     overlay.put(founded(), Vec::new());
     let state = if act == "appoint" { "appointed" } else { "dismissed" };
@@ -283,5 +342,10 @@ fn order(
     }
     let key = Key::new(Family::Calendar, "").id(&year.to_string());
     overlay.put(key, cbor::encode(&order).expect("plain"));
+    // All orders together, by which whoever has read them knows that they are the same.
+    let all = overlay.scan(&Key::new(Family::Calendar, ""), "", 400)?;
+    let all: Vec<_> = all.iter().map(|(key, bytes)| (&key.id, Digest::of(bytes))).collect();
+    let digest = Digest::of(&cbor::encode(&all).expect("plain"));
+    overlay.put(calendar_key(), cbor::encode(&digest).expect("plain"));
     Ok(Ok(applied("calendar", year.to_string(), "in-force")))
 }

@@ -41,7 +41,7 @@ impl Family {
 
     /// Whether its value stands for somebody or something that a disk's holder is not to read.
     pub fn secret(self) -> bool {
-        matches!(self, Self::Unique | Self::Index | Self::Appointment)
+        matches!(self, Self::Unique | Self::Index | Self::Appointment | Self::Number)
     }
 
     /// Its letter in keys.

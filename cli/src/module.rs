@@ -80,6 +80,15 @@ pub(crate) enum ModuleCommand {
         after_help = "Example:\n  chancery module dismiss wang@justice.hz.gov.cn --role reviewer --of news"
     )]
     Dismiss(Appoint),
+    /// List who was appointed to the roles of a module (default: of the office)
+    #[command(after_help = "Example:\n  chancery module roles --of news")]
+    Roles {
+        /// The module
+        #[arg(long, value_name = "MODULE", default_value = OFFICE)]
+        of: String,
+        #[command(flatten)]
+        local: Local,
+    },
     /// Record the order of a year's days off, by your signed act (role module-keeper)
     #[command(
         after_help = "Example:\n  chancery module calendar 2027.json --source '国务院办公厅关于2027年部分节假日安排的通知'
@@ -237,6 +246,7 @@ impl ModuleCommand {
             Self::Calendar { file, source, signer, local } => {
                 calendar(output, &file, source, &signer, &local)
             }
+            Self::Roles { of, local } => roles(output, &of, &local),
             Self::List { local } => list(output, &local),
             Self::Export { out, local } => export(output, &out, &local),
             Self::Replay { export, trust, material } => {
@@ -512,6 +522,33 @@ fn list(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
         println!("  {} {}", output.t("since", "启用于"), time(view.since));
         println!("  {} {}", output.t("decisions", "裁定数"), view.decisions);
         println!("  {} {}", output.t("state", "状态摘要"), view.state);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn roles(output: &Output, of: &str, local: &Local) -> Result<ExitCode, Failure> {
+    let asked = LocalRequest::Appointed { module: of.to_owned() };
+    let found = match local.connect()?.ask(&asked)? {
+        LocalReply::Appointed(found) => found,
+        other => return Err(Failure::from_reply(other)),
+    };
+    if output.json {
+        output.print_json(&serde_json::json!(found));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if found.is_empty() {
+        println!("{}", output.t("nobody was appointed", "尚无任命"));
+    }
+    for one in found {
+        let until = one.until.map(|until| format!("{} {}", output.t("until", "至"), time(until)));
+        let until = until.unwrap_or_default();
+        println!(
+            "{of}/{}  {}  {} {} {until}",
+            one.role,
+            plain(&one.officer),
+            output.t("since", "自"),
+            time(one.from)
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

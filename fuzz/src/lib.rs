@@ -1,8 +1,10 @@
 //! What the fuzz targets call: every parser of bytes that come from outside, and what is done with what it
 //! gives. None may panic, hang, or take memory beyond its input's measure.
 
+mod modules;
 mod pieces;
-pub(crate) use pieces::{evidence, export, kem, note, order, pem};
+pub use modules::{decision, formula, module};
+pub use pieces::{evidence, export, kem, note, order, pem};
 
 use std::sync::LazyLock;
 
@@ -55,7 +57,7 @@ fn by() -> Scrutiny<'static> {
 }
 
 /// Fuzzes the parsers of one kind: certificate.
-pub(crate) fn certificate(data: &[u8]) {
+pub fn certificate(data: &[u8]) {
     let Ok(certificate) = Certificate::from_der(data) else { return };
     drop((certificate.signer_name(), certificate.agency_name(), decode_pem_chain(data)));
     drop(by().check(&certificate, std::slice::from_ref(&certificate), Purpose::Sign));
@@ -66,13 +68,13 @@ pub(crate) fn certificate(data: &[u8]) {
 }
 
 /// Fuzzes the making of DER out of BER: what comes out is DER, and stays as it is.
-pub(crate) fn ber(data: &[u8]) {
+pub fn ber(data: &[u8]) {
     let Ok(der) = ber_to_der(data) else { return };
     assert_eq!(ber_to_der(&der).as_deref(), Ok(&der[..]));
 }
 
 /// Fuzzes the reading of containers, and the verdict on them.
-pub(crate) fn container(data: &[u8]) {
+pub fn container(data: &[u8]) {
     let Ok(mut archive) = Archive::read(std::io::Cursor::new(data)) else { return };
     let names: Vec<_> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
     names.iter().for_each(|name| drop(archive.bytes(name, 1 << 20)));
@@ -82,7 +84,7 @@ pub(crate) fn container(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: crl.
-pub(crate) fn crl(data: &[u8]) {
+pub fn crl(data: &[u8]) {
     let Ok(crls) = decode_crls(data) else { return };
     let known: Vec<_> = crls.iter().map(|crl| KnownCrl { crl, since: NOW }).collect();
     let root = ROOT.certificate();
@@ -94,12 +96,12 @@ pub(crate) fn crl(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: request.
-pub(crate) fn request(data: &[u8]) {
+pub fn request(data: &[u8]) {
     drop(CertificateRequest::open(data));
 }
 
 /// Fuzzes the parsers of one kind: key.
-pub(crate) fn key(data: &[u8]) {
+pub fn key(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         drop(SigningKey::from_pem(text, None));
     }
@@ -107,7 +109,7 @@ pub(crate) fn key(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: document.
-pub(crate) fn document(data: &[u8]) {
+pub fn document(data: &[u8]) {
     let Ok(document) = SignedDocument::decode(data) else { return };
     let report = verify_document(&document, &TRUST, NOW);
     assert_ne!(report.indication, Indication::TotalPassed);
@@ -115,7 +117,7 @@ pub(crate) fn document(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: cose.
-pub(crate) fn cose(data: &[u8]) {
+pub fn cose(data: &[u8]) {
     drop(CoseSign::decode(data));
     let Ok(message) = CoseMessage::decode(data, &[]) else { return };
     for index in 0..message.signatures().len() {
@@ -125,21 +127,21 @@ pub(crate) fn cose(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: cbor.
-pub(crate) fn cbor(data: &[u8]) {
+pub fn cbor(data: &[u8]) {
     if cbor::check(data).is_ok() {
         drop(cbor::decode::<chancery_protocol::PeerMessage>(data));
     }
 }
 
 /// Fuzzes the parsers of one kind: cms.
-pub(crate) fn cms(data: &[u8]) {
+pub fn cms(data: &[u8]) {
     let Ok(cms) = SignedCms::from_der(data) else { return };
     drop(verify_cms(&cms, b"content", &Validation::new(&TRUST, NOW)));
     drop(cms.with_time_stamp(0, data));
 }
 
 /// Fuzzes the parsers of one kind: timestamp.
-pub(crate) fn timestamp(data: &[u8]) {
+pub fn timestamp(data: &[u8]) {
     drop(ASKED.accept(data));
     let Ok(token) = TimeStampToken::from_der(data) else { return };
     drop((token.time(), token.serial(), token.covers(b"data")));
@@ -147,19 +149,19 @@ pub(crate) fn timestamp(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: timestamp request.
-pub(crate) fn timestamp_request(data: &[u8]) {
+pub fn timestamp_request(data: &[u8]) {
     drop(TSA.answer(data, NOW).expect("an answer, if only a refusal"));
 }
 
 /// Fuzzes the parsers of one kind: manifest.
-pub(crate) fn manifest(data: &[u8]) {
+pub fn manifest(data: &[u8]) {
     if let Ok(manifest) = Manifest::from_xml(data) {
         assert_eq!(Manifest::from_xml(manifest.to_xml().as_bytes()), Ok(manifest));
     }
 }
 
 /// Fuzzes the parsers of one kind: encrypted file.
-pub(crate) fn encrypted_file(data: &[u8]) {
+pub fn encrypted_file(data: &[u8]) {
     let Ok(Some(length)) = encrypted_head_len(data) else { return };
     let Some((head, body)) = data.split_at_checked(length) else { return };
     if let Ok(mut opener) = FileOpener::new(head, data.len() as u64, &KEM) {
@@ -168,7 +170,7 @@ pub(crate) fn encrypted_file(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: content.
-pub(crate) fn content(data: &[u8]) {
+pub fn content(data: &[u8]) {
     let mut opener = ContentOpener::default();
     for piece in data.chunks(97) {
         if opener.push(piece, |_| Ok::<_, ProtocolError>(())).is_err() {
@@ -179,24 +181,24 @@ pub(crate) fn content(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: envelope.
-pub(crate) fn envelope(data: &[u8]) {
+pub fn envelope(data: &[u8]) {
     drop((EnvelopeHeader::reopen(data), EnvelopeHeader::open(data, &by())));
 }
 
 /// Fuzzes the parsers of one kind: directory.
-pub(crate) fn directory(data: &[u8]) {
+pub fn directory(data: &[u8]) {
     let registrar = "a.gov.cn".parse().expect("a name");
     drop(Directory::open(data, &registrar, &by()));
     drop((AgencyCard::open(data, &by()), EncryptionKeyStatement::open(data, &by())));
 }
 
 /// Fuzzes the parsers of one kind: frame.
-pub(crate) fn frame(data: &[u8]) {
+pub fn frame(data: &[u8]) {
     drop(decode_frame::<chancery_protocol::PeerMessage>(data));
 }
 
 /// Fuzzes the parsers of one kind: ledger.
-pub(crate) fn ledger(data: &[u8]) {
+pub fn ledger(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     drop((SignedCheckpoint::open(&text, &LOG), Leaf::decode(data), Tile::decode(data)));
     drop((tile::entries(data), KeptCheckpoint::open(data, std::slice::from_ref(&LOG))));

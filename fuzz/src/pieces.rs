@@ -26,7 +26,7 @@ static WITNESS: LazyLock<PublicKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::EdDsa).expect("a key").public_key());
 
 /// Fuzzes the parsers of one kind: PEM, of certificates and of revocation lists.
-pub(crate) fn pem(data: &[u8]) {
+pub fn pem(data: &[u8]) {
     drop((decode_pem_chain(data), certificate_blocks(data), decode_crls(data)));
     if let Ok(text) = std::str::from_utf8(data) {
         drop(SigningKey::from_pem(text, Some(b"passphrase")));
@@ -34,7 +34,7 @@ pub(crate) fn pem(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: key encapsulation, by two libraries, which must agree in everything.
-pub(crate) fn kem(data: &[u8]) {
+pub fn kem(data: &[u8]) {
     let ways = [XWingBy::here(), XWingBy::Reference];
     let public = KemPublicKey { kem: Kem::XWing, key: data.to_vec() };
     let [one, other] = ways.map(|by| public.prepare_by(by).is_ok());
@@ -49,12 +49,12 @@ pub(crate) fn kem(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: orders to remove contents.
-pub(crate) fn order(data: &[u8]) {
+pub fn order(data: &[u8]) {
     assert!(PurgeOrder::open(data, &Scrutiny::without_lists(&TRUST, NOW)).is_err());
 }
 
 /// Fuzzes the parsers of one kind: evidence, as an opened document or an export holds it.
-pub(crate) fn evidence(data: &[u8]) {
+pub fn evidence(data: &[u8]) {
     let by = Validation::new(&TRUST, NOW);
     let verifier = EvidenceVerifier::new(&by);
     assert!(!CheckedEvidence::check("evidence", data, &verifier).holds());
@@ -80,7 +80,7 @@ fn pieces(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Fuzzes the parsers of one kind: a whole export, piece by piece.
-pub(crate) fn export(data: &[u8]) {
+pub fn export(data: &[u8]) {
     let by = Validation::new(&TRUST, NOW);
     let mut pieces = pieces(data);
     let note = String::from_utf8_lossy(pieces.next().unwrap_or_default()).into_owned();
@@ -117,7 +117,7 @@ pub(crate) fn export(data: &[u8]) {
 }
 
 /// Fuzzes the parsers of one kind: notes of checkpoints and the lines of witnesses.
-pub(crate) fn note(data: &[u8]) {
+pub fn note(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     drop(LOG.vkey());
     let name = "w.gov.cn".parse().expect("a name");

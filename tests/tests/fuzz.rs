@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
 #[rustfmt::skip]
+#[allow(unreachable_pub, reason = "the fuzzer's targets call them from outside")]
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
@@ -33,17 +34,20 @@ const TARGETS: &[Target] = &[
     ("content", targets::content, None, &[]),
     ("cose", targets::cose, CBOR, &[]),
     ("crl", targets::crl, DER, &[]),
+    ("decision", targets::decision, CBOR, &[]),
     ("directory", targets::directory, CBOR, &[]),
     ("document", targets::document, CBOR, &[]),
     ("encrypted_file", targets::encrypted_file, None, &[]),
     ("envelope", targets::envelope, CBOR, &[]),
     ("evidence", targets::evidence, CBOR, &["ledger"]),
     ("export", targets::export, None, &["ledger"]),
+    ("formula", targets::formula, None, &[]),
     ("frame", targets::frame, CBOR, &[]),
     ("kem", targets::kem, None, &["encrypted_file"]),
     ("key", targets::key, DER, &[]),
     ("ledger", targets::ledger, CBOR, &[]),
     ("manifest", targets::manifest, None, &[]),
+    ("module", targets::module, None, &[]),
     ("note", targets::note, None, &["ledger"]),
     ("order", targets::order, CBOR, &["envelope"]),
     ("pem", targets::pem, None, &["key", "certificate"]),

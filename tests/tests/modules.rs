@@ -209,6 +209,10 @@ fn nobody_without_a_role_installs_appoints_or_decides() {
         "text=x",
     ];
     press.by("wang", &draft).refused(4, "CHY-7103");
+    let roles = press.world.clerk("a", "--json module roles").ok().json();
+    let all = roles.as_array().unwrap();
+    let wang = all.iter().find(|one| one["officer"] == "wang@a.zj.gov.cn").unwrap();
+    assert!(wang["until"].is_i64(), "{roles}");
 }
 
 #[test]
@@ -375,6 +379,12 @@ fn what_was_begun_under_a_version_ends_under_it() {
         press.by("wang", &words).ok().json()["matter"].as_str().unwrap().to_owned()
     };
     let old = open();
+    // A condition that does not hold says what it has read.
+    let none =
+        ["app", "do", "leave", "request/request", "--set", "subject=x", "--set", "quantity=0"];
+    let refused = press.by("wang", &none);
+    refused.refused(4, "CHY-7101");
+    assert!(refused.stderr.contains("[doc.quantity = 0]"), "{refused:?}");
     // In the second version nobody grants without a remark.
     let (case, module) =
         (press.world.path("leave/cases/request.toml"), press.world.path("leave/module.toml"));

@@ -17,6 +17,29 @@ pub struct Explained {
     pub steps: Vec<Explained>,
 }
 
+impl Explained {
+    /// What was read, each thing once: `doc.quantity = 0`.
+    pub fn read(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.gather(&mut found);
+        found
+    }
+
+    fn gather(&self, found: &mut Vec<String>) {
+        if self.steps.is_empty() {
+            let value: String = self.value.to_string().chars().take(MOST_SHOWN).collect();
+            let read = format!("{} = {value}", self.text);
+            if !found.contains(&read) {
+                found.push(read);
+            }
+        }
+        self.steps.iter().for_each(|step| step.gather(found));
+    }
+}
+
+/// Characters of a value that are shown.
+const MOST_SHOWN: usize = 80;
+
 pub(super) fn explain(text: &str, tree: &Node, environment: &dyn Environment) -> Explained {
     let mut steps = Vec::new();
     for part in parts(tree) {

@@ -337,7 +337,7 @@ impl Act {
         let vote = table.formula("vote");
         let opens =
             !inner && vote.is_none() && (from.is_empty() || from.iter().any(String::is_empty));
-        let at_most = table.int("at_most").and_then(|n| u32::try_from(n).ok());
+        let at_most = table.count("at_most");
         let needs =
             table.tables("need").into_iter().filter_map(|(name, t)| Need::read(name, &t)).collect();
         Self {

@@ -49,8 +49,31 @@ pub struct FormFault {
     pub wanted: String,
 }
 
-/// Keywords that make a schema's cost or meaning unclear, or lead elsewhere.
-const REFUSED: [&str; 6] = ["$ref", "$dynamicRef", "$anchor", "unevaluatedProperties", "if", "not"];
+/// Keywords that lead elsewhere, back to themselves, or leave open what a form may be.
+const REFUSED: [&str; 10] = [
+    "$ref",
+    "$dynamicRef",
+    "$recursiveRef",
+    "$anchor",
+    "$dynamicAnchor",
+    "$id",
+    "$defs",
+    "if",
+    "not",
+    "unevaluatedProperties",
+];
+
+/// The first of them that stands anywhere in a schema. Names of fields are no keywords.
+fn refused(schema: &Json, names: bool) -> Option<&'static str> {
+    match schema {
+        Json::Object(map) => map.iter().find_map(|(key, inside)| {
+            let keyword = REFUSED.into_iter().find(|refused| !names && refused == key);
+            keyword.or_else(|| refused(inside, !names && key == "properties"))
+        }),
+        Json::Array(list) => list.iter().find_map(|inside| refused(inside, false)),
+        _ => None,
+    }
+}
 
 impl Form {
     pub(super) fn read(file: File<'_>, name: &str) -> Option<Self> {
@@ -78,6 +101,11 @@ impl Form {
         }
         if json.get("additionalProperties") != Some(&Json::Bool(false)) {
             whole(&top, "\"additionalProperties\": false");
+        }
+        if let Some(keyword) = refused(&json, false) {
+            // Before anything follows it.
+            whole(&line(keyword), keyword);
+            return None;
         }
         let options = jsonschema::options()
             .with_draft(Draft::Draft202012)
@@ -248,11 +276,6 @@ fn kind(name: &str, schema: &Json, at: &At, file: File<'_>) -> Type {
             file.mistakes.add(at, what);
         }
     };
-    for key in REFUSED {
-        if schema.get(key).is_some() {
-            file.mistakes.add(at, What::Schema(format!("{name}: {key}")));
-        }
-    }
     match text("type") {
         Some("boolean") => Type::Bool,
         Some("integer") => Type::Int,

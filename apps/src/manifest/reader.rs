@@ -163,6 +163,16 @@ impl<'a> Table<'a> {
         found
     }
 
+    /// How often something may be: at least once.
+    pub(super) fn count(&self, key: &'static str) -> Option<u32> {
+        let given = self.int(key)?;
+        let count = u32::try_from(given).ok().filter(|count| *count > 0);
+        if count.is_none() {
+            self.mistake(What::Kind { key: key.to_owned(), wanted: "1, 2, 3, …" });
+        }
+        count
+    }
+
     /// A name, or a list of names; with the place.
     pub(super) fn names(&self, key: &'static str) -> Vec<String> {
         let Some(value) = self.value(key) else { return Vec::new() };

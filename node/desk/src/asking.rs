@@ -62,6 +62,11 @@ pub enum LocalRequest {
         /// Its name.
         name: String,
     },
+    /// Who was appointed to the roles of a module.
+    Appointed {
+        /// Its name, or that of the office.
+        module: String,
+    },
     /// What modules keep: matters.
     Matters(Question),
     /// A matter.
@@ -135,6 +140,7 @@ impl LocalRequest {
             | Self::ProveConsistency { .. }
             | Self::Modules
             | Self::Module { .. }
+            | Self::Appointed { .. }
             | Self::Matters(_)
             | Self::Matter { .. }
             | Self::PlanPurge { .. } => true,
@@ -175,6 +181,8 @@ pub enum LocalReply {
     },
     /// The modules in force.
     Modules(Vec<ModuleView>),
+    /// Who was appointed to the roles of a module.
+    Appointed(Vec<chancery_apps::Appointed>),
     /// The folder of a module, in its one form.
     Module(ByteBuf),
     /// One of a list; [`LocalReply::Done`] ends it.

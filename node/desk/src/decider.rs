@@ -131,8 +131,11 @@ pub(crate) fn file(
     let decider = &office.decider;
     lock(&decider.waiting).push(Waiting { document, lists, envelope, commit, answer });
     loop {
-        if let Ok(answer) = answered.try_recv() {
-            return answer;
+        match answered.try_recv() {
+            Ok(answer) => return answer,
+            // Whoever decided it has ended in the middle of it: nothing of it is known to be written.
+            Err(mpsc::TryRecvError::Disconnected) => return Err(NodeError::stopping()),
+            Err(mpsc::TryRecvError::Empty) => {}
         }
         let _deciding = lock(&decider.deciding);
         let mut waiting = lock(&decider.waiting);
@@ -329,10 +332,21 @@ fn put(
 /// What is said of a refusal: every reason, in both languages, with the module's own words.
 fn declined(kernel: &Kernel, state: &dyn State, input: &Input, reasons: &[Reason]) -> NodeError {
     let module = module_of(kernel, state, input).ok().flatten();
+    let steps = kernel.explain(state, input).unwrap_or_default();
+    // What a condition that does not hold has read.
+    let read = |reason: &Reason| {
+        let need = reason.rule.rsplit('/').next().unwrap_or_default();
+        let found = steps.iter().find(|(name, _)| name == need && reason.why.code() == "CHY-7101");
+        let read = found.map(|(_, explained)| explained.read()).unwrap_or_default();
+        if read.is_empty() { String::new() } else { format!(" [{}]", read.join(", ")) }
+    };
     let said = |language: Language, between: &str| {
-        let each = reasons.iter().map(|reason| match &module {
-            Some(module) => reason.say(module, language),
-            None => reason.say_plainly(language),
+        let each = reasons.iter().map(|reason| {
+            let said = match &module {
+                Some(module) => reason.say(module, language),
+                None => reason.say_plainly(language),
+            };
+            said + &read(reason)
         });
         each.collect::<Vec<_>>().join(between)
     };
@@ -372,7 +386,15 @@ pub(crate) fn pass(here: &Blocking, office: &Office) -> Result<usize, NodeError>
         let (coming, next) =
             look.with(|kernel, state| kernel.coming(state, now(office), &after, AT_ONCE))?;
         for one in &coming {
-            passed += pass_one(here, office, one)?;
+            match pass_one(here, office, one) {
+                Ok(one) => passed += one,
+                Err(error) if error.is_passing() => return Err(error),
+                // What is wrong with one thing keeps no other waiting.
+                Err(error) => {
+                    let Coming { module, case, thing } = one;
+                    tracing::error!(%error, %module, %case, %thing, "its deadlines cannot be looked at");
+                }
+            }
         }
         match next {
             Some(next) if !office.is_stopping() => after = next,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chancery_apps::{Coming, Family, Instant, Key, Module, Step, Thing};
+use chancery_apps::{Appointed, Coming, Family, Instant, Key, Module, Step, Thing};
 use chancery_bus::NodeError;
 use chancery_crypto::{Digest, Language, cbor};
 use chancery_ledger::unix_now;
@@ -184,6 +184,20 @@ pub fn modules(
         })
     });
     Ok(views.collect())
+}
+
+/// Who was appointed to the roles of a module, or of the office.
+///
+/// # Errors
+/// [`NodeError`].
+pub fn appointed(
+    here: &Blocking,
+    office: &Office,
+    caller: &Caller,
+    module: &str,
+) -> Result<Vec<Appointed>, NodeError> {
+    office.could(caller, Action::READ)?;
+    decider::looking(here, office).with(|_, state| chancery_apps::appointed(state, module))
 }
 
 /// The folder of a module in force.

@@ -111,6 +111,12 @@ fn prepare(
             return Err(NodeError::Purged(id.to_string()));
         }
         let leaf = check_envelope(here, office, id, &record, &opened)?;
+        let counterpart = office.identity().agency.clone();
+        let decided = Leaf { event: Event::Decided, counterpart, ..leaf.clone() };
+        if office.store(here).get(Table::Receipts, &receipt_key(&decided))?.is_some() {
+            let why = "a module has decided upon it, and what was decided since could not be decided again";
+            return Err(not_permitted("purge.decided", why));
+        }
         if record.incoming {
             let (_, header) = record.header()?;
             let size = i64::try_from(header.size).unwrap_or(i64::MAX);

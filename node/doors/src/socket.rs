@@ -319,6 +319,12 @@ async fn answer(
                 blocking(move |here| matters::folder(here, &office, &caller, &name)).await?;
             LocalReply::Module(folder.into())
         }
+        LocalRequest::Appointed { module } => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            let found =
+                blocking(move |here| matters::appointed(here, &office, &caller, &module)).await?;
+            LocalReply::Appointed(found)
+        }
         LocalRequest::Matter { id } => {
             let (office, caller) = (office.clone(), client.caller.clone());
             let found = blocking(move |here| matters::matter(here, &office, &caller, &id)).await?;
