@@ -427,6 +427,19 @@ fn print_shown(shown: &serde_json::Value, header: &DocumentHeader, output: &Outp
         println!("  {} {}", output.t("cc", "抄送"), list(&header.cc));
     }
     println!("  {} {}", output.t("created", "成文时间"), time(header.created));
+    if let Some(filing) = &header.filing {
+        let about = filing.about.as_deref().map(|id| format!("  {id}")).unwrap_or_default();
+        println!("  {} {}{}", output.t("act", "办理"), plain(&filing.act), plain(&about));
+        if let Some(reason) = &filing.reason {
+            println!("  {} {}", output.t("reason", "理由"), plain(reason));
+        }
+    }
+    for (name, value) in &header.fields {
+        println!("  {} {}", plain(name), plain(value));
+    }
+    for (name, value) in &header.form {
+        println!("  {} {}", plain(name), plain(&serde_json::json!(value).to_string()));
+    }
     for part in &header.parts {
         println!("  {} {} ({} B)", output.t("part", "附件"), plain(&part.name), part.size);
     }

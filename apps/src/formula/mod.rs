@@ -152,9 +152,9 @@ pub struct NoFormula {
 /// What can be wrong with the text of a formula.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It is longer than [`MAX_TEXT`].
+    /// It is longer than 2,000 bytes.
     Length,
-    /// It nests deeper than [`MAX_DEPTH`].
+    /// It nests deeper than 32.
     Depth,
     /// A character that means nothing here.
     Character(char),
