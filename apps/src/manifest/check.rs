@@ -326,9 +326,7 @@ impl CaseCheck<'_> {
             self.law(&unique.at, &unique.name, &unique.law);
         }
         for number in &case.numbers {
-            let keys = (0..number.keys.len()).all(|n| number.pattern.contains(&format!("{{{n}}}")));
-            let counts = number.pattern.contains("{n}") || number.pattern.contains("{n:");
-            if !keys || !counts {
+            if !is_pattern(&number.pattern, number.keys.len()) {
                 self.add(&number.at, What::NumberPattern(number.pattern.clone()));
             }
         }
@@ -575,6 +573,28 @@ impl CaseCheck<'_> {
     ) -> CaseScope<'s> {
         CaseScope { case: self.case, module: self.module, act, named, set, counts: false }
     }
+}
+
+/// Whether a pattern names each key once or more, the number once, and nothing else in braces: `{0}-{n:04}`.
+fn is_pattern(pattern: &str, keys: usize) -> bool {
+    let (mut rest, mut numbers, mut named) = (pattern, 0, BTreeSet::new());
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((inside, behind)) = after.split_once('}') else { return false };
+        if before.contains('}') {
+            return false;
+        }
+        let width = inside.strip_prefix("n:0").map(|width| width.parse::<u32>());
+        match (inside, width) {
+            ("n", _) => numbers += 1,
+            (_, Some(Ok(1..=18))) => numbers += 1,
+            (key, _) => match key.parse::<usize>() {
+                Ok(key) if key < keys => drop(named.insert(key)),
+                _ => return false,
+            },
+        }
+        rest = behind;
+    }
+    !rest.contains('}') && numbers == 1 && named.len() == keys
 }
 
 fn circle(rests: &BTreeMap<String, Vec<String>>, way: &mut Vec<String>, first: &str) -> bool {

@@ -83,7 +83,12 @@ impl Module {
             mistakes.into_vec().into_iter().partition(|mistake| mistake.what.is_warning());
         match bad.is_empty() {
             true => Ok((module, warnings)),
-            false => Err(bad.into_iter().chain(warnings).collect()),
+            // A text is not used where what uses it could not be read, as often as not.
+            false => {
+                let told =
+                    warnings.into_iter().filter(|one| !matches!(one.what, What::UnusedText(_)));
+                Err(bad.into_iter().chain(told).collect())
+            }
         }
     }
 
