@@ -14,17 +14,21 @@ use crate::{
     environment::CaseEnvironment,
     formula::Environment as _,
     input::{Document, Input, Signer},
-    manifest::{Act, Case, Ending, Form, Module, Number, Placed, Round, Target},
+    kernel::Kernel,
+    manifest::{Act, Case, Ending, Form, Module, Need, Number, Placed, Round, Target},
+    mechanism::Planned,
     office,
     reason::{Reason, Refusal},
-    record::Applied,
+    record::{Also, Applied},
     state::{Family, Key, Overlay, State, StateError},
-    thing::{Thing, Votes},
+    thing::{Parent, Thing, Votes},
     value::{Value, Why},
 };
 
 /// What a decision on a case stands in.
+#[derive(Clone, Copy)]
 pub(crate) struct Deciding<'a> {
+    pub kernel: &'a Kernel,
     pub module: &'a Module,
     pub case: &'a Case,
     pub calendar: &'a Calendar,
@@ -34,13 +38,26 @@ pub(crate) struct Deciding<'a> {
     pub lodged: Instant,
 }
 
-type Decided<T> = Result<Result<T, Vec<Reason>>, StateError>;
+pub(crate) type Decided<T> = Result<Result<T, Vec<Reason>>, StateError>;
 
 /// How deep inner acts may lead to others.
-const MOST_INNER: usize = 4;
+pub(crate) const MOST_INNER: usize = 4;
+
+/// What makes an act: a document, or another act that gives it values.
+#[derive(Clone)]
+pub(crate) struct Made<'d> {
+    pub document: Option<&'d Document>,
+    pub doc: Value,
+    /// Whether its signer is the author of this very act.
+    pub signed: bool,
+}
+
+impl Made<'_> {
+    const NOTHING: Self = Self { document: None, doc: Value::None, signed: false };
+}
 
 impl<'a> Deciding<'a> {
-    fn environment<'e>(
+    pub(crate) fn environment<'e>(
         &'e self,
         state: &'e dyn State,
         thing: Option<&'e Thing>,
@@ -60,6 +77,7 @@ impl<'a> Deciding<'a> {
             at: self.at,
             lodged: self.lodged,
             counts: BTreeMap::new(),
+            parent: None,
             steps: Cell::new(0),
             open: RefCell::default(),
             failed: RefCell::default(),
@@ -75,7 +93,7 @@ impl<'a> Deciding<'a> {
         self.environment(state, Some(thing), None, Value::None)
     }
 
-    fn reason(&self, rule: &str, law: Option<&str>, why: Refusal) -> Reason {
+    pub(crate) fn reason(&self, rule: &str, law: Option<&str>, why: Refusal) -> Reason {
         let rule = format!("{}/{}/{rule}", self.module.name(), self.case.name);
         let law = law.filter(|law| !law.is_empty()).map(|law| self.module.cite(law));
         Reason { rule, law, why }
@@ -89,6 +107,7 @@ impl<'a> Deciding<'a> {
         act: &Act,
         form: &Form,
         thing: Option<Thing>,
+        parent: Option<Parent>,
     ) -> Decided<Applied> {
         let document = &input.document;
         let refused = self.who(overlay, document, act, thing.as_ref())?;
@@ -101,6 +120,7 @@ impl<'a> Deciding<'a> {
         }
         let doc = form.values(document.form());
         let environment = self.environment(overlay, thing.as_ref(), Some(document), doc.clone());
+        let environment = CaseEnvironment { parent: parent.clone(), ..environment };
         let refused = self.time(&environment, act);
         if !refused.is_empty() {
             return Ok(Err(refused));
@@ -117,10 +137,14 @@ impl<'a> Deciding<'a> {
         let mut thing = thing.unwrap_or_else(|| Thing {
             version: Some(self.module.digest()),
             title: document.header.title.clone(),
+            parent,
             ..Thing::default()
         });
         thing.flags.extend(flags);
-        self.change(overlay, &mut thing, act, Some((document, doc)))
+        let made = Made { document: Some(document), doc, signed: true };
+        let mut also = Vec::new();
+        let applied = self.change(overlay, &mut thing, act, made, &mut also, 0)?;
+        Ok(applied.map(|applied| Applied { also, ..applied }))
     }
 
     /// Decides that a deadline has passed.
@@ -133,18 +157,44 @@ impl<'a> Deciding<'a> {
         let generation = due::generation(&thing, due);
         thing.over.insert(due.name.clone(), generation);
         let before = thing.clone();
+        // What comes of it is written as a whole or not at all.
+        let mut inner = Overlay::new(overlay);
+        let mut also = Vec::new();
         let ended = match &due.then {
-            Some(ending) => self.end(overlay, &mut thing, ending, &due.name, 0)?,
-            None => Ok(()),
+            Some(ending) => self.passed(&mut inner, &mut thing, ending, &due.name, &mut also)?,
+            None => self.keep(&mut inner, &mut thing, Vec::new()).map(Ok)?,
         };
         // What cannot follow is recorded as a breach: a deadline that has passed is a fact, whatever comes of it.
-        if let Err(reasons) = ended {
-            thing = before;
-            let rules =
-                reasons.iter().map(|reason| reason.rule.as_str()).collect::<Vec<_>>().join(", ");
-            thing.flags.push(format!("due/{}: {rules}", due.name));
+        match ended {
+            Ok(applied) => {
+                let writes = inner.into_writes();
+                overlay.extend(writes);
+                Ok(Ok(Applied { also, ..applied }))
+            }
+            Err(reasons) => {
+                thing = before;
+                let rules = reasons.iter().map(|reason| reason.rule.as_str());
+                let rules = rules.collect::<Vec<_>>().join(", ");
+                thing.flags.push(format!("due/{}: {rules}", due.name));
+                self.keep(overlay, &mut thing, Vec::new()).map(Ok)
+            }
         }
-        self.keep(overlay, &mut thing, Vec::new()).map(Ok)
+    }
+
+    /// What comes of a deadline that has passed, with all that follows.
+    fn passed(
+        &self,
+        overlay: &mut Overlay<'_>,
+        thing: &mut Thing,
+        ending: &Ending,
+        name: &str,
+        also: &mut Vec<Also>,
+    ) -> Decided<Applied> {
+        let mut out = Out::default();
+        if let Err(reasons) = self.end(overlay, thing, ending, name, &mut out, 0)? {
+            return Ok(Err(reasons));
+        }
+        self.finish(overlay, thing, None, out, also, 0)
     }
 
     /// Who may do it.
@@ -199,7 +249,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Whether somebody is one of those that a name stands for: a role by appointment, or one who has to do with the thing.
-    fn is_one(
+    pub(crate) fn is_one(
         &self,
         environment: &CaseEnvironment<'_>,
         name: &str,
@@ -221,7 +271,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Whether the thing is in a state from which it is possible, and it was not done too often.
-    fn place(&self, act: &Act, thing: Option<&Thing>) -> Vec<Reason> {
+    pub(crate) fn place(&self, act: &Act, thing: Option<&Thing>) -> Vec<Reason> {
         let Some(thing) = thing else { return Vec::new() };
         let (mut refused, law) = (Vec::new(), act.law.as_deref());
         let votes = act.vote.is_some() && act.from.is_empty();
@@ -282,15 +332,29 @@ impl<'a> Deciding<'a> {
     }
 
     /// What must hold, and the marks of what does not and only marks it.
-    fn needs(&self, environment: &CaseEnvironment<'_>, act: &Act) -> (Vec<Reason>, Vec<String>) {
+    pub(crate) fn needs(
+        &self,
+        environment: &CaseEnvironment<'_>,
+        act: &Act,
+    ) -> (Vec<Reason>, Vec<String>) {
+        self.conditions(environment, &act.name, &act.needs)
+    }
+
+    /// The conditions of an act or a question.
+    pub(crate) fn conditions(
+        &self,
+        environment: &CaseEnvironment<'_>,
+        of: &str,
+        needs: &[Need],
+    ) -> (Vec<Reason>, Vec<String>) {
         let (mut refused, mut flags) = (Vec::new(), Vec::new());
-        for need in &act.needs {
-            let rule = format!("{}/{}", act.name, need.name);
+        for need in needs {
+            let rule = format!("{of}/{}", need.name);
             let law = Some(need.law.as_str());
             let why = match need.that.formula.value(environment) {
                 Value::Bool(true) => continue,
                 Value::Bool(false) => {
-                    let own = || format!("need-{}-{}-{}", self.case.name, act.name, need.name);
+                    let own = || format!("need-{}-{of}-{}", self.case.name, need.name);
                     Refusal::Need { say: need.say.clone().unwrap_or_else(own) }
                 }
                 Value::Unknown(Why::Cost) => Refusal::Cost,
@@ -305,22 +369,40 @@ impl<'a> Deciding<'a> {
         (refused, flags)
     }
 
-    /// What an act changes. With the document that makes it and the values of its form, unless it is an inner one.
-    fn change(
+    /// What an act changes, and what follows from it in other things.
+    pub(crate) fn change(
         &self,
         overlay: &mut Overlay<'_>,
         thing: &mut Thing,
         act: &Act,
-        document: Option<(&Document, Value)>,
+        made: Made<'_>,
+        also: &mut Vec<Also>,
+        depth: usize,
     ) -> Decided<Applied> {
-        let mut numbers = Vec::new();
-        if let Err(reasons) = self.inside(overlay, thing, act, document, &mut numbers, 0)? {
+        let mut out = Out::default();
+        let document = made.document;
+        if let Err(reasons) = self.inside(overlay, thing, act, made, &mut out, depth)? {
             return Ok(Err(reasons));
         }
-        match self.hold(overlay, thing)? {
-            Err(reasons) => Ok(Err(reasons)),
-            Ok(()) => self.keep(overlay, thing, numbers).map(Ok),
+        self.finish(overlay, thing, document, out, also, depth)
+    }
+
+    /// Writes a thing that was moved, and carries out what follows.
+    fn finish(
+        &self,
+        overlay: &mut Overlay<'_>,
+        thing: &mut Thing,
+        document: Option<&Document>,
+        out: Out,
+        also: &mut Vec<Also>,
+        depth: usize,
+    ) -> Decided<Applied> {
+        if let Err(reasons) = self.hold(overlay, thing)? {
+            return Ok(Err(reasons));
         }
+        let applied = self.keep(overlay, thing, out.numbers)?;
+        let followed = self.carry_out(overlay, thing, document, out.planned, also, depth)?;
+        Ok(followed.map(|()| Applied { flags: thing.flags.clone(), ..applied }))
     }
 
     fn inside(
@@ -328,12 +410,11 @@ impl<'a> Deciding<'a> {
         overlay: &mut Overlay<'_>,
         thing: &mut Thing,
         act: &Act,
-        document: Option<(&Document, Value)>,
-        numbers: &mut Vec<String>,
+        made: Made<'_>,
+        out: &mut Out,
         depth: usize,
     ) -> Decided<()> {
-        let (document, doc) =
-            document.map_or((None, Value::None), |(document, doc)| (Some(document), doc));
+        let Made { document, doc, signed } = made;
         if depth > MOST_INNER {
             return Ok(Err(vec![self.reason(&act.name, None, Refusal::Cost)]));
         }
@@ -346,7 +427,7 @@ impl<'a> Deciding<'a> {
                 Err(reasons) => return Ok(Err(reasons)),
             };
             thing.set.insert(name.clone(), Value::text(&given));
-            numbers.push(given);
+            out.numbers.push(given);
         }
         // All of them see what was before; what they set lands together.
         let environment = self.environment(overlay, Some(&*thing), document, doc.clone());
@@ -397,9 +478,24 @@ impl<'a> Deciding<'a> {
             return Ok(Err(refused));
         }
         thing.set.extend(set);
+        let planned = {
+            let there: &Thing = thing;
+            let state: &Overlay<'_> = overlay;
+            let environment = |x: Option<Value>| {
+                let mut environment = self.environment(state, Some(there), document, doc.clone());
+                environment.counts.extend(x.map(|x| ("x", x)));
+                environment
+            };
+            self.plan(environment, act, &mut refused)?
+        };
+        if !refused.is_empty() {
+            return Ok(Err(refused));
+        }
+        out.planned.extend(planned);
         thing.did(&act.name, self.lodged);
-        if let Some(document) = document {
-            self.take_document(thing, act, document, &doc);
+        self.take_form(thing, act, &doc);
+        if let Some(document) = document.filter(|_| signed) {
+            self.take_document(thing, act, document);
         }
         if let Some(extend) =
             self.case.dues.iter().find_map(|due| due.extend.as_ref().filter(|e| e.act == act.name))
@@ -437,13 +533,13 @@ impl<'a> Deciding<'a> {
             return Ok(Err(reasons));
         }
         match vote {
-            Some(vote) => self.vote(overlay, thing, act, &vote, document, depth),
+            Some(vote) => self.vote(overlay, thing, act, &vote, document, out, depth),
             None => Ok(Ok(())),
         }
     }
 
-    /// Keeps of a document what formulas read later.
-    fn take_document(&self, thing: &mut Thing, act: &Act, document: &Document, doc: &Value) {
+    /// Keeps of a form what formulas read later.
+    fn take_form(&self, thing: &mut Thing, act: &Act, doc: &Value) {
         let Value::Map(fields) = doc else { return };
         let whole = self.case.live.contains(&(act.name.clone(), String::new()));
         let live =
@@ -452,6 +548,10 @@ impl<'a> Deciding<'a> {
         let kept: BTreeMap<_, _> =
             kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         thing.filed.insert(act.name.clone(), kept);
+    }
+
+    /// Keeps who has made an act, and by which document.
+    fn take_document(&self, thing: &mut Thing, act: &Act, document: &Document) {
         let signer = document.signer();
         thing.authors.entry(act.name.clone()).or_default().push(signer.name.clone());
         thing.documents.insert(act.name.clone(), document.id.to_string());
@@ -485,6 +585,7 @@ impl<'a> Deciding<'a> {
         act: &Act,
         vote: &Value,
         document: Option<&Document>,
+        out: &mut Out,
         depth: usize,
     ) -> Decided<()> {
         let signer = document.map(Document::signer);
@@ -511,7 +612,7 @@ impl<'a> Deciding<'a> {
             other => return refused(Refusal::Unknown { what: other.to_string() }),
         };
         votes.said.insert(who, said);
-        self.settle(overlay, thing, round, depth)
+        self.settle(overlay, thing, round, out, depth)
     }
 
     /// Ends a round when it is decided.
@@ -520,6 +621,7 @@ impl<'a> Deciding<'a> {
         overlay: &mut Overlay<'_>,
         thing: &mut Thing,
         round: &Round,
+        out: &mut Out,
         depth: usize,
     ) -> Decided<()> {
         let votes = thing.rounds.get(&round.name).cloned().unwrap_or_default();
@@ -552,7 +654,7 @@ impl<'a> Deciding<'a> {
         environment.check()?;
         drop(environment);
         match ending {
-            Some(ending) => self.end(overlay, thing, &ending, &round.name, depth),
+            Some(ending) => self.end(overlay, thing, &ending, &round.name, out, depth),
             None => Ok(Ok(())),
         }
     }
@@ -563,6 +665,7 @@ impl<'a> Deciding<'a> {
         thing: &mut Thing,
         ending: &Ending,
         of: &str,
+        out: &mut Out,
         depth: usize,
     ) -> Decided<()> {
         match ending {
@@ -572,7 +675,7 @@ impl<'a> Deciding<'a> {
             }
             Ending::State(state) => self.enter(overlay, thing, state),
             Ending::Act(name) => match self.case.act(name) {
-                Some(act) => self.inside(overlay, thing, act, None, &mut Vec::new(), depth + 1),
+                Some(act) => self.inside(overlay, thing, act, Made::NOTHING, out, depth + 1),
                 None => Ok(Ok(())),
             },
         }
@@ -695,8 +798,18 @@ impl<'a> Deciding<'a> {
             .chain(thing.people.iter().cloned())
             .chain(thing.rounds.values().flat_map(|votes| votes.of.iter().cloned()))
             .collect();
+        let found = self.case.indexes.iter().flat_map(|(name, placed)| {
+            let values = match placed.formula.value(&environment) {
+                Value::None | Value::Unknown(_) => Vec::new(),
+                Value::List(list) => list.iter().map(ToString::to_string).collect(),
+                value => vec![value.to_string()],
+            };
+            values.into_iter().map(move |value| (format!("by-{name}"), value))
+        });
+        let found: Vec<_> = found.collect();
         environment.check()?;
         drop(environment);
+        thing.found = found;
         people.sort();
         people.dedup();
         if let Some(Value::Text(title)) = title {
@@ -718,14 +831,17 @@ impl<'a> Deciding<'a> {
             state: thing.state.clone(),
             numbers,
             flags: thing.flags.clone(),
+            also: Vec::new(),
         })
     }
 
     /// Under what a thing is found.
-    fn indexed(&self, thing: &Thing) -> Vec<(&'static str, String)> {
+    fn indexed<'t>(&self, thing: &'t Thing) -> Vec<(&'t str, String)> {
         let state = ("state", thing.state.clone());
         let people = thing.people.iter().map(|who| ("who", who.clone()));
-        std::iter::once(state).chain(people).collect()
+        let parent = thing.parent.iter().map(|parent| ("parent", parent.thing.clone()));
+        let own = thing.found.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        std::iter::once(state).chain(people).chain(parent).chain(own).collect()
     }
 
     fn index(&self, name: &str, value: &str) -> Key {
@@ -781,13 +897,20 @@ impl<'a> Deciding<'a> {
     }
 }
 
+/// What acts give beside the thing that they move: numbers, and what is to follow.
+#[derive(Default)]
+struct Out {
+    numbers: Vec<String>,
+    planned: Vec<Planned>,
+}
+
 /// The key of a place in the order of deadlines.
 pub(crate) fn at_key(place: &str) -> Key {
     Key::new(Family::Due, "").id(place)
 }
 
 /// Several texts as one, so that no two lists give the same.
-fn cbor_text(parts: &[String]) -> String {
+pub(crate) fn cbor_text(parts: &[String]) -> String {
     match parts {
         [one] => one.clone(),
         parts => {

@@ -7,14 +7,14 @@ use std::{
 
 use crate::{
     calendar::{Calendar, Rule},
-    civil::{Instant, Zone},
+    civil::{Date, Instant, Zone},
     due,
     formula::{Environment, MOST_STEPS},
     input::Document,
     manifest::{Case, Module},
-    office,
-    state::{State, StateError},
-    thing::Thing,
+    mechanism, office,
+    state::{Family, Key, State, StateError},
+    thing::{Parent, Thing},
     value::{Value, Why},
 };
 
@@ -33,8 +33,10 @@ pub(crate) struct CaseEnvironment<'a> {
     pub document: Option<&'a Document>,
     pub at: Instant,
     pub lodged: Instant,
-    /// The counts of a round.
+    /// What else names stand for here: counts of a round, the element of a list, a record.
     pub counts: BTreeMap<&'static str, Value>,
+    /// The thing whose child is being opened.
+    pub parent: Option<Parent>,
     pub steps: Cell<u64>,
     /// Names that are being worked out: one that rests on itself is unknown.
     pub open: RefCell<Vec<String>>,
@@ -42,7 +44,73 @@ pub(crate) struct CaseEnvironment<'a> {
     pub failed: RefCell<Option<StateError>>,
 }
 
-impl CaseEnvironment<'_> {
+/// The most things that a formula looks at.
+const MOST_THINGS: usize = 1_000;
+
+impl<'a> CaseEnvironment<'a> {
+    /// The same once more, with all that is to be worked out anew.
+    pub(crate) fn again(&self) -> CaseEnvironment<'a> {
+        CaseEnvironment {
+            doc: self.doc.clone(),
+            counts: self.counts.clone(),
+            parent: self.parent.clone(),
+            steps: Cell::new(0),
+            open: RefCell::default(),
+            failed: RefCell::default(),
+            ..*self
+        }
+    }
+
+    /// What is read of state; that it cannot be read is said to whoever decides.
+    fn read(&self, read: impl FnOnce() -> Result<Value, StateError>) -> Value {
+        read().unwrap_or_else(|error| {
+            self.failed.borrow_mut().get_or_insert(error);
+            Value::Unknown(Why::NoRow(String::new()))
+        })
+    }
+
+    /// The things of a case that stand under a value of an index.
+    fn things(&self, case: &str, index: &str, value: &str) -> Result<Value, StateError> {
+        let key = Key::new(Family::Index, self.module.name());
+        let key = key.name(&format!("{case}/{index}")).value(value);
+        let rows = self.state.scan(&key, "", MOST_THINGS)?;
+        if rows.len() == MOST_THINGS {
+            return Ok(Value::Unknown(Why::Cost));
+        }
+        let mut found = Vec::new();
+        for (key, _) in rows {
+            let thing = Thing::get(self.state, self.module.name(), case, &key.id)?;
+            found.extend(thing.map(|thing| thing.value(&key.id)));
+        }
+        Ok(Value::List(found))
+    }
+
+    fn kids(&self, case: &str) -> Result<Value, StateError> {
+        self.things(case, "parent", self.id)
+    }
+
+    /// A field of the thing whose child this one is.
+    fn above(&self, name: &str) -> Result<Value, StateError> {
+        let parent = self.thing.and_then(|thing| thing.parent.as_ref()).or(self.parent.as_ref());
+        let Some(parent) = parent else { return Ok(Value::None) };
+        let thing = Thing::get(self.state, self.module.name(), &parent.case, &parent.thing)?;
+        Ok(thing.map_or(Value::None, |thing| thing.value(&parent.thing).field(name)))
+    }
+
+    fn find(&self, name: &str, of: &[Value], day: Date) -> Result<Value, StateError> {
+        let module = self.module.name();
+        if let Some(registry) = self.module.registries.get(name) {
+            return mechanism::find(self.state, module, registry, of, day);
+        }
+        match (self.module.cases.contains_key(name), of) {
+            (true, [Value::Text(id)]) => {
+                let thing = Thing::get(self.state, module, name, id)?;
+                Ok(thing.map_or(Value::None, |thing| thing.value(id)))
+            }
+            _ => Ok(Value::Unknown(Why::NoRow(name.to_owned()))),
+        }
+    }
+
     /// Has state have been read, or says why not.
     pub(crate) fn check(&self) -> Result<(), StateError> {
         match self.failed.borrow_mut().take() {
@@ -108,6 +176,34 @@ impl CaseEnvironment<'_> {
                 office::holds(self.state, self.module.name(), role, who, self.lodged)
                     .map(Value::Bool)
             }
+            ("find", [Value::Text(of), rest @ ..]) => {
+                self.find(of, rest, self.module.zone.date(self.lodged))
+            }
+            ("find_on", [Value::Text(of), Value::Date(day), rest @ ..]) => {
+                self.find(of, rest, *day)
+            }
+            ("things", [Value::Text(case), Value::Text(index), value]) => match index.as_str() {
+                "state" | "who" => self.things(case, index, &value.to_string()),
+                index => self.things(case, &format!("by-{index}"), &value.to_string()),
+            },
+            ("balance", [Value::Text(account), Value::Text(place), dims @ ..]) => {
+                match self.module.accounts.get(account) {
+                    Some(account) => {
+                        let module = self.module.name();
+                        mechanism::balance(self.state, module, account, place, dims)
+                    }
+                    None => Ok(Value::Unknown(Why::NoRow(account.clone()))),
+                }
+            }
+            ("free", [Value::Text(of), resource, Value::Instant(from), Value::Instant(to)]) => {
+                match self.module.bookings.get(of) {
+                    Some(booking) => {
+                        let resource = resource.to_string();
+                        mechanism::free(self.again(), booking, &resource, *from, *to)
+                    }
+                    None => Ok(Value::Unknown(Why::NoRow(of.clone()))),
+                }
+            }
             _ => Ok(Value::Unknown(Why::NoRow(name.to_owned()))),
         }
     }
@@ -165,7 +261,12 @@ impl Environment for CaseEnvironment<'_> {
     }
 
     fn field(&self, root: &str, name: &str) -> Value {
+        if let Some(value) = self.counts.get(root) {
+            return value.field(name);
+        }
         match root {
+            "kids" => self.read(|| self.kids(name)),
+            "parent" => self.read(|| self.above(name)),
             "filed" => self.of_thing(|thing| thing.filed.get(name).cloned(), Value::Map),
             "when" => self.of_thing(|thing| thing.when(name), Value::Instant),
             "author" => {
@@ -191,10 +292,7 @@ impl Environment for CaseEnvironment<'_> {
     }
 
     fn call(&self, name: &str, arguments: &[Value]) -> Value {
-        self.state_call(name, arguments).unwrap_or_else(|error| {
-            self.failed.borrow_mut().get_or_insert(error);
-            Value::Unknown(Why::NoRow(name.to_owned()))
-        })
+        self.read(|| self.state_call(name, arguments))
     }
 
     fn calendar(&self) -> &Calendar {

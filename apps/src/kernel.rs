@@ -24,7 +24,7 @@ use crate::{
     reason::{Reason, Refusal},
     record::{Applied, Facts, Outcome, Record, SEMANTICS, Subject, beginning, commit_to_writes},
     state::{Family, Key, Overlay, State, StateError, Writes},
-    thing::Thing,
+    thing::{Parent, Thing},
 };
 
 /// The kernel. It holds nothing but what it has read before, by digest.
@@ -278,7 +278,7 @@ impl Kernel {
             && let Some(case) = module.cases.get(&coming.case)
         {
             let calendar = self.calendar(state)?;
-            let deciding = deciding(&module, case, &calendar, home, &coming.thing, at, at);
+            let deciding = self.deciding(&module, case, &calendar, home, &coming.thing, at, at);
             deciding.schedule(&mut moved, &thing)?;
         }
         Ok((all, moved.into_writes()))
@@ -311,6 +311,20 @@ impl Kernel {
         let Some(version) = thing.version else { return Ok(None) };
         let module = self.module(state, &version)?;
         Ok(module.cases.contains_key(&coming.case).then_some((module, thing)))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are what a decision stands in")]
+    fn deciding<'a>(
+        &'a self,
+        module: &'a Module,
+        case: &'a Case,
+        calendar: &'a Calendar,
+        home: &'a str,
+        id: &'a str,
+        at: Instant,
+        lodged: Instant,
+    ) -> Deciding<'a> {
+        Deciding { kernel: self, module, case, calendar, home, id, at, lodged }
     }
 
     /// The calendar in force.
@@ -351,7 +365,8 @@ impl Kernel {
         for _ in 0..most {
             let Some((module, thing)) = self.thing(overlay, coming)? else { return Ok(()) };
             let Some(case) = module.cases.get(&coming.case) else { return Ok(()) };
-            let look = deciding(&module, case, &calendar, home, &coming.thing, by.at, by.lodged);
+            let look =
+                self.deciding(&module, case, &calendar, home, &coming.thing, by.at, by.lodged);
             let next = {
                 let environment = look.looking(overlay, &thing);
                 let next = look.next_due(&environment, &thing);
@@ -360,7 +375,7 @@ impl Kernel {
             };
             let Some((end, due)) = next else { return Ok(()) };
             // What follows from it counts from when it passed, however late that is found.
-            let at = deciding(&module, case, &calendar, home, &coming.thing, by.at, end);
+            let at = self.deciding(&module, case, &calendar, home, &coming.thing, by.at, end);
             let generation = due::generation(&thing, &due);
             let mut inner = Overlay::new(overlay);
             let outcome = match at.elapse(&mut inner, thing, &due)? {
@@ -447,11 +462,33 @@ impl Kernel {
             return refused(Refusal::NoModule);
         };
         let Some((case, act)) = filing.act.split_once('/') else { return refused(Refusal::NoAct) };
+        if let Some(registry) = module.registries.get(case) {
+            let (asked, version) = (registry.ask(act), module.digest());
+            let Some(ask) = asked else { return refused(Refusal::NoAct) };
+            if filing.about.is_some() {
+                return refused(Refusal::About);
+            }
+            if filing.version.is_some_and(|given| given != version) {
+                return refused(Refusal::OtherVersion { holds: version.to_string() });
+            }
+            if ask.form != document.header.kind {
+                return refused(Refusal::OtherType { wanted: ask.form.clone() });
+            }
+            let (registry, ask) = (registry.name.clone(), ask.name.clone());
+            return Ok(Ok(Routed::Ask { version, registry, ask }));
+        }
+        // An act that opens a child names the thing whose child that will be.
+        let above = module.cases.get(case).and_then(|case| case.parent.clone());
+        let mut parent = None;
         let thing = match &filing.about {
             None => None,
-            Some(id) => match Thing::get(state, name, case, id)? {
-                Some(thing) => Some((id.clone(), Box::new(thing))),
-                None => return refused(Refusal::NoThing),
+            Some(id) => match (Thing::get(state, name, case, id)?, above) {
+                (Some(thing), _) => Some((id.clone(), Box::new(thing))),
+                (None, Some(above)) if Thing::get(state, name, &above, id)?.is_some() => {
+                    parent = Some(Parent { case: above, thing: id.clone() });
+                    None
+                }
+                _ => return refused(Refusal::NoThing),
             },
         };
         // A thing keeps the version under which it was opened.
@@ -479,10 +516,14 @@ impl Kernel {
         match (&thing, act.opens) {
             (None, false) => return refused(Refusal::About),
             (Some(_), true) if act.from.is_empty() => return refused(Refusal::About),
+            (None, true) if case.parent.is_some() != parent.is_some() => {
+                return refused(Refusal::About);
+            }
             _ => {}
         }
         let (case, act) = (case.name.clone(), act.name.clone());
-        Ok(Ok(Routed::Case { module: name.clone(), version: module.digest(), case, act, thing }))
+        let (module, version) = (name.clone(), module.digest());
+        Ok(Ok(Routed::Case { module, version, case, act, thing, parent }))
     }
 
     fn judge(
@@ -491,9 +532,15 @@ impl Kernel {
         input: &Input,
         routed: Routed,
     ) -> Result<Judged, StateError> {
-        let (version, case, act, thing) = match routed {
+        let (version, case, act, thing, parent) = match routed {
             Routed::Office(act) => return Ok((office::decide(overlay, input, &act)?, None)),
-            Routed::Case { version, case, act, thing, .. } => (version, case, act, thing),
+            Routed::Ask { version, registry, ask } => {
+                let outcome = self.answer(overlay, input, &version, &registry, &ask)?;
+                return Ok((outcome, Some(version)));
+            }
+            Routed::Case { version, case, act, thing, parent, .. } => {
+                (version, case, act, thing, parent)
+            }
         };
         let module = self.module(overlay, &version)?;
         let gone = || StateError::damaged("a module that was found is gone");
@@ -506,9 +553,31 @@ impl Kernel {
             None => (input.document.id.to_string(), None),
         };
         let calendar = self.calendar(overlay)?;
-        let deciding = deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
-        let outcome = deciding.act(overlay, input, act, form, thing)?;
+        let deciding =
+            self.deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
+        let outcome = deciding.act(overlay, input, act, form, thing, parent)?;
         Ok((outcome, Some(version)))
+    }
+
+    /// Decides a question to a registry.
+    fn answer(
+        &self,
+        overlay: &mut Overlay<'_>,
+        input: &Input,
+        version: &Digest,
+        registry: &str,
+        ask: &str,
+    ) -> Result<Result<Applied, Vec<Reason>>, StateError> {
+        let module = self.module(overlay, version)?;
+        let gone = || StateError::damaged("a registry that was found is gone");
+        let registry = module.registries.get(registry).ok_or_else(gone)?;
+        let ask = registry.ask(ask).ok_or_else(gone)?;
+        let form = module.forms.get(&ask.form).ok_or_else(gone)?;
+        let calendar = self.calendar(overlay)?;
+        let id = input.document.id.to_string();
+        let (home, at, lodged) = (&input.home, input.at, input.lodged);
+        let deciding = self.deciding(&module, &registry.case, &calendar, home, &id, at, lodged);
+        deciding.ask(overlay, input, registry, ask, form)
     }
 
     /// What is wrong with the form of a document, by the schema of its type: a fact, for whoever has it decided.
@@ -520,8 +589,14 @@ impl Kernel {
         state: &dyn State,
         input: &Input,
     ) -> Result<Vec<FormFault>, StateError> {
-        let Ok(Routed::Case { version, case, act, thing, .. }) = self.route(state, input)? else {
-            return Ok(Vec::new());
+        let (version, case, act, thing, parent) = match self.route(state, input)? {
+            Ok(Routed::Case { version, case, act, thing, parent, .. }) => {
+                (version, case, act, thing, parent)
+            }
+            Ok(Routed::Ask { version, registry, ask }) => {
+                return self.judge_question(state, input, &version, &registry, &ask);
+            }
+            _ => return Ok(Vec::new()),
         };
         let module = self.module(state, &version)?;
         let found = module.cases.get(&case).and_then(|case| Some((case, case.act(&act)?)));
@@ -529,12 +604,37 @@ impl Kernel {
         let (Some((case, _)), Some(form)) = (found, form) else { return Ok(Vec::new()) };
         let calendar = self.calendar(state)?;
         let id = input.document.id.to_string();
-        let deciding = deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
+        let deciding =
+            self.deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let nothing = Thing::default();
         let thing = thing.map(|(_, thing)| *thing);
         let mut environment = deciding.looking(state, thing.as_ref().unwrap_or(&nothing));
         environment.doc = form.values(input.document.form());
         environment.document = Some(&input.document);
+        environment.parent = parent;
+        Ok(form.judge(input.document.form(), &environment))
+    }
+
+    fn judge_question(
+        &self,
+        state: &dyn State,
+        input: &Input,
+        version: &Digest,
+        registry: &str,
+        ask: &str,
+    ) -> Result<Vec<FormFault>, StateError> {
+        let module = self.module(state, version)?;
+        let registry = module.registries.get(registry);
+        let found = registry
+            .and_then(|registry| Some((registry, module.forms.get(&registry.ask(ask)?.form)?)));
+        let Some((registry, form)) = found else { return Ok(Vec::new()) };
+        let calendar = self.calendar(state)?;
+        let id = input.document.id.to_string();
+        let (home, at, lodged) = (&input.home, input.at, input.lodged);
+        let deciding = self.deciding(&module, &registry.case, &calendar, home, &id, at, lodged);
+        let document = Some(&input.document);
+        let doc = form.values(input.document.form());
+        let environment = deciding.environment(state, None, document, doc);
         Ok(form.judge(input.document.form(), &environment))
     }
 
@@ -547,7 +647,9 @@ impl Kernel {
         state: &dyn State,
         input: &Input,
     ) -> Result<Vec<(String, Explained)>, StateError> {
-        let Ok(Routed::Case { version, case, act, thing, .. }) = self.route(state, input)? else {
+        let Ok(Routed::Case { version, case, act, thing, parent, .. }) =
+            self.route(state, input)?
+        else {
             return Ok(Vec::new());
         };
         let module = self.module(state, &version)?;
@@ -557,12 +659,14 @@ impl Kernel {
         let (Some((case, act)), Some(form)) = (found, form) else { return Ok(Vec::new()) };
         let calendar = self.calendar(state)?;
         let id = thing.as_ref().map_or_else(|| input.document.id.to_string(), |(id, _)| id.clone());
-        let deciding = deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
+        let deciding =
+            self.deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let nothing = Thing::default();
         let thing = thing.map(|(_, thing)| *thing);
         let mut environment = deciding.looking(state, thing.as_ref().unwrap_or(&nothing));
         environment.doc = form.values(input.document.form());
         environment.document = Some(&input.document);
+        environment.parent = parent;
         let each = act.needs.iter();
         Ok(each.map(|need| (need.name.clone(), need.that.formula.explain(&environment))).collect())
     }
@@ -583,7 +687,7 @@ impl Kernel {
         let Some(case) = module.cases.get(&coming.case) else { return Ok(false) };
         let Some(act) = case.act(act) else { return Ok(false) };
         let calendar = self.calendar(state)?;
-        let deciding = deciding(&module, case, &calendar, "", &coming.thing, at, at);
+        let deciding = self.deciding(&module, case, &calendar, "", &coming.thing, at, at);
         deciding.may(state, act, &thing, who)
     }
 
@@ -601,7 +705,7 @@ impl Kernel {
         let Some((module, thing)) = self.thing(state, coming)? else { return Ok(Vec::new()) };
         let Some(case) = module.cases.get(&coming.case) else { return Ok(Vec::new()) };
         let calendar = self.calendar(state)?;
-        let deciding = deciding(&module, case, &calendar, home, &coming.thing, at, at);
+        let deciding = self.deciding(&module, case, &calendar, home, &coming.thing, at, at);
         let environment = deciding.looking(state, &thing);
         let each = case.dues.iter().filter_map(|due| {
             let moment = due::moment(&environment, due)?;
@@ -651,17 +755,13 @@ enum Routed {
         case: String,
         act: String,
         thing: Option<(String, Box<Thing>)>,
+        /// The thing whose child is opened.
+        parent: Option<Parent>,
     },
-}
-
-fn deciding<'a>(
-    module: &'a Module,
-    case: &'a Case,
-    calendar: &'a Calendar,
-    home: &'a str,
-    id: &'a str,
-    at: Instant,
-    lodged: Instant,
-) -> Deciding<'a> {
-    Deciding { module, case, calendar, home, id, at, lodged }
+    /// A question to a registry.
+    Ask {
+        version: Digest,
+        registry: String,
+        ask: String,
+    },
 }

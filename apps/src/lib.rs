@@ -14,6 +14,7 @@ mod formula;
 mod input;
 mod kernel;
 mod manifest;
+mod mechanism;
 mod nearest;
 mod office;
 mod reason;
@@ -38,15 +39,16 @@ pub use self::{
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     manifest::{At, Authority, Both, FormFault, Mistake, Module, What},
+    mechanism::{Answer, Look, Notice, looks, notices},
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
     reason::{Reason, Refusal},
-    record::{Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
+    record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
-    thing::{Thing, Votes},
+    thing::{Parent, Thing, Votes},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},
     words::Words,

@@ -118,6 +118,39 @@ pub enum Refusal {
         /// The value.
         value: String,
     },
+    /// The registry has no such record.
+    NoRecord {
+        /// Which registry.
+        registry: String,
+    },
+    /// A limit of an account does not hold after it.
+    Limit {
+        /// The name of its text.
+        say: String,
+        /// Of which line.
+        dims: String,
+        /// What there would be at each place.
+        balances: String,
+    },
+    /// It is booked already.
+    Taken {
+        /// What.
+        resource: String,
+        /// The next slots that are free.
+        next: Vec<String>,
+    },
+    /// The times are no slots.
+    Slot {
+        /// What was asked for.
+        what: String,
+        /// The length of a slot.
+        slot: String,
+    },
+    /// A question names no purpose for which it may be put.
+    Purpose {
+        /// The purposes that there are.
+        known: String,
+    },
     /// A vote of somebody who is not asked, or has voted.
     NoVote {
         /// Who.
@@ -155,16 +188,23 @@ impl Refusal {
             | Self::NoAct
             | Self::OtherType { .. }
             | Self::NoThing
+            | Self::NoRecord { .. }
             | Self::About => "CHY-7100",
             Self::Need { .. } => "CHY-7101",
             Self::WrongState { .. } | Self::AtMost { .. } => "CHY-7102",
             Self::NotEntitled { .. } | Self::Excluded { .. } | Self::NoVote { .. } => "CHY-7103",
             Self::Window { .. } => "CHY-7104",
-            Self::Form(_) | Self::NoReason | Self::Field { .. } => "CHY-7105",
+            Self::Form(_)
+            | Self::NoReason
+            | Self::Field { .. }
+            | Self::Slot { .. }
+            | Self::Purpose { .. } => "CHY-7105",
+            Self::Limit { .. } => "CHY-7106",
             Self::NotUnique { .. } => "CHY-7107",
             Self::Moved { .. } => "CHY-7108",
             Self::Unknown { .. } | Self::Cost => "CHY-7110",
             Self::Folder { .. } | Self::OtherFolder => "CHY-7111",
+            Self::Taken { .. } => "CHY-7112",
         }
     }
 }

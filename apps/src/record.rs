@@ -56,6 +56,23 @@ pub struct Applied {
     /// Rules that did not hold, and only mark it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
+    /// Other things that were moved with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Also>,
+}
+
+/// Another thing that was opened or moved by an effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Also {
+    /// The case.
+    pub case: String,
+    /// The thing.
+    pub thing: String,
+    /// How many decisions it has seen, this one included.
+    pub sequence: u64,
+    /// Its state from now on.
+    pub state: String,
 }
 
 /// Outcomes of what is not the kernel's own. They are part of the input: whoever decides again takes them from here, and may

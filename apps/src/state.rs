@@ -23,6 +23,18 @@ pub enum Family {
     Unique,
     /// Series of numbers.
     Number,
+    /// Records of registries, by version.
+    Record,
+    /// Who has looked at whose records, and what was answered.
+    Look,
+    /// What there is at the places of accounts.
+    Balance,
+    /// What was moved in accounts.
+    Posting,
+    /// What is booked.
+    Booking,
+    /// What people were told.
+    Notice,
     /// Documents that were decided.
     Document,
     /// The digest chain of each module, and the number of decisions.
@@ -41,7 +53,19 @@ impl Family {
 
     /// Whether its value stands for somebody or something that a disk's holder is not to read.
     pub fn secret(self) -> bool {
-        matches!(self, Self::Unique | Self::Index | Self::Appointment | Self::Number)
+        matches!(
+            self,
+            Self::Unique
+                | Self::Index
+                | Self::Appointment
+                | Self::Number
+                | Self::Record
+                | Self::Look
+                | Self::Balance
+                | Self::Posting
+                | Self::Booking
+                | Self::Notice
+        )
     }
 
     /// Its letter in keys.
@@ -54,6 +78,12 @@ impl Family {
             Self::Vote => b'r',
             Self::Unique => b'u',
             Self::Number => b'n',
+            Self::Record => b'g',
+            Self::Look => b'l',
+            Self::Balance => b'b',
+            Self::Posting => b'p',
+            Self::Booking => b'o',
+            Self::Notice => b'w',
             Self::Document => b'f',
             Self::Chain => b'c',
             Self::Index => b'x',

@@ -47,6 +47,25 @@ pub struct Thing {
     pub flags: Vec<String>,
     /// Values that it holds alone as long as it is open.
     pub held: Vec<Key>,
+    /// The thing whose child it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// By what else it is found: names of indexes, and values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<(String, String)>,
+    /// What it has booked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub booked: Vec<Key>,
+}
+
+/// The thing whose child another is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parent {
+    /// The case.
+    pub case: String,
+    /// The thing.
+    pub thing: String,
 }
 
 /// The votes of a round.
@@ -83,6 +102,15 @@ impl Thing {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         cbor::encode(self).expect("what is not known is not kept")
+    }
+
+    /// What others see of it: what was set, and what it is.
+    pub(crate) fn value(&self, id: &str) -> Value {
+        let mut fields = self.set.clone();
+        for (name, text) in [("id", id), ("state", &self.state), ("title", &self.title)] {
+            fields.insert(name.to_owned(), Value::text(text));
+        }
+        Value::Map(fields)
     }
 
     /// When something was done or a state was entered last.

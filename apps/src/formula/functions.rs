@@ -26,7 +26,7 @@ const fn function(name: &'static str, least: usize, most: usize) -> Function {
     Function { name, arguments: (least, most) }
 }
 
-pub(super) const FUNCTIONS: [Function; 44] = [
+pub(super) const FUNCTIONS: &[Function] = &[
     function("has", 1, 1),
     function("size", 1, 1),
     function("take", 2, 2),
@@ -67,6 +67,9 @@ pub(super) const FUNCTIONS: [Function; 44] = [
     function("code", 3, 3),
     function("find", 2, 8),
     function("find_on", 3, 8),
+    function("things", 3, 3),
+    function("balance", 2, 10),
+    function("free", 4, 4),
     function("org.head", 1, 2),
     function("org.parent", 1, 2),
     function("org.rank", 1, 2),
@@ -74,7 +77,7 @@ pub(super) const FUNCTIONS: [Function; 44] = [
 ];
 
 /// Functions that read state.
-const OF_STATE: [&str; 11] = [
+const OF_STATE: &[&str] = &[
     "has_role",
     "bracket",
     "row",
@@ -82,6 +85,9 @@ const OF_STATE: [&str; 11] = [
     "code",
     "find",
     "find_on",
+    "things",
+    "balance",
+    "free",
     "org.head",
     "org.parent",
     "org.rank",

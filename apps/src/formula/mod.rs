@@ -240,6 +240,26 @@ impl Formula {
         leaves(&self.tree, &mut found).then_some(found)
     }
 
+    /// What it demands to be equal, of all that must hold together: the text of one side and the other, both ways.
+    pub(crate) fn equalities(&self) -> Vec<(&str, Self)> {
+        let mut found = Vec::new();
+        let mut waiting = vec![&self.tree];
+        while let Some(node) = waiting.pop() {
+            match &node.kind {
+                Kind::Binary(Operator::And, a, b) => waiting.extend([&**a, &**b]),
+                Kind::Binary(Operator::Equal, a, b) => {
+                    for (one, other) in [(a, b), (b, a)] {
+                        let text = self.text.get(one.span.clone()).unwrap_or_default();
+                        let formula = Self { text: self.text.clone(), tree: (**other).clone() };
+                        found.push((text, formula));
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
     /// Whether it is the same whatever it speaks of.
     pub fn is_constant(&self) -> bool {
         self.paths().is_empty() && self.calls().is_empty()

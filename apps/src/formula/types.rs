@@ -73,7 +73,7 @@ impl Type {
     }
 
     /// What both are.
-    fn with(self, other: Self) -> Option<Self> {
+    pub(crate) fn with(self, other: Self) -> Option<Self> {
         match (self, other) {
             (Self::Any, other) | (other, Self::Any) => Some(other),
             (Self::Int, Self::Decimal) | (Self::Decimal, Self::Int) => Some(Self::Decimal),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    effect::Effect,
     mistake::What,
     module::rule,
     reader::{At, Placed, Table},
@@ -17,6 +18,10 @@ pub(crate) struct Case {
     pub rule: Rule,
     pub title: Option<Placed>,
     pub public: Option<Placed>,
+    /// The case whose things this one's are children of.
+    pub parent: Option<String>,
+    /// By what else its things are found.
+    pub indexes: Vec<(String, Placed)>,
     /// In normal order.
     pub states: Vec<State>,
     pub who: Vec<(String, Placed)>,
@@ -98,6 +103,8 @@ pub(crate) struct Act {
     pub name: String,
     /// None of an inner act: no document makes it.
     pub form: Option<String>,
+    /// The form of what an inner act is given by whoever runs it.
+    pub shape: Option<String>,
     pub from: Vec<String>,
     /// Whether it may open a thing.
     pub opens: bool,
@@ -111,6 +118,8 @@ pub(crate) struct Act {
     pub vote: Option<Placed>,
     pub number: Option<String>,
     pub set: Vec<(String, Placed)>,
+    /// What it does to other things.
+    pub effects: Vec<Effect>,
     pub reason: bool,
     pub at_most: Option<u32>,
     /// The article of its stock refusals.
@@ -188,6 +197,28 @@ pub(crate) struct Extend {
 }
 
 impl Case {
+    /// A case of nothing: what formulas stand in that belong to no case.
+    pub(super) fn nothing(at: At, name: &str, rule: Rule) -> Self {
+        Self {
+            at,
+            name: name.to_owned(),
+            rule,
+            title: None,
+            public: None,
+            parent: None,
+            indexes: Vec::new(),
+            states: Vec::new(),
+            who: Vec::new(),
+            lets: Vec::new(),
+            numbers: Vec::new(),
+            uniques: Vec::new(),
+            acts: Vec::new(),
+            rounds: Vec::new(),
+            dues: Vec::new(),
+            live: BTreeSet::new(),
+        }
+    }
+
     pub(super) fn read(table: &Table<'_>, module: Rule) -> Option<Self> {
         let Some(name) = table.text("case") else {
             table.mistake(What::NoThing);
@@ -200,6 +231,8 @@ impl Case {
             rule: counted,
             title: table.formula("title"),
             public: table.formula("public"),
+            parent: table.text("parent"),
+            indexes: table.named_formulas("index"),
             states: table
                 .tables("state")
                 .into_iter()
@@ -240,6 +273,7 @@ impl Case {
         let uniques = self.uniques.iter().flat_map(|unique| &unique.of);
         let numbers = self.numbers.iter().flat_map(|number| &number.keys);
         let shown = self.title.iter().chain(&self.public);
+        let shown = shown.chain(self.indexes.iter().map(|(_, placed)| placed));
         named
             .chain(acts)
             .chain(dues)
@@ -273,6 +307,19 @@ impl Case {
         self.dues.iter().find(|due| due.name == name)
     }
 
+    /// The one inner act by which an effect opens a thing of it.
+    pub(crate) fn opening(&self) -> Option<&Act> {
+        let mut inner = self.acts.iter().filter(|act| act.inner() && act.opens);
+        inner.next().filter(|_| inner.next().is_none())
+    }
+
+    /// The names of what its acts set and its numbers, and of what every thing has.
+    pub(crate) fn fields(&self) -> BTreeSet<&str> {
+        let set = self.acts.iter().flat_map(|act| act.set.iter().map(|(name, _)| name.as_str()));
+        let numbers = self.numbers.iter().map(|number| number.name.as_str());
+        set.chain(numbers).chain(["id", "state", "title"]).collect()
+    }
+
     pub(crate) fn round(&self, name: &str) -> Option<&Round> {
         self.rounds.iter().find(|round| round.name == name)
     }
@@ -292,7 +339,7 @@ impl Number {
     }
 }
 
-fn uniques(table: &Table<'_>) -> Vec<Unique> {
+pub(super) fn uniques(table: &Table<'_>) -> Vec<Unique> {
     let each = table.tables("unique").into_iter().map(|(name, table)| Unique {
         at: table.at(),
         name,
@@ -303,7 +350,7 @@ fn uniques(table: &Table<'_>) -> Vec<Unique> {
 }
 
 /// The article of a rule, without which nobody is refused anything.
-fn law(table: &Table<'_>) -> String {
+pub(super) fn law(table: &Table<'_>) -> String {
     table.text("law").unwrap_or_else(|| {
         table.mistake(What::NoLaw(String::new()));
         String::new()
@@ -311,7 +358,7 @@ fn law(table: &Table<'_>) -> String {
 }
 
 impl Need {
-    fn read(name: String, table: &Table<'_>) -> Option<Self> {
+    pub(super) fn read(name: String, table: &Table<'_>) -> Option<Self> {
         let flag = match table.text("else").as_deref() {
             None | Some("refuse") => false,
             Some("flag") => true,
@@ -335,13 +382,17 @@ impl Act {
         let form = table.text("form").unwrap_or_else(|| name.clone());
         let from = table.names("from");
         let vote = table.formula("vote");
+        // An inner act opens only where it says so: without `from` it is possible in every state.
         let opens =
-            !inner && vote.is_none() && (from.is_empty() || from.iter().any(String::is_empty));
+            from.iter().any(String::is_empty) || (!inner && vote.is_none() && from.is_empty());
         let at_most = table.count("at_most");
         let needs =
             table.tables("need").into_iter().filter_map(|(name, t)| Need::read(name, &t)).collect();
+        let effects = table.tables("then").into_iter();
+        let effects = effects.filter_map(|(name, t)| Effect::read(name, &t)).collect();
         Self {
             at: table.at(),
+            shape: inner.then(|| table.text("form")).flatten(),
             form: (!inner).then_some(form),
             from: from.into_iter().filter(|state| !state.is_empty()).collect(),
             opens,
@@ -355,6 +406,7 @@ impl Act {
             vote,
             number: table.text("number"),
             set: table.named_formulas("set"),
+            effects,
             reason: table.bool("reason"),
             at_most,
             law: table.text("law"),
@@ -370,6 +422,7 @@ impl Act {
         let needs = self.needs.iter().map(|need| &need.that);
         let uniques = self.uniques.iter().flat_map(|unique| &unique.of);
         let set = self.set.iter().map(|(_, placed)| placed);
+        let set = set.chain(self.effects.iter().flat_map(Effect::formulas));
         target.into_iter().chain(needs).chain(uniques).chain(set).chain(&self.vote).collect()
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
     for case in module.cases.values() {
         CaseCheck { module, case, mistakes }.run(&mut texts, &mut roles);
     }
+    super::effect_check::mechanisms(module, mistakes, &mut texts, &mut roles);
     for (name, form) in &module.forms {
         texts.insert(format!("form-{name}"));
         for field in &form.fields {
@@ -84,7 +85,7 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
 }
 
 /// Has a formula be of one of some kinds.
-fn wanted(
+pub(super) fn wanted(
     placed: &Placed,
     scope: &dyn Scope,
     mistakes: &Mistakes,
@@ -136,7 +137,8 @@ struct CaseCheck<'a> {
 }
 
 /// The names that a case's formulas may speak of, by kinds.
-struct CaseScope<'a> {
+#[derive(Clone)]
+pub(super) struct CaseScope<'a> {
     case: &'a Case,
     module: &'a Module,
     /// The act whose document `doc` is.
@@ -145,6 +147,15 @@ struct CaseScope<'a> {
     set: &'a BTreeMap<String, Type>,
     /// Counts of a round.
     counts: bool,
+    /// What `x` is, of a list that an effect goes through.
+    pub(super) element: Option<Type>,
+}
+
+impl CaseScope<'_> {
+    /// The same, where `x` is of this kind.
+    pub(super) fn with_element(&self, element: Option<Type>) -> Self {
+        Self { element, ..self.clone() }
+    }
 }
 
 /// Names of a round's counts.
@@ -157,7 +168,10 @@ impl Scope for CaseScope<'_> {
         let form = |act: &Act| act.form.as_ref().and_then(|form| self.module.forms.get(form));
         Some(match name {
             "doc" => match self.act {
-                Some(act) => form(act).map_or(Type::Any, |form| form.kind()),
+                Some(act) => {
+                    let shape = || self.module.forms.get(act.shape.as_ref()?);
+                    form(act).or_else(shape).map_or(Type::Any, |form| form.kind())
+                }
                 None => Type::Any,
             },
             "head" => head(),
@@ -181,6 +195,20 @@ impl Scope for CaseScope<'_> {
                 let moment = || Type::map([("day", Type::Date), ("end", Type::Instant)]);
                 Type::map(self.case.dues.iter().map(|due| (due.name.clone(), moment())))
             }
+            "kids" => {
+                let kids = self.module.cases.values();
+                let kids = kids.filter(|kid| kid.parent.as_ref() == Some(&self.case.name));
+                Type::map(
+                    kids.map(|kid| {
+                        (kid.name.clone(), Type::list(super::effect_check::fields_of(kid)))
+                    }),
+                )
+            }
+            "parent" => {
+                let parent = self.case.parent.as_ref()?;
+                super::effect_check::fields_of(self.module.cases.get(parent)?)
+            }
+            "x" if self.element.is_some() => self.element.clone()?,
             name if self.counts && COUNTS.contains(&name) => Type::Int,
             "who_yes" | "who_no" if self.counts => Type::list(Type::Text),
             name => return self.named.get(name).cloned(),
@@ -190,13 +218,13 @@ impl Scope for CaseScope<'_> {
     fn roots(&self) -> Vec<String> {
         let fixed = [
             "doc", "head", "me", "at", "lodged", "home", "it", "filed", "when", "author",
-            "authors", "count", "due",
+            "authors", "count", "due", "kids", "parent",
         ];
         fixed.map(str::to_owned).into_iter().chain(self.named.keys().cloned()).collect()
     }
 
-    fn call(&self, _: &str, _: Option<&str>) -> Type {
-        Type::Any
+    fn call(&self, name: &str, first: Option<&str>) -> Type {
+        super::effect_check::of_state(self.module, name, first)
     }
 }
 
@@ -249,6 +277,15 @@ impl CaseCheck<'_> {
         let who = || case.who.iter().map(|(name, _)| name.as_str());
         let people = || who().chain(self.module.roles.keys().map(String::as_str));
         texts.insert(format!("case-{c}"));
+        if let Some(parent) = &case.parent {
+            let cases = self.module.cases.keys().map(String::as_str);
+            self.declared(&case.at, "case", parent, cases.filter(|name| name != c));
+        }
+        for (name, placed) in &case.indexes {
+            if matches!(name.as_str(), "state" | "who" | "parent") {
+                self.add(&placed.at, What::Twice(name.clone()));
+            }
+        }
         for state in &case.states {
             texts.insert(format!("state-{c}-{}", state.name));
             if let Some(round) = &state.round {
@@ -262,6 +299,9 @@ impl CaseCheck<'_> {
         }
         for act in &case.acts {
             texts.insert(format!("act-{c}-{}", act.name));
+            if let Some(shape) = &act.shape {
+                self.declared(&act.at, "form", shape, self.module.forms.keys().map(String::as_str));
+            }
             if let Some(form) = &act.form {
                 self.declared(&act.at, "form", form, self.module.forms.keys().map(String::as_str));
                 if act.by.is_empty() {
@@ -522,6 +562,9 @@ impl CaseCheck<'_> {
         for placed in case.uniques.iter().flat_map(|unique| &unique.of) {
             check(placed, &scope, "", &[]);
         }
+        for (_, placed) in &case.indexes {
+            check(placed, &scope, "", &[]);
+        }
         for placed in case.numbers.iter().flat_map(|number| &number.keys) {
             check(placed, &scope, "text, int", &[Type::Text, Type::Int]);
         }
@@ -539,6 +582,7 @@ impl CaseCheck<'_> {
             if let Target::Formula(placed) = &act.to {
                 check(placed, &scope, "text", &[Type::Text]);
             }
+            super::effect_check::effects(self.module, case, act, &scope, self.mistakes);
         }
         for round in &case.rounds {
             check(&round.of, &scope, "list of names", &people);
@@ -571,7 +615,15 @@ impl CaseCheck<'_> {
         named: &'s BTreeMap<String, Type>,
         set: &'s BTreeMap<String, Type>,
     ) -> CaseScope<'s> {
-        CaseScope { case: self.case, module: self.module, act, named, set, counts: false }
+        CaseScope {
+            case: self.case,
+            module: self.module,
+            act,
+            named,
+            set,
+            counts: false,
+            element: None,
+        }
     }
 }
 

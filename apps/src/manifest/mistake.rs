@@ -139,6 +139,18 @@ pub enum What {
     FloatField(String),
     /// A pattern of a series of numbers leaves out what distinguishes them.
     NumberPattern(String),
+    /// A place that holds something and of which no limit speaks.
+    NoLimit {
+        /// The account.
+        account: String,
+        /// The place.
+        place: String,
+    },
+    /// A condition by which records are looked for names neither the key nor an index.
+    NoIndex {
+        /// The condition.
+        text: String,
+    },
     /// Something that an act sets, and nothing ever reads, is set by one act and read where it may not be there.
     Unset {
         /// The field.
@@ -185,6 +197,8 @@ impl What {
             Self::Unbounded { .. } => "unbounded",
             Self::FloatField(_) => "float-field",
             Self::NumberPattern(_) => "number-pattern",
+            Self::NoLimit { .. } => "no-limit",
+            Self::NoIndex { .. } => "no-index",
             Self::Unset { .. } => "unset",
         }
     }

@@ -4,7 +4,10 @@
 
 mod case;
 mod check;
+mod effect;
+mod effect_check;
 mod form;
+mod mechanism;
 mod mistake;
 mod module;
 mod reader;
@@ -13,9 +16,11 @@ mod reader;
 mod tests;
 
 pub(crate) use self::{
-    case::{Act, Case, Due, DueEnd, Ending, Number, Round, Target},
+    case::{Act, Case, Due, DueEnd, Ending, Need, Number, Round, Target},
+    effect::{Effect, Verb},
     form::Form,
-    reader::Placed,
+    mechanism::{Account, Ask, Booking, Give, Registry},
+    reader::{Fields, Placed},
 };
 pub use self::{
     check::Authority,

@@ -8,6 +8,7 @@ use super::{
     case::Case,
     check,
     form::Form,
+    mechanism::{Account, Booking, Registry},
     mistake::{Mistake, What},
     reader::{At, File, Mistakes, Table, is_name},
 };
@@ -45,6 +46,9 @@ pub struct Module {
     pub(crate) roles: BTreeMap<String, At>,
     pub(crate) cases: BTreeMap<String, Case>,
     pub(crate) forms: BTreeMap<String, Form>,
+    pub(crate) registries: BTreeMap<String, Registry>,
+    pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) bookings: BTreeMap<String, Booking>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
 }
@@ -105,6 +109,9 @@ impl Module {
             roles: BTreeMap::new(),
             cases: BTreeMap::new(),
             forms: BTreeMap::new(),
+            registries: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            bookings: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
         }
@@ -129,9 +136,41 @@ impl Module {
                     file.mistakes.add(&at, What::Twice(name));
                 }
             }),
+            ("registries", _) => file.read(|table| {
+                let Some(one) = Registry::read(&table, self.rule) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.registries.insert(name, one);
+            }),
+            ("accounts", _) => file.read(|table| {
+                let Some(one) = Account::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.accounts.insert(name, one);
+            }),
+            ("bookings", _) => file.read(|table| {
+                let Some(one) = Booking::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.bookings.insert(name, one);
+            }),
             // Stories, samples and what people read beside it.
             ("scenarios" | "samples" | "docs", _) | ("", "README.md") => {}
             _ => file.mistakes.add(&At { file: file.path.into(), line: 1 }, What::NoThing),
+        }
+    }
+
+    /// A name stands for one thing of a module, whatever that is.
+    fn once(&self, file: File<'_>, table: &Table<'_>, name: &str) {
+        if !is_name(name) {
+            file.mistakes.add(&table.at(), What::Name(name.to_owned()));
+        }
+        let known = self.cases.contains_key(name)
+            || self.registries.contains_key(name)
+            || self.accounts.contains_key(name)
+            || self.bookings.contains_key(name);
+        if known {
+            file.mistakes.add(&table.at(), What::Twice(name.to_owned()));
         }
     }
 

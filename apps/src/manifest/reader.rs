@@ -255,6 +255,45 @@ impl<'a> Table<'a> {
         named.collect()
     }
 
+    /// A formula that gives a map, or a table of formulas.
+    pub(super) fn fields_or_formula(&self, key: &'static str) -> Option<Fields> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Table(_) => Some(Fields::Each(self.named_formulas(key))),
+            _ => self.formula_of(value, key).map(Fields::Whole),
+        }
+    }
+
+    /// Names, each with one of some words.
+    pub(super) fn words(&self, key: &'static str, known: &[&str]) -> Vec<(String, String)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong(value, key, "table of words");
+            return Vec::new();
+        };
+        let mut found: Vec<_> = table.iter().collect();
+        found.sort_by_key(|(name, _)| name.span().start);
+        let each = found.into_iter().filter_map(|(name, value)| {
+            self.check_name(name);
+            match value.get_ref() {
+                DeValue::String(word) if known.contains(&word.as_ref()) => {
+                    Some((name.get_ref().to_string(), word.to_string()))
+                }
+                DeValue::String(word) => {
+                    let known = known.iter().map(|word| (*word).to_owned()).collect();
+                    let what = What::Word { key, word: word.to_string(), known };
+                    self.file.mistakes.add(&self.file.at(&value.span()), what);
+                    None
+                }
+                _ => {
+                    self.wrong(value, name.get_ref(), "text");
+                    None
+                }
+            }
+        });
+        each.collect()
+    }
+
     fn check_name(&self, name: &Spanned<toml::de::DeString<'_>>) {
         if !is_name(name.get_ref()) {
             let what = What::Name(name.get_ref().to_string());
@@ -343,4 +382,20 @@ pub(super) fn is_name(name: &str) -> bool {
 pub(crate) struct Placed {
     pub formula: Formula,
     pub at: At,
+}
+
+/// Named values: each by a formula of its own, or all by one that gives a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fields {
+    Each(Vec<(String, Placed)>),
+    Whole(Placed),
+}
+
+impl Fields {
+    pub(crate) fn formulas(&self) -> Vec<&Placed> {
+        match self {
+            Self::Each(each) => each.iter().map(|(_, placed)| placed).collect(),
+            Self::Whole(placed) => vec![placed],
+        }
+    }
 }

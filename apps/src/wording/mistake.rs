@@ -167,6 +167,16 @@ impl What {
                 ("the pattern \"{pattern}\" leaves out {{n}}, or a key such as {{0}}: two numbers would be the same"),
                 ("编号格式“{pattern}”缺少 {{n}} 或 {{0}} 等键，会出现相同的编号")
             ),
+            Self::NoLimit { account, place } => say!(
+                language,
+                ("no limit of the account \"{account}\" speaks of the place \"{place}\""),
+                ("账户“{account}”的限额没有约束“{place}”")
+            ),
+            Self::NoIndex { text } => say!(
+                language,
+                ("\"{text}\" looks for records neither by their key nor by an index"),
+                ("“{text}”既不按主键也不按索引查找记录")
+            ),
             Self::Unset { field } => {
                 say!(language, ("\"it.{field}\" is set by no act"), ("没有动作设置“it.{field}”"))
             }

@@ -163,6 +163,41 @@ impl Refusal {
                 ("there is another already with: {value}"),
                 ("已存在相同的记录：{value}")
             ),
+            Self::NoRecord { registry } => {
+                let registry = text(&format!("registry-{registry}")).unwrap_or(registry);
+                say!(language, ("\"{registry}\" has no such record"), ("“{registry}”中没有该记录"))
+            }
+            Self::Limit { say, dims, balances } => {
+                let why = text(say).unwrap_or(say);
+                say!(
+                    language,
+                    ("{why}; of {dims} there would be: {balances}"),
+                    ("{why}；{dims} 将为：{balances}")
+                )
+            }
+            Self::Taken { resource, next } => {
+                let (en, zh) = (next.join(", "), next.join("、"));
+                match next.is_empty() {
+                    true => say!(
+                        language,
+                        ("{resource} is taken at that time"),
+                        ("{resource} 在该时段已被占用")
+                    ),
+                    false => say!(
+                        language,
+                        ("{resource} is taken at that time; free from: {en}"),
+                        ("{resource} 在该时段已被占用；可改自：{zh}")
+                    ),
+                }
+            }
+            Self::Slot { what, slot } => say!(
+                language,
+                ("{what} is not made of whole slots of {slot}"),
+                ("{what} 不是以 {slot} 为单位的时段")
+            ),
+            Self::Purpose { known } => {
+                say!(language, ("a purpose must be named: {known}"), ("必须指明查询目的：{known}"))
+            }
             Self::NoVote { who } => say!(
                 language,
                 ("{who} is not asked now, or has answered"),

@@ -1,0 +1,476 @@
+//! What must hold of effects, and of the mechanisms that they write to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    case::{Act, Case},
+    check::{CaseScope, wanted},
+    effect::Verb,
+    mechanism::{Account, Ask, Give, Registry},
+    mistake::What,
+    module::Module,
+    reader::{At, Fields, Mistakes, Placed},
+};
+use crate::{
+    formula::{Scope, Type},
+    nearest::nearest,
+};
+
+/// What others see of a thing of a case.
+pub(super) fn fields_of(case: &Case) -> Type {
+    let fields = case.fields().into_iter().map(|name| match name {
+        "id" | "state" | "title" => (name, Type::Text),
+        name => (name, Type::Any),
+    });
+    Type::map(fields)
+}
+
+/// What a function of state gives.
+pub(super) fn of_state(module: &Module, name: &str, first: Option<&str>) -> Type {
+    let record = || {
+        let registry = module.registries.get(first?)?;
+        Some(module.forms.get(&registry.form)?.kind())
+    };
+    let thing = || Some(fields_of(module.cases.get(first?)?));
+    match name {
+        "find" | "find_on" => record().or_else(thing).unwrap_or(Type::Any),
+        "things" => Type::list(thing().unwrap_or(Type::Any)),
+        "balance" => {
+            let account = first.and_then(|name| module.accounts.get(name));
+            account.map_or(Type::Any, |account| quantity(account))
+        }
+        "free" => Type::Int,
+        "has_role" => Type::Bool,
+        _ => Type::Any,
+    }
+}
+
+fn quantity(account: &Account) -> Type {
+    if account.unit == "fen" { Type::Money } else { Type::Int }
+}
+
+struct Checking<'a> {
+    module: &'a Module,
+    mistakes: &'a Mistakes,
+}
+
+impl Checking<'_> {
+    fn declared<'n>(
+        &self,
+        at: &At,
+        kind: &'static str,
+        name: &str,
+        mut known: impl Iterator<Item = &'n str> + Clone,
+    ) -> bool {
+        let nearest = nearest(name, known.clone()).map(str::to_owned);
+        let is = known.any(|known| known == name);
+        if !is {
+            self.mistakes.add(at, What::Undeclared { kind, name: name.to_owned(), nearest });
+        }
+        is
+    }
+
+    /// The names that functions of state are given.
+    fn names(&self, placed: &Placed) {
+        let (cases, registries) = (|| self.module.cases.keys(), || self.module.registries.keys());
+        for (name, first) in placed.formula.calls() {
+            let Some(first) = first else { continue };
+            let known: Vec<&String> = match name.as_str() {
+                "find" | "find_on" => registries().chain(cases()).collect(),
+                "things" => cases().collect(),
+                "balance" => self.module.accounts.keys().collect(),
+                "free" => self.module.bookings.keys().collect(),
+                _ => continue,
+            };
+            self.declared(&placed.at, "name", &first, known.into_iter().map(String::as_str));
+        }
+    }
+}
+
+/// The effects of an act.
+pub(super) fn effects(
+    module: &Module,
+    case: &Case,
+    act: &Act,
+    scope: &CaseScope<'_>,
+    mistakes: &Mistakes,
+) {
+    let checking = Checking { module, mistakes };
+    for effect in &act.effects {
+        let at = &effect.at;
+        let element = effect.each.as_ref().map(|each| element(each, scope, mistakes));
+        let scope = scope.with_element(element);
+        if let Some(condition) = &effect.condition {
+            wanted(condition, &scope, mistakes, "bool", &[Type::Bool]);
+        }
+        let check = |placed: &Placed, name, kinds: &[Type]| {
+            wanted(placed, &scope, mistakes, name, kinds);
+        };
+        match &effect.verb {
+            Verb::Open { case: child, with } => {
+                let kids =
+                    module.cases.values().filter(|kid| kid.parent.as_ref() == Some(&case.name));
+                if checking.declared(at, "child case", child, kids.map(|kid| kid.name.as_str())) {
+                    let opening = module.cases.get(child).and_then(Case::opening);
+                    match opening {
+                        Some(opening) => given(&checking, at, with.as_ref(), opening, &scope),
+                        None => {
+                            let key = format!("act.*.inner, from = \"\" ({child})");
+                            mistakes.add(at, What::MissingKey { key });
+                        }
+                    }
+                }
+            }
+            Verb::Tell { case: other, act: told, on, with, .. } => {
+                check(on, "text", &[Type::Text]);
+                let cases = module.cases.keys().map(String::as_str);
+                if checking.declared(at, "case", other, cases)
+                    && let Some(other) = module.cases.get(other)
+                {
+                    let inner = other.acts.iter().filter(|act| act.inner() && !act.opens);
+                    let inner = inner.map(|act| act.name.as_str());
+                    if checking.declared(at, "inner act", told, inner)
+                        && let Some(told) = other.act(told)
+                    {
+                        given(&checking, at, with.as_ref(), told, &scope);
+                    }
+                }
+            }
+            Verb::Record { registry, with, .. } => {
+                let known = module.registries.keys().map(String::as_str);
+                if checking.declared(at, "registry", registry, known)
+                    && let Some(registry) = module.registries.get(registry)
+                    && let Some(form) = module.forms.get(&registry.form)
+                {
+                    fields(&checking, at, with, &form.kind(), &scope);
+                }
+            }
+            Verb::Move { account, of, from, to, amount, value_date } => {
+                let known = module.accounts.keys().map(String::as_str);
+                if checking.declared(at, "account", account, known)
+                    && let Some(account) = module.accounts.get(account)
+                {
+                    moved(&checking, at, account, of, (from, to));
+                    let kinds = match quantity(account) {
+                        Type::Money => [Type::Money, Type::Int],
+                        _ => [Type::Int, Type::Int],
+                    };
+                    check(amount, "int, money", &kinds);
+                }
+                for (_, placed) in of {
+                    check(placed, "", &[]);
+                }
+                if let Some(placed) = value_date {
+                    check(placed, "date", &[Type::Date]);
+                }
+            }
+            Verb::Book { booking, of, from, to, units, .. } => {
+                let known = module.bookings.keys().map(String::as_str);
+                checking.declared(at, "booking", booking, known);
+                check(of, "text", &[Type::Text]);
+                for placed in [from, to] {
+                    check(placed, "instant", &[Type::Instant]);
+                }
+                if let Some(placed) = units {
+                    check(placed, "int", &[Type::Int]);
+                }
+            }
+            Verb::Booked { booking, .. } => {
+                let known = module.bookings.keys().map(String::as_str);
+                checking.declared(at, "booking", booking, known);
+            }
+            Verb::Notify { names, .. } => {
+                check(names, "name, list of names", &[Type::Text, Type::list(Type::Text)]);
+            }
+        }
+    }
+    for placed in case.formulas() {
+        checking.names(placed);
+    }
+}
+
+/// What `x` is.
+fn element(each: &Placed, scope: &CaseScope<'_>, mistakes: &Mistakes) -> Type {
+    match wanted(each, scope, mistakes, "list", &[Type::list(Type::Any)]) {
+        Type::List(of) => *of,
+        _ => Type::Any,
+    }
+}
+
+/// What an inner act is given must be what its form has, if it has one.
+fn given(
+    checking: &Checking<'_>,
+    at: &At,
+    with: Option<&Fields>,
+    act: &Act,
+    scope: &CaseScope<'_>,
+) {
+    let form = act.shape.as_ref().and_then(|shape| checking.module.forms.get(shape));
+    let kind = form.map_or(Type::Any, |form| form.kind());
+    match with {
+        Some(with) => fields(checking, at, with, &kind, scope),
+        None => {
+            for field in form.into_iter().flat_map(|form| &form.fields).filter(|f| f.required) {
+                checking.mistakes.add(at, What::MissingKey { key: format!("with.{}", field.name) });
+            }
+        }
+    }
+}
+
+fn fields(checking: &Checking<'_>, at: &At, with: &Fields, kind: &Type, scope: &dyn Scope) {
+    let known = if let Type::Map(known) = kind { Some(known) } else { None };
+    match with {
+        Fields::Whole(placed) => {
+            wanted(placed, scope, checking.mistakes, "map", &[Type::Map(BTreeMap::new())]);
+        }
+        Fields::Each(each) => {
+            for (name, placed) in each {
+                let found = wanted(placed, scope, checking.mistakes, "", &[]);
+                let Some(known) = known else { continue };
+                if !checking.declared(at, "field", name, known.keys().map(String::as_str)) {
+                    continue;
+                }
+                let to_be = known.get(name).cloned().unwrap_or(Type::Any);
+                if found.clone().with(to_be.clone()).is_none() {
+                    let text = placed.formula.text().to_owned();
+                    let what = What::Result { text, wanted: "the kind of the field", found };
+                    checking.mistakes.add(&placed.at, what);
+                }
+            }
+        }
+    }
+}
+
+fn moved(
+    checking: &Checking<'_>,
+    at: &At,
+    account: &Account,
+    of: &[(String, Placed)],
+    (from, to): (&str, &str),
+) {
+    let places = || account.places.iter().map(|(name, _)| name.as_str());
+    for place in [from, to] {
+        checking.declared(at, "place", place, places());
+    }
+    if from == to {
+        checking.mistakes.add(at, What::Twice(from.to_owned()));
+    }
+    let dims = || account.dims.iter().map(String::as_str);
+    for (name, placed) in of {
+        checking.declared(&placed.at, "dimension", name, dims());
+    }
+    for dim in dims().filter(|dim| of.iter().all(|(name, _)| name != dim)) {
+        checking.mistakes.add(at, What::MissingKey { key: format!("of.{dim}") });
+    }
+}
+
+/// What a record's formulas speak of.
+struct RecordScope<'a> {
+    module: &'a Module,
+    it: Type,
+    ask: Option<Type>,
+}
+
+impl Scope for RecordScope<'_> {
+    fn root(&self, name: &str) -> Option<Type> {
+        match name {
+            "it" => Some(self.it.clone()),
+            "ask" | "doc" => self.ask.clone(),
+            "me" if self.ask.is_some() => {
+                Some(Type::map([("name", Type::Text), ("agency", Type::Text)]))
+            }
+            "lodged" => Some(Type::Instant),
+            "home" => Some(Type::Text),
+            _ => None,
+        }
+    }
+    fn roots(&self) -> Vec<String> {
+        ["it", "ask", "me", "lodged", "home"].map(str::to_owned).into()
+    }
+    fn call(&self, name: &str, first: Option<&str>) -> Type {
+        of_state(self.module, name, first)
+    }
+}
+
+struct Places<'a>(&'a Account);
+
+impl Scope for Places<'_> {
+    fn root(&self, name: &str) -> Option<Type> {
+        self.0.place(name).map(|_| quantity(self.0))
+    }
+    fn roots(&self) -> Vec<String> {
+        self.0.places.iter().map(|(name, _)| name.clone()).collect()
+    }
+    fn call(&self, _: &str, _: Option<&str>) -> Type {
+        Type::Any
+    }
+}
+
+struct Resource<'a>(&'a Module);
+
+impl Scope for Resource<'_> {
+    fn root(&self, name: &str) -> Option<Type> {
+        (name == "resource").then_some(Type::Text)
+    }
+    fn roots(&self) -> Vec<String> {
+        vec!["resource".into()]
+    }
+    fn call(&self, name: &str, first: Option<&str>) -> Type {
+        of_state(self.0, name, first)
+    }
+}
+
+/// Registries, accounts and bookings, each for itself.
+pub(super) fn mechanisms(
+    module: &Module,
+    mistakes: &Mistakes,
+    texts: &mut BTreeSet<String>,
+    roles: &mut BTreeSet<String>,
+) {
+    let checking = Checking { module, mistakes };
+    for registry in module.registries.values() {
+        texts.insert(format!("registry-{}", registry.name));
+        self::registry(&checking, registry, texts, roles);
+    }
+    for account in module.accounts.values() {
+        texts.insert(format!("account-{}", account.name));
+        self::account(&checking, account, texts);
+    }
+    for booking in module.bookings.values() {
+        texts.insert(format!("booking-{}", booking.name));
+        no_law(&checking, &booking.at, &booking.name, &booking.law);
+        wanted(&booking.units, &Resource(module), mistakes, "int", &[Type::Int]);
+        checking.names(&booking.units);
+    }
+}
+
+fn no_law(checking: &Checking<'_>, at: &At, rule: &str, law: &str) {
+    if law.is_empty() {
+        checking.mistakes.add(at, What::NoLaw(rule.to_owned()));
+    }
+}
+
+fn account(checking: &Checking<'_>, account: &Account, texts: &mut BTreeSet<String>) {
+    let scope = Places(account);
+    let mut spoken = BTreeSet::new();
+    for limit in &account.limits {
+        no_law(checking, &limit.at, &limit.name, &limit.law);
+        let own = || format!("limit-{}-{}", account.name, limit.name);
+        texts.insert(limit.say.clone().unwrap_or_else(own));
+        wanted(&limit.that, &scope, checking.mistakes, "bool", &[Type::Bool]);
+        spoken.extend(limit.that.formula.paths().into_iter().flatten());
+    }
+    for (place, _) in account.places.iter().filter(|(_, kind)| kind == "stock" || kind == "held") {
+        if !spoken.contains(place) {
+            let (account_name, place) = (account.name.clone(), place.clone());
+            let what = What::NoLimit { account: account_name, place };
+            checking.mistakes.add(&account.at, what);
+        }
+    }
+}
+
+fn registry(
+    checking: &Checking<'_>,
+    registry: &Registry,
+    texts: &mut BTreeSet<String>,
+    roles: &mut BTreeSet<String>,
+) {
+    let (module, mistakes) = (checking.module, checking.mistakes);
+    let forms = || module.forms.keys().map(String::as_str);
+    checking.declared(&registry.at, "form", &registry.form, forms());
+    let it = module.forms.get(&registry.form).map_or(Type::Any, |form| form.kind());
+    let scope = RecordScope { module, it: it.clone(), ask: None };
+    let check = |placed: &Placed, name, kinds: &[Type]| {
+        wanted(placed, &scope, mistakes, name, kinds);
+        checking.names(placed);
+    };
+    for placed in &registry.key {
+        check(placed, "", &[]);
+    }
+    if let Some(placed) = &registry.subject {
+        check(placed, "name, list of names", &[Type::Text, Type::list(Type::Text)]);
+    }
+    for placed in registry.from.iter().chain(&registry.to) {
+        check(placed, "date", &[Type::Date]);
+    }
+    for (_, placed) in &registry.indexes {
+        check(placed, "", &[]);
+    }
+    for unique in &registry.uniques {
+        no_law(checking, &unique.at, &unique.name, &unique.law);
+        unique.of.iter().for_each(|placed| check(placed, "", &[]));
+    }
+    for one in &registry.duplicates {
+        no_law(checking, &one.at, &one.name, &one.law);
+        if one.same.is_empty() {
+            mistakes.add(&one.at, What::MissingKey { key: "same".into() });
+        }
+        one.same.iter().for_each(|placed| check(placed, "", &[]));
+    }
+    let asked = RecordScope { module, it: it.clone(), ask: Some(Type::Any) };
+    for seal in &registry.seals {
+        no_law(checking, &seal.at, &seal.name, &seal.law);
+        check(&seal.when, "bool", &[Type::Bool]);
+        if let Some(open) = &seal.open {
+            wanted(open, &asked, mistakes, "bool", &[Type::Bool]);
+        }
+    }
+    for ask in &registry.asks {
+        texts.insert(format!("ask-{}-{}", registry.name, ask.name));
+        question(checking, registry, ask, &it, texts, roles);
+    }
+}
+
+fn question(
+    checking: &Checking<'_>,
+    registry: &Registry,
+    ask: &Ask,
+    it: &Type,
+    texts: &mut BTreeSet<String>,
+    roles: &mut BTreeSet<String>,
+) {
+    let (module, mistakes) = (checking.module, checking.mistakes);
+    no_law(checking, &ask.at, &ask.name, &ask.law);
+    let forms = || module.forms.keys().map(String::as_str);
+    checking.declared(&ask.at, "form", &ask.form, forms());
+    let form = module.forms.get(&ask.form);
+    let kind = form.map_or(Type::Any, |form| form.kind());
+    if ask.by.is_empty() {
+        mistakes.add(&ask.at, What::MissingKey { key: "by".into() });
+    }
+    for name in ask.by.iter().filter(|name| *name != "subject") {
+        let known = module.roles.keys().map(String::as_str);
+        if checking.declared(&ask.at, "role", name, known) {
+            roles.insert(name.clone());
+        }
+    }
+    if ask.by.iter().any(|name| name == "subject") && registry.subject.is_none() {
+        mistakes.add(&registry.at, What::MissingKey { key: "subject".into() });
+    }
+    let has_purpose = form.is_some_and(|form| form.fields.iter().any(|f| f.name == "purpose"));
+    if !ask.purposes.is_empty() && !has_purpose {
+        let (kind, name) = ("field", "purpose".to_owned());
+        mistakes.add(&ask.at, What::Undeclared { kind, name, nearest: None });
+    }
+    let scope = RecordScope { module, it: it.clone(), ask: Some(kind) };
+    wanted(&ask.which, &scope, mistakes, "bool", &[Type::Bool]);
+    checking.names(&ask.which);
+    for need in &ask.needs {
+        let own = || format!("need-{}-{}-{}", registry.name, ask.name, need.name);
+        texts.insert(need.say.clone().unwrap_or_else(own));
+        no_law(checking, &need.at, &need.name, &need.law);
+        wanted(&need.that, &scope, mistakes, "bool", &[Type::Bool]);
+    }
+    let equal = ask.which.formula.equalities();
+    let on = |text: &str| equal.iter().any(|(side, _)| *side == text);
+    let by_key = registry.key.iter().all(|key| on(key.formula.text()));
+    if !by_key && !registry.indexes.iter().any(|(_, of)| on(of.formula.text())) {
+        let text = ask.which.formula.text().to_owned();
+        mistakes.add(&ask.at, What::NoIndex { text });
+    }
+    if let (Give::Fields(fields), Type::Map(known)) = (&ask.give, it) {
+        for field in fields {
+            checking.declared(&ask.at, "field", field, known.keys().map(String::as_str));
+        }
+    }
+}
