@@ -169,6 +169,13 @@ pub enum What {
         /// The value.
         value: String,
     },
+    /// There is more of something in a form than anybody can mean.
+    TooMany {
+        /// The key of it.
+        key: String,
+        /// The most that there may be.
+        most: usize,
+    },
     /// Two names that differ in so little that people take one for the other.
     Alike {
         /// The name.
@@ -272,6 +279,7 @@ impl What {
             Self::Clash { .. } => "clash",
             Self::KeyTwice(_) => "key-twice",
             Self::Repeated { .. } => "repeated",
+            Self::TooMany { .. } => "too-many",
             Self::Alike { .. } => "alike",
             Self::Bound { .. } => "bound",
             Self::Bounds { .. } => "bounds",

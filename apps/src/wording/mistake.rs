@@ -194,6 +194,9 @@ impl What {
             Self::Repeated { key, value } => {
                 say!(language, ("{key}: {value} stands there twice"), ("{key}：{value} 重复"))
             }
+            Self::TooMany { key, most } => {
+                say!(language, ("\"{key}\": at most {most}"), ("“{key}”：最多 {most} 项"))
+            }
             Self::Alike { name, other } => say!(
                 language,
                 ("\"{name}\" and \"{other}\" differ in case, _ or - alone: people take one for the other"),

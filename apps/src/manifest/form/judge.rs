@@ -6,15 +6,18 @@ use chancery_protocol::FormValue;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value as Json;
 
-use super::{Form, FormFault, kinds};
+use super::{Form, FormFault, kinds, values};
 use crate::{
     formula::{Environment, Type},
     manifest::reader::Placed,
     value::{Value, Why},
 };
 
-/// The most faults of one form that the schema tells.
+/// The most faults of one form that are told: they stand in the record of a decision.
 const MOST_FAULTS: usize = 50;
+
+/// The most characters of what a fault says was wanted: a list of choices may be long.
+const MOST_WANTED: usize = 1_000;
 
 /// Builds a schema.
 ///
@@ -43,7 +46,7 @@ fn kind_faults(given: &FormValue, at: &str, kind: &Type, faults: &mut Vec<FormFa
     let mut wrong = Vec::new();
     kinds::value(given, kind, at, &mut wrong);
     for (at, kind) in wrong {
-        if faults.iter().all(|fault| fault.at != at) {
+        if faults.len() < MOST_FAULTS && faults.iter().all(|fault| fault.at != at) {
             faults.push(FormFault { at, keyword: "x-type".into(), wanted: kind.to_string() });
         }
     }
@@ -111,6 +114,7 @@ impl Form {
             let keyword = "additionalProperties".to_owned();
             faults.push(FormFault { at, keyword, wanted: name.clone() });
         }
+        faults.truncate(MOST_FAULTS);
         faults
     }
 }
@@ -158,5 +162,6 @@ fn fault(error: &jsonschema::ValidationError<'_>) -> FormFault {
         },
         _ => String::new(),
     };
+    let wanted = values::cut(wanted, MOST_WANTED);
     FormFault { at, keyword: error.kind().keyword().to_owned(), wanted }
 }

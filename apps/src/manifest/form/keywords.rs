@@ -68,6 +68,9 @@ pub(super) const MOST_TEXT: i64 = 64 << 10;
 /// The longest list that may be asked for.
 pub(super) const MOST_ITEMS: i64 = 10_000;
 
+/// The most fields of one object.
+pub(super) const MOST_FIELDS: usize = 1_000;
+
 const ALL: &[Place] = &[Place::Form, Place::Field, Place::Nested, Place::Items];
 const BELOW: &[Place] = &[Place::Field, Place::Nested, Place::Items];
 const FIELDS: &[Place] = &[Place::Field, Place::Nested];

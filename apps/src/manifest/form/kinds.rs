@@ -40,6 +40,19 @@ pub(super) fn go_together(x_type: &str, format: &str) -> bool {
     }
 }
 
+/// How long texts of an `x-type` or a `format` are: none is shorter, and none longer where a length is given.
+pub(super) fn length(word: &str) -> (i128, Option<i128>) {
+    match word {
+        "date" => (10, Some(10)),
+        "uuid" => (36, Some(36)),
+        "instant" | "date-time" => (20, None),
+        "time" => (9, None),
+        "period" | "email" => (3, None),
+        "money" | "decimal" => (1, None),
+        _ => (0, None),
+    }
+}
+
 /// A value by its kind. What is of another kind is unknown, and its place and what it is to be are told.
 pub(super) fn value(
     given: &FormValue,
@@ -70,11 +83,6 @@ pub(super) fn value(
         wrong.push((at.to_owned(), kind.clone()));
         Value::Unknown(Why::Kinds(at.to_owned()))
     })
-}
-
-/// Whether two values of a list of choices are one: what is unknown is told for itself.
-pub(super) fn are_same(a: &Value, b: &Value) -> bool {
-    !matches!(a, Value::Unknown(_)) && a.same(b)
 }
 
 fn of_kind(text: &str, kind: &Type) -> Option<Value> {

@@ -202,6 +202,7 @@ impl Reading<'_> {
             None => self.add(line, What::MissingKey { key: "properties".into() }),
             Some(properties) => match properties.value.members() {
                 None => self.kind(properties, "{ name: schema }"),
+                Some(members) if !self.few(properties, members.len()) => return fields,
                 Some(members) => {
                     for member in members {
                         self.name(member, &fields);
@@ -216,6 +217,9 @@ impl Reading<'_> {
             self.kind(required, "[name, …]");
             return fields;
         };
+        if !self.few(required, list.len()) {
+            return fields;
+        }
         let mut seen = Vec::new();
         for one in list {
             let Some(name) = one.text() else {
@@ -246,6 +250,16 @@ impl Reading<'_> {
             }
         }
         fields
+    }
+
+    /// There are no more fields than a form has room for; each is held against the others.
+    fn few(&self, member: &Member, count: usize) -> bool {
+        let few = count <= keywords::MOST_FIELDS;
+        if !few {
+            let (key, most) = (member.name.clone(), keywords::MOST_FIELDS);
+            self.add(member.line, What::TooMany { key, most });
+        }
+        few
     }
 
     /// A name is one, and is told apart from the others by more than an eye can miss.
@@ -426,6 +440,12 @@ impl Reading<'_> {
         let low = self.bound(node, "minLength", (0, keywords::MOST_TEXT));
         let high = self.bound(node, "maxLength", (1, keywords::MOST_TEXT));
         self.bounds(low, high);
+        for (key, word) in [("x-type", x_type), ("format", format)] {
+            let Some((member, word)) = node.get(key).zip(word) else { continue };
+            let (least, most) = kinds::length(word);
+            self.bounds(Some((key, member.line, least)), high);
+            self.bounds(low, most.map(|most| (key, member.line, most)));
+        }
         let bounded = ["maxLength", "enum", "const"].iter().any(|key| node.get(key).is_some())
             || format.is_some_and(|format| keywords::SHORT.contains(&format));
         if !bounded {

@@ -1,5 +1,7 @@
 //! The values that a schema itself gives: they must be such as the field takes.
 
+use std::collections::BTreeSet;
+
 use jsonschema::Validator;
 use serde_json::Value as Json;
 
@@ -12,6 +14,9 @@ use crate::{formula::Type, manifest::mistake::What};
 
 /// The keywords that give values.
 const GIVE: [&str; 4] = ["enum", "const", "default", "examples"];
+
+/// The most values that one keyword gives.
+const MOST_VALUES: usize = 10_000;
 
 /// The most characters of a value that a mistake shows.
 const SHOWN: usize = 60;
@@ -51,23 +56,23 @@ fn each(
     if list.is_empty() {
         reading.kind(member, "[value, …]");
     }
-    let mut seen = Vec::new();
+    if list.len() > MOST_VALUES {
+        let key = member.name.clone();
+        reading.add(member.line, What::TooMany { key, most: MOST_VALUES });
+        return;
+    }
+    let mut seen = BTreeSet::new();
     for one in list {
         fits(member, one, validator, kind, reading);
-        if once {
-            let json = one.json();
-            // The same amount may be written in two ways.
-            let given = kinds::form_value(&json);
-            let value = given.map(|given| kinds::value(&given, kind, "", &mut Vec::new()));
-            let same = |(other, was): &(Json, Option<crate::value::Value>)| {
-                let both = was.as_ref().zip(value.as_ref());
-                *other == json || both.is_some_and(|(a, b)| kinds::are_same(a, b))
-            };
-            if seen.iter().any(same) {
-                let value = short(&json);
-                reading.add(one.line, What::Repeated { key: "enum", value });
-            }
-            seen.push((json, value));
+        let json = one.json();
+        // The same amount may be written in two ways. What is of another kind was told.
+        let given = kinds::form_value(&json);
+        let value = given.map(|given| kinds::value(&given, kind, "", &mut Vec::new()));
+        let known = value.filter(|value| value.unkept().is_none());
+        let as_one = known.map_or_else(|| json.to_string(), |value| format!("= {value}"));
+        if once && !seen.insert(as_one) {
+            let value = short(&json);
+            reading.add(one.line, What::Repeated { key: "enum", value });
         }
     }
 }
@@ -95,9 +100,14 @@ fn fits(
 
 /// A value as a mistake shows it.
 pub(super) fn short(json: &Json) -> String {
-    let text = json.to_string();
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
+    cut(json.to_string(), SHOWN)
+}
+
+/// A text with no more than so many characters.
+pub(super) fn cut(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
     }
+    text
 }
