@@ -1,6 +1,6 @@
 //! What can be wrong with a folder, with its place. The sentences stand in `wording`.
 
-use super::reader::At;
+use super::{form::FormFault, reader::At};
 use crate::formula::{Fault, KindFault, Type};
 
 /// A mistake in a folder.
@@ -151,6 +151,95 @@ pub enum What {
         /// The condition.
         text: String,
     },
+    /// A word that is no keyword of forms.
+    Keyword {
+        /// The word.
+        keyword: String,
+        /// The nearest that there is.
+        nearest: Option<String>,
+    },
+    /// A keyword of forms that does not stand there.
+    KeywordPlace {
+        /// The keyword.
+        keyword: String,
+        /// Where it stands: `form`, `field`, `nested`, `items`.
+        place: &'static str,
+    },
+    /// Two things in a form of which one says what the other cannot take.
+    Clash {
+        /// The one, as it is written.
+        this: String,
+        /// The other.
+        with: String,
+    },
+    /// A key of a form stands twice, so that one would be dropped.
+    KeyTwice(String),
+    /// A value stands twice in a list.
+    Repeated {
+        /// The key of the list.
+        key: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// There is more of something in a form than anybody can mean.
+    TooMany {
+        /// The key of it.
+        key: String,
+        /// The most that there may be.
+        most: usize,
+    },
+    /// Two names that differ in so little that people take one for the other.
+    Alike {
+        /// The name.
+        name: String,
+        /// The other.
+        other: String,
+    },
+    /// A bound in a form is no whole number, or is out of reason.
+    Bound {
+        /// The keyword.
+        keyword: &'static str,
+        /// What stands there.
+        given: String,
+        /// The least that it can be.
+        least: i64,
+        /// The most.
+        most: i64,
+    },
+    /// Two bounds that leave nothing.
+    Bounds {
+        /// The one.
+        low: &'static str,
+        /// The other.
+        high: &'static str,
+    },
+    /// A value that a form gives does not fit its own field.
+    Unfit {
+        /// The keyword that gives it.
+        keyword: String,
+        /// The value.
+        value: String,
+        /// Why.
+        fault: FormFault,
+    },
+    /// A rule of a field that is the same whatever is filled in.
+    FieldConstant {
+        /// The field.
+        field: String,
+        /// `x-visible` or `x-required`.
+        keyword: &'static str,
+    },
+    /// A rule of a field that reads the field itself.
+    FieldItself {
+        /// The field.
+        field: String,
+        /// `x-visible` or `x-required`.
+        keyword: &'static str,
+    },
+    /// A field that must always be there, and may not always.
+    FieldAlways(String),
+    /// A text for people has a character that cannot be seen, or makes it look like another.
+    Hidden(char),
     /// Something that an act sets, and nothing ever reads, is set by one act and read where it may not be there.
     Unset {
         /// The field.
@@ -199,6 +288,20 @@ impl What {
             Self::NumberPattern(_) => "number-pattern",
             Self::NoLimit { .. } => "no-limit",
             Self::NoIndex { .. } => "no-index",
+            Self::Keyword { .. } => "keyword",
+            Self::KeywordPlace { .. } => "keyword-place",
+            Self::Clash { .. } => "clash",
+            Self::KeyTwice(_) => "key-twice",
+            Self::Repeated { .. } => "repeated",
+            Self::TooMany { .. } => "too-many",
+            Self::Alike { .. } => "alike",
+            Self::Bound { .. } => "bound",
+            Self::Bounds { .. } => "bounds",
+            Self::Unfit { .. } => "unfit",
+            Self::FieldConstant { .. } => "field-constant",
+            Self::FieldItself { .. } => "field-itself",
+            Self::FieldAlways(_) => "field-always",
+            Self::Hidden(_) => "hidden",
             Self::Unset { .. } => "unset",
         }
     }

@@ -177,10 +177,99 @@ impl What {
                 ("\"{text}\" looks for records neither by their key nor by an index"),
                 ("“{text}”既不按主键也不按索引查找记录")
             ),
+            Self::Keyword { keyword, nearest } => {
+                let hint = hint(language, nearest.as_deref());
+                say!(
+                    language,
+                    ("forms have no keyword \"{keyword}\"{hint}: docs/modules.md lists all that there are"),
+                    ("表单没有关键字“{keyword}”{hint}：全部关键字见 docs/modules.md")
+                )
+            }
+            Self::KeywordPlace { keyword, place } => {
+                let (en, zh) = place_words(place);
+                say!(
+                    language,
+                    ("the keyword \"{keyword}\" has no place in {en}"),
+                    ("关键字“{keyword}”不能用于{zh}")
+                )
+            }
+            Self::Clash { this, with } => {
+                say!(language, ("{this} does not go with {with}"), ("{this} 不能与 {with} 并用"))
+            }
+            Self::KeyTwice(key) => say!(
+                language,
+                ("the key \"{key}\" stands there twice, and one of them would be dropped"),
+                ("键“{key}”写了两次，其中之一会被丢弃")
+            ),
+            Self::Repeated { key, value } => {
+                say!(language, ("{key}: {value} stands there twice"), ("{key}：{value} 重复"))
+            }
+            Self::TooMany { key, most } => {
+                say!(language, ("\"{key}\": at most {most}"), ("“{key}”：最多 {most} 项"))
+            }
+            Self::Alike { name, other } => say!(
+                language,
+                ("\"{name}\" and \"{other}\" differ in case, _ or - alone: people take one for the other"),
+                ("“{name}”与“{other}”仅大小写或 _、- 不同，容易混淆")
+            ),
+            Self::Bound { keyword, given, least, most } => say!(
+                language,
+                ("\"{keyword}\" is to be a whole number from {least} to {most}, and is {given}"),
+                ("“{keyword}”应为 {least} 至 {most} 的整数，实为 {given}")
+            ),
+            Self::Bounds { low, high } => say!(
+                language,
+                ("nothing fits both \"{low}\" and \"{high}\""),
+                ("没有值能同时符合“{low}”和“{high}”")
+            ),
+            Self::Unfit { keyword, value, fault } => {
+                let why = fault.say(language);
+                say!(
+                    language,
+                    ("{keyword}: {value} does not fit the field itself: {why}"),
+                    ("{keyword}：{value} 不符合字段自身的规定：{why}")
+                )
+            }
+            Self::FieldConstant { field, keyword } => say!(
+                language,
+                ("\"{keyword}\" of the field \"{field}\" is the same whatever is filled in"),
+                ("字段“{field}”的“{keyword}”与所填内容无关，恒为同一结果")
+            ),
+            Self::FieldItself { field, keyword } => say!(
+                language,
+                ("\"{keyword}\" of the field \"{field}\" reads that field, or the whole form: it may read others alone"),
+                ("字段“{field}”的“{keyword}”读取了该字段自身或整份表单；只能读取其他字段")
+            ),
+            Self::FieldAlways(field) => say!(
+                language,
+                ("the field \"{field}\" is in \"required\" and has \"x-visible\": it must always be there, and may not always"),
+                ("字段“{field}”既列入“required”又有“x-visible”：始终必填而未必可填")
+            ),
+            Self::Hidden(c) => {
+                let code = u32::from(*c);
+                say!(
+                    language,
+                    ("a text has the character U+{code:04X}, which cannot be seen or makes it look like another"),
+                    ("文本含有字符 U+{code:04X}，该字符不可见或会改变文本的显示")
+                )
+            }
             Self::Unset { field } => {
                 say!(language, ("\"it.{field}\" is set by no act"), ("没有动作设置“it.{field}”"))
             }
         }
+    }
+}
+
+/// A place in a form, in both languages.
+fn place_words(place: &str) -> (&'static str, &'static str) {
+    match place {
+        "form" => ("the form as a whole", "整份表单"),
+        "field" => ("a field", "字段"),
+        "nested" => (
+            "a field of an object: it stands in fields of the form itself",
+            "对象内的字段（只用于表单的顶层字段）",
+        ),
+        _ => ("\"items\"", "“items”"),
     }
 }
 

@@ -239,6 +239,16 @@ impl FormFault {
                 ("{at}: it may be there only when {wanted}"),
                 ("{at}：仅在 {wanted} 时才可填写")
             ),
+            "x-visible" => say!(
+                language,
+                ("{at}: it cannot be said whether it may be there ({wanted})"),
+                ("{at}：无法判断是否可以填写（{wanted}）")
+            ),
+            "x-required" => say!(
+                language,
+                ("{at}: it cannot be said whether it must be filled in ({wanted})"),
+                ("{at}：无法判断是否必填（{wanted}）")
+            ),
             "additionalProperties" => {
                 say!(language, ("{at}: the form has no such field"), ("{at}：表单没有这个字段"))
             }

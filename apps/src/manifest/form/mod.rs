@@ -1,0 +1,63 @@
+//! The form of a document type: a JSON Schema of a closed vocabulary, with the kinds of its fields and the rules on which of
+//! them are there.
+//!
+//! [`Form::read`] finds what is wrong with the schema itself; [`Form::judge`] what is wrong with a form that was filled in.
+
+mod judge;
+mod keywords;
+mod kinds;
+mod rules;
+mod schema;
+mod tree;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use serde::{Deserialize, Serialize};
+
+use super::reader::Placed;
+use crate::formula::Type;
+
+/// A form, as a file of `forms/` describes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Form {
+    validator: Arc<Validator>,
+    /// What is known of each field, in the order of the schema.
+    pub fields: Vec<Field>,
+}
+
+/// A field of a form.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    pub name: String,
+    pub kind: Type,
+    pub required: bool,
+    /// When it may be there, if not always.
+    pub visible: Option<Placed>,
+    /// When it must be there.
+    pub needed: Option<Placed>,
+}
+
+/// What is wrong with a form that was filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormFault {
+    /// The place, a JSON Pointer (RFC 6901).
+    pub at: String,
+    /// The keyword of the schema that it breaks; `visible` of a field that may not be there now; `x-visible` and `x-required`
+    /// of one of which that cannot be said.
+    pub keyword: String,
+    /// What the keyword asks for; what is missing where it cannot be said.
+    pub wanted: String,
+}
+
+impl Form {
+    /// The kinds of its fields.
+    pub(crate) fn kind(&self) -> Type {
+        Type::map(self.fields.iter().map(|field| (field.name.clone(), field.kind.clone())))
+    }
+}
