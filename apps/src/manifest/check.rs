@@ -245,7 +245,7 @@ impl CaseCheck<'_> {
         self.names(texts, roles);
         self.states();
         self.circles();
-        self.kinds();
+        self.kinds(texts);
     }
 
     fn add(&self, at: &At, what: What) {
@@ -504,7 +504,7 @@ impl CaseCheck<'_> {
     }
 
     /// The kinds in all formulas.
-    fn kinds(&self) {
+    fn kinds(&self, texts: &mut BTreeSet<String>) {
         let case = self.case;
         let (mut named, mut set) = (BTreeMap::new(), BTreeMap::new());
         for (name, _) in case.who.iter().chain(&case.lets) {
@@ -582,7 +582,7 @@ impl CaseCheck<'_> {
             if let Target::Formula(placed) = &act.to {
                 check(placed, &scope, "text", &[Type::Text]);
             }
-            super::effect_check::effects(self.module, case, act, &scope, self.mistakes);
+            super::effect_check::effects(self.module, case, act, &scope, self.mistakes, texts);
         }
         for round in &case.rounds {
             check(&round.of, &scope, "list of names", &people);

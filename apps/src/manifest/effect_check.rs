@@ -94,6 +94,7 @@ pub(super) fn effects(
     act: &Act,
     scope: &CaseScope<'_>,
     mistakes: &Mistakes,
+    texts: &mut BTreeSet<String>,
 ) {
     let checking = Checking { module, mistakes };
     for effect in &act.effects {
@@ -179,7 +180,8 @@ pub(super) fn effects(
                 let known = module.bookings.keys().map(String::as_str);
                 checking.declared(at, "booking", booking, known);
             }
-            Verb::Notify { names, .. } => {
+            Verb::Notify { names, say } => {
+                texts.insert(say.clone());
                 check(names, "name, list of names", &[Type::Text, Type::list(Type::Text)]);
             }
         }

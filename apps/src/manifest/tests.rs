@@ -5,7 +5,7 @@ use crate::{folder::Folder, scenario::Scenario};
 fn folder(name: &str) -> Folder {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("modules").join(name);
     let mut folder = Folder::default();
-    for sub in ["", "forms", "cases", "texts", "scenarios"] {
+    for sub in ["", "forms", "cases", "registries", "accounts", "bookings", "texts", "scenarios"] {
         let Ok(files) = std::fs::read_dir(root.join(sub)) else { continue };
         for file in files.flatten().filter(|file| file.path().is_file()) {
             let name = file.file_name().into_string().expect("a name");
@@ -30,7 +30,7 @@ fn mistakes(folder: &Folder) -> Vec<String> {
 
 #[test]
 fn the_stories_of_every_module_come_out_as_they_are_told() {
-    for name in ["news"] {
+    for name in ["news", "desk"] {
         let folder = folder(name);
         assert_eq!(mistakes(&folder), Vec::<String>::new(), "{name}");
         let module = Module::read(&folder).expect("it has no mistake");
