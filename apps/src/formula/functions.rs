@@ -7,6 +7,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use super::{
     Operator,
     eval::{Environment, kinds, unknown},
+    exact::{decimals, hundredth},
 };
 use crate::{
     calendar::{plus, plus_instant},
@@ -128,11 +129,11 @@ pub(super) fn call(environment: &dyn Environment, name: &str, values: &[Value]) 
             let below = value.order(&zero(value)) == Some(Ordering::Less);
             if below { negative(value) } else { value.clone() }
         }
-        ("yuan", [value]) => match value.number().and_then(|n| n.checked_mul(Decimal::ONE_HUNDRED))
-        {
-            Some(fen) => Value::Money(fen),
-            None => overflow("yuan"),
-        },
+        ("yuan", [value]) => {
+            let fen =
+                value.number().and_then(|n| decimals(Operator::Times, n, Decimal::ONE_HUNDRED));
+            fen.map_or_else(|| overflow("yuan"), Value::Money)
+        }
         ("int", [Value::Text(text)]) => text.parse().map_or_else(|_| overflow("int"), Value::Int),
         ("int", [value]) => whole(value, RoundingStrategy::ToZero),
         ("decimal", [Value::Text(text)]) => {
@@ -272,15 +273,15 @@ fn round(value: &Value, place: &Value, mode: &str) -> Value {
             Value::Money(fen.round_dp_with_strategy(0, mode))
         }
         (Value::Money(fen), Value::Text(unit)) if unit == "yuan" => {
-            let yuan = fen.checked_div(Decimal::ONE_HUNDRED);
-            let yuan = yuan.map(|yuan| yuan.round_dp_with_strategy(0, mode));
-            let fen = yuan.and_then(|yuan| yuan.checked_mul(Decimal::ONE_HUNDRED));
+            let yuan = hundredth(*fen).map(|yuan| yuan.round_dp_with_strategy(0, mode));
+            let fen = yuan.and_then(|yuan| decimals(Operator::Times, yuan, Decimal::ONE_HUNDRED));
             fen.map_or_else(|| overflow("round"), Value::Money)
         }
         (value, Value::Int(places)) => match (value.number(), u32::try_from(*places)) {
             (Some(number), Ok(places)) if places <= 18 => {
                 Value::Decimal(number.round_dp_with_strategy(places, mode))
             }
+            (None, _) if numeric(value) => overflow("round"),
             _ => kinds(format!("round({})", value.kind())),
         },
         _ => kinds(format!("round({}, {})", value.kind(), place.kind())),
@@ -370,6 +371,10 @@ fn mismatch(operator: Operator, a: &Value, b: &Value) -> Value {
     kinds(format!("{} {} {}", a.kind(), operator.text(), b.kind()))
 }
 
+fn numeric(value: &Value) -> bool {
+    matches!(value, Value::Int(_) | Value::Decimal(_))
+}
+
 fn arithmetic(operator: Operator, a: &Value, b: &Value) -> Value {
     use Operator::{Divided, Minus, Plus, Rest, Times};
     let found = match (operator, a, b) {
@@ -395,27 +400,20 @@ fn arithmetic(operator: Operator, a: &Value, b: &Value) -> Value {
         }
         (Times | Divided, Value::Money(fen), n) => match n.number() {
             Some(n) => decimals(operator, *fen, n).map(Value::Money),
+            None if numeric(n) => None,
             None => return mismatch(operator, a, b),
         },
         (Times, n, Value::Money(fen)) => match n.number() {
             Some(n) => decimals(operator, n, *fen).map(Value::Money),
+            None if numeric(n) => None,
             None => return mismatch(operator, a, b),
         },
         _ => match (a.number(), b.number()) {
             (Some(a), Some(b)) => decimals(operator, a, b).map(Value::Decimal),
+            // A whole number of more digits than decimals have.
+            _ if numeric(a) && numeric(b) => None,
             _ => return mismatch(operator, a, b),
         },
     };
     found.unwrap_or_else(|| overflow(operator.text()))
-}
-
-fn decimals(operator: Operator, a: Decimal, b: Decimal) -> Option<Decimal> {
-    match operator {
-        Operator::Plus => a.checked_add(b),
-        Operator::Minus => a.checked_sub(b),
-        Operator::Times => a.checked_mul(b),
-        Operator::Divided => a.checked_div(b),
-        Operator::Rest => a.checked_rem(b),
-        _ => None,
-    }
 }
