@@ -28,7 +28,7 @@ mod wording;
 mod words;
 
 pub use self::{
-    calendar::{Calendar, Day, Derivation, Rule, Step, Year},
+    calendar::{Calendar, Day, Derivation, NoEnd, Rule, Step, Still, Year},
     civil::{Date, Instant, NoTime, Period, Unit, Zone},
     due::Moment,
     folder::{Folder, MEDIA_TYPE, NoFolder},
@@ -46,7 +46,7 @@ pub use self::{
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
-    thing::{Thing, Votes},
+    thing::{Span, Thing, Votes},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},
     words::Words,

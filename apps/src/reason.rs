@@ -99,6 +99,13 @@ pub enum Refusal {
         /// Whether it is too early; else it is too late.
         early: bool,
     },
+    /// A deadline is extended by nothing, or by more than is left.
+    Extension {
+        /// The deadline.
+        due: String,
+        /// How much is left, in its unit: `3 wd`.
+        left: String,
+    },
     /// The form is not filled in as it must be.
     Form(FormFault),
     /// A reason must be given.
@@ -161,6 +168,7 @@ impl Refusal {
             Self::NotEntitled { .. } | Self::Excluded { .. } | Self::NoVote { .. } => "CHY-7103",
             Self::Window { .. } => "CHY-7104",
             Self::Form(_) | Self::NoReason | Self::Field { .. } => "CHY-7105",
+            Self::Extension { .. } => "CHY-7106",
             Self::NotUnique { .. } => "CHY-7107",
             Self::Moved { .. } => "CHY-7108",
             Self::Unknown { .. } | Self::Cost => "CHY-7110",

@@ -10,7 +10,6 @@ use super::{
     exact::{decimals, hundredth},
 };
 use crate::{
-    calendar::{plus, plus_instant},
     checks,
     civil::{Date, Period, Unit},
     value::{Value, Why},
@@ -107,8 +106,9 @@ pub(super) fn call(environment: &dyn Environment, name: &str, values: &[Value]) 
         ("size", [Value::List(list)]) => Value::Int(list.len() as i128),
         ("size", [Value::Text(text)]) => Value::Int(text.chars().count() as i128),
         ("size", [Value::Map(map)]) => Value::Int(map.len() as i128),
+        ("take", [Value::List(_), Value::Int(n)]) if *n < 0 => overflow("take"),
         ("take", [Value::List(list), Value::Int(n)]) => {
-            let most = usize::try_from(*n).unwrap_or(0);
+            let most = usize::try_from(*n).unwrap_or(usize::MAX);
             Value::List(list.iter().take(most).cloned().collect())
         }
         ("with", [Value::Map(map), Value::Map(more)]) => {
@@ -162,7 +162,7 @@ fn time(environment: &dyn Environment, name: &str, values: &[Value]) -> Value {
     let calendar = environment.calendar();
     let found = match (name, values) {
         ("date", [Value::Date(date)]) => Some(Value::Date(*date)),
-        ("date", [Value::Instant(at)]) => Some(Value::Date(environment.zone().date(*at))),
+        ("date", [Value::Instant(at)]) => environment.zone().day(*at).map(Value::Date),
         ("date", [Value::Text(text)]) => text.parse().ok().map(Value::Date),
         ("day", [Value::Int(year), Value::Int(month), Value::Int(day)]) => {
             let parts = i32::try_from(*year).ok().zip(u32::try_from(*month).ok());
@@ -171,23 +171,23 @@ fn time(environment: &dyn Environment, name: &str, values: &[Value]) -> Value {
         }
         ("year", [Value::Date(date)]) => Some(Value::Int(date.parts().0.into())),
         ("year", [Value::Instant(at)]) => {
-            Some(Value::Int(environment.zone().date(*at).year().into()))
+            environment.zone().day(*at).map(|date| Value::Int(date.year().into()))
         }
         ("month", [Value::Date(date)]) => Some(Value::Int(date.parts().1.into())),
         ("month", [Value::Instant(at)]) => {
-            Some(Value::Int(environment.zone().date(*at).parts().1.into()))
+            environment.zone().day(*at).map(|date| Value::Int(date.parts().1.into()))
         }
         ("plus", [Value::Date(date), by]) => {
-            period(by).and_then(|by| plus(*date, by)).map(Value::Date)
+            period(by).and_then(|by| calendar.plus(*date, by)).map(Value::Date)
         }
         ("plus", [Value::Instant(at), by]) => {
             let by = period(by);
-            by.and_then(|by| plus_instant(*at, by, environment.zone())).map(Value::Instant)
+            by.and_then(|by| calendar.plus_instant(*at, by, environment.zone())).map(Value::Instant)
         }
         ("due_day", [from, by]) => {
             let from = match from {
                 Value::Date(date) => Some(*date),
-                Value::Instant(at) => Some(environment.zone().date(*at)),
+                Value::Instant(at) => environment.zone().day(*at),
                 _ => None,
             };
             let due = from
@@ -214,7 +214,10 @@ fn time(environment: &dyn Environment, name: &str, values: &[Value]) -> Value {
             days.map(|days| Value::Int(days.into()))
         }
         ("age", [Value::Date(born), Value::Date(on)]) => age(*born, *on).map(Value::Int),
-        ("end", [Value::Date(date)]) => Some(Value::Instant(environment.zone().end(*date))),
+        // The last day of all has no moment after it.
+        ("end", [Value::Date(date)]) => {
+            date.next().map(|next| Value::Instant(environment.zone().begin(next)))
+        }
         _ => {
             let kinds_of: Vec<_> = values.iter().map(Value::kind).collect();
             return kinds(format!("{name}({})", kinds_of.join(", ")));
