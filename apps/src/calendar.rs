@@ -3,7 +3,12 @@
 //! The calendar is data: the State Council's order of each year, as a document in the ledger. A term is computed from what it
 //! rests on whenever it is asked for, so that a new order moves what runs, and nothing that was decided.
 
+mod term;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use self::term::union;
+pub use self::term::{NoEnd, Still};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +26,8 @@ pub enum Rule {
     Penalty,
     /// Calendar days, and the last one stays where it is: a person is in custody (Criminal Procedure Law, article 105).
     Custody,
-    /// Calendar days, lengthened by each run of three or more days off within (rules of the Tax Collection Law, article 109).
+    /// Calendar days; for each run of three or more days off within a term of days it goes on for as many working days (rules of
+    /// the Tax Collection Law, article 109).
     Tax,
 }
 
@@ -50,7 +56,7 @@ impl Rule {
     }
 
     /// Whether so many days are counted as working days.
-    fn working(self, period: Period) -> bool {
+    pub(crate) fn working(self, period: Period) -> bool {
         match (period.unit, self) {
             (Unit::WorkingDay, _) | (Unit::Day, Self::Working) => true,
             (Unit::Day, Self::Penalty) => matches!(period.count, 2 | 3 | 5 | 7),
@@ -116,7 +122,7 @@ pub enum Step {
     Skip(Date, Day),
     /// A day of a weekend that counts as a working day.
     Works(Date),
-    /// So many days more, for a run of days off within that ends on this day.
+    /// So many working days more, for a run of days off within that ends on this day.
     Lengthen(i32, Date),
     /// The last day would have been this one, which is a day off.
     Roll(Date, Day),
@@ -187,72 +193,7 @@ impl Calendar {
     ///
     /// None when it is outside of all years, or the period is not of days.
     pub fn due(&self, rule: Rule, start: Date, period: Period) -> Option<Derivation> {
-        let mut steps = vec![Step::From(start)];
-        let last = if rule.working(period) {
-            let last = self.count_working(start, period.count, &mut steps)?;
-            steps.push(Step::Count(period, rule, last));
-            last
-        } else {
-            let plain = plus(start, period)?;
-            steps.push(Step::Count(period, rule, plain));
-            let lengthened = match rule {
-                Rule::Tax if period.count > 0 => self.lengthen(start, plain, &mut steps)?,
-                _ => plain,
-            };
-            match rule.rolls() && period.count > 0 {
-                true => self.roll(lengthened, &mut steps)?,
-                false => lengthened,
-            }
-        };
-        self.note_years(start, last, &mut steps);
-        Some(Derivation { last, steps })
-    }
-
-    fn count_working(&self, start: Date, count: i32, steps: &mut Vec<Step>) -> Option<Date> {
-        let (mut day, mut left) = (start, count.unsigned_abs());
-        while left > 0 {
-            day = day.plus_days(count.signum())?;
-            match self.day(day) {
-                Day::Working => left -= 1,
-                Day::MakeUp => {
-                    left -= 1;
-                    steps.push(Step::Works(day));
-                }
-                off => steps.push(Step::Skip(day, off)),
-            }
-        }
-        Some(day)
-    }
-
-    /// Each run of three or more days off by order, from the day after the first to the last as it moves, adds its days.
-    fn lengthen(&self, start: Date, plain: Date, steps: &mut Vec<Step>) -> Option<Date> {
-        let (mut last, mut run, mut day) = (plain, 0, start.next()?);
-        loop {
-            let off = day <= last && self.day(day) == Day::Holiday;
-            if off {
-                run += 1;
-            } else {
-                if run >= RUN {
-                    last = last.plus_days(run)?;
-                    steps.push(Step::Lengthen(run, day.plus_days(-1)?));
-                }
-                run = 0;
-                if day > last {
-                    return Some(last);
-                }
-            }
-            day = day.next()?;
-        }
-    }
-
-    fn roll(&self, mut day: Date, steps: &mut Vec<Step>) -> Option<Date> {
-        loop {
-            match self.day(day) {
-                found if found.works() => return Some(day),
-                off => steps.push(Step::Roll(day, off)),
-            }
-            day = day.next()?;
-        }
+        self.term(rule, start, period, 0, &Still::default()).ok()
     }
 
     fn note_years(&self, start: Date, last: Date, steps: &mut Vec<Step>) {
@@ -263,23 +204,28 @@ impl Calendar {
 }
 
 /// A date that lies so far from another, by plain counting: nothing is skipped, and nothing moves.
-pub(crate) fn plus(date: Date, period: Period) -> Option<Date> {
+fn plus(date: Date, period: Period) -> Option<Date> {
     match period.unit {
-        Unit::Day | Unit::WorkingDay => date.plus_days(period.count),
+        Unit::Day => date.plus_days(period.count),
         Unit::Month => date.plus_months(period.count),
         Unit::Year => date.plus_months(period.count.checked_mul(12)?),
-        Unit::Hour | Unit::Minute => None,
+        Unit::WorkingDay | Unit::Hour | Unit::Minute => None,
     }
 }
 
-/// A moment that lies so far from another: by the clock, or at the same time of day in a zone.
-pub(crate) fn plus_instant(at: Instant, period: Period, zone: Zone) -> Option<Instant> {
-    if let Some(seconds) = period.seconds() {
-        return at.0.checked_add(seconds).map(Instant);
+impl Calendar {
+    /// A moment that lies so far from another: by the clock, or at the same time of day in a zone. None outside of all years.
+    pub(crate) fn plus_instant(&self, at: Instant, period: Period, zone: Zone) -> Option<Instant> {
+        let found = match period.seconds() {
+            Some(seconds) => at.0.checked_add(seconds)?,
+            None => {
+                let date = zone.day(at)?;
+                let of_day = at.0 - zone.begin(date).0;
+                zone.begin(self.plus(date, period)?).0 + of_day
+            }
+        };
+        zone.day(Instant(found)).map(|_| Instant(found))
     }
-    let date = zone.date(at);
-    let of_day = at.0 - zone.begin(date).0;
-    Some(Instant(zone.begin(plus(date, period)?).0 + of_day))
 }
 
 impl Serialize for Date {
@@ -365,14 +311,25 @@ mod tests {
         let due = |rule, from: &str, period: &str| {
             calendar.due(rule, date(from), period.parse().expect("a period")).expect("there is")
         };
-        // Fifteen days from 25 September: 3 days off at mid-autumn, 7 at the national day.
+        // Fifteen days from 25 September: 3 days off at mid-autumn, 7 at the national day. Ten working days more are the 10th,
+        // on which people work, five of the next week and four of the week after.
         assert_eq!(due(Rule::Civil, "2026-09-24", "15 d").last, date("2026-10-09"));
         let tax = due(Rule::Tax, "2026-09-24", "15 d");
-        assert_eq!(tax.last, date("2026-10-19"), "{:?}", tax.steps);
+        assert_eq!(tax.last, date("2026-10-22"), "{:?}", tax.steps);
         assert!(tax.steps.contains(&Step::Lengthen(3, date("2026-09-27"))));
         assert!(tax.steps.contains(&Step::Lengthen(7, date("2026-10-07"))));
         // What begins within the run counts the days off that lie in the term.
         assert_eq!(due(Rule::Tax, "2026-10-05", "5 d").last, date("2026-10-10"));
+        // All four days of this one are off: four working days more are the 6th to the 8th, and the 9th, a Saturday on which
+        // people work.
+        let whole = due(Rule::Tax, "2026-04-30", "4 d");
+        assert_eq!(whole.last, date("2026-05-09"), "{:?}", whole.steps);
+        assert!(whole.steps.contains(&Step::Lengthen(4, date("2026-05-04"))));
+        // Two days off are no run: the last day moves, and no more.
+        assert_eq!(due(Rule::Tax, "2026-04-30", "2 d").last, date("2026-05-06"));
+        // Filing within fifteen days after the end of the month, and the annual settlement within five months.
+        assert_eq!(due(Rule::Tax, "2026-04-30", "15 d").last, date("2026-05-22"));
+        assert_eq!(due(Rule::Tax, "2025-12-31", "5 m").last, date("2026-06-01"));
     }
 
     #[test]
@@ -396,31 +353,35 @@ mod tests {
         assert!(later.expect("there is").steps.contains(&Step::NoOrder(2027)));
     }
 
-    #[test]
-    fn the_working_days_of_twenty_years_are_those_that_were_published() {
+    /// The order of a year as it was published, with what it says of each day; none where the test data are not there.
+    fn published(year: i32) -> Option<(Year, BTreeMap<Date, bool>)> {
         let folder =
             std::env::var("CHANCERY_TESTDATA").unwrap_or_else(|_| "../../shared/testdata".into());
-        let folder = std::path::Path::new(&folder).join("calendar");
-        if !folder.is_dir() {
-            eprintln!("skipped: there is no {}", folder.display());
-            return;
+        let file = std::path::Path::new(&folder).join(format!("calendar/{year}.json"));
+        if !file.is_file() {
+            eprintln!("skipped: there is no {}", file.display());
+            return None;
         }
+        let text = std::fs::read_to_string(file).expect("a file");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        let (mut order, mut said) = (Year::default(), BTreeMap::new());
+        for day in json["days"].as_array().expect("days") {
+            let off = day["isOffDay"].as_bool().expect("a word");
+            let date = date(day["date"].as_str().expect("a date"));
+            said.insert(date, off);
+            if off {
+                order.off.insert(date)
+            } else {
+                order.work.insert(date)
+            };
+        }
+        Some((order, said))
+    }
+
+    #[test]
+    fn the_working_days_of_twenty_years_are_those_that_were_published() {
         for year in 2007..=2026 {
-            let text =
-                std::fs::read_to_string(folder.join(format!("{year}.json"))).expect("a file");
-            let json: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
-            let mut order = Year::default();
-            let mut said = BTreeMap::new();
-            for day in json["days"].as_array().expect("days") {
-                let off = day["isOffDay"].as_bool().expect("a word");
-                let date = date(day["date"].as_str().expect("a date"));
-                said.insert(date, off);
-                if off {
-                    order.off.insert(date)
-                } else {
-                    order.work.insert(date)
-                };
-            }
+            let Some((order, said)) = published(year) else { return };
             let calendar = Calendar::new([(year, order)].into());
             let mut day = Date::new(year, 1, 1).expect("a date");
             while day.year() == year {
@@ -428,6 +389,28 @@ mod tests {
                 let works = said.get(&day).map_or(plain, |off| !off);
                 assert_eq!(calendar.day(day).works(), works, "{day}");
                 day = day.next().expect("there is");
+            }
+        }
+    }
+
+    /// Two years of the notices by which the rule of taxes is read, with all kinds of runs.
+    ///
+    /// 国家税务总局办公厅关于明确 2022 年度、2024 年度申报纳税期限的通知: filing within the first fifteen days of a month.
+    #[test]
+    fn the_tax_administrations_published_dates_come_out() {
+        let filing = "01-19 02-23 03-15 04-20 05-19 06-20 07-15 08-15 09-20 10-25 11-15 12-15";
+        let later = "01-15 02-23 03-15 04-18 05-22 06-19 07-15 08-15 09-18 10-24 11-15 12-16";
+        let last_days = [(2022, filing), (2024, later)];
+        for (year, days) in last_days {
+            let Some((order, _)) = published(year) else { return };
+            let calendar = Calendar::new([(year, order)].into());
+            for day in days.split(' ') {
+                let wanted = date(&format!("{year}-{day}"));
+                let (_, month, _) = wanted.parts();
+                let first = Date::new(year, month, 1).expect("a date");
+                let before = first.plus_days(-1).expect("a date");
+                let found = calendar.due(Rule::Tax, before, "15 d".parse().expect("a period"));
+                assert_eq!(found.expect("there is").last, wanted);
             }
         }
     }

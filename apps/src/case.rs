@@ -15,7 +15,7 @@ use crate::{
     formula::Environment as _,
     input::{Document, Input, Signer},
     kernel::Kernel,
-    manifest::{Act, Case, Ending, Form, Module, Need, Number, Placed, Round, Target},
+    manifest::{Act, Case, Due, Ending, Form, Module, Need, Number, Placed, Round, Target},
     mechanism::Planned,
     office,
     reason::{Reason, Refusal},
@@ -190,8 +190,11 @@ impl<'a> Deciding<'a> {
         name: &str,
         also: &mut Vec<Also>,
     ) -> Decided<Applied> {
-        let mut out = Out::default();
+        let (mut out, before) = (Out::default(), thing.clone());
         if let Err(reasons) = self.end(overlay, thing, ending, name, &mut out, 0)? {
+            return Ok(Err(reasons));
+        }
+        if let Err(reasons) = self.endless(overlay, &before, thing, name)? {
             return Ok(Err(reasons));
         }
         self.finish(overlay, thing, None, out, also, 0)
@@ -380,8 +383,11 @@ impl<'a> Deciding<'a> {
         depth: usize,
     ) -> Decided<Applied> {
         let mut out = Out::default();
-        let document = made.document;
+        let (document, before) = (made.document, thing.clone());
         if let Err(reasons) = self.inside(overlay, thing, act, made, &mut out, depth)? {
+            return Ok(Err(reasons));
+        }
+        if let Err(reasons) = self.endless(overlay, &before, thing, &act.name)? {
             return Ok(Err(reasons));
         }
         self.finish(overlay, thing, document, out, also, depth)
@@ -403,6 +409,22 @@ impl<'a> Deciding<'a> {
         let applied = self.keep(overlay, thing, out.numbers)?;
         let followed = self.carry_out(overlay, thing, document, out.planned, also, depth)?;
         Ok(followed.map(|()| Applied { flags: thing.flags.clone(), ..applied }))
+    }
+
+    /// Whether each deadline that runs from now on ends some time: one without an end would bind nobody, and say nothing.
+    fn endless(&self, state: &dyn State, before: &Thing, thing: &Thing, of: &str) -> Decided<()> {
+        let (old, new) = (self.looking(state, before), self.looking(state, thing));
+        let is = |environment, due| due::course(environment, due) == due::Course::Endless;
+        let begun = self.case.dues.iter().filter(|due| is(&new, due) && !is(&old, due));
+        let refused = begun.map(|due| {
+            let what = format!("due.{}", due.name);
+            let rule = format!("{of}/due-{}", due.name);
+            self.reason(&rule, Some(&due.law), Refusal::Unknown { what })
+        });
+        let refused: Vec<_> = refused.collect();
+        old.check()?;
+        new.check()?;
+        Ok(if refused.is_empty() { Ok(()) } else { Err(refused) })
     }
 
     fn inside(
@@ -497,29 +519,23 @@ impl<'a> Deciding<'a> {
         if let Some(document) = document.filter(|_| signed) {
             self.take_document(thing, act, document);
         }
-        if let Some(extend) =
-            self.case.dues.iter().find_map(|due| due.extend.as_ref().filter(|e| e.act == act.name))
-        {
+        due::record(self.case, thing, &act.name, self.lodged);
+        let extends = |due: &&Due| due.extend.as_ref().is_some_and(|e| e.act == act.name);
+        for due in self.case.dues.iter().filter(extends) {
             let environment = self.environment(overlay, Some(&*thing), document, doc.clone());
-            let days = |placed: &Placed| match placed.formula.value(&environment) {
-                Value::Int(days) => i32::try_from(days).ok().filter(|days| *days >= 0),
-                _ => None,
-            };
-            let (by, most) = (days(&extend.by), days(&extend.most));
-            let due = self.case.dues.iter().find(|due| due.extend.as_ref() == Some(extend));
-            if let Some(due) = due {
-                let already = thing.extended.get(&due.name).copied().unwrap_or(0);
-                let sum = by.and_then(|by| by.checked_add(already));
-                match sum.filter(|sum| most.is_some_and(|most| *sum <= most)) {
-                    Some(sum) => drop(thing.extended.insert(due.name.clone(), sum)),
-                    None => {
-                        let what = format!("due.{}", due.name);
-                        let rule = format!("{}/extend", act.name);
-                        let why = Refusal::Unknown { what };
-                        return Ok(Err(vec![self.reason(&rule, Some(&due.law), why)]));
-                    }
+            let sum = due::extension(&environment, due);
+            environment.check()?;
+            drop(environment);
+            match sum {
+                Ok(sum) => drop(thing.extended.insert(due.name.clone(), sum)),
+                Err(why) => {
+                    let rule = format!("{}/extend", act.name);
+                    refused.push(self.reason(&rule, Some(&due.law), why));
                 }
             }
+        }
+        if !refused.is_empty() {
+            return Ok(Err(refused));
         }
         for due in &self.case.dues {
             if due.until.contains(&act.name) {

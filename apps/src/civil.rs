@@ -178,9 +178,14 @@ impl Zone {
 
     /// The date at a moment; of what lies outside of all years, the nearest day that there is.
     pub fn date(self, at: Instant) -> Date {
+        self.day(at).unwrap_or(Date(if at.0 < 0 { FIRST } else { LAST }))
+    }
+
+    /// The date at a moment; none of what lies outside of all years.
+    pub fn day(self, at: Instant) -> Option<Date> {
         let days = at.0.saturating_add(i64::from(self.0)).div_euclid(DAY);
-        let days = days.clamp(i64::from(FIRST), i64::from(LAST));
-        Date(i32::try_from(days).unwrap_or(LAST))
+        let days = i32::try_from(days).ok()?;
+        (FIRST..=LAST).contains(&days).then_some(Date(days))
     }
 
     /// The moment at which a date begins.
@@ -193,10 +198,10 @@ impl Zone {
         Instant(self.begin(date).0 + DAY)
     }
 
-    /// A moment as it is written here: `2026-03-02T09:00:00+08:00`.
+    /// A moment as it is written here: `2026-03-02T09:00:00+08:00`. The end of the last day that there is stands as `24:00:00`.
     pub fn show(self, at: Instant) -> String {
         let date = self.date(at);
-        let second = at.0.saturating_add(i64::from(self.0)).rem_euclid(DAY);
+        let second = at.0.saturating_sub(self.begin(date).0).clamp(0, DAY);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         let zone = match self.0 {
             0 => "Z".to_owned(),
@@ -378,6 +383,18 @@ mod tests {
         }
         assert_eq!(date("1970-01-01"), Date(0));
         assert_eq!(date("2026-03-02").weekday(), 0);
+    }
+
+    #[test]
+    fn what_lies_outside_of_all_years_has_no_date() {
+        let last = date("9999-12-31");
+        let end = Zone::CHINA.end(last);
+        assert_eq!(Zone::CHINA.day(Instant(end.0 - 1)), Some(last));
+        for at in [end, Instant(i64::MAX), Instant(i64::MIN)] {
+            assert_eq!(Zone::CHINA.day(at), None);
+        }
+        assert_eq!(Zone::CHINA.show(end), "9999-12-31T24:00:00+08:00");
+        assert_eq!(Zone::CHINA.date(Instant(i64::MIN)), date("0001-01-01"));
     }
 
     #[test]

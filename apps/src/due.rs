@@ -1,16 +1,22 @@
 //! When the deadlines of a thing end. They are computed from what they rest on, and kept nowhere: a new order of the calendar moves
 //! what runs without a write.
 
+mod pause;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
+pub(crate) use self::pause::record;
 use crate::{
-    calendar::{Derivation, Step},
-    civil::{Date, Instant, Period, Unit},
+    calendar::{NoEnd, Step, Still},
+    civil::{Date, Instant, Period, Unit, Zone},
     environment::CaseEnvironment,
     formula::Environment as _,
-    manifest::{Due, DueEnd, Ending},
+    manifest::{Due, DueEnd, Ending, Placed},
+    reason::Refusal,
     thing::Thing,
-    value::Value,
+    value::{Value, Why},
 };
 
 /// The end of a deadline.
@@ -31,23 +37,71 @@ impl Moment {
     }
 }
 
-/// When a deadline ends. None when it does not run: what it rests on is not there, or it stands still.
+/// What becomes of a deadline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// It does not run: what it rests on is not there.
+    Idle,
+    /// It stands still.
+    Still,
+    /// What it rests on is there, and it has no end: none in the years that there are, or none that can be worked out.
+    Endless,
+    /// It ends.
+    Ends(Moment),
+}
+
+/// When a deadline ends. None when it does not.
 pub(crate) fn moment(environment: &CaseEnvironment<'_>, due: &Due) -> Option<Moment> {
-    let zone = environment.zone();
-    let named = |value: Value| match value {
-        Value::Date(day) => Some(Moment { day, end: zone.end(day), steps: Vec::new() }),
-        Value::Instant(end) => {
-            // What ends at midnight has the day before as its last.
-            let last = zone.date(Instant(end.0 - 1));
-            Some(Moment { day: last, end, steps: Vec::new() })
-        }
+    match course(environment, due) {
+        Course::Ends(moment) => Some(moment),
         _ => None,
-    };
-    let (start, length) = match &due.end {
-        DueEnd::At(at) => return named(at.formula.value(environment)),
-        DueEnd::After { start, length } => (start, length),
-    };
-    let thing = environment.thing?;
+    }
+}
+
+/// What becomes of a deadline.
+pub(crate) fn course(environment: &CaseEnvironment<'_>, due: &Due) -> Course {
+    match &due.end {
+        DueEnd::At(at) => match at.formula.value(environment) {
+            Value::Date(day) => on(environment.zone(), day, Vec::new()),
+            Value::Instant(end) => until(environment.zone(), end),
+            other => without(&other),
+        },
+        DueEnd::After { start, length } => {
+            after(environment, due, start, length).unwrap_or_else(|course| course)
+        }
+    }
+}
+
+/// What becomes of a deadline that rests on something that is no time: that is not there yet, or it never will be one.
+fn without(value: &Value) -> Course {
+    match value {
+        Value::None
+        | Value::Unknown(Why::Missing(_) | Why::Purged(_) | Why::Sealed(_) | Why::NoRow(_)) => {
+            Course::Idle
+        }
+        _ => Course::Endless,
+    }
+}
+
+fn on(zone: Zone, day: Date, steps: Vec<Step>) -> Course {
+    Course::Ends(Moment { day, end: zone.end(day), steps })
+}
+
+fn until(zone: Zone, end: Instant) -> Course {
+    // What ends at midnight has the day before as its last.
+    let last = end.0.checked_sub(1).and_then(|last| zone.day(Instant(last)));
+    let ends = |day| Course::Ends(Moment { day, end, steps: Vec::new() });
+    last.map_or(Course::Endless, ends)
+}
+
+fn after(
+    environment: &CaseEnvironment<'_>,
+    due: &Due,
+    start: &Placed,
+    length: &Placed,
+) -> Result<Course, Course> {
+    let zone = environment.zone();
+    let thing = environment.thing.ok_or(Course::Idle)?;
     let mut start = start.formula.value(environment);
     if let Value::Map(_) = start {
         start = start.field("day");
@@ -55,7 +109,7 @@ pub(crate) fn moment(environment: &CaseEnvironment<'_>, due: &Due) -> Option<Mom
     let begun = match &start {
         Value::Instant(at) => *at,
         Value::Date(day) => zone.begin(*day),
-        _ => return None,
+        other => return Err(without(other)),
     };
     let again = due.restart.iter().filter_map(|act| thing.when(act)).max();
     if let Some(again) = again.filter(|again| *again > begun) {
@@ -63,115 +117,87 @@ pub(crate) fn moment(environment: &CaseEnvironment<'_>, due: &Due) -> Option<Mom
     }
     let length = match length.formula.value(environment) {
         Value::Period(period) => period,
-        Value::Text(text) => text.parse().ok()?,
-        _ => return None,
+        Value::Text(text) => text.parse().map_err(|_| Course::Endless)?,
+        other => return Err(without(&other)),
     };
-    let extended = thing.extended.get(&due.name).copied().unwrap_or(0);
-    if let Some(seconds) = length.seconds() {
-        let Value::Instant(at) = start else { return None };
-        return named(Value::Instant(Instant(at.0.checked_add(seconds)?)));
+    let more = thing.extended.get(&due.name).copied().unwrap_or(0);
+    let spans = pause::spans(thing, due);
+    if !length.unit.of_days() {
+        // Hours from a day have no beginning.
+        let Value::Instant(at) = start else { return Err(Course::Endless) };
+        let count = length.count.checked_add(more).ok_or(Course::Endless)?;
+        let total = Period::new(count, length.unit).and_then(Period::seconds);
+        return Ok(until(zone, pause::clock(at, total.ok_or(Course::Endless)?, spans)?));
     }
     let from = match start {
-        Value::Instant(at) => zone.date(at),
+        Value::Instant(at) => zone.day(at).ok_or(Course::Endless)?,
         Value::Date(day) => day,
-        _ => return None,
+        other => return Err(without(&other)),
     };
-    let pauses = pauses(thing, due, environment)?;
-    let found = count(environment, due, from, length, extended, &pauses)?;
-    Some(Moment { day: found.last, end: zone.end(found.last), steps: found.steps })
-}
-
-/// The days that do not count: from the day after the one act up to that of the other. None while it stands still.
-fn pauses(
-    thing: &Thing,
-    due: &Due,
-    environment: &CaseEnvironment<'_>,
-) -> Option<Vec<(Date, Date)>> {
-    let zone = environment.zone();
-    let mut found = Vec::new();
-    for pause in &due.pause {
-        let Some(from) = thing.when(&pause.from) else { continue };
-        match thing.when(&pause.to).filter(|to| *to >= from) {
-            Some(to) => found.push((zone.date(from), zone.date(to))),
-            None => return None,
-        }
+    let days = spans.map(|(from, to)| (zone.date(from), to.map(|to| zone.date(to))));
+    match environment.calendar.term(due.rule, from, length, more, &Still::new(days)) {
+        Ok(found) => Ok(on(zone, found.last, found.steps)),
+        Err(NoEnd::Still) => Err(Course::Still),
+        Err(NoEnd::Beyond) => Err(Course::Endless),
     }
-    Some(found)
 }
 
-fn count(
-    environment: &CaseEnvironment<'_>,
-    due: &Due,
-    from: Date,
-    length: Period,
-    extended: i32,
-    pauses: &[(Date, Date)],
-) -> Option<Derivation> {
-    let calendar = environment.calendar;
-    let more = Period::new(length.count.checked_add(extended)?, length.unit);
-    let length = if extended != 0 && matches!(length.unit, Unit::Day | Unit::WorkingDay) {
-        more?
-    } else {
-        length
+/// By how much a deadline is extended in all once the act of its `extend` is done, or why it may not be.
+///
+/// # Errors
+/// The refusal: it is over, or does not run, or it is more than is left.
+pub(crate) fn extension(environment: &CaseEnvironment<'_>, due: &Due) -> Result<i32, Refusal> {
+    let unknown = || Refusal::Unknown { what: format!("due.{}", due.name) };
+    let (Some(extend), Some(thing)) = (&due.extend, environment.thing) else {
+        return Err(unknown());
     };
-    let mut found = calendar.due(due.rule, from, length)?;
-    let (mut steps, mut moved) = (Vec::new(), 0);
-    for (begin, end) in pauses {
-        // Only days within the term stand still.
-        if *begin < found.last && *end > *begin && *end > from {
-            moved += (*begin).max(from).days_to(*end);
-            steps.push(Step::Pause(*begin, *end));
+    match course(environment, due) {
+        Course::Ends(moment) if environment.lodged >= moment.end => {
+            let day = moment.day.to_string();
+            return Err(Refusal::Window { due: due.name.clone(), day, early: false });
         }
+        // A named day has no length to which anything could be added.
+        Course::Ends(_) | Course::Still if matches!(due.end, DueEnd::After { .. }) => {}
+        _ => return Err(unknown()),
     }
-    if moved > 0 {
-        let whole = match length.unit {
-            Unit::Day | Unit::WorkingDay => {
-                // Working days that stood still are counted again as such.
-                let working = found.steps.iter().any(|step| matches!(step, Step::Skip(..)))
-                    || length.unit == Unit::WorkingDay;
-                let days = match working {
-                    true => pauses
-                        .iter()
-                        .filter_map(|(a, b)| calendar.working_days(a.next()?, *b))
-                        .sum(),
-                    false => moved,
-                };
-                calendar.due(
-                    due.rule,
-                    from,
-                    Period::new(length.count.checked_add(days)?, length.unit)?,
-                )?
-            }
-            _ => {
-                let plain = crate::calendar::plus(from, length)?;
-                calendar.due(due.rule, plain, Period::new(moved, Unit::Day)?)?
-            }
-        };
-        found = whole;
+    let whole = |placed: &Placed| match placed.formula.value(environment) {
+        Value::Int(count) => Ok(count),
+        Value::Unknown(Why::Cost) => Err(Refusal::Cost),
+        Value::Unknown(why) => Err(Refusal::Unknown { what: why.to_string() }),
+        other => Err(Refusal::Unknown { what: other.kind().to_owned() }),
+    };
+    let (by, most) = (whole(&extend.by)?, whole(&extend.most)?);
+    let already = i128::from(thing.extended.get(&due.name).copied().unwrap_or(0));
+    let left = most.saturating_sub(already).max(0);
+    if !(1..=left).contains(&by) {
+        let left = format!("{left} {}", unit(environment, due));
+        return Err(Refusal::Extension { due: due.name.clone(), left });
     }
-    if extended != 0 {
-        found.steps.insert(1, Step::Extend(Period::new(extended, Unit::Day)?));
-    }
-    found.steps.splice(1..1, steps);
-    Some(found)
+    already.checked_add(by).and_then(|sum| i32::try_from(sum).ok()).ok_or_else(unknown)
 }
 
-/// Which one of a deadline runs: each act or state that it starts from, each restart, pause and extension begins another.
+/// In what a deadline is counted, as manifests write it.
+fn unit(environment: &CaseEnvironment<'_>, due: &Due) -> String {
+    let DueEnd::After { length, .. } = &due.end else { return String::new() };
+    let period = match length.formula.value(environment) {
+        Value::Period(period) => Some(period),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    };
+    let unit =
+        period.map(|period| if due.rule.working(period) { Unit::WorkingDay } else { period.unit });
+    unit.map_or_else(String::new, |unit| unit.name().to_owned())
+}
+
+/// Which one of a deadline runs: each act or state that it starts from and each restart begins another. A pause or an extension
+/// goes on with the one that there is: what was met stays met, and what has passed has passed.
 pub(crate) fn generation(thing: &Thing, due: &Due) -> u32 {
-    let formulas = match &due.end {
-        DueEnd::At(at) => [Some(at), None],
-        DueEnd::After { start, .. } => [Some(start), None],
-    };
-    let starts = formulas.into_iter().flatten().flat_map(|placed| placed.formula.paths());
-    let starts = starts.filter_map(|path| match path.as_slice() {
+    let (DueEnd::At(start) | DueEnd::After { start, .. }) = &due.end;
+    let starts = start.formula.paths().into_iter().filter_map(|path| match path.as_slice() {
         [root, name, ..] if root == "when" || root == "filed" => Some(name.clone()),
         _ => None,
     });
-    let names: Vec<_> = starts
-        .chain(due.restart.iter().cloned())
-        .chain(due.pause.iter().map(|pause| pause.to.clone()))
-        .chain(due.extend.iter().map(|extend| extend.act.clone()))
-        .collect();
+    let names: Vec<_> = starts.chain(due.restart.iter().cloned()).collect();
     names.iter().fold(0u32, |sum, name| sum.saturating_add(thing.counted(name)))
 }
 

@@ -29,7 +29,7 @@ mod wording;
 mod words;
 
 pub use self::{
-    calendar::{Calendar, Day, Derivation, Rule, Step, Year},
+    calendar::{Calendar, Day, Derivation, NoEnd, Rule, Step, Still, Year},
     civil::{Date, Instant, NoTime, Period, Unit, Zone},
     due::Moment,
     folder::{Folder, MEDIA_TYPE, NoFolder},
@@ -48,7 +48,7 @@ pub use self::{
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
-    thing::{Parent, Thing, Votes},
+    thing::{Parent, Span, Thing, Votes},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},
     words::Words,

@@ -99,6 +99,13 @@ pub enum Refusal {
         /// Whether it is too early; else it is too late.
         early: bool,
     },
+    /// A deadline is extended by nothing, or by more than is left.
+    Extension {
+        /// The deadline.
+        due: String,
+        /// How much is left, in its unit: `3 wd`.
+        left: String,
+    },
     /// The form is not filled in as it must be.
     Form(FormFault),
     /// A reason must be given.
@@ -199,7 +206,7 @@ impl Refusal {
             | Self::Field { .. }
             | Self::Slot { .. }
             | Self::Purpose { .. } => "CHY-7105",
-            Self::Limit { .. } => "CHY-7106",
+            Self::Limit { .. } | Self::Extension { .. } => "CHY-7106",
             Self::NotUnique { .. } => "CHY-7107",
             Self::Moved { .. } => "CHY-7108",
             Self::Unknown { .. } | Self::Cost => "CHY-7110",

@@ -23,7 +23,7 @@ pub enum Subject {
         thing: String,
         /// The deadline.
         due: String,
-        /// Which one of it: pause and restart begin another.
+        /// Which one of it: what it starts from and what restarts it begin another.
         generation: u32,
     },
 }

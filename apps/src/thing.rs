@@ -41,8 +41,11 @@ pub struct Thing {
     pub rounds: BTreeMap<String, Votes>,
     /// The generation of each deadline that is over: it was met, or it has passed.
     pub over: BTreeMap<String, u32>,
-    /// By how many days each deadline was extended.
+    /// By how much each deadline was extended, in its own unit.
     pub extended: BTreeMap<String, i32>,
+    /// When each deadline stood still.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stood: BTreeMap<String, Vec<Span>>,
     /// Rules that did not hold and only mark it, and duties that were not met in time.
     pub flags: Vec<String>,
     /// Values that it holds alone as long as it is open.
@@ -66,6 +69,19 @@ pub struct Parent {
     pub case: String,
     /// The thing.
     pub thing: String,
+}
+
+/// A span in which a deadline stood still, or stands still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// By which pause of the deadline, from 0 on.
+    pub pause: u32,
+    /// Since when, in seconds since 1970 UTC.
+    pub from: i64,
+    /// Until when; none as long as it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<i64>,
 }
 
 /// The votes of a round.

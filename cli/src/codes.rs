@@ -351,6 +351,8 @@ pub(crate) const CODES: &[Code] = &[
         ["`chancery app show ID` says when the time is, and how each day was counted.", "用 chancery app show 编号 查看期限及其逐日计算。"]),
     code("CHY-7105", ["the form is not filled in as it must be, or a reason is missing", "表单填写不合要求，或者没有说明理由"],
         ["Correct the fields that are named; `chancery app describe MODULE` lists all.", "请更正所列字段；用 chancery app describe 模块名 查看全部字段。"]),
+    code("CHY-7106", ["it is more than may be: a limit of the module's rules", "超过模块规定的限额"],
+        ["Ask for no more than what is left, which is named.", "请在所列的余额之内重新提出。"]),
     code("CHY-7107", ["something of this value is there already", "已存在相同的记录"],
         ["Look at what is there; the value may stand only once.", "请查看已有的记录；该值只能出现一次。"]),
     code("CHY-7108", ["the matter has moved since its signer saw it", "签署人查看之后该事项已有变化"],

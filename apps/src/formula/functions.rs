@@ -7,9 +7,9 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use super::{
     Operator,
     eval::{Environment, kinds, unknown},
+    exact::{decimals, hundredth},
 };
 use crate::{
-    calendar::{plus, plus_instant},
     checks,
     civil::{Date, Period, Unit},
     value::{Value, Why},
@@ -112,8 +112,9 @@ pub(super) fn call(environment: &dyn Environment, name: &str, values: &[Value]) 
         ("size", [Value::List(list)]) => Value::Int(list.len() as i128),
         ("size", [Value::Text(text)]) => Value::Int(text.chars().count() as i128),
         ("size", [Value::Map(map)]) => Value::Int(map.len() as i128),
+        ("take", [Value::List(_), Value::Int(n)]) if *n < 0 => overflow("take"),
         ("take", [Value::List(list), Value::Int(n)]) => {
-            let most = usize::try_from(*n).unwrap_or(0);
+            let most = usize::try_from(*n).unwrap_or(usize::MAX);
             Value::List(list.iter().take(most).cloned().collect())
         }
         ("with", [Value::Map(map), Value::Map(more)]) => {
@@ -134,11 +135,11 @@ pub(super) fn call(environment: &dyn Environment, name: &str, values: &[Value]) 
             let below = value.order(&zero(value)) == Some(Ordering::Less);
             if below { negative(value) } else { value.clone() }
         }
-        ("yuan", [value]) => match value.number().and_then(|n| n.checked_mul(Decimal::ONE_HUNDRED))
-        {
-            Some(fen) => Value::Money(fen),
-            None => overflow("yuan"),
-        },
+        ("yuan", [value]) => {
+            let fen =
+                value.number().and_then(|n| decimals(Operator::Times, n, Decimal::ONE_HUNDRED));
+            fen.map_or_else(|| overflow("yuan"), Value::Money)
+        }
         ("int", [Value::Text(text)]) => text.parse().map_or_else(|_| overflow("int"), Value::Int),
         ("int", [value]) => whole(value, RoundingStrategy::ToZero),
         ("decimal", [Value::Text(text)]) => {
@@ -167,7 +168,7 @@ fn time(environment: &dyn Environment, name: &str, values: &[Value]) -> Value {
     let calendar = environment.calendar();
     let found = match (name, values) {
         ("date", [Value::Date(date)]) => Some(Value::Date(*date)),
-        ("date", [Value::Instant(at)]) => Some(Value::Date(environment.zone().date(*at))),
+        ("date", [Value::Instant(at)]) => environment.zone().day(*at).map(Value::Date),
         ("date", [Value::Text(text)]) => text.parse().ok().map(Value::Date),
         ("day", [Value::Int(year), Value::Int(month), Value::Int(day)]) => {
             let parts = i32::try_from(*year).ok().zip(u32::try_from(*month).ok());
@@ -176,23 +177,23 @@ fn time(environment: &dyn Environment, name: &str, values: &[Value]) -> Value {
         }
         ("year", [Value::Date(date)]) => Some(Value::Int(date.parts().0.into())),
         ("year", [Value::Instant(at)]) => {
-            Some(Value::Int(environment.zone().date(*at).year().into()))
+            environment.zone().day(*at).map(|date| Value::Int(date.year().into()))
         }
         ("month", [Value::Date(date)]) => Some(Value::Int(date.parts().1.into())),
         ("month", [Value::Instant(at)]) => {
-            Some(Value::Int(environment.zone().date(*at).parts().1.into()))
+            environment.zone().day(*at).map(|date| Value::Int(date.parts().1.into()))
         }
         ("plus", [Value::Date(date), by]) => {
-            period(by).and_then(|by| plus(*date, by)).map(Value::Date)
+            period(by).and_then(|by| calendar.plus(*date, by)).map(Value::Date)
         }
         ("plus", [Value::Instant(at), by]) => {
             let by = period(by);
-            by.and_then(|by| plus_instant(*at, by, environment.zone())).map(Value::Instant)
+            by.and_then(|by| calendar.plus_instant(*at, by, environment.zone())).map(Value::Instant)
         }
         ("due_day", [from, by]) => {
             let from = match from {
                 Value::Date(date) => Some(*date),
-                Value::Instant(at) => Some(environment.zone().date(*at)),
+                Value::Instant(at) => environment.zone().day(*at),
                 _ => None,
             };
             let due = from
@@ -219,7 +220,10 @@ fn time(environment: &dyn Environment, name: &str, values: &[Value]) -> Value {
             days.map(|days| Value::Int(days.into()))
         }
         ("age", [Value::Date(born), Value::Date(on)]) => age(*born, *on).map(Value::Int),
-        ("end", [Value::Date(date)]) => Some(Value::Instant(environment.zone().end(*date))),
+        // The last day of all has no moment after it.
+        ("end", [Value::Date(date)]) => {
+            date.next().map(|next| Value::Instant(environment.zone().begin(next)))
+        }
         _ => {
             let kinds_of: Vec<_> = values.iter().map(Value::kind).collect();
             return kinds(format!("{name}({})", kinds_of.join(", ")));
@@ -278,15 +282,15 @@ fn round(value: &Value, place: &Value, mode: &str) -> Value {
             Value::Money(fen.round_dp_with_strategy(0, mode))
         }
         (Value::Money(fen), Value::Text(unit)) if unit == "yuan" => {
-            let yuan = fen.checked_div(Decimal::ONE_HUNDRED);
-            let yuan = yuan.map(|yuan| yuan.round_dp_with_strategy(0, mode));
-            let fen = yuan.and_then(|yuan| yuan.checked_mul(Decimal::ONE_HUNDRED));
+            let yuan = hundredth(*fen).map(|yuan| yuan.round_dp_with_strategy(0, mode));
+            let fen = yuan.and_then(|yuan| decimals(Operator::Times, yuan, Decimal::ONE_HUNDRED));
             fen.map_or_else(|| overflow("round"), Value::Money)
         }
         (value, Value::Int(places)) => match (value.number(), u32::try_from(*places)) {
             (Some(number), Ok(places)) if places <= 18 => {
                 Value::Decimal(number.round_dp_with_strategy(places, mode))
             }
+            (None, _) if numeric(value) => overflow("round"),
             _ => kinds(format!("round({})", value.kind())),
         },
         _ => kinds(format!("round({}, {})", value.kind(), place.kind())),
@@ -376,6 +380,10 @@ fn mismatch(operator: Operator, a: &Value, b: &Value) -> Value {
     kinds(format!("{} {} {}", a.kind(), operator.text(), b.kind()))
 }
 
+fn numeric(value: &Value) -> bool {
+    matches!(value, Value::Int(_) | Value::Decimal(_))
+}
+
 fn arithmetic(operator: Operator, a: &Value, b: &Value) -> Value {
     use Operator::{Divided, Minus, Plus, Rest, Times};
     let found = match (operator, a, b) {
@@ -401,27 +409,20 @@ fn arithmetic(operator: Operator, a: &Value, b: &Value) -> Value {
         }
         (Times | Divided, Value::Money(fen), n) => match n.number() {
             Some(n) => decimals(operator, *fen, n).map(Value::Money),
+            None if numeric(n) => None,
             None => return mismatch(operator, a, b),
         },
         (Times, n, Value::Money(fen)) => match n.number() {
             Some(n) => decimals(operator, n, *fen).map(Value::Money),
+            None if numeric(n) => None,
             None => return mismatch(operator, a, b),
         },
         _ => match (a.number(), b.number()) {
             (Some(a), Some(b)) => decimals(operator, a, b).map(Value::Decimal),
+            // A whole number of more digits than decimals have.
+            _ if numeric(a) && numeric(b) => None,
             _ => return mismatch(operator, a, b),
         },
     };
     found.unwrap_or_else(|| overflow(operator.text()))
-}
-
-fn decimals(operator: Operator, a: Decimal, b: Decimal) -> Option<Decimal> {
-    match operator {
-        Operator::Plus => a.checked_add(b),
-        Operator::Minus => a.checked_sub(b),
-        Operator::Times => a.checked_mul(b),
-        Operator::Divided => a.checked_div(b),
-        Operator::Rest => a.checked_rem(b),
-        _ => None,
-    }
 }

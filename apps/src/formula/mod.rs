@@ -4,6 +4,7 @@
 //! [`Formula::parse`] reads one, [`Formula::types`] checks it against what it may speak of, [`Formula::value`] works it out.
 
 mod eval;
+mod exact;
 mod explain;
 mod functions;
 mod lex;

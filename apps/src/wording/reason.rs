@@ -148,6 +148,14 @@ impl Refusal {
                     ),
                 }
             }
+            Self::Extension { due, left } => {
+                let due = named("due", due);
+                say!(
+                    language,
+                    ("\"{due}\" can be extended by at most {left} more, and by 1 at least"),
+                    ("“{due}”最多还可延长 {left}，每次至少为 1")
+                )
+            }
             Self::Form(fault) => fault.say(language),
             Self::NoReason => {
                 say!(language, ("a reason must be given"), ("必须说明理由"))

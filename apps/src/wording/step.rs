@@ -27,8 +27,8 @@ impl Step {
             ),
             Self::Lengthen(days, to) => say!(
                 language,
-                ("{days} days more, for the days off up to {to}"),
-                ("因截至 {to} 的连续假日顺延 {days} 日")
+                ("{days} working days more, for the days off up to {to}"),
+                ("因截至 {to} 的连续假日顺延 {days} 个工作日")
             ),
             Self::Roll(day, what) => {
                 let what = what.say(language);
