@@ -14,6 +14,7 @@ use crate::{
     environment::CaseEnvironment,
     formula::Environment as _,
     input::{Document, Input, Signer},
+    look_up::Looks,
     manifest::{Act, Case, Ending, Form, Module, Number, Placed, Round, Target},
     office,
     reason::{Reason, Refusal},
@@ -32,6 +33,8 @@ pub(crate) struct Deciding<'a> {
     pub id: &'a str,
     pub at: Instant,
     pub lodged: Instant,
+    /// What it looks up in tables.
+    pub looks: Looks,
 }
 
 type Decided<T> = Result<Result<T, Vec<Reason>>, StateError>;
@@ -61,6 +64,7 @@ impl<'a> Deciding<'a> {
             lodged: self.lodged,
             counts: BTreeMap::new(),
             steps: Cell::new(0),
+            looks: &self.looks,
             open: RefCell::default(),
             failed: RefCell::default(),
         }

@@ -11,6 +11,7 @@ use crate::{
     due,
     formula::{Environment, MOST_STEPS},
     input::Document,
+    look_up::{Looked, Looks},
     manifest::{Case, Module},
     office,
     state::{State, StateError},
@@ -36,6 +37,8 @@ pub(crate) struct CaseEnvironment<'a> {
     /// The counts of a round.
     pub counts: BTreeMap<&'static str, Value>,
     pub steps: Cell<u64>,
+    /// What of tables was looked up.
+    pub looks: &'a Looks,
     /// Names that are being worked out: one that rests on itself is unknown.
     pub open: RefCell<Vec<String>>,
     /// What went wrong in reading state, which a formula cannot say.
@@ -108,7 +111,10 @@ impl CaseEnvironment<'_> {
                 office::holds(self.state, self.module.name(), role, who, self.lodged)
                     .map(Value::Bool)
             }
-            _ => Ok(Value::Unknown(Why::NoRow(name.to_owned()))),
+            _ => {
+                let found = self.look_up(name, arguments)?;
+                Ok(found.unwrap_or_else(|| Value::Unknown(Why::NoRow(name.to_owned()))))
+            }
         }
     }
 }
@@ -195,6 +201,10 @@ impl Environment for CaseEnvironment<'_> {
             self.failed.borrow_mut().get_or_insert(error);
             Value::Unknown(Why::NoRow(name.to_owned()))
         })
+    }
+
+    fn looked(&self) -> Vec<Looked> {
+        self.looks.take()
     }
 
     fn calendar(&self) -> &Calendar {

@@ -19,6 +19,7 @@ use crate::{
     folder::Folder,
     formula::Explained,
     input::{Document, Input},
+    look_up::{Consulted, Looks},
     manifest::{Act, Case, FormFault, Module},
     office::{self, Installed, OFFICE},
     reason::{Reason, Refusal},
@@ -200,8 +201,8 @@ impl Kernel {
         // What has passed may have moved the thing.
         let found = if all.is_empty() { found } else { self.route(&overlay, input)? };
         let mut inner = Overlay::new(&overlay);
-        let (outcome, version) = match found {
-            Err(reason) => (Err(vec![reason]), None),
+        let (outcome, version, tables) = match found {
+            Err(reason) => (Err(vec![reason]), None, Vec::new()),
             Ok(routed) => self.judge(&mut inner, input, routed)?,
         };
         let module = input.document.header.module.clone();
@@ -216,8 +217,13 @@ impl Kernel {
             Err(reasons) => Outcome::Refused(reasons),
         };
         let subject = Subject::Document(input.document.id);
-        let by =
-            By { at: input.at, lodged: input.lodged, salt: input.salt, facts: input.facts.clone() };
+        let by = By {
+            at: input.at,
+            lodged: input.lodged,
+            salt: input.salt,
+            facts: input.facts.clone(),
+            tables,
+        };
         all.push(self.record(&overlay, &module, version, subject, outcome, writes, &by)?);
         Ok(all)
     }
@@ -267,7 +273,7 @@ impl Kernel {
     ) -> Result<(Vec<Decision>, Writes), StateError> {
         let mut overlay = Overlay::new(state);
         let mut all = Vec::new();
-        let by = By { at, lodged: at, salt, facts: Facts::default() };
+        let by = By { at, lodged: at, salt, facts: Facts::default(), tables: Vec::new() };
         self.pass_by(&mut overlay, coming, home, &by, MOST_ELAPSED, &mut all)?;
         if !all.is_empty() {
             return Ok((all, Writes::new()));
@@ -295,7 +301,7 @@ impl Kernel {
         salt: Salt,
     ) -> Result<Option<Decision>, StateError> {
         let mut all = Vec::new();
-        let by = By { at, lodged, salt, facts: Facts::default() };
+        let by = By { at, lodged, salt, facts: Facts::default(), tables: Vec::new() };
         self.pass_by(&mut Overlay::new(state), coming, home, &by, 1, &mut all)?;
         Ok(all.into_iter().next())
     }
@@ -332,8 +338,13 @@ impl Kernel {
         input: &Input,
         all: &mut Vec<Decision>,
     ) -> Result<(), StateError> {
-        let by =
-            By { at: input.at, lodged: input.lodged, salt: input.salt, facts: Facts::default() };
+        let by = By {
+            at: input.at,
+            lodged: input.lodged,
+            salt: input.salt,
+            facts: Facts::default(),
+            tables: Vec::new(),
+        };
         self.pass_by(overlay, coming, &input.home, &by, MOST_ELAPSED, all)
     }
 
@@ -374,7 +385,7 @@ impl Kernel {
                 due: due.name.clone(),
                 generation,
             };
-            let by = By { lodged: end, ..by.clone() };
+            let by = By { lodged: end, tables: at.looks.consulted(), ..by.clone() };
             let version = Some(module.digest());
             let decision =
                 self.record(overlay, &coming.module, version, subject, outcome, writes, &by)?;
@@ -409,6 +420,7 @@ impl Kernel {
             subject,
             outcome,
             facts: by.facts.clone(),
+            tables: by.tables.clone(),
             writes: commit_to_writes(&writes, &salt),
             before: before.digest,
         };
@@ -492,7 +504,9 @@ impl Kernel {
         routed: Routed,
     ) -> Result<Judged, StateError> {
         let (version, case, act, thing) = match routed {
-            Routed::Office(act) => return Ok((office::decide(overlay, input, &act)?, None)),
+            Routed::Office(act) => {
+                return Ok((office::decide(overlay, input, &act)?, None, Vec::new()));
+            }
             Routed::Case { version, case, act, thing, .. } => (version, case, act, thing),
         };
         let module = self.module(overlay, &version)?;
@@ -508,7 +522,7 @@ impl Kernel {
         let calendar = self.calendar(overlay)?;
         let deciding = deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let outcome = deciding.act(overlay, input, act, form, thing)?;
-        Ok((outcome, Some(version)))
+        Ok((outcome, Some(version), deciding.looks.consulted()))
     }
 
     /// What is wrong with the form of a document, by the schema of its type: a fact, for whoever has it decided.
@@ -637,10 +651,11 @@ struct By {
     lodged: Instant,
     salt: Salt,
     facts: Facts,
+    tables: Vec<Consulted>,
 }
 
-/// What came of a document, and by which version of the module.
-type Judged = (Result<Applied, Vec<Reason>>, Option<Digest>);
+/// What came of a document, by which version of the module, and by which tables.
+type Judged = (Result<Applied, Vec<Reason>>, Option<Digest>, Vec<Consulted>);
 
 /// Where a document belongs.
 enum Routed {
@@ -663,5 +678,5 @@ fn deciding<'a>(
     at: Instant,
     lodged: Instant,
 ) -> Deciding<'a> {
-    Deciding { module, case, calendar, home, id, at, lodged }
+    Deciding { module, case, calendar, home, id, at, lodged, looks: Looks::default() }
 }

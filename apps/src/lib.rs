@@ -7,20 +7,26 @@ mod calendar;
 mod case;
 mod checks;
 mod civil;
+mod codes;
 mod due;
 mod environment;
 mod folder;
 mod formula;
 mod input;
 mod kernel;
+mod look_up;
 mod manifest;
 mod nearest;
 mod office;
+mod office_tables;
 mod reason;
 mod record;
 mod replay;
 mod scenario;
 mod state;
+mod table;
+#[cfg(test)]
+mod table_tests;
 mod thing;
 mod types;
 mod value;
@@ -37,10 +43,12 @@ pub use self::{
     },
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
-    manifest::{At, Authority, Both, FormFault, Mistake, Module, What},
+    look_up::{Consulted, Looked},
+    manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
+    office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
     reason::{Reason, Refusal},
     record::{Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
     replay::{Replay, ReplayFault, Replayed},

@@ -6,12 +6,13 @@ use chancery_crypto::{Digest, Language};
 
 use super::{
     case::Case,
-    check,
+    check, codes, data,
     form::Form,
     mistake::{Mistake, What},
     reader::{At, File, Mistakes, Table, is_name},
+    table,
 };
-use crate::{calendar::Rule, civil::Zone, folder::Folder, words::Words};
+use crate::{calendar::Rule, civil::Zone, codes::Codes, folder::Folder, words::Words};
 
 /// A name in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,6 +46,8 @@ pub struct Module {
     pub(crate) roles: BTreeMap<String, At>,
     pub(crate) cases: BTreeMap<String, Case>,
     pub(crate) forms: BTreeMap<String, Form>,
+    pub(crate) tables: BTreeMap<String, crate::table::Table>,
+    pub(crate) codes: BTreeMap<String, Codes>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
 }
@@ -77,6 +80,7 @@ impl Module {
             module.take_file(File { path, text, mistakes: &mistakes });
         }
         if has {
+            data::check(&module, &mistakes);
             check::module(&module, &mistakes);
         }
         let (warnings, bad): (Vec<_>, Vec<_>) =
@@ -105,6 +109,8 @@ impl Module {
             roles: BTreeMap::new(),
             cases: BTreeMap::new(),
             forms: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            codes: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
         }
@@ -129,6 +135,16 @@ impl Module {
                     file.mistakes.add(&at, What::Twice(name));
                 }
             }),
+            ("tables", _) => file.read(|toml| {
+                let Some(found) = table::table(&toml) else { return };
+                let (at, name) = (toml.at(), found.name.clone());
+                if self.tables.insert(name.clone(), found).is_some() {
+                    file.mistakes.add(&at, What::Twice(name));
+                }
+            }),
+            ("codes", _) if name.ends_with(".csv") => {
+                self.codes.insert(stem.to_owned(), codes::codes(file, stem));
+            }
             // Stories, samples and what people read beside it.
             ("scenarios" | "samples" | "docs", _) | ("", "README.md") => {}
             _ => file.mistakes.add(&At { file: file.path.into(), line: 1 }, What::NoThing),
