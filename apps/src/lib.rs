@@ -19,6 +19,8 @@ mod manifest;
 mod nearest;
 mod office;
 mod office_tables;
+#[cfg(test)]
+mod office_tables_tests;
 mod reason;
 mod record;
 mod replay;

@@ -49,8 +49,11 @@ pub struct Looked {
 pub(crate) struct Looks {
     looked: RefCell<BTreeSet<Looked>>,
     /// Tables do not change while something is decided.
-    read: RefCell<BTreeMap<(String, Date), Option<Arc<Chosen>>>>,
+    read: RefCell<BTreeMap<(String, Date), InForce>>,
 }
+
+/// The version of a table that holds for a day, if there is one.
+type InForce = Option<Arc<Chosen>>;
 
 impl Looks {
     /// The versions that were looked at.
@@ -79,7 +82,7 @@ impl Looks {
         environment: &CaseEnvironment<'_>,
         table: &table::Table,
         on: Date,
-    ) -> Result<Option<Arc<Chosen>>, StateError> {
+    ) -> Result<InForce, StateError> {
         let place = (table.name.clone(), on);
         if let Some(known) = self.read.borrow().get(&place) {
             return Ok(known.clone());

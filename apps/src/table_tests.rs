@@ -1,19 +1,12 @@
-//! Tables and code lists as modules have them: read, checked, asked by date, and filed.
+//! Tables and code lists as modules have them: read, checked, and asked by date.
 
-use std::collections::BTreeMap;
-
-use chancery_certs::AgencyName;
-use chancery_crypto::{Digest, Language, cbor};
-use chancery_protocol::{DocumentHeader, DocumentId, Filing, FormValue, Part, Urgency};
+use chancery_crypto::Language;
 
 use crate::{
-    Applied, Document, Facts, Folder, Input, Instant, Kernel, MemoryState, Module, Outcome, Record,
-    Refusal, Replay, Salt, Signer, TABLE_MEDIA_TYPE, Thing, Value, filed_tables,
-    office::{self, Appointment, Installed, KEEPER, OFFICE},
-    state::{Family, Key, State, Writes},
+    Folder, MemoryState, Module, Value,
+    office_tables::choose,
+    table::{Table, ask as ask_table},
 };
-
-const HOME: &str = "tax.gov.cn";
 
 const MODULE: &str = r#"
 module  = "tax"
@@ -27,7 +20,8 @@ names   = { "zh-CN" = "个人所得税", en = "income tax" }
 const CASE: &str = r#"
 case = "annual"
 [state]
-filed = { end = true }
+filed = {}
+done  = { end = true }
 [let]
 on     = "day(doc.year, 1, 1)"
 less   = "doc.claims.sum(c, row('deduction', on, c.kind).month * c.months)"
@@ -38,8 +32,17 @@ by   = "clerk"
 set.tax  = "round(bracket('iit-annual', on, base).amount, 'fen', 'half_up')"
 set.size = "row('size', on, 'industry', doc.staff, doc.income).class"
 set.area = "code('area', doc.area, on).name"
+set.year = "doc.year"
+set.base = "base"
 need.known = { that = "row('deduction', on, doc.claims[0].kind).month > yuan(0)", law = "6" }
+[act.assess]
+from = "filed"
+to   = "done"
+by   = "clerk"
+set.tax  = "round(bracket('iit-annual', day(it.year, 1, 1), it.base).amount, 'fen', 'half_up')"
 "#;
+
+const EMPTY: &str = r#"{ "type": "object", "additionalProperties": false, "properties": {} }"#;
 
 const FORM: &str = r#"{ "type": "object", "additionalProperties": false, "properties": {
   "year": { "type": "integer" }, "staff": { "type": "integer" },
@@ -122,6 +125,9 @@ const AREA: &str = "code,zh-CN,en,from,until,parent\n\
 
 fn texts() -> String {
     let names = [
+        "state-annual-done",
+        "act-annual-assess",
+        "form-assess",
         "role-clerk",
         "case-annual",
         "state-annual-filed",
@@ -152,12 +158,13 @@ fn texts() -> String {
 }
 
 /// The module with a part of a file in other words.
-fn folder(path: &str, from: &str, to: &str) -> Folder {
+pub(crate) fn folder(path: &str, from: &str, to: &str) -> Folder {
     let texts = texts();
     let files = [
         ("module.toml", MODULE),
         ("cases/annual.toml", CASE),
         ("forms/declare.json", FORM),
+        ("forms/assess.json", EMPTY),
         ("tables/iit-annual.toml", IIT),
         ("tables/deduction.toml", DEDUCTION),
         ("tables/standard.toml", STANDARD),
@@ -173,7 +180,7 @@ fn folder(path: &str, from: &str, to: &str) -> Folder {
     Folder::of(files).expect("a folder")
 }
 
-fn whole() -> Folder {
+pub(crate) fn whole() -> Folder {
     folder("", "", "")
 }
 
@@ -427,4 +434,129 @@ fn each_mistake_of_a_table_is_named_with_its_file_and_line() {
         let is = found.iter().any(|mistake| mistake.starts_with(code) && mistake.contains(place));
         assert!(is, "{to:?} in {path} is to give {code} with {place:?}: {found:#?}");
     }
+}
+
+fn money(yuan: &str) -> Value {
+    let yuan: rust_decimal::Decimal = yuan.parse().expect("a number");
+    Value::Money(yuan * rust_decimal::Decimal::ONE_HUNDRED)
+}
+
+/// What a table of the module gives on a day: the row, and one of its columns.
+fn ask(
+    module: &Module,
+    table: &str,
+    on: &str,
+    asked: &[Value],
+    column: &str,
+) -> (Option<u64>, String) {
+    let table = module.tables.get(table).expect("a table");
+    let on = on.parse().expect("a date");
+    let chosen = choose(&MemoryState::default(), module, table, on).expect("state is read");
+    let Some(chosen) = chosen else { return (None, "not in force".into()) };
+    let found = ask_table(&table.name, &table.shape, &chosen.version, asked);
+    let value = if column.is_empty() { found.value } else { found.value.field(column) };
+    (found.row, value.to_string())
+}
+
+#[test]
+fn rows_are_found_by_date_key_edge_and_range() {
+    let module = Module::read(&whole()).expect("it has no mistake");
+    let bracket = |on: &str, x: &str| ask(&module, "iit-annual", on, &[money(x)], "amount");
+    for (x, row, amount) in [
+        ("0", Some(1), "0.00"),
+        ("36000", Some(1), "1080.00"),
+        ("36001", Some(2), "1080.10"),
+        ("84000", Some(2), "5880.00"),
+        ("144000", Some(2), "11880.00"),
+        ("144000.01", Some(3), "1188000.2000 fen"),
+        ("960001", Some(7), "250080.45"),
+        ("-0.01", None, "unknown(no row: iit-annual(-0.01))"),
+    ] {
+        assert_eq!(bracket("2025-01-01", x), (row, amount.to_owned()), "{x}");
+    }
+    assert_eq!(bracket("2018-12-31", "1"), (None, "not in force".to_owned()));
+    assert_eq!(bracket("2019-01-01", "1"), (Some(1), "0.03".to_owned()));
+    let month = |on: &str, kind: &str| ask(&module, "deduction", on, &[Value::text(kind)], "month");
+    for (on, kind, row, value) in [
+        ("2022-12-31", "child", Some(1), "1000.00"),
+        ("2023-01-01", "child", Some(1), "2000.00"),
+        ("2023-01-01", "study", Some(3), "400.00"),
+        ("2023-01-01", "loan", None, "unknown(no row: deduction(loan))"),
+    ] {
+        assert_eq!(month(on, kind), (row, value.to_owned()), "{on} {kind}");
+    }
+    assert_eq!(ask(&module, "standard", "2026-01-01", &[], ""), (None, "60000.00".to_owned()));
+    for (staff, sales, class) in [
+        (300, "20000000", "medium"),
+        (300, "19999999.99", "small"),
+        (299, "20000000", "small"),
+        (20, "3000000", "small"),
+        (20, "2999999.99", "micro"),
+        (19, "999999999", "micro"),
+        (-1, "-1", "micro"),
+    ] {
+        let asked = [Value::text("industry"), Value::Int(staff), money(sales)];
+        let (row, found) = ask(&module, "size", "2026-01-01", &asked, "class");
+        assert_eq!((row.is_some(), found.as_str()), (true, class), "{staff} {sales}");
+    }
+    let asked = [Value::text("mining"), Value::Int(1), money("1")];
+    assert_eq!(ask(&module, "size", "2026-01-01", &asked, "class").0, None);
+    // Values of another kind than the columns hit nothing and are no row.
+    let asked = [Value::Int(1), Value::Int(1), money("1")];
+    assert!(ask(&module, "size", "2026-01-01", &asked, "").1.contains("kinds"));
+}
+
+#[test]
+fn an_edge_is_of_the_row_that_the_text_says_and_what_is_deducted_follows() {
+    let from = folder("tables/iit-annual.toml", "law     =", "edge = \"from\"\nlaw =");
+    let from = Module::read(&from).expect("it has no mistake");
+    let x = [money("36000")];
+    // Where it is continuous, the amount is the same; the row is another.
+    assert_eq!(ask(&from, "iit-annual", "2025-01-01", &x, "amount"), (Some(2), "1080.00".into()));
+    assert_eq!(ask(&from, "iit-annual", "2025-01-01", &[money("0")], "row").0, Some(1));
+    let plain = |text: &str| {
+        let rows = text.lines().map(|line| match line.split_once("deduct = ") {
+            Some((row, _)) if row.contains("over = ") && !row.contains("money") => {
+                format!("{} }},", row.trim_end().trim_end_matches(','))
+            }
+            _ => line.replace(", deduct = \"money\"", ""),
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    };
+    let (written, follows) = (
+        Table::read("a.toml", IIT).expect("a table"),
+        Table::read("a.toml", &plain(IIT)).expect("a table"),
+    );
+    assert_eq!(written.shape, follows.shape);
+    assert_eq!(written.versions, follows.versions);
+    // A change of one row moves all that follows from it.
+    let changed =
+        format!("{}\n[from.2020-01-01]\nchange = [{{ over = 0, rate = \"1%\" }}]", plain(IIT));
+    let changed = Table::read("a.toml", &changed).expect("a table");
+    let (_, version) = changed.versions.last_key_value().expect("a version").1;
+    let x = ask_table("t", &changed.shape, version, &[money("36001")]);
+    assert_eq!(x.value.field("amount"), money("360.10"));
+    // With jumps, nothing is deducted that is not written: the whole amount is at the rate of its row.
+    let jumps = plain(IIT).replace("law     =", "jump = true\nlaw =");
+    let jumps = Table::read("a.toml", &jumps).expect("a table");
+    let (_, version) = jumps.versions.last_key_value().expect("a version").1;
+    let x = ask_table("t", &jumps.shape, version, &[money("36001")]);
+    assert_eq!(x.value.field("amount"), money("3600.10"));
+}
+
+#[test]
+fn a_code_stands_for_what_it_did_on_the_day() {
+    let module = Module::read(&whole()).expect("it has no mistake");
+    let area = module.codes.get("area").expect("a list");
+    let on = |code: &str, day: &str| area.value(code, day.parse().expect("a date"));
+    assert_eq!(on("330105", "2021-04-08").field("en"), Value::text("Gongshu, old"));
+    assert_eq!(on("330105", "2021-04-09").field("en"), Value::text("Gongshu"));
+    assert_eq!(on("330105", "2021-04-09").field("parent"), Value::text("330100"));
+    assert_eq!(on("330000", "1900-01-01").field("parent"), Value::None);
+    assert!(matches!(on("330103", "2021-04-08"), Value::Map(_)));
+    assert!(matches!(on("330103", "2021-04-09"), Value::Unknown(_)));
+    assert!(matches!(on("999999", "2021-04-09"), Value::Unknown(_)));
+    // With the mark and the line ends that spreadsheets write.
+    let folder = folder("codes/area.csv", AREA, &format!("\u{feff}{}", AREA.replace('\n', "\r\n")));
+    assert_eq!(mistakes(&folder), Vec::<String>::new());
 }

@@ -230,7 +230,8 @@ fn shape(toml: &Toml<'_>) -> Option<(Shape, Vec<String>)> {
             let own = if money { Column::Money } else { Column::Decimal };
             // What is not declared follows from the edges and rates.
             let deduct = *columns.entry(DEDUCT.into()).or_insert(own);
-            if deduct != own && !(deduct.is_number() && !money) {
+            let fits = deduct == own || (!money && deduct.is_number());
+            if !fits {
                 wrong(What::Kind { key: DEDUCT.into(), wanted: "as over" });
             }
         }
