@@ -2,8 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
 };
 
 use chancery_crypto::Digest;
@@ -13,7 +12,7 @@ use crate::{
     civil::Date,
     environment::CaseEnvironment,
     formula::Environment as _,
-    office_tables::{self, Chosen},
+    office_tables::{Chosen, Known},
     state::StateError,
     table::{self, Found},
     value::{Value, Why},
@@ -49,27 +48,20 @@ pub struct Looked {
 pub(crate) struct Looks {
     looked: RefCell<BTreeSet<Looked>>,
     /// Tables do not change while something is decided.
-    read: RefCell<BTreeMap<(String, Date), InForce>>,
+    known: RefCell<BTreeMap<String, Known>>,
+    chosen: RefCell<BTreeMap<(String, Date), Digest>>,
 }
-
-/// The version of a table that holds for a day, if there is one.
-type InForce = Option<Arc<Chosen>>;
 
 impl Looks {
     /// The versions that were looked at.
     pub(crate) fn consulted(&self) -> Vec<Consulted> {
-        let read = self.read.borrow();
-        let mut all: Vec<_> = read
-            .iter()
-            .filter_map(|((table, _), chosen)| {
-                let chosen = chosen.as_ref()?;
-                let (table, from) = (table.clone(), chosen.from);
-                Some(Consulted { table, from, digest: chosen.digest })
-            })
-            .collect();
-        all.sort_by(|a, b| (&a.table, a.from).cmp(&(&b.table, b.from)));
-        all.dedup();
-        all
+        let chosen = self.chosen.borrow();
+        let each = chosen.iter().map(|((table, from), digest)| Consulted {
+            table: table.clone(),
+            from: *from,
+            digest: *digest,
+        });
+        each.collect()
     }
 
     /// What was looked at since this was asked last.
@@ -82,14 +74,17 @@ impl Looks {
         environment: &CaseEnvironment<'_>,
         table: &table::Table,
         on: Date,
-    ) -> Result<InForce, StateError> {
-        let place = (table.name.clone(), on);
-        if let Some(known) = self.read.borrow().get(&place) {
-            return Ok(known.clone());
+    ) -> Result<Option<Chosen>, StateError> {
+        let (state, module) = (environment.state, environment.module);
+        let mut all = self.known.borrow_mut();
+        let known = match all.entry(table.name.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Known::read(state, module, table)?),
+        };
+        let chosen = known.choose(state, module, table, on)?;
+        if let Some(Chosen { from, digest, .. }) = &chosen {
+            self.chosen.borrow_mut().insert((table.name.clone(), *from), *digest);
         }
-        let chosen = office_tables::choose(environment.state, environment.module, table, on)?;
-        let chosen = chosen.map(Arc::new);
-        self.read.borrow_mut().insert(place, chosen.clone());
         Ok(chosen)
     }
 }

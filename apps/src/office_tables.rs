@@ -1,7 +1,7 @@
 //! Tables as signed documents: an officer files a version of a module's table from a date on, and whatever is decided from then on
 //! goes by it. Nothing that was decided changes.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chancery_crypto::{Digest, cbor};
 use chancery_protocol::FormValue;
@@ -52,11 +52,21 @@ pub struct FiledTable {
 }
 
 /// The version of a table that holds for a day.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Chosen {
     pub from: Date,
     pub digest: Digest,
     pub version: Arc<Version>,
+}
+
+/// What is known of a table: its module's own versions, and those that were filed.
+#[derive(Debug)]
+pub(crate) struct Known {
+    filed: Vec<FiledTable>,
+    /// Since when the module's own are known.
+    own: i64,
+    /// What was read of those that were filed.
+    read: BTreeMap<Digest, Arc<Version>>,
 }
 
 fn listed(module: &str, table: &str) -> Key {
@@ -94,45 +104,65 @@ pub(crate) fn installed(overlay: &mut Overlay<'_>, module: &Module, lodged: i64)
     }
 }
 
-/// The version that holds for a day: of those that are in force then and known now, that of the highest rank, of these the one
-/// that came into force last, of these the one that became known last. A module's own are of rank 0.
-pub(crate) fn choose(
-    state: &dyn State,
-    module: &Module,
-    table: &Table,
-    on: Date,
-) -> Result<Option<Chosen>, StateError> {
-    let shape = table.shape.digest();
-    let filed = filed_tables(state, module.name(), &table.name)?;
-    let filed = filed.into_iter().filter(|one| one.shape == shape && one.from <= on);
-    // Of two that became known in one second, the one that was decided later.
-    let best = filed.max_by_key(|one| (one.rank, one.from, one.known));
-    let own = table.versions.range(..=on).next_back();
-    let own_known = match (&best, own) {
-        (Some(_), Some(_)) => match state.get(&since(module.name(), &module.digest()))? {
+impl Known {
+    /// What state knows of a table of a module.
+    pub(crate) fn read(
+        state: &dyn State,
+        module: &Module,
+        table: &Table,
+    ) -> Result<Self, StateError> {
+        let shape = table.shape.digest();
+        let mut filed = filed_tables(state, module.name(), &table.name)?;
+        filed.retain(|one| one.shape == shape);
+        let own = match filed.is_empty() {
+            true => None,
+            false => state.get(&since(module.name(), &module.digest()))?,
+        };
+        let own = match own {
             Some(bytes) => cbor::decode(&bytes).map_err(StateError::damaged)?,
             None => i64::MIN,
-        },
-        _ => i64::MIN,
-    };
-    let filed = match (best, own) {
-        (Some(filed), Some((from, _))) => {
-            let goes_before = (filed.rank, filed.from, filed.known) >= (0, *from, own_known);
-            goes_before.then_some(filed)
-        }
-        (filed, _) => filed,
-    };
-    let Some(filed) = filed else {
-        return Ok(own.map(|(from, (digest, version))| Chosen {
-            from: *from,
-            digest: *digest,
-            version: version.clone(),
-        }));
-    };
-    let bytes = state.get(&rows(module.name(), &table.name, &filed.digest))?;
-    let bytes = bytes.ok_or_else(|| StateError::damaged("a table that was filed is gone"))?;
-    let version: Version = cbor::decode_within(&bytes, bytes.len()).map_err(StateError::damaged)?;
-    Ok(Some(Chosen { from: filed.from, digest: filed.digest, version: Arc::new(version) }))
+        };
+        Ok(Self { filed, own, read: BTreeMap::new() })
+    }
+
+    /// The version that holds for a day: of those that are in force then and known now, that of the highest rank, of these the
+    /// one that came into force last, of these the one that became known last. A module's own are of rank 0.
+    pub(crate) fn choose(
+        &mut self,
+        state: &dyn State,
+        module: &Module,
+        table: &Table,
+        on: Date,
+    ) -> Result<Option<Chosen>, StateError> {
+        let filed = self.filed.iter().filter(|one| one.from <= on);
+        // Of two that became known in one second, the one that was decided later.
+        let best = filed.max_by_key(|one| (one.rank, one.from, one.known));
+        let own = table.versions.range(..=on).next_back();
+        let best = best.filter(|best| {
+            own.is_none_or(|(from, _)| (best.rank, best.from, best.known) >= (0, *from, self.own))
+        });
+        let Some(FiledTable { from, digest, .. }) = best else {
+            return Ok(own.map(|(from, (digest, version))| Chosen {
+                from: *from,
+                digest: *digest,
+                version: version.clone(),
+            }));
+        };
+        let version = match self.read.get(digest) {
+            Some(version) => version.clone(),
+            None => {
+                let bytes = state.get(&rows(module.name(), &table.name, digest))?;
+                let gone = || StateError::damaged("a table that was filed is gone");
+                let bytes = bytes.ok_or_else(gone)?;
+                let version: Version =
+                    cbor::decode_within(&bytes, bytes.len()).map_err(StateError::damaged)?;
+                let version = Arc::new(version);
+                self.read.insert(*digest, version.clone());
+                version
+            }
+        };
+        Ok(Some(Chosen { from: *from, digest: *digest, version }))
+    }
 }
 
 /// Decides that a table is filed. Whoever may is asked before.

@@ -10,7 +10,6 @@ use crate::{
     Applied, Document, Facts, Input, Instant, Kernel, MemoryState, Module, Outcome, Record,
     Refusal, Replay, Salt, Signer, TABLE_MEDIA_TYPE, Thing, filed_tables,
     office::{self, Appointment, Installed, KEEPER, OFFICE},
-    office_tables::choose,
     state::{Family, Key, State, Writes},
     table_tests::{folder, whole},
 };
@@ -52,16 +51,16 @@ impl Office {
         (module, act, kind): (&str, &str, &str),
         about: Option<String>,
         form: &[(&str, FormValue)],
-        part: Option<&str>,
+        part: Option<(&str, &[u8])>,
         by: &str,
     ) -> Record {
         let at = 1_770_000_000 + 60 * i64::try_from(self.made.len()).expect("a few");
         let agency: AgencyName = HOME.parse().expect("a name");
-        let part_of = |text: &str| Part {
-            name: "table.toml".into(),
-            media_type: TABLE_MEDIA_TYPE.into(),
-            size: 1,
-            digest: Digest::of(text.as_bytes()),
+        let part_of = |(media_type, bytes): (&str, &[u8])| Part {
+            name: "part".into(),
+            media_type: media_type.into(),
+            size: bytes.len() as u64,
+            digest: Digest::of(bytes),
         };
         let filing = Filing {
             home: agency.clone(),
@@ -98,7 +97,7 @@ impl Office {
             id: DocumentId::from_slice(id.as_bytes()).expect("an id"),
             header,
             signers: vec![Signer { name: format!("{by}@{HOME}"), agency: HOME.into() }],
-            part: part.map(|text| text.as_bytes().to_vec()),
+            part: part.map(|(_, bytes)| bytes.to_vec()),
         };
         let mut input = Input {
             at: Instant(at),
@@ -124,7 +123,8 @@ impl Office {
             ("digest", text_of(Digest::of(text.as_bytes()).to_string())),
         ];
         form.extend(rank.map(|rank| ("rank", FormValue::Int(rank))));
-        self.decide((OFFICE, "table", "table"), None, &form, Some(text), by)
+        let part = (TABLE_MEDIA_TYPE, text.as_bytes());
+        self.decide((OFFICE, "table", "table"), None, &form, Some(part), by)
     }
 
     fn declare(&mut self, year: i64, income: &str) -> Record {
@@ -285,7 +285,13 @@ fn a_table_is_filed_by_a_keeper_and_only_as_its_module_has_it() {
     // What came along is not what is named.
     let text = |text: &str| FormValue::Text(text.to_owned());
     let form = [("of", text("tax")), ("table", text("iit-annual")), ("digest", text("00"))];
-    let refused = office.decide((OFFICE, "table", "table"), None, &form, Some(&good), "li");
+    let refused = office.decide(
+        (OFFICE, "table", "table"),
+        None,
+        &form,
+        Some((TABLE_MEDIA_TYPE, good.as_bytes())),
+        "li",
+    );
     assert_eq!(not(&refused), other_table());
     assert!(filed_tables(&office.state, "tax", "iit-annual").expect("reads").is_empty());
     office.replay();
@@ -297,20 +303,23 @@ fn a_new_version_of_the_module_has_its_own_tables_known_when_it_was_installed() 
     office.file("iit-annual", &other("2019-01-01", "2%"), None, "li");
     let filed = office.declare(2023, "184000");
     assert_eq!(office.tax(&filed).1, "2000.00");
+    let (thing, _) = office.tax(&filed);
+    // A folder of another version has the same tables.
     let folder = folder("module.toml", "version = \"1\"", "version = \"2\"");
-    let module = Module::read(&folder).expect("it has no mistake");
-    let at = office.made.last().expect("some").0.lodged + 1;
-    let mut overlay = crate::Overlay::new(&office.state);
-    crate::office_tables::installed(&mut overlay, &module, at);
-    let table = module.tables.get("iit-annual").expect("a table");
-    let on = "2023-01-01".parse().expect("a date");
-    let chosen = choose(&overlay, &module, table, on).expect("reads").expect("in force");
-    assert_eq!(chosen.digest, table.versions.values().next().expect("one").0);
-    // Under the version before it, it stays as it was.
-    let old = Module::read(&whole()).expect("it has no mistake");
-    let table = old.tables.get("iit-annual").expect("a table");
-    let chosen = choose(&overlay, &old, table, on).expect("reads").expect("in force");
-    assert_ne!(chosen.digest, table.versions.values().next().expect("one").0);
+    let digest = FormValue::Text(folder.digest().to_string());
+    let (form, bytes) = ([("digest", digest)], folder.encode());
+    let part = (crate::MEDIA_TYPE, bytes.as_slice());
+    office.decide((OFFICE, "install", "install"), None, &form, Some(part), "li");
+    let opened = office.declare(2023, "184000");
+    assert_eq!(office.tax(&opened).1, "7480.00");
+    // What was begun under the version before goes on with what is known to that.
+    let running = office.assess(&thing);
+    assert_eq!(office.tax(&running).1, "2000.00");
+    // Filed again, it is known last.
+    office.file("iit-annual", &other("2019-01-01", "2%"), None, "li");
+    let opened = office.declare(2023, "184000");
+    assert_eq!(office.tax(&opened).1, "2000.00");
+    office.replay();
 }
 
 #[test]
