@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_protocol::FormValue;
+use serde_json::Value as Json;
+
 use crate::{
     civil::Date,
-    formula::Type,
-    manifest::{At, Both},
+    formula::{Environment, Type},
+    manifest::{At, Both, FormFault},
     value::{Value, Why},
 };
 
@@ -76,5 +79,61 @@ impl Codes {
             next = self.on(parent, on).and_then(|found| found.parent.as_deref());
         }
         (way, false)
+    }
+}
+
+/// The keyword of a schema by which a text is a code of a list.
+pub(crate) const KEYWORD: &str = "x-code";
+
+/// The lists that a schema names, and whether each stands at a text.
+pub(crate) fn named(schema: &Json) -> Vec<(String, bool)> {
+    let inside = [schema.get("items")].into_iter().flatten();
+    let fields = schema.get("properties").and_then(Json::as_object);
+    let inside = inside.chain(fields.into_iter().flat_map(|fields| fields.values()));
+    let own = schema.get(KEYWORD).map(|list| {
+        let text = schema.get("type").and_then(Json::as_str) == Some("string");
+        (list.as_str().unwrap_or_default().to_owned(), text)
+    });
+    own.into_iter().chain(inside.flat_map(named)).collect()
+}
+
+/// Codes of a form that their lists did not have on the day on which it was lodged.
+pub(crate) fn faults(
+    schema: &Json,
+    value: &FormValue,
+    at: &str,
+    environment: &dyn Environment,
+) -> Vec<FormFault> {
+    let inside = |name: &str, schema: Option<&Json>, value| {
+        let schema = schema.unwrap_or(&Json::Null);
+        faults(schema, value, &format!("{at}/{name}"), environment)
+    };
+    match value {
+        FormValue::List(list) => {
+            let each = list.iter().enumerate();
+            each.flat_map(|(n, value)| inside(&n.to_string(), schema.get("items"), value)).collect()
+        }
+        FormValue::Map(map) => {
+            let fields = schema.get("properties");
+            let each = map.iter();
+            each.flat_map(|(name, value)| {
+                inside(name, fields.and_then(|fields| fields.get(name)), value)
+            })
+            .collect()
+        }
+        FormValue::Text(code) => {
+            let Some(list) = schema.get(KEYWORD).and_then(Json::as_str) else { return Vec::new() };
+            let Value::Instant(lodged) = environment.root("lodged") else { return Vec::new() };
+            let on = Value::Date(environment.zone().date(lodged));
+            match environment.call("code", &[Value::text(list), Value::text(code), on]) {
+                Value::Map(_) => Vec::new(),
+                _ => vec![FormFault {
+                    at: at.to_owned(),
+                    keyword: KEYWORD.to_owned(),
+                    wanted: list.to_owned(),
+                }],
+            }
+        }
+        FormValue::Bool(_) | FormValue::Int(_) => Vec::new(),
     }
 }

@@ -128,6 +128,10 @@ impl Office {
     }
 
     fn declare(&mut self, year: i64, income: &str) -> Record {
+        self.declare_in("330105", year, income)
+    }
+
+    fn declare_in(&mut self, area: &str, year: i64, income: &str) -> Record {
         let text = |text: &str| FormValue::Text(text.to_owned());
         let claim = BTreeMap::from([
             ("kind".to_owned(), text("child")),
@@ -137,7 +141,7 @@ impl Office {
             ("year", FormValue::Int(year)),
             ("staff", FormValue::Int(20)),
             ("income", text(income)),
-            ("area", text("330105")),
+            ("area", text(area)),
             ("claims", FormValue::List(vec![FormValue::Map(claim)])),
         ];
         self.decide(("tax", "annual/declare", "declare"), None, &form, None, "li")
@@ -340,4 +344,21 @@ fn an_explanation_says_which_row_of_which_table_was_used() {
     let title = "国务院关于提高个人所得税有关专项附加扣除标准的通知 1";
     assert!(known.read().contains(&format!("deduction 2023-01-01 #1 ({title})")), "{known:#?}");
     assert!(known.looked.is_empty(), "it is said where it was looked up, and not above that");
+}
+
+#[test]
+fn a_form_takes_codes_of_the_day_on_which_it_is_lodged_and_no_others() {
+    let mut office = Office::new();
+    // It is 2026: the district is no more, though the year of the fact still had it.
+    for gone in ["330103", "33010", ""] {
+        let refused = office.declare_in(gone, 2020, "120000");
+        let Refusal::Form(fault) = why(&refused) else { panic!("{refused:?}") };
+        assert_eq!(
+            (fault.at.as_str(), fault.keyword.as_str(), fault.wanted.as_str()),
+            ("/area", "x-code", "area")
+        );
+    }
+    let taken = office.declare_in("330100", 2020, "120000");
+    assert!(matches!(taken.outcome, Outcome::Applied(_)));
+    office.replay();
 }

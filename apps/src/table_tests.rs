@@ -49,7 +49,7 @@ const EMPTY: &str = r#"{ "type": "object", "additionalProperties": false, "prope
 const FORM: &str = r#"{ "type": "object", "additionalProperties": false, "properties": {
   "year": { "type": "integer" }, "staff": { "type": "integer" },
   "income": { "type": "string", "maxLength": 20, "x-type": "money" },
-  "area": { "type": "string", "maxLength": 6 },
+  "area": { "type": "string", "maxLength": 6, "x-code": "area" },
   "claims": { "type": "array", "maxItems": 10, "items": { "type": "object", "additionalProperties": false, "properties": {
     "kind": { "type": "string", "maxLength": 20 }, "months": { "type": "integer" } } } } } }"#;
 
@@ -429,6 +429,20 @@ fn each_mistake_of_a_table_is_named_with_its_file_and_line() {
             "code('area', doc.staff, on)",
             "kinds",
             "code does not take",
+        ),
+        (
+            "forms/declare.json",
+            "\"x-code\": \"area\"",
+            "\"x-code\": \"aera\"",
+            "undeclared",
+            "forms/declare.json:1: there is no code list \"aera\"; did you mean \"area\"",
+        ),
+        (
+            "forms/declare.json",
+            "\"months\": { \"type\": \"integer\"",
+            "\"months\": { \"type\": \"integer\", \"x-code\": \"area\"",
+            "no-schema",
+            "claims: x-code",
         ),
         ("texts/en.ftl", "table-iit-annual-rate = x", "", "no-text", "table-iit-annual-rate"),
     ] {

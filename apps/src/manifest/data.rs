@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     civil::Date,
-    codes::Codes,
+    codes::{Codes, KEYWORD},
     formula::{KindFault, Type},
     nearest::nearest,
     table::{Kind, OVER, Table, bracket_asked},
@@ -20,6 +20,21 @@ const MOST_CELLS: usize = 500_000;
 
 /// What reading each of them by itself has not found.
 pub(super) fn check(module: &Module, mistakes: &Mistakes) {
+    for (form, field, list, text) in module.forms.iter().flat_map(|(name, form)| {
+        let lists = form.code_lists();
+        lists.flat_map(move |(field, lists)| {
+            lists.into_iter().map(move |(list, text)| (name, field, list, text))
+        })
+    }) {
+        let at = At { file: format!("forms/{form}.json"), line: 1 };
+        if !text {
+            mistakes.add(&at, What::Schema(format!("{field}: {KEYWORD}, \"type\": \"string\"")));
+        } else if !module.codes.contains_key(&list) {
+            let nearest = nearest(&list, module.codes.keys().map(String::as_str));
+            let nearest = nearest.map(str::to_owned);
+            mistakes.add(&at, What::Undeclared { kind: "code list", name: list, nearest });
+        }
+    }
     let mut cells = 0;
     for table in module.tables.values() {
         let versions = table.versions.values().map(|(_, version)| version);

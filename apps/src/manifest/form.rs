@@ -164,6 +164,11 @@ impl Form {
         Some(Self { validator, fields })
     }
 
+    /// The code lists that a field names, and whether each stands at a text.
+    pub(super) fn code_lists(&self) -> impl Iterator<Item = (&str, Vec<(String, bool)>)> {
+        self.fields.iter().map(|field| (field.name.as_str(), crate::codes::named(&field.schema)))
+    }
+
     /// The kinds of its fields.
     pub(crate) fn kind(&self) -> Type {
         Type::map(self.fields.iter().map(|field| (field.name.clone(), field.kind.clone())))
@@ -209,6 +214,9 @@ impl Form {
                     keyword: "required".into(),
                     wanted: field.name.clone(),
                 });
+            }
+            if let Some(value) = form.get(&field.name) {
+                faults.extend(crate::codes::faults(&field.schema, value, &at(), environment));
             }
             if let Some(value) = form.get(&field.name)
                 && typed(value, &field.schema).is_none()

@@ -215,6 +215,11 @@ impl FormFault {
             "type" | "x-type" => {
                 say!(language, ("{at}: it is to be: {wanted}"), ("{at}：应为 {wanted} 类型"))
             }
+            "x-code" => say!(
+                language,
+                ("{at}: it is no code of the list \"{wanted}\" on that day"),
+                ("{at}：不是代码表“{wanted}”在当日有效的代码")
+            ),
             "enum" | "const" => {
                 say!(language, ("{at}: it is to be one of {wanted}"), ("{at}：应为 {wanted} 之一"))
             }
