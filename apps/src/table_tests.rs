@@ -683,3 +683,23 @@ proptest! {
         drop(mistakes(&folder("codes/area.csv", AREA, &half)));
     }
 }
+
+#[test]
+fn one_mistake_is_told_once_and_not_what_follows_from_it() {
+    let deduction = "tables/deduction.toml";
+    for (path, from, to, wanted) in [
+        (deduction, "month = 400", "month = 0.4", "float tables/deduction.toml:11"),
+        (deduction, "month = \"money\"", "month = \"yuan\"", "word tables/deduction.toml:6"),
+        (deduction, "law = \"gf 1\"", "law = \" \"", "no-law tables/deduction.toml:13"),
+        (
+            deduction,
+            "month = 2000 },\n  { kind = \"parents\", month = 3000",
+            "month = \"x\" }, { kind = \"parents\", month = 3000",
+            "kind tables/deduction.toml:16",
+        ),
+    ] {
+        let found = mistakes(&folder(path, from, to));
+        // Texts of what could not be read are not said to be unused, nor what asks it to ask for nothing.
+        assert!(found.len() == 1 && found[0].starts_with(wanted), "{to:?}: {found:#?}");
+    }
+}

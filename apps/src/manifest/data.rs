@@ -142,6 +142,9 @@ pub(super) fn kind(
             _ => Err(KindFault::Takes { what: function.to_owned(), given: given.to_vec() }),
         };
     }
+    if module.unread.contains(name) {
+        return Ok(Some(Type::Any));
+    }
     let Some(table) = module.tables.get(name) else {
         return missing("table", module.tables.keys().collect());
     };

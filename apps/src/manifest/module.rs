@@ -1,6 +1,6 @@
 //! The whole of a module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_crypto::{Digest, Language};
 
@@ -47,6 +47,8 @@ pub struct Module {
     pub(crate) cases: BTreeMap<String, Case>,
     pub(crate) forms: BTreeMap<String, Form>,
     pub(crate) tables: BTreeMap<String, crate::table::Table>,
+    /// Tables that could not be read: what asks them is not judged.
+    pub(super) unread: BTreeSet<String>,
     pub(crate) codes: BTreeMap<String, Codes>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
@@ -110,6 +112,7 @@ impl Module {
             cases: BTreeMap::new(),
             forms: BTreeMap::new(),
             tables: BTreeMap::new(),
+            unread: BTreeSet::new(),
             codes: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
@@ -136,7 +139,10 @@ impl Module {
                 }
             }),
             ("tables", _) => file.read(|toml| {
-                let Some(found) = table::table(&toml) else { return };
+                let Some(found) = table::table(&toml) else {
+                    self.unread.extend(toml.text("table"));
+                    return;
+                };
                 let (at, name) = (toml.at(), found.name.clone());
                 if self.tables.insert(name.clone(), found).is_some() {
                     file.mistakes.add(&at, What::Twice(name));

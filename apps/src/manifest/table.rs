@@ -57,7 +57,7 @@ pub(super) fn table(toml: &Toml<'_>) -> Option<Table> {
     if law.trim().is_empty() {
         toml.mistake(What::NoLaw(name.clone()));
     }
-    let source = toml.text("source");
+    let source_of_all = toml.text("source");
     let (shape, columns) = shape(toml).unzip();
     let columns: Vec<String> = columns.unwrap_or_default();
     let deducted = columns.iter().any(|name| name == DEDUCT);
@@ -77,7 +77,8 @@ pub(super) fn table(toml: &Toml<'_>) -> Option<Table> {
         return None;
     }
     let mut versions: BTreeMap<Date, (_, Arc<Version>)> = BTreeMap::new();
-    let mut cells = 0;
+    // What changes a version that could not be read cannot be judged.
+    let (mut cells, mut broken) = (0, false);
     for entry in &entries {
         let dated = entry.name.parse::<Date>();
         let (Ok(date), Some(inside)) = (dated, from.inside(entry)) else {
@@ -90,23 +91,26 @@ pub(super) fn table(toml: &Toml<'_>) -> Option<Table> {
             from.mistake_at(&entry.at, What::Order(date.to_string()));
         }
         let before = last.map(|(_, (_, version))| version.clone());
-        let Some(shape) = &shape else {
-            // Its columns are not known; what it says cannot be judged.
+        let Some(shape) = shape.as_ref().filter(|_| !(broken && inside.has("change"))) else {
             drop(inside.entries());
             continue;
         };
+        let own = inside.text("law");
+        if own.as_ref().is_some_and(|law| law.trim().is_empty()) {
+            inside.mistake(What::NoLaw(name.clone()));
+        }
+        let (law, source) = (own.unwrap_or_else(|| law.clone()), inside.text("source"));
+        let source = source.or_else(|| source_of_all.clone());
         let reading = Reading { name: &name, shape, deducted, toml: &inside, at: &entry.at };
-        let Some(rows) = reading.rows(before.as_deref()) else { continue };
+        let rows = reading.rows(before.as_deref());
+        broken = rows.is_none();
+        let Some(rows) = rows else { continue };
         cells += rows.len() * shape.columns.len();
         if cells > MOST_CELLS {
             from.mistake_at(&entry.at, What::TableSize { table: name.clone(), most: MOST_CELLS });
             break;
         }
-        let version = Version {
-            law: inside.text("law").unwrap_or_else(|| law.clone()),
-            source: inside.text("source").or_else(|| source.clone()),
-            rows,
-        };
+        let version = Version { law, source, rows };
         versions.insert(date, (version.digest(), Arc::new(version)));
     }
     Some(Table { at: toml.at(), name, law, shape: shape?, columns, units, versions })
@@ -126,7 +130,7 @@ fn shape(toml: &Toml<'_>) -> Option<(Shape, Vec<String>)> {
     let jump = toml.bool("jump");
     let key = toml.names("key");
     let ranges = toml.names("ranges");
-    let (mut columns, mut written) = (BTreeMap::new(), Vec::new());
+    let (mut columns, mut written, mut whole) = (BTreeMap::new(), Vec::new(), true);
     match toml.table("columns") {
         None => toml.mistake(What::MissingKey { key: "columns".into() }),
         Some(table) => {
@@ -145,10 +149,12 @@ fn shape(toml: &Toml<'_>) -> Option<(Shape, Vec<String>)> {
                         columns.insert(entry.name, column);
                     }
                     (None, DeValue::String(word)) => {
+                        whole = false;
                         let (word, known) = (word.to_string(), known.map(str::to_owned).into());
                         table.mistake_at(&entry.at, What::Word { key: "columns", word, known });
                     }
                     (None, _) => {
+                        whole = false;
                         let wanted = "int, decimal, money, text, date, period, bool";
                         table.mistake_at(&entry.at, What::Kind { key: entry.name, wanted });
                     }
@@ -159,7 +165,7 @@ fn shape(toml: &Toml<'_>) -> Option<(Shape, Vec<String>)> {
             }
         }
     }
-    let kind = kind?;
+    let kind = kind.filter(|_| whole)?;
     let mut good = true;
     let mut wrong = |what| {
         toml.mistake(what);
