@@ -372,6 +372,12 @@ impl Kernel {
             let Some((end, due)) = next else { return Ok(()) };
             // What follows from it counts from when it passed, however late that is found.
             let at = deciding(&module, case, &calendar, home, &coming.thing, by.at, end);
+            // It rests on the tables by which it ended, of which whoever decides again knows no more than that.
+            {
+                let environment = at.looking(overlay, &thing);
+                due::moment(&environment, &due);
+                environment.check()?;
+            }
             let generation = due::generation(&thing, &due);
             let mut inner = Overlay::new(overlay);
             let outcome = match at.elapse(&mut inner, thing, &due)? {

@@ -28,6 +28,8 @@ mod scenario;
 mod state;
 mod table;
 #[cfg(test)]
+mod table_random_tests;
+#[cfg(test)]
 mod table_tests;
 mod thing;
 mod types;

@@ -7,7 +7,7 @@ use chancery_crypto::{Digest, cbor};
 use chancery_protocol::{DocumentHeader, DocumentId, Filing, FormValue, Part, Urgency};
 
 use crate::{
-    Applied, Document, Facts, Input, Instant, Kernel, MemoryState, Module, Outcome, Record,
+    Applied, Coming, Document, Facts, Input, Instant, Kernel, MemoryState, Module, Outcome, Record,
     Refusal, Replay, Salt, Signer, TABLE_MEDIA_TYPE, Thing, filed_tables,
     office::{self, Appointment, Installed, KEEPER, OFFICE},
     state::{Family, Key, State, Writes},
@@ -21,7 +21,7 @@ struct Office {
     kernel: Kernel,
     first: MemoryState,
     state: MemoryState,
-    made: Vec<(Record, Digest, Document)>,
+    made: Vec<(Record, Digest, Option<Document>)>,
 }
 
 impl Office {
@@ -111,7 +111,7 @@ impl Office {
         let decisions = self.kernel.decide(&self.state, &input).expect("reads");
         let [decision] = decisions.as_slice() else { panic!("{decisions:?}") };
         self.state.apply(&decision.writes);
-        self.made.push((decision.record.clone(), decision.salt, input.document));
+        self.made.push((decision.record.clone(), decision.salt, Some(input.document)));
         decision.record.clone()
     }
 
@@ -159,13 +159,42 @@ impl Office {
         (thing.clone(), found.expect("it is there").set["tax"].to_string())
     }
 
+    fn coming(thing: &str) -> Coming {
+        Coming { module: "tax".into(), case: "annual".into(), thing: thing.into() }
+    }
+
+    /// The last day on which a thing is to be paid.
+    fn last(&self, thing: &str) -> String {
+        let at = Instant(0);
+        let dues = self.kernel.deadlines(&self.state, &Self::coming(thing), HOME, at);
+        dues.expect("reads")[0].moment.day.to_string()
+    }
+
+    /// Has what is due of a thing by a day come to pass.
+    fn pass(&mut self, thing: &str, day: &str) -> Vec<Record> {
+        let at: Instant = format!("{day}T00:00:00+08:00").parse().expect("a moment");
+        let salt = Salt::Fresh(Digest::of(day.as_bytes()));
+        let coming = Self::coming(thing);
+        let found = self.kernel.due(&self.state, &coming, at, HOME, salt).expect("reads");
+        self.state.apply(&found.1);
+        for decision in &found.0 {
+            self.state.apply(&decision.writes);
+            self.made.push((decision.record.clone(), decision.salt, None));
+        }
+        found.0.into_iter().map(|decision| decision.record).collect()
+    }
+
     /// All of it decided again comes to the same.
     fn replay(&self) {
         let mut replay = Replay::from(HOME, self.first.clone());
         for (record, salt, document) in &self.made {
-            replay.step(&record.encode(), salt, Some(document.clone())).expect("the same");
+            replay.step(&record.encode(), salt, document.clone()).expect("the same");
         }
-        assert_eq!(replay.state(), &self.state);
+        let kept = |state: &MemoryState| {
+            let rows = state.rows().filter(|(key, _)| !key.family.derived());
+            rows.map(|(key, value)| (key.clone(), value.to_vec())).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(replay.state()), kept(&self.state));
     }
 }
 
@@ -188,11 +217,17 @@ fn a_tax_is_by_the_tables_of_its_year_and_the_record_says_which() {
     assert_eq!(office.tax(&old).1, "2280.00");
     assert_eq!(
         consulted(&old),
-        ["deduction 2019-01-01", "iit-annual 2019-01-01", "size 2011-06-18", "standard 2019-01-01"]
+        [
+            "days 2019-01-01",
+            "deduction 2019-01-01",
+            "iit-annual 2019-01-01",
+            "size 2011-06-18",
+            "standard 2019-01-01"
+        ]
     );
     let new = office.declare(2023, "120001");
     assert_eq!(office.tax(&new).1, "1080.10");
-    assert_eq!(consulted(&new)[0], "deduction 2023-01-01");
+    assert_eq!(consulted(&new)[1], "deduction 2023-01-01");
     let Outcome::Applied(Applied { thing, .. }) = &new.outcome else { panic!("{new:?}") };
     let thing = Thing::get(&office.state, "tax", "annual", thing).expect("reads").expect("it");
     assert_eq!(
@@ -221,7 +256,7 @@ fn a_table_that_is_filed_holds_for_what_is_decided_from_then_on_and_changes_noth
     let first = office.declare(2023, "184000");
     let (thing, tax) = office.tax(&first);
     assert_eq!(tax, "7480.00");
-    let digest = first.tables[1].digest;
+    let digest = first.tables[2].digest;
     // In force since a day before the fact, it holds for a case that runs.
     let filed = office.file("iit-annual", &other("2023-01-01", "2%"), None, "li");
     assert!(matches!(&filed.outcome, Outcome::Applied(one) if one.thing == "tax/iit-annual"));
@@ -327,6 +362,24 @@ fn a_new_version_of_the_module_has_its_own_tables_known_when_it_was_installed() 
 }
 
 #[test]
+fn a_deadline_by_a_table_moves_with_it_and_its_passing_is_decided_again_the_same() {
+    let mut office = Office::new();
+    let first = office.declare(2023, "184000");
+    let (thing, _) = office.tax(&first);
+    assert_eq!(office.last(&thing), "2026-03-04");
+    let days = "table = \"days\"\nkind = \"value\"\nlaw = \"11\"\ncolumns = { value = \"int\" }\n\
+                [from.2026-01-01]\nvalue = 60\n";
+    office.file("days", days, None, "li");
+    assert_eq!(office.last(&thing), "2026-04-03");
+    assert_eq!(office.pass(&thing, "2026-03-05"), []);
+    let passed = office.pass(&thing, "2026-04-04");
+    assert_eq!(passed.len(), 1, "{passed:?}");
+    let days = passed[0].tables.iter().map(|one| (one.table.as_str(), one.from.to_string()));
+    assert_eq!(days.collect::<Vec<_>>(), [("days", "2026-01-01".to_owned())]);
+    office.replay();
+}
+
+#[test]
 fn an_explanation_says_which_row_of_which_table_was_used() {
     let mut office = Office::new();
     office.declare(2023, "184000");
@@ -337,7 +390,10 @@ fn an_explanation_says_which_row_of_which_table_was_used() {
         home: HOME.into(),
         salt: Salt::Fresh(Digest::of(b"")),
         facts: Facts::default(),
-        document: Document { id: DocumentId::from_slice(&[7; 32]).expect("an id"), ..document },
+        document: Document {
+            id: DocumentId::from_slice(&[7; 32]).expect("an id"),
+            ..document.expect("a document")
+        },
     };
     let explained = office.kernel.explain(&office.state, &input).expect("reads");
     let (_, known) = explained.iter().find(|(name, _)| name == "known").expect("it is explained");

@@ -1,8 +1,6 @@
 //! Tables and code lists as modules have them: read, checked, and asked by date.
 
 use chancery_crypto::Language;
-use proptest::prelude::*;
-use rust_decimal::Decimal;
 
 use crate::{
     Folder, MemoryState, Module, Value,
@@ -42,6 +40,12 @@ from = "filed"
 to   = "done"
 by   = "clerk"
 set.tax  = "round(bracket('iit-annual', day(it.year, 1, 1), it.base).amount, 'fen', 'half_up')"
+[due.pay]
+start = "when.declare"
+in    = "period(value('days', date(when.declare)), 'd')"
+law   = "11"
+until = "assess"
+then  = "breach"
 "#;
 
 const EMPTY: &str = r#"{ "type": "object", "additionalProperties": false, "properties": {} }"#;
@@ -53,7 +57,7 @@ const FORM: &str = r#"{ "type": "object", "additionalProperties": false, "proper
   "claims": { "type": "array", "maxItems": 10, "items": { "type": "object", "additionalProperties": false, "properties": {
     "kind": { "type": "string", "maxLength": 20 }, "months": { "type": "integer" } } } } } }"#;
 
-const IIT: &str = r#"
+pub(crate) const IIT: &str = r#"
 table   = "iit-annual"
 kind    = "bracket"
 law     = "3"
@@ -101,6 +105,15 @@ columns = { value = "money" }
 value = 60000
 "#;
 
+const DAYS: &str = r#"
+table   = "days"
+kind    = "value"
+law     = "11"
+columns = { value = "int" }
+[from.2019-01-01]
+value = 30
+"#;
+
 const SIZE: &str = r#"
 table   = "size"
 kind    = "grid"
@@ -118,7 +131,7 @@ rows = [
 ]
 "#;
 
-const AREA: &str = "code,zh-CN,en,from,until,parent\n\
+pub(crate) const AREA: &str = "code,zh-CN,en,from,until,parent\n\
     330000,浙江省,Zhejiang,,,\n\
     330100,杭州市,Hangzhou,,,330000\n\
     330103,下城区,Xiacheng,,2021-04-08,330100\n\
@@ -150,6 +163,8 @@ fn texts() -> String {
         "table-deduction-kind",
         "table-deduction-month",
         "table-standard",
+        "table-days",
+        "due-annual-pay",
         "table-size",
         "table-size-trade",
         "table-size-staff",
@@ -171,6 +186,7 @@ pub(crate) fn folder(path: &str, from: &str, to: &str) -> Folder {
         ("tables/deduction.toml", DEDUCTION),
         ("tables/standard.toml", STANDARD),
         ("tables/size.toml", SIZE),
+        ("tables/days.toml", DAYS),
         ("codes/area.csv", AREA),
         ("texts/zh-CN.ftl", &texts),
         ("texts/en.ftl", &texts),
@@ -186,7 +202,7 @@ pub(crate) fn whole() -> Folder {
     folder("", "", "")
 }
 
-fn mistakes(folder: &Folder) -> Vec<String> {
+pub(crate) fn mistakes(folder: &Folder) -> Vec<String> {
     let all = match Module::read_with_warnings(folder) {
         Ok((_, warnings)) => warnings,
         Err(mistakes) => mistakes,
@@ -577,111 +593,6 @@ fn a_code_stands_for_what_it_did_on_the_day() {
     // With the mark and the line ends that spreadsheets write.
     let folder = folder("codes/area.csv", AREA, &format!("\u{feff}{}", AREA.replace('\n', "\r\n")));
     assert_eq!(mistakes(&folder), Vec::<String>::new());
-}
-
-/// A range of a grid as TOML, and whether a number is in it.
-type Span = (Option<(bool, i64)>, Option<(bool, i64)>);
-
-fn written((lower, upper): &Span) -> String {
-    let lower = lower.map(|(over, n)| format!("{} = {n}", if over { "over" } else { "from" }));
-    let upper = upper.map(|(to, n)| format!("{} = {n}", if to { "to" } else { "under" }));
-    format!("{{ {} }}", lower.into_iter().chain(upper).collect::<Vec<_>>().join(", "))
-}
-
-fn within((lower, upper): &Span, n: i64) -> bool {
-    lower.is_none_or(|(over, least)| if over { n > least } else { n >= least })
-        && upper.is_none_or(|(to, most)| if to { n <= most } else { n < most })
-}
-
-/// The plane, cut again and again; in one of two cases with an end of one part moved.
-fn parts() -> impl Strategy<Value = Vec<(Span, Span)>> {
-    let cut = (any::<prop::sample::Index>(), any::<bool>(), any::<bool>(), 0i64..4);
-    let cuts = prop::collection::vec(cut, 0..6);
-    let moved = prop::option::of((any::<prop::sample::Index>(), 0usize..4, any::<bool>(), 0i64..4));
-    (cuts, moved).prop_map(|(cuts, moved)| {
-        let mut all: Vec<(Span, Span)> = vec![((None, None), (None, None))];
-        for (which, first, after, at) in cuts {
-            let part = all.remove(which.index(all.len()));
-            let (mut low, mut high) = (part, part);
-            let (below, above) =
-                if first { (&mut low.0, &mut high.0) } else { (&mut low.1, &mut high.1) };
-            (below.1, above.0) = (Some((after, at)), Some((after, at)));
-            // Where it would be cut outside of it, it stays.
-            let there_is = |span: &Span| (-9..9).any(|n| within(span, n));
-            match there_is(below) && there_is(above) {
-                true => all.extend([low, high]),
-                false => all.push(part),
-            }
-        }
-        if let Some((which, end, after, at)) = moved {
-            let place = which.index(all.len());
-            let (a, b) = &mut all[place];
-            *[&mut a.0, &mut a.1, &mut b.0, &mut b.1][end] = Some((after, at));
-        }
-        all
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
-    /// A grid is taken when each point hits one row, and only then; and what is found is that row.
-    #[test]
-    fn a_grid_is_whole_when_each_point_hits_one_row(rows in parts()) {
-        let each = rows.iter().enumerate().map(|(n, (a, b))| {
-            format!("{{ a = {}, b = {}, n = {n} }},", written(a), written(b))
-        });
-        let text = format!(
-            "table = \"t\"\nkind = \"grid\"\nlaw = \"1\"\nkey = [\"a\", \"b\"]\nranges = [\"a\", \"b\"]\n\
-             columns = {{ a = \"int\", b = \"int\", n = \"int\" }}\n[from.2020-01-01]\nrows = [{}]\n",
-            each.collect::<Vec<_>>().join("\n")
-        );
-        let points = || (-1..6).flat_map(|a| (-1..6).map(move |b| (a, b)));
-        let hits = |a, b| rows.iter().enumerate().filter(move |(_, (x, y))| within(x, a) && within(y, b));
-        let read = Table::read("t.toml", &text);
-        let whole = points().all(|(a, b)| hits(a, b).count() == 1);
-        // A row that nothing can hit is a mistake by itself.
-        let empty = rows.iter().any(|(x, y)| (-9..9).all(|n| !within(x, n)) || (-9..9).all(|n| !within(y, n)));
-        prop_assert_eq!(read.is_ok(), whole && !empty, "{} {:?}", text, read.map(|_| ()));
-        if let Ok(table) = Table::read("t.toml", &text) {
-            let (_, version) = table.versions.first_key_value().expect("one").1;
-            for (a, b) in points() {
-                let found = ask_table("t", &table.shape, version, &[Value::Int(a.into()), Value::Int(b.into())]);
-                let wanted = hits(a, b).next().map(|(place, _)| place as u64 + 1);
-                prop_assert_eq!(found.row, wanted, "{} {}", a, b);
-            }
-        }
-    }
-
-    /// The amount of a bracket is the sum of its parts, each at its own rate; and never less for more.
-    #[test]
-    fn the_amount_of_a_bracket_is_the_sum_of_its_parts(fen in 0i64..200_000_000, edge in any::<bool>()) {
-        let text = IIT.replace("law     =", if edge { "edge = \"from\"\nlaw =" } else { "law =" });
-        let table = Table::read("t.toml", &text).expect("a table");
-        let (_, version) = table.versions.first_key_value().expect("one").1;
-        let amount = |fen: i64| {
-            let x = Value::Money(Decimal::from(fen));
-            ask_table("t", &table.shape, version, &[x]).value.field("amount")
-        };
-        let parts = [(0, 3), (36_000, 10), (144_000, 20), (300_000, 25), (420_000, 30), (660_000, 35), (960_000, 45)];
-        let ends = parts.iter().skip(1).map(|(over, _)| over * 100).chain([i64::MAX]);
-        let sum: i64 = parts.iter().zip(ends).map(|((over, rate), end)| (fen.min(end) - over * 100).max(0) * rate).sum();
-        prop_assert_eq!(amount(fen), Value::Money(Decimal::new(sum, 2)));
-        prop_assert_eq!(amount(fen + 1).order(&amount(fen)), Some(std::cmp::Ordering::Greater));
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 50, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_text_makes_it_panic(text in "\\PC{0,60}", cut in 0usize..900) {
-        let half = IIT.chars().take(cut).collect::<String>() + &text;
-        drop((Table::read("t.toml", &text), Table::read("t.toml", &half)));
-        drop(mistakes(&folder("codes/area.csv", AREA, &text)));
-        let half = AREA.chars().take(cut).collect::<String>() + &text;
-        drop(mistakes(&folder("codes/area.csv", AREA, &half)));
-    }
 }
 
 #[test]
