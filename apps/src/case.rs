@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
+    rc::Rc,
 };
 
 use chancery_crypto::cbor;
@@ -15,6 +16,7 @@ use crate::{
     formula::Environment as _,
     input::{Document, Input, Signer},
     kernel::Kernel,
+    look_up::Looks,
     manifest::{Act, Case, Due, Ending, Form, Module, Need, Number, Placed, Round, Target},
     mechanism::Planned,
     office,
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// What a decision on a case stands in.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Deciding<'a> {
     pub kernel: &'a Kernel,
     pub module: &'a Module,
@@ -36,6 +38,8 @@ pub(crate) struct Deciding<'a> {
     pub id: &'a str,
     pub at: Instant,
     pub lodged: Instant,
+    /// What it looks up in tables.
+    pub looks: Rc<Looks>,
 }
 
 pub(crate) type Decided<T> = Result<Result<T, Vec<Reason>>, StateError>;
@@ -79,6 +83,7 @@ impl<'a> Deciding<'a> {
             counts: BTreeMap::new(),
             parent: None,
             steps: Cell::new(0),
+            looks: &self.looks,
             open: RefCell::default(),
             failed: RefCell::default(),
         }

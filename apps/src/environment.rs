@@ -11,6 +11,7 @@ use crate::{
     due,
     formula::{Environment, MOST_STEPS},
     input::Document,
+    look_up::{Looked, Looks},
     manifest::{Case, Module},
     mechanism, office,
     state::{Family, Key, State, StateError},
@@ -38,6 +39,8 @@ pub(crate) struct CaseEnvironment<'a> {
     /// The thing whose child is being opened.
     pub parent: Option<Parent>,
     pub steps: Cell<u64>,
+    /// What of tables was looked up.
+    pub looks: &'a Looks,
     /// Names that are being worked out: one that rests on itself is unknown.
     pub open: RefCell<Vec<String>>,
     /// What went wrong in reading state, which a formula cannot say.
@@ -204,7 +207,10 @@ impl<'a> CaseEnvironment<'a> {
                     None => Ok(Value::Unknown(Why::NoRow(of.clone()))),
                 }
             }
-            _ => Ok(Value::Unknown(Why::NoRow(name.to_owned()))),
+            _ => {
+                let found = self.look_up(name, arguments)?;
+                Ok(found.unwrap_or_else(|| Value::Unknown(Why::NoRow(name.to_owned()))))
+            }
         }
     }
 }
@@ -293,6 +299,10 @@ impl Environment for CaseEnvironment<'_> {
 
     fn call(&self, name: &str, arguments: &[Value]) -> Value {
         self.read(|| self.state_call(name, arguments))
+    }
+
+    fn looked(&self) -> Vec<Looked> {
+        self.looks.take()
     }
 
     fn calendar(&self) -> &Calendar {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    rc::Rc,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -19,6 +20,7 @@ use crate::{
     folder::Folder,
     formula::Explained,
     input::{Document, Input},
+    look_up::Consulted,
     manifest::{Act, Case, FormFault, Module},
     office::{self, Installed, OFFICE},
     reason::{Reason, Refusal},
@@ -200,8 +202,8 @@ impl Kernel {
         // What has passed may have moved the thing.
         let found = if all.is_empty() { found } else { self.route(&overlay, input)? };
         let mut inner = Overlay::new(&overlay);
-        let (outcome, version) = match found {
-            Err(reason) => (Err(vec![reason]), None),
+        let (outcome, version, tables) = match found {
+            Err(reason) => (Err(vec![reason]), None, Vec::new()),
             Ok(routed) => self.judge(&mut inner, input, routed)?,
         };
         let module = input.document.header.module.clone();
@@ -216,8 +218,13 @@ impl Kernel {
             Err(reasons) => Outcome::Refused(reasons),
         };
         let subject = Subject::Document(input.document.id);
-        let by =
-            By { at: input.at, lodged: input.lodged, salt: input.salt, facts: input.facts.clone() };
+        let by = By {
+            at: input.at,
+            lodged: input.lodged,
+            salt: input.salt,
+            facts: input.facts.clone(),
+            tables,
+        };
         all.push(self.record(&overlay, &module, version, subject, outcome, writes, &by)?);
         Ok(all)
     }
@@ -267,7 +274,7 @@ impl Kernel {
     ) -> Result<(Vec<Decision>, Writes), StateError> {
         let mut overlay = Overlay::new(state);
         let mut all = Vec::new();
-        let by = By { at, lodged: at, salt, facts: Facts::default() };
+        let by = By { at, lodged: at, salt, facts: Facts::default(), tables: Vec::new() };
         self.pass_by(&mut overlay, coming, home, &by, MOST_ELAPSED, &mut all)?;
         if !all.is_empty() {
             return Ok((all, Writes::new()));
@@ -295,7 +302,7 @@ impl Kernel {
         salt: Salt,
     ) -> Result<Option<Decision>, StateError> {
         let mut all = Vec::new();
-        let by = By { at, lodged, salt, facts: Facts::default() };
+        let by = By { at, lodged, salt, facts: Facts::default(), tables: Vec::new() };
         self.pass_by(&mut Overlay::new(state), coming, home, &by, 1, &mut all)?;
         Ok(all.into_iter().next())
     }
@@ -324,7 +331,8 @@ impl Kernel {
         at: Instant,
         lodged: Instant,
     ) -> Deciding<'a> {
-        Deciding { kernel: self, module, case, calendar, home, id, at, lodged }
+        let looks = Rc::default();
+        Deciding { kernel: self, module, case, calendar, home, id, at, lodged, looks }
     }
 
     /// The calendar in force.
@@ -346,8 +354,13 @@ impl Kernel {
         input: &Input,
         all: &mut Vec<Decision>,
     ) -> Result<(), StateError> {
-        let by =
-            By { at: input.at, lodged: input.lodged, salt: input.salt, facts: Facts::default() };
+        let by = By {
+            at: input.at,
+            lodged: input.lodged,
+            salt: input.salt,
+            facts: Facts::default(),
+            tables: Vec::new(),
+        };
         self.pass_by(overlay, coming, &input.home, &by, MOST_ELAPSED, all)
     }
 
@@ -376,6 +389,12 @@ impl Kernel {
             let Some((end, due)) = next else { return Ok(()) };
             // What follows from it counts from when it passed, however late that is found.
             let at = self.deciding(&module, case, &calendar, home, &coming.thing, by.at, end);
+            // It rests on the tables by which it ended, of which whoever decides again knows no more than that.
+            {
+                let environment = at.looking(overlay, &thing);
+                due::moment(&environment, &due);
+                environment.check()?;
+            }
             let generation = due::generation(&thing, &due);
             let mut inner = Overlay::new(overlay);
             let outcome = match at.elapse(&mut inner, thing, &due)? {
@@ -389,7 +408,7 @@ impl Kernel {
                 due: due.name.clone(),
                 generation,
             };
-            let by = By { lodged: end, ..by.clone() };
+            let by = By { lodged: end, tables: at.looks.consulted(), ..by.clone() };
             let version = Some(module.digest());
             let decision =
                 self.record(overlay, &coming.module, version, subject, outcome, writes, &by)?;
@@ -424,6 +443,7 @@ impl Kernel {
             subject,
             outcome,
             facts: by.facts.clone(),
+            tables: by.tables.clone(),
             writes: commit_to_writes(&writes, &salt),
             before: before.digest,
         };
@@ -533,10 +553,11 @@ impl Kernel {
         routed: Routed,
     ) -> Result<Judged, StateError> {
         let (version, case, act, thing, parent) = match routed {
-            Routed::Office(act) => return Ok((office::decide(overlay, input, &act)?, None)),
+            Routed::Office(act) => {
+                return Ok((office::decide(overlay, input, &act)?, None, Vec::new()));
+            }
             Routed::Ask { version, registry, ask } => {
-                let outcome = self.answer(overlay, input, &version, &registry, &ask)?;
-                return Ok((outcome, Some(version)));
+                return self.answer(overlay, input, version, &registry, &ask);
             }
             Routed::Case { version, case, act, thing, parent, .. } => {
                 (version, case, act, thing, parent)
@@ -556,7 +577,7 @@ impl Kernel {
         let deciding =
             self.deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let outcome = deciding.act(overlay, input, act, form, thing, parent)?;
-        Ok((outcome, Some(version)))
+        Ok((outcome, Some(version), deciding.looks.consulted()))
     }
 
     /// Decides a question to a registry.
@@ -564,11 +585,11 @@ impl Kernel {
         &self,
         overlay: &mut Overlay<'_>,
         input: &Input,
-        version: &Digest,
+        version: Digest,
         registry: &str,
         ask: &str,
-    ) -> Result<Result<Applied, Vec<Reason>>, StateError> {
-        let module = self.module(overlay, version)?;
+    ) -> Result<Judged, StateError> {
+        let module = self.module(overlay, &version)?;
         let gone = || StateError::damaged("a registry that was found is gone");
         let registry = module.registries.get(registry).ok_or_else(gone)?;
         let ask = registry.ask(ask).ok_or_else(gone)?;
@@ -577,7 +598,8 @@ impl Kernel {
         let id = input.document.id.to_string();
         let (home, at, lodged) = (&input.home, input.at, input.lodged);
         let deciding = self.deciding(&module, &registry.case, &calendar, home, &id, at, lodged);
-        deciding.ask(overlay, input, registry, ask, form)
+        let outcome = deciding.ask(overlay, input, registry, ask, form)?;
+        Ok((outcome, Some(version), deciding.looks.consulted()))
     }
 
     /// What is wrong with the form of a document, by the schema of its type: a fact, for whoever has it decided.
@@ -741,10 +763,11 @@ struct By {
     lodged: Instant,
     salt: Salt,
     facts: Facts,
+    tables: Vec<Consulted>,
 }
 
-/// What came of a document, and by which version of the module.
-type Judged = (Result<Applied, Vec<Reason>>, Option<Digest>);
+/// What came of a document, by which version of the module, and by which tables.
+type Judged = (Result<Applied, Vec<Reason>>, Option<Digest>, Vec<Consulted>);
 
 /// Where a document belongs.
 enum Routed {

@@ -7,21 +7,31 @@ mod calendar;
 mod case;
 mod checks;
 mod civil;
+mod codes;
 mod due;
 mod environment;
 mod folder;
 mod formula;
 mod input;
 mod kernel;
+mod look_up;
 mod manifest;
 mod mechanism;
 mod nearest;
 mod office;
+mod office_tables;
+#[cfg(test)]
+mod office_tables_tests;
 mod reason;
 mod record;
 mod replay;
 mod scenario;
 mod state;
+mod table;
+#[cfg(test)]
+mod table_random_tests;
+#[cfg(test)]
+mod table_tests;
 mod thing;
 mod types;
 mod value;
@@ -38,11 +48,13 @@ pub use self::{
     },
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
-    manifest::{At, Authority, Both, FormFault, Mistake, Module, What},
+    look_up::{Consulted, Looked},
+    manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
     mechanism::{Answer, Look, Notice, looks, notices},
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
+    office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
     reason::{Reason, Refusal},
     record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
     replay::{Replay, ReplayFault, Replayed},

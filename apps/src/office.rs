@@ -11,6 +11,7 @@ use crate::{
     folder::{Folder, MEDIA_TYPE},
     input::Input,
     manifest::Module,
+    office_tables,
     reason::{Reason, Refusal},
     record::Applied,
     state::{Family, Key, Overlay, State, StateError},
@@ -26,7 +27,7 @@ pub const APPOINTER: &str = "appointer";
 pub const KEEPER: &str = "module-keeper";
 
 /// The acts of the office.
-pub const ACTS: [&str; 4] = ["appoint", "dismiss", "install", "calendar"];
+pub const ACTS: [&str; 5] = ["appoint", "dismiss", "install", "calendar", "table"];
 
 /// An appointment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +186,7 @@ pub(crate) fn decide(
     match act {
         "appoint" | "dismiss" => appoint(overlay, input, act),
         "install" => install(overlay, input),
+        "table" => office_tables::file(overlay, input),
         _ => order(overlay, input),
     }
 }
@@ -314,6 +316,7 @@ fn install(
     overlay.put(folder(&module.digest()), bytes.clone());
     overlay.put(in_force(module.name()), cbor::encode(&kept).expect("plain"));
     overlay.put(listed().id(module.name()), Vec::new());
+    office_tables::installed(overlay, &module, input.lodged.0);
     Ok(Ok(applied("module", module.name().to_owned(), "in-force")))
 }
 

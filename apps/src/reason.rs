@@ -172,6 +172,11 @@ pub enum Refusal {
     },
     /// The folder that came along is not the one that is named.
     OtherFolder,
+    /// The table that came along is not the one that is named, or not as its module has it.
+    OtherTable {
+        /// The table.
+        table: String,
+    },
     /// The text for a field is not what it has to be.
     Field {
         /// The field.
@@ -210,8 +215,8 @@ impl Refusal {
             Self::NotUnique { .. } => "CHY-7107",
             Self::Moved { .. } => "CHY-7108",
             Self::Unknown { .. } | Self::Cost => "CHY-7110",
-            Self::Folder { .. } | Self::OtherFolder => "CHY-7111",
             Self::Taken { .. } => "CHY-7112",
+            Self::Folder { .. } | Self::OtherFolder | Self::OtherTable { .. } => "CHY-7111",
         }
     }
 }

@@ -4,7 +4,7 @@ use chancery_crypto::{Digest, Hasher, cbor};
 use chancery_protocol::DocumentId;
 use serde::{Deserialize, Serialize};
 
-use crate::{manifest::FormFault, reason::Reason, state::Writes};
+use crate::{look_up::Consulted, manifest::FormFault, reason::Reason, state::Writes};
 
 /// The meaning of what is the kernel's own: formulas, calendars, mechanisms. It changes by an entry; old ones are kept.
 pub const SEMANTICS: u32 = 1;
@@ -114,6 +114,9 @@ pub struct Record {
     pub outcome: Outcome,
     /// What others than the kernel had found.
     pub facts: Facts,
+    /// The versions of tables that were consulted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Consulted>,
     /// The commitment to what was written.
     pub writes: Digest,
     /// The digest of the module's state before.

@@ -160,6 +160,7 @@ fn differing(was: &Record, now: &Record) -> Vec<&'static str> {
         ("subject", was.subject != now.subject),
         ("outcome", was.outcome != now.outcome),
         ("facts", was.facts != now.facts),
+        ("tables", was.tables != now.tables),
         ("time", (was.at, was.lodged) != (now.at, now.lodged)),
         ("before", was.before != now.before),
         ("writes", was.writes != now.writes),

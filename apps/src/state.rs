@@ -13,6 +13,8 @@ pub enum Family {
     Module,
     /// The orders of the calendar.
     Calendar,
+    /// Versions of tables that were filed, and when those of modules became known.
+    Table,
     /// Who was appointed to what.
     Appointment,
     /// Things: cases.
@@ -73,6 +75,7 @@ impl Family {
         match self {
             Self::Module => b'q',
             Self::Calendar => b'k',
+            Self::Table => b'y',
             Self::Appointment => b'a',
             Self::Thing => b't',
             Self::Vote => b'r',

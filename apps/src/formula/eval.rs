@@ -6,6 +6,7 @@ use super::{Each, Kind, Node, Operator, functions};
 use crate::{
     calendar::{Calendar, Rule},
     civil::Zone,
+    look_up::Looked,
     value::{Value, Why},
 };
 
@@ -25,6 +26,11 @@ pub trait Environment {
 
     /// A function that reads state: `find`, `count`, `balance`, `org.rank` …
     fn call(&self, name: &str, arguments: &[Value]) -> Value;
+
+    /// What was looked up in tables since this was asked last.
+    fn looked(&self) -> Vec<Looked> {
+        Vec::new()
+    }
 
     /// The calendar in force.
     fn calendar(&self) -> &Calendar;

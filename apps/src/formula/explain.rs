@@ -4,7 +4,7 @@ use super::{
     Kind, Node, Operator,
     eval::{Environment, Evaluation},
 };
-use crate::value::Value;
+use crate::{look_up::Looked, value::Value};
 
 /// A step, and those that it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,22 +15,34 @@ pub struct Explained {
     pub value: Value,
     /// What it rests on.
     pub steps: Vec<Explained>,
+    /// What was looked up for it in tables, and for none of the steps that it rests on.
+    pub looked: Vec<Looked>,
 }
 
 impl Explained {
-    /// What was read, each thing once: `doc.quantity = 0`.
+    /// What was read, each thing once: `doc.quantity = 0`, and which rows of which tables: `iit-annual 2019-01-01 #2`.
     pub fn read(&self) -> Vec<String> {
         let mut found = Vec::new();
         self.gather(&mut found);
         found
     }
 
+    fn has_looked(&self, looked: &Looked) -> bool {
+        self.looked.contains(looked) || self.steps.iter().any(|step| step.has_looked(looked))
+    }
+
     fn gather(&self, found: &mut Vec<String>) {
-        if self.steps.is_empty() {
+        if self.steps.is_empty() || !self.looked.is_empty() {
             let value: String = self.value.to_string().chars().take(MOST_SHOWN).collect();
-            let read = format!("{} = {value}", self.text);
-            if !found.contains(&read) {
-                found.push(read);
+            let mut add = |read| {
+                if !found.contains(&read) {
+                    found.push(read);
+                }
+            };
+            add(format!("{} = {value}", self.text));
+            for looked in &self.looked {
+                let row = looked.row.map(|row| format!(" #{row}")).unwrap_or_default();
+                add(format!("{} {}{row} ({})", looked.table, looked.from, looked.law));
             }
         }
         self.steps.iter().for_each(|step| step.gather(found));
@@ -49,9 +61,12 @@ pub(super) fn explain(text: &str, tree: &Node, environment: &dyn Environment) ->
             steps.push(below);
         }
     }
+    environment.looked();
     let value = Evaluation::new(environment, text).value(tree);
+    let mut looked = environment.looked();
+    looked.retain(|looked| steps.iter().all(|step| !step.has_looked(looked)));
     let text = text.get(tree.span.clone()).unwrap_or_default().to_owned();
-    Explained { text, value, steps }
+    Explained { text, value, steps, looked }
 }
 
 /// The parts of a node that are steps of their own. Arithmetic says what it is made of, and not each sum on the way.
@@ -67,7 +82,15 @@ fn parts(node: &Node) -> Vec<&Node> {
 /// What is read inside a node: names with their fields, calls, and macros, outermost first.
 fn read(node: &Node) -> Vec<&Node> {
     match &node.kind {
-        Kind::Name(_) | Kind::Field(..) | Kind::Literal(_) => Vec::new(),
+        Kind::Name(_) | Kind::Literal(_) => Vec::new(),
+        // A field of what is read is read with it; one of what is looked up rests on that.
+        Kind::Field(of, _) => {
+            let mut of = of;
+            while let Kind::Field(inner, _) = &of.kind {
+                of = inner;
+            }
+            leaf_of_field(of)
+        }
         Kind::Index(a, b) | Kind::Binary(_, a, b) => leaf(a).into_iter().chain(leaf(b)).collect(),
         Kind::Negative(of) => leaf(of),
         Kind::Call(_, of) | Kind::List(of) => of.iter().flat_map(leaf).collect(),
@@ -75,6 +98,13 @@ fn read(node: &Node) -> Vec<&Node> {
         Kind::Each(_, list, _, _) => leaf(list),
         Kind::Map(of) => of.iter().flat_map(|(_, node)| leaf(node)).collect(),
         Kind::Choice(..) | Kind::Not(_) => vec![node],
+    }
+}
+
+fn leaf_of_field(of: &Node) -> Vec<&Node> {
+    match &of.kind {
+        Kind::Name(_) => Vec::new(),
+        _ => leaf(of),
     }
 }
 

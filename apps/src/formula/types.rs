@@ -64,7 +64,7 @@ impl Type {
         Self::Map(of.into_iter().map(|(name, of)| (name.into(), of)).collect())
     }
 
-    fn is(&self, wanted: &[Self]) -> bool {
+    pub(crate) fn is(&self, wanted: &[Self]) -> bool {
         *self == Self::Any || wanted.contains(self)
     }
 
@@ -104,6 +104,20 @@ pub trait Scope {
 
     /// The kind of what a function of state gives; its first argument, if that is a text.
     fn call(&self, name: &str, first: Option<&str>) -> Type;
+
+    /// The kind of what a function of data by date gives: of tables and code lists. Its first argument, if that is a text, and
+    /// the kinds of all. Nothing of any other function.
+    ///
+    /// # Errors
+    /// [`KindFault`] where there is no such table, or it is asked otherwise.
+    fn data(
+        &self,
+        _name: &str,
+        _first: Option<&str>,
+        _given: &[Type],
+    ) -> Result<Option<Type>, KindFault> {
+        Ok(None)
+    }
 }
 
 /// What is wrong with the kinds in a formula, and where.
@@ -143,6 +157,24 @@ pub enum KindFault {
     },
     /// The two ends of a choice, or the elements of a list, are of different kinds.
     Unlike(Type, Type),
+    /// There is no such table, no such code list.
+    NoData {
+        /// Which of them.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The nearest that there is.
+        nearest: Option<String>,
+    },
+    /// A function is to name what it asks as a text in quotes.
+    NotWritten(String),
+    /// A table is asked by another function, or with others.
+    AskedBy {
+        /// The table.
+        table: String,
+        /// How it is asked.
+        by: String,
+    },
     /// A text that is no period, no unit, no way of rounding.
     Word(String),
 }
@@ -272,6 +304,11 @@ impl<'a> Inference<'a> {
         if let Some(word) = wrong_word(name, literal) {
             let fault = KindFault::Word(word.to_owned());
             return Err(Mismatch { fault, at: node.span.clone() });
+        }
+        match self.scope.data(name, literal(0), &given) {
+            Ok(None) => {}
+            Ok(Some(found)) => return Ok(found),
+            Err(fault) => return Err(Mismatch { fault, at: node.span.clone() }),
         }
         let found = match of_function(name, &given) {
             Some(Type::Any) if functions::is_of_state(name) => {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     case::{Act, Case, DueEnd, Ending, Target},
+    data,
     mistake::What,
     module::Module,
     reader::{At, Mistakes, Placed},
 };
 use crate::{
-    formula::{Scope, Type},
+    formula::{KindFault, Scope, Type},
     nearest::nearest,
 };
 
@@ -49,6 +50,7 @@ impl Module {
 
 pub(super) fn module(module: &Module, mistakes: &Mistakes) {
     let mut texts = BTreeSet::from(["module".to_owned()]);
+    texts.extend(data::texts(module));
     let mut roles = BTreeSet::new();
     for case in module.cases.values() {
         CaseCheck { module, case, mistakes }.run(&mut texts, &mut roles);
@@ -58,7 +60,7 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
         texts.insert(format!("form-{name}"));
         for field in &form.fields {
             texts.insert(format!("form-{name}-{}", field.name));
-            let scope = FormScope(form.kind());
+            let scope = FormScope(form.kind(), module);
             for placed in [&field.visible, &field.needed].into_iter().flatten() {
                 wanted(placed, &scope, mistakes, "bool", &[Type::Bool]);
             }
@@ -112,9 +114,9 @@ pub(super) fn wanted(
     }
 }
 
-struct FormScope(Type);
+struct FormScope<'a>(Type, &'a Module);
 
-impl Scope for FormScope {
+impl Scope for FormScope<'_> {
     fn root(&self, name: &str) -> Option<Type> {
         match name {
             "doc" => Some(self.0.clone()),
@@ -127,6 +129,14 @@ impl Scope for FormScope {
     }
     fn call(&self, _: &str, _: Option<&str>) -> Type {
         Type::Any
+    }
+    fn data(
+        &self,
+        name: &str,
+        first: Option<&str>,
+        given: &[Type],
+    ) -> Result<Option<Type>, KindFault> {
+        data::kind(self.1, name, first, given)
     }
 }
 
@@ -225,6 +235,15 @@ impl Scope for CaseScope<'_> {
 
     fn call(&self, name: &str, first: Option<&str>) -> Type {
         super::effect_check::of_state(self.module, name, first)
+    }
+
+    fn data(
+        &self,
+        name: &str,
+        first: Option<&str>,
+        given: &[Type],
+    ) -> Result<Option<Type>, KindFault> {
+        data::kind(self.module, name, first, given)
     }
 }
 

@@ -240,6 +240,40 @@ pub enum What {
     FieldAlways(String),
     /// A text for people has a character that cannot be seen, or makes it look like another.
     Hidden(char),
+    /// Dates or edges that do not rise.
+    Order(String),
+    /// Something lies in no row of a table.
+    Gap {
+        /// The table.
+        table: String,
+        /// What.
+        place: String,
+    },
+    /// Something lies in two rows of a table.
+    Overlap {
+        /// The table.
+        table: String,
+        /// What.
+        place: String,
+    },
+    /// At an edge of a bracket, the rows before and after it give different amounts.
+    Jump {
+        /// The table.
+        table: String,
+        /// The edge.
+        edge: String,
+        /// What is to be deducted, so that they do not.
+        wanted: String,
+    },
+    /// A table, or a part of it, is too large.
+    TableSize {
+        /// Which.
+        table: String,
+        /// The most that there may be.
+        most: usize,
+    },
+    /// A line of a code list is no CSV, or has another number of cells than the header.
+    Csv,
     /// Something that an act sets, and nothing ever reads, is set by one act and read where it may not be there.
     Unset {
         /// The field.
@@ -302,6 +336,12 @@ impl What {
             Self::FieldItself { .. } => "field-itself",
             Self::FieldAlways(_) => "field-always",
             Self::Hidden(_) => "hidden",
+            Self::Order(_) => "order",
+            Self::Gap { .. } => "gap",
+            Self::Overlap { .. } => "overlap",
+            Self::Jump { .. } => "jump",
+            Self::TableSize { .. } => "table-size",
+            Self::Csv => "no-csv",
             Self::Unset { .. } => "unset",
         }
     }

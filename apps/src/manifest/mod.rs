@@ -4,6 +4,8 @@
 
 mod case;
 mod check;
+mod codes;
+mod data;
 mod effect;
 mod effect_check;
 mod form;
@@ -11,12 +13,15 @@ mod mechanism;
 mod mistake;
 mod module;
 mod reader;
+mod table;
+mod table_check;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::{
     case::{Act, Case, Due, DueEnd, Ending, Need, Number, Round, Target},
+    data::unknown_law,
     effect::{Effect, Verb},
     form::Form,
     mechanism::{Account, Ask, Booking, Give, Registry},
@@ -24,6 +29,7 @@ pub(crate) use self::{
 };
 pub use self::{
     check::Authority,
+    data::DescribedTable,
     form::FormFault,
     mistake::{Mistake, What},
     module::{Both, Module},

@@ -1,18 +1,19 @@
 //! The whole of a module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_crypto::{Digest, Language};
 
 use super::{
     case::Case,
-    check,
+    check, codes, data,
     form::Form,
     mechanism::{Account, Booking, Registry},
     mistake::{Mistake, What},
     reader::{At, File, Mistakes, Table, is_name},
+    table,
 };
-use crate::{calendar::Rule, civil::Zone, folder::Folder, words::Words};
+use crate::{calendar::Rule, civil::Zone, codes::Codes, folder::Folder, words::Words};
 
 /// A name in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,6 +50,10 @@ pub struct Module {
     pub(crate) registries: BTreeMap<String, Registry>,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) bookings: BTreeMap<String, Booking>,
+    pub(crate) tables: BTreeMap<String, crate::table::Table>,
+    /// Tables that could not be read: what asks them is not judged.
+    pub(super) unread: BTreeSet<String>,
+    pub(crate) codes: BTreeMap<String, Codes>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
 }
@@ -81,6 +86,7 @@ impl Module {
             module.take_file(File { path, text, mistakes: &mistakes });
         }
         if has {
+            data::check(&module, &mistakes);
             check::module(&module, &mistakes);
         }
         let (warnings, bad): (Vec<_>, Vec<_>) =
@@ -112,6 +118,9 @@ impl Module {
             registries: BTreeMap::new(),
             accounts: BTreeMap::new(),
             bookings: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            unread: BTreeSet::new(),
+            codes: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
         }
@@ -154,6 +163,19 @@ impl Module {
                 self.once(file, &table, &name);
                 self.bookings.insert(name, one);
             }),
+            ("tables", _) => file.read(|toml| {
+                let Some(found) = table::table(&toml) else {
+                    self.unread.extend(toml.text("table"));
+                    return;
+                };
+                let (at, name) = (toml.at(), found.name.clone());
+                if self.tables.insert(name.clone(), found).is_some() {
+                    file.mistakes.add(&at, What::Twice(name));
+                }
+            }),
+            ("codes", _) if name.ends_with(".csv") => {
+                self.codes.insert(stem.to_owned(), codes::codes(file, stem));
+            }
             // Stories, samples and what people read beside it.
             ("scenarios" | "samples" | "docs", _) | ("", "README.md") => {}
             _ => file.mistakes.add(&At { file: file.path.into(), line: 1 }, What::NoThing),

@@ -88,6 +88,13 @@ impl Drop for Table<'_> {
     }
 }
 
+/// What stands in a table under a key.
+pub(super) struct Entry<'a> {
+    pub name: String,
+    pub at: At,
+    pub value: &'a DeValue<'a>,
+}
+
 /// Stands for all keys of a table whose keys are names.
 const ANY: &str = "";
 
@@ -352,6 +359,33 @@ impl<'a> Table<'a> {
             }
         });
         each.collect()
+    }
+
+    /// All that stands in it, in its order, whatever it is called: for whoever knows the keys only when it is read.
+    pub(super) fn entries(&self) -> Vec<Entry<'a>> {
+        self.asked.borrow_mut().insert(ANY);
+        let mut found: Vec<_> = self.table.iter().collect();
+        found.sort_by_key(|(name, _)| name.span().start);
+        let each = found.into_iter().map(|(name, value)| Entry {
+            name: name.get_ref().to_string(),
+            at: self.file.at(&name.span()),
+            value: value.get_ref(),
+        });
+        each.collect()
+    }
+
+    /// The table that an entry is; nothing of any other.
+    pub(super) fn inside(&self, entry: &Entry<'a>) -> Option<Table<'a>> {
+        let (name, value) = self.table.iter().find(|(name, _)| *name.get_ref() == *entry.name)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Table::new(self.file, table, name.span())),
+            _ => None,
+        }
+    }
+
+    /// Says what is wrong at a place in it.
+    pub(super) fn mistake_at(&self, at: &At, what: What) {
+        self.file.mistakes.add(at, what);
     }
 
     /// Named texts.

@@ -238,7 +238,7 @@ impl Deciding<'_> {
         let case = self.module.cases.get(case).ok_or_else(gone)?;
         let act = case.opening().ok_or_else(gone)?;
         let id = child_id(self.module.name(), self.id, rule, place, overlay)?;
-        let child = Deciding { case, id: &id, ..*self };
+        let child = Deciding { case, id: &id, ..self.clone() };
         let parent = Parent { case: self.case.name.clone(), thing: self.id.to_owned() };
         let thing = Thing {
             version: Some(self.module.digest()),
@@ -268,7 +268,7 @@ impl Deciding<'_> {
         let Some((case, act)) = found.filter(|(_, act)| act.inner()) else {
             return Ok(Err(vec![self.reason(&rule, None, Refusal::NoAct)]));
         };
-        let other = Deciding { module: &module, case, id, ..*self };
+        let other = Deciding { module: &module, case, id, ..self.clone() };
         let refused = other.place(act, Some(&thing));
         if !refused.is_empty() {
             return Ok(Err(refused));

@@ -253,6 +253,36 @@ impl What {
                     ("文本含有字符 U+{code:04X}，该字符不可见或会改变文本的显示")
                 )
             }
+            Self::Order(what) => say!(
+                language,
+                ("\"{what}\" does not come after the one before it: dates and edges rise"),
+                ("“{what}”不晚于或不大于前一个；日期和级距应依次递增")
+            ),
+            Self::Gap { table, place } => say!(
+                language,
+                ("no row of the table \"{table}\" is for: {place}"),
+                ("参数表“{table}”没有涵盖：{place}")
+            ),
+            Self::Overlap { table, place } => say!(
+                language,
+                ("two rows of the table \"{table}\" are for: {place}"),
+                ("参数表“{table}”中有两行同时涵盖：{place}")
+            ),
+            Self::Jump { table, edge, wanted } => say!(
+                language,
+                ("the table \"{table}\" jumps at {edge}: deduct {wanted}, or write jump = true if the text has it so"),
+                ("参数表“{table}”在 {edge} 处不连续：速算扣除数应为 {wanted}；如条文确实如此，请写 jump = true")
+            ),
+            Self::TableSize { table, most } => say!(
+                language,
+                ("\"{table}\" is too large: at most {most}"),
+                ("“{table}”过大：至多 {most}")
+            ),
+            Self::Csv => say!(
+                language,
+                ("the line is no CSV with as many cells as the header"),
+                ("此行不是 CSV，或者列数与标题行不同")
+            ),
             Self::Unset { field } => {
                 say!(language, ("\"it.{field}\" is set by no act"), ("没有动作设置“it.{field}”"))
             }
@@ -285,6 +315,12 @@ fn kind_zh(kind: &str) -> &'static str {
         "field" => "字段",
         "number" => "编号序列",
         "round" => "会签轮次",
+        "table" => "参数表",
+        "code list" => "代码表",
+        "code" => "代码",
+        "column" => "列",
+        "key" => "查找列",
+        "row" => "行",
         _ => "名称",
     }
 }
@@ -364,6 +400,20 @@ impl KindFault {
                 language,
                 ("{a} and {b} stand where one kind must"),
                 ("此处应为同一类型，却有 {a} 与 {b}")
+            ),
+            Self::NoData { kind, name, nearest } => {
+                let (hint, of) = (hint(language, nearest.as_deref()), kind_zh(kind));
+                say!(language, ("there is no {kind} \"{name}\"{hint}"), ("没有{of}“{name}”{hint}"))
+            }
+            Self::NotWritten(name) => say!(
+                language,
+                ("{name} names what it asks in quotes, so that it can be checked"),
+                ("{name} 应以引号写明所查的表名，以便核对")
+            ),
+            Self::AskedBy { table, by } => say!(
+                language,
+                ("the table \"{table}\" is asked by: {by}"),
+                ("参数表“{table}”应这样查：{by}")
             ),
             Self::Word(word) => say!(
                 language,

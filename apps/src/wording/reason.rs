@@ -221,6 +221,11 @@ impl Refusal {
                 ("the module that came along is not the one that is named"),
                 ("所附模块与所指明的模块不一致")
             ),
+            Self::OtherTable { table } => say!(
+                language,
+                ("what came along is not the table \"{table}\" with the kind and columns that the module in force gives it"),
+                ("所附内容不是参数表“{table}”，或者其种类、列与现行模块的规定不一致")
+            ),
             Self::Field { field } => say!(
                 language,
                 ("the field \"{field}\" is missing or is not what it must be"),
@@ -263,6 +268,11 @@ impl FormFault {
             "type" | "x-type" => {
                 say!(language, ("{at}: it is to be: {wanted}"), ("{at}：应为 {wanted} 类型"))
             }
+            "x-code" => say!(
+                language,
+                ("{at}: it is no code of the list \"{wanted}\" on that day"),
+                ("{at}：不是代码表“{wanted}”在当日有效的代码")
+            ),
             "enum" | "const" => {
                 say!(language, ("{at}: it is to be one of {wanted}"), ("{at}：应为 {wanted} 之一"))
             }

@@ -103,6 +103,9 @@ impl Form {
             }
             if let Some(given) = given {
                 kind_faults(given, &at, &field.kind, &mut faults);
+                if let Some(schema) = self.schema_of(&field.name) {
+                    faults.extend(crate::codes::faults(schema, given, &at, environment));
+                }
             }
         }
         // The schema refuses what it does not name, or the file would not have been taken; nothing of a form goes unseen.

@@ -28,6 +28,8 @@ pub(crate) struct Form {
     validator: Arc<Validator>,
     /// What is known of each field, in the order of the schema.
     pub fields: Vec<Field>,
+    /// The whole schema.
+    schema: Arc<serde_json::Value>,
 }
 
 /// A field of a form.
@@ -56,6 +58,17 @@ pub struct FormFault {
 }
 
 impl Form {
+    /// The schema of a field.
+    fn schema_of(&self, field: &str) -> Option<&serde_json::Value> {
+        self.schema.get("properties")?.get(field)
+    }
+
+    /// The code lists that a field names, and whether each stands at a text.
+    pub(super) fn code_lists(&self) -> impl Iterator<Item = (&str, Vec<(String, bool)>)> {
+        let named = |field: &str| self.schema_of(field).map(crate::codes::named);
+        self.fields.iter().filter_map(move |field| Some((field.name.as_str(), named(&field.name)?)))
+    }
+
     /// The kinds of its fields.
     pub(crate) fn kind(&self) -> Type {
         Type::map(self.fields.iter().map(|field| (field.name.clone(), field.kind.clone())))

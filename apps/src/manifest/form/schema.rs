@@ -86,7 +86,10 @@ impl Form {
             false => Json::Bool(false),
         };
         match judge::validator(&schema) {
-            Ok(validator) => Some(Self { validator: Arc::new(validator), fields }),
+            Ok(validator) => {
+                let schema = Arc::new(schema);
+                Some(Self { validator: Arc::new(validator), fields, schema })
+            }
             Err((at, why)) => {
                 reading.add(top.line, What::Schema(format!("{at}: {why}")));
                 None
