@@ -7,6 +7,7 @@ mod eval;
 mod explain;
 mod functions;
 mod lex;
+mod look;
 mod parse;
 mod types;
 

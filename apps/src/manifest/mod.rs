@@ -8,6 +8,7 @@ mod form;
 mod mistake;
 mod module;
 mod reader;
+mod story;
 
 #[cfg(test)]
 mod tests;
