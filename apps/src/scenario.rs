@@ -11,9 +11,10 @@ use serde::Deserialize;
 use crate::{
     calendar::Year,
     civil::{Date, Instant},
+    due,
     input::{Document, Input, Signer},
     kernel::{Coming, Decision, Kernel, Salt},
-    manifest::Module,
+    manifest::{Due, Module},
     office::{self, Installed},
     record::{Facts, Outcome, Subject},
     replay::Replay,
@@ -128,6 +129,9 @@ pub struct Told {
     pub passed: Vec<String>,
 }
 
+/// How often one deadline may pass at one moment of a story.
+const MOST_AT_ONCE: usize = 10;
+
 /// Where a story came out otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
@@ -237,13 +241,12 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, number: usize, step: &Step) -> Result<(), Broken> {
         let broken = |why: String| Broken::new(number, why);
-        let failed = |error: StateError| Broken::new(number, error.to_string());
         let at = step.at.parse::<Instant>().map_err(|_| broken(format!("at: {}", step.at)))?;
         if at < self.now {
             return Err(broken(format!("at: {} is before the step before", step.at)));
         }
         self.now = at;
-        self.pass(number).map_err(failed)?;
+        self.pass(number)?;
         if let (Some(act), Some(by)) = (&step.act, &step.by) {
             self.file(number, step, act, by)?;
         } else if step.act.is_some() || step.by.is_some() {
@@ -256,17 +259,48 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Has all that is due come to pass, in the order of time.
-    fn pass(&mut self, step: usize) -> Result<(), StateError> {
+    /// Has all that is due come to pass, in the order of time. A deadline that begins itself again without time passing, or more
+    /// often than one may, is no term: the kernel stops it some time, and a story says so.
+    fn pass(&mut self, step: usize) -> Result<(), Broken> {
+        let failed = |error: StateError| Broken::new(step, error.to_string());
+        let mut passed: BTreeMap<(String, String, String), (i64, usize)> = BTreeMap::new();
         loop {
-            let (coming, _) = self.kernel.coming(&self.state, self.now, "", 1)?;
-            let Some(coming) = coming.into_iter().next() else { return Ok(()) };
+            let coming = self.kernel.coming(&self.state, self.now, "", 1).map_err(failed)?;
+            let Some(coming) = coming.0.into_iter().next() else { return Ok(()) };
             let salt = Salt::Fresh(Digest::of(format!("pass {step} {coming:?}").as_bytes()));
-            let (decisions, writes) =
-                self.kernel.due(&self.state, &coming, self.now, &self.scenario.home, salt)?;
+            let due = self.kernel.due(&self.state, &coming, self.now, &self.scenario.home, salt);
+            let (decisions, writes) = due.map_err(failed)?;
             self.state.apply(&writes);
             for decision in decisions {
+                if let Subject::Elapsed { due, .. } = &decision.record.subject {
+                    let at = decision.record.lodged;
+                    let key = (coming.case.clone(), coming.thing.clone(), due.clone());
+                    let known = passed.entry(key).or_insert((at - 1, 0));
+                    *known = if at > known.0 { (at, 1) } else { (known.0, known.1 + 1) };
+                    if known.1 > MOST_AT_ONCE {
+                        let why = format!("due.{due} begins again and passes at once, without end");
+                        return Err(Broken::new(step, why));
+                    }
+                }
                 self.keep(decision, None);
+            }
+            self.capped(step, &coming)?;
+        }
+    }
+
+    /// Says when a deadline has begun so often that it does not pass any more.
+    fn capped(&self, step: usize, coming: &Coming) -> Result<(), Broken> {
+        let thing = Thing::get(&self.state, self.module.name(), &coming.case, &coming.thing);
+        let thing = thing.map_err(|error| Broken::new(step, error.to_string()))?;
+        let case = self.module.cases.get(&coming.case);
+        let (Some(thing), Some(case)) = (thing, case) else { return Ok(()) };
+        let over = |due: &&Due| due::generation(&thing, due) > due::MOST_GENERATIONS;
+        match case.dues.iter().find(over) {
+            None => Ok(()),
+            Some(due) => {
+                let (name, most) = (&due.name, due::MOST_GENERATIONS);
+                let why = format!("due.{name} has begun more than {most} times and passes no more");
+                Err(Broken::new(step, why))
             }
         }
     }
