@@ -129,7 +129,7 @@ pub struct Told {
     pub passed: Vec<String>,
 }
 
-/// How often one deadline may pass at one moment of a story.
+/// How often each deadline of a thing may pass at one moment of a story.
 const MOST_AT_ONCE: usize = 10;
 
 /// Where a story came out otherwise.
@@ -263,10 +263,12 @@ impl<'a> Run<'a> {
     /// often than one may, is no term: the kernel stops it some time, and a story says so.
     fn pass(&mut self, step: usize) -> Result<(), Broken> {
         let failed = |error: StateError| Broken::new(step, error.to_string());
-        let mut passed: BTreeMap<(String, String, String), (i64, usize)> = BTreeMap::new();
+        // Of each thing how far time has come, and how much has passed since without time passing.
+        let mut passed: BTreeMap<(String, String), (i64, usize)> = BTreeMap::new();
         loop {
             let coming = self.kernel.coming(&self.state, self.now, "", 1).map_err(failed)?;
             let Some(coming) = coming.0.into_iter().next() else { return Ok(()) };
+            let dues = self.module.cases.get(&coming.case).map_or(0, |case| case.dues.len());
             let salt = Salt::Fresh(Digest::of(format!("pass {step} {coming:?}").as_bytes()));
             let due = self.kernel.due(&self.state, &coming, self.now, &self.scenario.home, salt);
             let (decisions, writes) = due.map_err(failed)?;
@@ -274,10 +276,10 @@ impl<'a> Run<'a> {
             for decision in decisions {
                 if let Subject::Elapsed { due, .. } = &decision.record.subject {
                     let at = decision.record.lodged;
-                    let key = (coming.case.clone(), coming.thing.clone(), due.clone());
-                    let known = passed.entry(key).or_insert((at - 1, 0));
+                    let key = (coming.case.clone(), coming.thing.clone());
+                    let known = passed.entry(key).or_insert((at, 0));
                     *known = if at > known.0 { (at, 1) } else { (known.0, known.1 + 1) };
-                    if known.1 > MOST_AT_ONCE {
+                    if known.1 > MOST_AT_ONCE * (1 + dues) {
                         let why = format!("due.{due} begins again and passes at once, without end");
                         return Err(Broken::new(step, why));
                     }

@@ -28,8 +28,8 @@ struct Story<'a> {
     file: File<'a>,
     module: &'a Module,
     officers: BTreeSet<String>,
-    /// What was named so far, and of which case it is.
-    labels: BTreeMap<String, String>,
+    /// What was named so far, and of which case it is, where that can be said.
+    labels: BTreeMap<String, Option<String>>,
     now: Option<Instant>,
 }
 
@@ -149,7 +149,7 @@ impl Story<'_> {
         let of = on.as_ref().and_then(|on| {
             let known = self.labels.keys().map(String::as_str);
             self.declared(&step.at_key("on"), "label", on, known);
-            self.labels.get(on).cloned()
+            self.labels.get(on).cloned().flatten()
         });
         let found = act.as_ref().and_then(|act| self.act(step, act, of.as_deref()));
         let refused = step.table("refused");
@@ -163,7 +163,7 @@ impl Story<'_> {
             self.expect(&expect, of.as_ref().and_then(|of| self.module.cases.get(of)));
         }
         // What was refused is not there.
-        if let (Some(label), Some(of), None) = (label, of, &refused)
+        if let (Some(label), None) = (label, &refused)
             && self.labels.insert(label.clone(), of).is_some()
         {
             self.add(&step.at_key("as"), What::Twice(label));

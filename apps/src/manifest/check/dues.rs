@@ -159,9 +159,7 @@ impl<'a> CaseCheck<'a> {
         }
         // All that it rests on, in whatever way.
         for event in self.read(due) {
-            if !found.contains_key(&event) {
-                found.insert(event, None);
-            }
+            found.entry(event).or_insert(None);
         }
         for event in &due.restart {
             let known = found.entry(event.clone()).or_insert(own);

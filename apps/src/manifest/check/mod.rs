@@ -8,6 +8,9 @@ mod rounds;
 mod states;
 mod times;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use self::rests::Rests;
