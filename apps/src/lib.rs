@@ -16,6 +16,8 @@ mod kernel;
 mod manifest;
 mod nearest;
 mod office;
+#[cfg(test)]
+mod office_tests;
 mod reason;
 mod record;
 mod replay;

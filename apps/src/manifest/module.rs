@@ -87,11 +87,12 @@ impl Module {
             check::module(&module, &mistakes);
         }
         // Stories speak of what the other files declare.
+        let rules = story::rules(&module);
         for (path, text) in folder.files().filter(|(path, _)| path.starts_with("scenarios/")) {
             let lines = lines(text);
             let file = File { path, text, lines: &lines, mistakes: &mistakes };
             if file.check_characters() {
-                story::read(file, &module);
+                story::read(file, &module, &rules);
             }
         }
         let (warnings, bad): (Vec<_>, Vec<_>) =

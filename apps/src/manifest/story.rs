@@ -16,10 +16,16 @@ use crate::{
 };
 
 /// Says what is wrong with a story.
-pub(super) fn read(file: File<'_>, module: &Module) {
+pub(super) fn read(file: File<'_>, module: &Module, rules: &BTreeSet<String>) {
     file.read(|table| {
-        let mut story =
-            Story { file, module, officers: BTreeSet::new(), labels: BTreeMap::new(), now: None };
+        let mut story = Story {
+            file,
+            module,
+            rules,
+            officers: BTreeSet::new(),
+            labels: BTreeMap::new(),
+            now: None,
+        };
         story.read(&table);
     });
 }
@@ -27,6 +33,8 @@ pub(super) fn read(file: File<'_>, module: &Module) {
 struct Story<'a> {
     file: File<'a>,
     module: &'a Module,
+    /// All rules by which something may be refused.
+    rules: &'a BTreeSet<String>,
     officers: BTreeSet<String>,
     /// What was named so far, and of which case it is, where that can be said.
     labels: BTreeMap<String, Option<String>>,
@@ -205,8 +213,10 @@ impl Story<'_> {
         refused.text("law");
         refused.text("says");
         let rule = refused.must("rule")?;
-        let known = rules(self.module);
-        self.declared(&refused.at_key("rule"), "rule", &rule, known.iter().map(String::as_str));
+        if !self.rules.contains(&rule) {
+            let known = self.rules.iter().map(String::as_str);
+            self.declared(&refused.at_key("rule"), "rule", &rule, known);
+        }
         Some(rule)
     }
 
@@ -238,7 +248,7 @@ impl Story<'_> {
 }
 
 /// The names of all rules by which something may be refused.
-fn rules(module: &Module) -> BTreeSet<String> {
+pub(super) fn rules(module: &Module) -> BTreeSet<String> {
     // What is of no case is refused by the module.
     let mut rules = BTreeSet::from([module.name.clone()]);
     for case in module.cases.values() {
