@@ -10,7 +10,7 @@ use crate::{nearest::nearest, value::Value};
 const MOST_PARTS: usize = 500;
 
 /// The most parts that all kinds on the way through one formula may have together.
-const MOST_PARTS_ON_THE_WAY: usize = 50_000;
+const MOST_PARTS_ON_THE_WAY: usize = 10_000;
 
 /// A kind of values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +116,9 @@ pub trait Scope {
     /// The kind of what a name stands for.
     fn root(&self, name: &str) -> Option<Type>;
 
-    /// The kind of a field of what a name stands for, where the whole is dearer. None leaves it to be found in the whole.
-    fn field(&self, _root: &str, _name: &str) -> Option<Type> {
+    /// The kind of a field of what a name stands for, or of a field of that, where the whole is dearer: `["filed", "ask", "sum"]`.
+    /// None leaves it to be found in the whole.
+    fn field(&self, _path: &[&str]) -> Option<Type> {
         None
     }
 
@@ -198,10 +199,19 @@ impl<'a> Inference<'a> {
     }
 
     /// The kind of a field, without that of the whole where the scope can say it.
-    fn field(&mut self, of: &'a Node, name: &str) -> Option<Type> {
+    fn field(&self, mut of: &'a Node, name: &'a str) -> Option<Type> {
+        let mut path = vec![name];
+        while let Kind::Field(outer, name) = &of.kind {
+            path.push(name);
+            of = outer;
+        }
         let Kind::Name(root) = &of.kind else { return None };
-        let bound = self.bound.iter().any(|(known, _)| known == root);
-        if bound { None } else { self.scope.field(root, name) }
+        if self.bound.iter().any(|(known, _)| known == root) {
+            return None;
+        }
+        path.push(root);
+        path.reverse();
+        self.scope.field(&path)
     }
 
     fn of_node(&mut self, node: &'a Node) -> Result<Type, Mismatch> {
@@ -289,6 +299,9 @@ impl<'a> Inference<'a> {
                 let mut all = Type::Any;
                 for node in of {
                     let next = self.of(node)?;
+                    if all == next {
+                        continue;
+                    }
                     all = match all.clone().with(next.clone()) {
                         Some(of) => of,
                         None => return wrong(KindFault::Unlike(all, next)),

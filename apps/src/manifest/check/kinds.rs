@@ -79,17 +79,20 @@ impl Scope for CaseScope<'_> {
         })
     }
 
-    fn field(&self, root: &str, name: &str) -> Option<Type> {
+    fn field(&self, path: &[&str]) -> Option<Type> {
         let form = |act: &Act| self.module.forms.get(act.form.as_ref()?);
-        match root {
-            "doc" => of_field(form(self.act?)?, name),
-            "it" => self.set.get(name).cloned(),
-            "filed" => Some(form(self.case.act(name)?)?.kind()),
-            root if ROOTS.contains(&root) || COUNTS.contains(&root) => None,
-            root => match self.named.get(root)? {
-                Type::Map(fields) => fields.get(name).cloned(),
-                _ => None,
-            },
+        match path {
+            ["doc", name] => of_field(form(self.act?)?, name),
+            ["it", name] => self.set.get(*name).cloned(),
+            ["filed", act, name] => of_field(form(self.case.act(act)?)?, name),
+            ["filed", act] => Some(form(self.case.act(act)?)?.kind()),
+            [root, name] if !ROOTS.contains(root) && !COUNTS.contains(root) => {
+                match self.named.get(*root)? {
+                    Type::Map(fields) => fields.get(*name).cloned(),
+                    _ => None,
+                }
+            }
+            _ => None,
         }
     }
 

@@ -144,8 +144,11 @@ impl Scope for FormScope<'_> {
             _ => None,
         }
     }
-    fn field(&self, root: &str, name: &str) -> Option<Type> {
-        if root == "doc" { kinds::of_field(self.0, name) } else { None }
+    fn field(&self, path: &[&str]) -> Option<Type> {
+        match path {
+            ["doc", name] => kinds::of_field(self.0, name),
+            _ => None,
+        }
     }
     fn roots(&self) -> Vec<String> {
         vec!["doc".into(), "lodged".into()]
