@@ -202,7 +202,7 @@ pub(crate) fn generation(thing: &Thing, due: &Due) -> u32 {
 }
 
 /// How often a deadline may begin anew.
-const MOST_GENERATIONS: u32 = 10_000;
+pub(crate) const MOST_GENERATIONS: u32 = 10_000;
 
 /// Whether something comes of a deadline if it passes now: it runs, was not met, and what follows is possible.
 pub(crate) fn lives(environment: &CaseEnvironment<'_>, thing: &Thing, due: &Due) -> bool {

@@ -19,6 +19,9 @@ use crate::{
     value::{Value, Why},
 };
 
+/// How deep names and deadlines may rest on each other.
+pub(crate) const MOST_DEEP: usize = 64;
+
 /// A case at a moment, with the act that is being judged, if there is one.
 pub(crate) struct CaseEnvironment<'a> {
     pub module: &'a Module,
@@ -41,14 +44,22 @@ pub(crate) struct CaseEnvironment<'a> {
     pub steps: Cell<u64>,
     /// What of tables was looked up.
     pub looks: &'a Looks,
-    /// Names that are being worked out: one that rests on itself is unknown.
-    pub open: RefCell<Vec<String>>,
+    /// Names and deadlines that are being worked out, and those that are.
+    pub open: RefCell<Working>,
     /// What went wrong in reading state, which a formula cannot say.
     pub failed: RefCell<Option<StateError>>,
 }
 
 /// The most things that a formula looks at.
 const MOST_THINGS: usize = 1_000;
+
+/// What is being worked out, and what came of what was: the same name has the same value as long as the thing is the same, and a
+/// changed thing has an environment of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Working {
+    open: Vec<String>,
+    known: BTreeMap<String, Value>,
+}
 
 impl<'a> CaseEnvironment<'a> {
     /// The same once more, with all that is to be worked out anew.
@@ -114,6 +125,29 @@ impl<'a> CaseEnvironment<'a> {
         }
     }
 
+    /// Works something out once. What rests on itself is unknown, and so is what rests on too much: a folder that was checked
+    /// has neither.
+    fn once(&self, key: &str, find: impl FnOnce() -> Value) -> Value {
+        {
+            let mut working = self.open.borrow_mut();
+            if let Some(known) = working.known.get(key) {
+                return known.clone();
+            }
+            if working.open.iter().any(|open| open == key) {
+                return Value::Unknown(Why::NoResult(key.to_owned()));
+            }
+            if working.open.len() >= MOST_DEEP {
+                return Value::Unknown(Why::Cost);
+            }
+            working.open.push(key.to_owned());
+        }
+        let value = find();
+        let mut working = self.open.borrow_mut();
+        working.open.pop();
+        working.known.insert(key.to_owned(), value.clone());
+        value
+    }
+
     /// Has state have been read, or says why not.
     pub(crate) fn check(&self) -> Result<(), StateError> {
         match self.failed.borrow_mut().take() {
@@ -125,13 +159,7 @@ impl<'a> CaseEnvironment<'a> {
     fn named(&self, name: &str) -> Option<Value> {
         let mut all = self.case.who.iter().chain(&self.case.lets);
         let (_, placed) = all.find(|(known, _)| known == name)?;
-        if self.open.borrow().iter().any(|open| open == name) {
-            return Some(Value::Unknown(Why::NoResult(name.to_owned())));
-        }
-        self.open.borrow_mut().push(name.to_owned());
-        let value = placed.formula.value(self);
-        self.open.borrow_mut().pop();
-        Some(value)
+        Some(self.once(name, || placed.formula.value(self)))
     }
 
     fn me(&self) -> Value {
@@ -284,15 +312,10 @@ impl Environment for CaseEnvironment<'_> {
                 self.of_thing(|thing| thing.set.get(name).cloned(), |value| value)
             }
             "doc" => self.doc.field(name),
-            "due" => {
-                if self.open.borrow().iter().any(|open| open == name) {
-                    return Value::Unknown(Why::NoResult(name.to_owned()));
-                }
-                self.open.borrow_mut().push(name.to_owned());
+            "due" => self.once(&format!("due.{name}"), || {
                 let found = self.case.due(name).and_then(|due| due::moment(self, due));
-                self.open.borrow_mut().pop();
                 found.map_or(Value::None, |moment| moment.value())
-            }
+            }),
             _ => self.root(root).field(name),
         }
     }
@@ -318,7 +341,11 @@ impl Environment for CaseEnvironment<'_> {
     }
 
     fn step(&self) -> bool {
-        let steps = self.steps.get() + 1;
+        self.steps(1)
+    }
+
+    fn steps(&self, count: u64) -> bool {
+        let steps = self.steps.get().saturating_add(count);
         self.steps.set(steps);
         steps <= MOST_STEPS
     }

@@ -72,6 +72,11 @@ impl Folder {
         Ok(folder)
     }
 
+    /// How many bytes it still takes, so that nobody reads more for it.
+    pub fn room(&self) -> usize {
+        MOST_BYTES.saturating_sub(self.0.values().map(String::len).sum())
+    }
+
     /// Its files.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))

@@ -22,6 +22,8 @@ mod office;
 mod office_tables;
 #[cfg(test)]
 mod office_tables_tests;
+#[cfg(test)]
+mod office_tests;
 mod reason;
 mod record;
 mod replay;

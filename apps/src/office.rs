@@ -343,6 +343,10 @@ fn order(
             };
         }
     }
+    // A day is off, or people work on it.
+    if !order.off.is_disjoint(&order.work) {
+        return missing("calendar", "work");
+    }
     let key = Key::new(Family::Calendar, "").id(&year.to_string());
     overlay.put(key, cbor::encode(&order).expect("plain"));
     // All orders together, by which whoever has read them knows that they are the same.

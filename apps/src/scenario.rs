@@ -11,14 +11,17 @@ use serde::Deserialize;
 use crate::{
     calendar::Year,
     civil::{Date, Instant},
+    due,
     input::{Document, Input, Signer},
     kernel::{Coming, Decision, Kernel, Salt},
-    manifest::Module,
+    manifest::{Due, Module},
+    mechanism::{self, Answer, looks, notices},
     office::{self, Installed},
     record::{Facts, Outcome, Subject},
     replay::Replay,
-    state::{Family, Key, MemoryState, StateError, Writes},
+    state::{Family, Key, MemoryState, State, StateError, Writes},
     thing::Thing,
+    value::Value,
 };
 
 /// A story, as a file of `scenarios/` tells it.
@@ -86,6 +89,23 @@ struct Step {
     expect: Option<Expect>,
     #[serde(default)]
     refused: Option<Refused>,
+    /// What a registry answers.
+    #[serde(default)]
+    answer: Option<Answered>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answered {
+    #[serde(default)]
+    yes: Option<bool>,
+    #[serde(default)]
+    count: Option<u64>,
+    #[serde(default)]
+    records: Vec<BTreeMap<String, String>>,
+    /// Who is noted to have been looked at.
+    #[serde(default)]
+    looked_at: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -103,6 +123,15 @@ struct Expect {
     flags: Option<Vec<String>>,
     #[serde(default)]
     title: Option<String>,
+    /// Balances: `account/place/dimension/…`.
+    #[serde(default)]
+    balance: BTreeMap<String, String>,
+    /// The newest notice of somebody.
+    #[serde(default)]
+    told: BTreeMap<String, String>,
+    /// How many children there are, by case.
+    #[serde(default)]
+    kids: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -127,6 +156,9 @@ pub struct Told {
     /// Deadlines that have passed.
     pub passed: Vec<String>,
 }
+
+/// How often each deadline of a thing may pass at one moment of a story.
+const MOST_AT_ONCE: usize = 10;
 
 /// Where a story came out otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,13 +269,12 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, number: usize, step: &Step) -> Result<(), Broken> {
         let broken = |why: String| Broken::new(number, why);
-        let failed = |error: StateError| Broken::new(number, error.to_string());
         let at = step.at.parse::<Instant>().map_err(|_| broken(format!("at: {}", step.at)))?;
         if at < self.now {
             return Err(broken(format!("at: {} is before the step before", step.at)));
         }
         self.now = at;
-        self.pass(number).map_err(failed)?;
+        self.pass(number)?;
         if let (Some(act), Some(by)) = (&step.act, &step.by) {
             self.file(number, step, act, by)?;
         } else if step.act.is_some() || step.by.is_some() {
@@ -256,17 +287,50 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Has all that is due come to pass, in the order of time.
-    fn pass(&mut self, step: usize) -> Result<(), StateError> {
+    /// Has all that is due come to pass, in the order of time. A deadline that begins itself again without time passing, or more
+    /// often than one may, is no term: the kernel stops it some time, and a story says so.
+    fn pass(&mut self, step: usize) -> Result<(), Broken> {
+        let failed = |error: StateError| Broken::new(step, error.to_string());
+        // Of each thing how far time has come, and how much has passed since without time passing.
+        let mut passed: BTreeMap<(String, String), (i64, usize)> = BTreeMap::new();
         loop {
-            let (coming, _) = self.kernel.coming(&self.state, self.now, "", 1)?;
-            let Some(coming) = coming.into_iter().next() else { return Ok(()) };
+            let coming = self.kernel.coming(&self.state, self.now, "", 1).map_err(failed)?;
+            let Some(coming) = coming.0.into_iter().next() else { return Ok(()) };
+            let dues = self.module.cases.get(&coming.case).map_or(0, |case| case.dues.len());
             let salt = Salt::Fresh(Digest::of(format!("pass {step} {coming:?}").as_bytes()));
-            let (decisions, writes) =
-                self.kernel.due(&self.state, &coming, self.now, &self.scenario.home, salt)?;
+            let due = self.kernel.due(&self.state, &coming, self.now, &self.scenario.home, salt);
+            let (decisions, writes) = due.map_err(failed)?;
             self.state.apply(&writes);
             for decision in decisions {
+                if let Subject::Elapsed { due, .. } = &decision.record.subject {
+                    let at = decision.record.lodged;
+                    let key = (coming.case.clone(), coming.thing.clone());
+                    let known = passed.entry(key).or_insert((at, 0));
+                    *known = if at > known.0 { (at, 1) } else { (known.0, known.1 + 1) };
+                    if known.1 > MOST_AT_ONCE * (1 + dues) {
+                        let why = format!("due.{due} begins again and passes at once, without end");
+                        return Err(Broken::new(step, why));
+                    }
+                }
                 self.keep(decision, None);
+            }
+            self.capped(step, &coming)?;
+        }
+    }
+
+    /// Says when a deadline has begun so often that it does not pass any more.
+    fn capped(&self, step: usize, coming: &Coming) -> Result<(), Broken> {
+        let thing = Thing::get(&self.state, self.module.name(), &coming.case, &coming.thing);
+        let thing = thing.map_err(|error| Broken::new(step, error.to_string()))?;
+        let case = self.module.cases.get(&coming.case);
+        let (Some(thing), Some(case)) = (thing, case) else { return Ok(()) };
+        let over = |due: &&Due| due::generation(&thing, due) > due::MOST_GENERATIONS;
+        match case.dues.iter().find(over) {
+            None => Ok(()),
+            Some(due) => {
+                let (name, most) = (&due.name, due::MOST_GENERATIONS);
+                let why = format!("due.{name} has begun more than {most} times and passes no more");
+                Err(Broken::new(step, why))
             }
         }
     }
@@ -304,6 +368,12 @@ impl<'a> Run<'a> {
                 }
                 for decision in decisions {
                     self.keep(decision, Some(&input.document));
+                }
+                if let Some(wanted) = &step.answer {
+                    let id = input.document.id.to_string();
+                    if let Some(why) = self.answered(wanted, &id).map_err(failed)? {
+                        return Err(broken(why));
+                    }
                 }
                 Ok(())
             }
@@ -359,8 +429,8 @@ impl<'a> Run<'a> {
         let about = match &step.on {
             None => None,
             Some(label) => {
-                let found = self.labels.get(label);
-                Some(found.ok_or_else(|| broken(format!("on: no {label:?}")))?.clone())
+                let found = self.label(label).map_err(|error| broken(error.to_string()))?;
+                Some(found.ok_or_else(|| broken(format!("on: no {label:?}")))?)
             }
         };
         let cases = self.module.cases.values();
@@ -368,8 +438,13 @@ impl<'a> Run<'a> {
         let case = act.split_once('/').map(|(case, _)| case).or(case);
         let name = act.split_once('/').map_or(act, |(_, act)| act);
         let mut cases = cases.filter(|known| case.is_none_or(|case| case == known.name));
-        let found = cases.find_map(|case| Some((case, case.act(name)?)));
-        let (case, found) = found.ok_or_else(|| broken(format!("act: no {act:?}")))?;
+        let found = cases.find_map(|case| Some((case.name.clone(), case.act(name)?.form.clone()?)));
+        let question = || {
+            let registry = self.module.registries.get(case?)?;
+            Some((registry.name.clone(), registry.ask(name)?.form.clone()))
+        };
+        let found = found.or_else(question);
+        let (case, kind) = found.ok_or_else(|| broken(format!("act: no {act:?}")))?;
         let mut form = BTreeMap::new();
         for (field, value) in &step.form {
             let value = value_of(value).ok_or_else(|| broken(format!("form.{field}")))?;
@@ -382,7 +457,7 @@ impl<'a> Run<'a> {
             .map_err(|_| broken(format!("home: {}", self.scenario.home)))?;
         let filing = Filing {
             home: agency.clone(),
-            act: format!("{}/{name}", case.name),
+            act: format!("{case}/{name}"),
             about: about.map(|(_, id)| id),
             seen: step.seen,
             reason: step.reason.clone(),
@@ -390,7 +465,7 @@ impl<'a> Run<'a> {
             until: self.now.0 + 86_400,
         };
         let header = DocumentHeader {
-            kind: found.form.clone().unwrap_or_default(),
+            kind,
             number: None,
             title: step.title.clone().unwrap_or_else(|| name.to_owned()),
             from: agency,
@@ -421,9 +496,10 @@ impl<'a> Run<'a> {
     fn expect(&self, number: usize, expect: &Expect, label: &str) -> Result<(), Broken> {
         let broken = |why: String| Err(Broken::new(number, why));
         let failed = |error: StateError| Broken::new(number, error.to_string());
-        let Some((case, id)) = self.labels.get(label) else {
+        let Some((case, id)) = self.label(label).map_err(failed)? else {
             return broken(format!("no {label:?}"));
         };
+        let (case, id) = (&case, &id);
         let thing = Thing::get(&self.state, self.module.name(), case, id).map_err(failed)?;
         let Some(thing) = thing else { return broken(format!("{label} is not there")) };
         if let Some(state) = &expect.state
@@ -455,6 +531,9 @@ impl<'a> Run<'a> {
         }
         let coming =
             Coming { module: self.module.name().to_owned(), case: case.clone(), thing: id.clone() };
+        if let Some(why) = self.expect_others(expect, id).map_err(failed)? {
+            return broken(why);
+        }
         let dues = self.kernel.deadlines(&self.state, &coming, &self.scenario.home, self.now);
         let dues = dues.map_err(failed)?;
         for (name, wanted) in &expect.due {
@@ -467,6 +546,89 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The thing of a label: of a child its parent's, its case and its place.
+    fn label(&self, label: &str) -> Result<Option<(String, String)>, StateError> {
+        let parts: Vec<_> = label.split('/').collect();
+        let [parent, kid, place] = parts.as_slice() else {
+            return Ok(self.labels.get(label).cloned());
+        };
+        let Some((_, id)) = self.labels.get(*parent) else { return Ok(None) };
+        let Ok(place) = place.parse::<usize>() else { return Ok(None) };
+        let mut kids = self.kids(kid, id)?;
+        kids.sort_by_key(|(_, opened, _)| *opened);
+        Ok(kids.into_iter().nth(place).map(|(id, ..)| ((*kid).to_owned(), id)))
+    }
+
+    /// The children of a thing, with when each was opened; those of one moment in the order of what they were given.
+    fn kids(&self, case: &str, parent: &str) -> Result<Vec<(String, i64, Thing)>, StateError> {
+        let key = Key::new(Family::Index, self.module.name());
+        let rows =
+            self.state.scan(&key.name(&format!("{case}/parent")).value(parent), "", 1_000)?;
+        let mut found = Vec::new();
+        for (key, _) in rows {
+            if let Some(thing) = Thing::get(&self.state, self.module.name(), case, &key.id)? {
+                let opened = thing.when.values().min().copied().unwrap_or(0);
+                found.push((key.id, opened, thing));
+            }
+        }
+        found.sort_by_key(|(_, opened, thing)| (*opened, thing.place));
+        Ok(found)
+    }
+
+    /// What accounts hold, people were told, and children there are.
+    fn expect_others(&self, expect: &Expect, id: &str) -> Result<Option<String>, StateError> {
+        for (name, wanted) in &expect.balance {
+            let mut parts = name.split('/');
+            let (account, place) =
+                (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let Some(account) = self.module.accounts.get(account) else {
+                return Ok(Some(format!("balance.{name}: no such account")));
+            };
+            let dims: Vec<_> = parts.map(Value::text).collect();
+            let module = self.module.name();
+            let found = mechanism::balance(&self.state, module, account, place, &dims)?;
+            if found.to_string() != *wanted {
+                return Ok(Some(format!("balance.{name}: {found} and not {wanted}")));
+            }
+        }
+        for (who, wanted) in &expect.told {
+            let all = notices(&self.state, self.module.name(), who, Instant(0), 10_000)?;
+            let found = all.last().map_or("nothing", |notice| notice.say.as_str());
+            if found != wanted {
+                return Ok(Some(format!("told.{who}: {found} and not {wanted}")));
+            }
+        }
+        for (case, wanted) in &expect.kids {
+            let found = self.kids(case, id)?.len();
+            if found != *wanted {
+                return Ok(Some(format!("kids.{case}: {found} and not {wanted}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a registry has answered to a question.
+    fn answered(&self, wanted: &Answered, document: &str) -> Result<Option<String>, StateError> {
+        let Some(found) = Answer::of(&self.state, self.module.name(), document)? else {
+            return Ok(Some("answer: there is none".into()));
+        };
+        let shown = |record: &BTreeMap<String, Value>| -> BTreeMap<String, String> {
+            record.iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
+        };
+        let records: Vec<_> = found.records.iter().map(shown).collect();
+        if (wanted.yes, wanted.count) != (found.yes, found.count) || records != wanted.records {
+            let (yes, count) = (found.yes, found.count);
+            return Ok(Some(format!("answer: yes {yes:?}, count {count:?}, records {records:?}")));
+        }
+        for subject in &wanted.looked_at {
+            let all = looks(&self.state, self.module.name(), subject, "", 10_000)?;
+            if all.iter().all(|look| look.document != document) {
+                return Ok(Some(format!("looked_at: {subject} is not told of it")));
+            }
+        }
+        Ok(None)
     }
 
     /// All of it decided again comes to the same.

@@ -53,12 +53,21 @@ pub struct Thing {
     /// The thing whose child it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Which of the children that one act opened, from 0 on.
+    #[serde(default, skip_serializing_if = "first")]
+    pub place: u32,
     /// By what else it is found: names of indexes, and values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<(String, String)>,
     /// What it has booked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub booked: Vec<Key>,
+}
+
+/// Whether it is the first, of which nothing is written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
+fn first(place: &u32) -> bool {
+    *place == 0
 }
 
 /// The thing whose child another is.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chancery_apps::{
-    Broken, Document, Folder, KEEPER, Mistake, Module, OFFICE, Outcome, Record, Replay,
+    Broken, Document, Folder, KEEPER, Mistake, Module, NoFolder, OFFICE, Outcome, Record, Replay,
     ReplayFault, Scenario, Signer as DocumentSigner, Subject,
 };
 use chancery_bus::NodeError;
@@ -38,7 +38,7 @@ pub(crate) enum ModuleCommand {
     /// Make a folder to begin a module with: a case of three states, with its texts and a story
     #[command(after_help = "Example:\n  chancery module new leave --into modules/leave")]
     New {
-        /// The module's name: small letters, digits, dots
+        /// The module's name: small letters, digits, _ and -, or several such names with dots between
         name: String,
         /// The new folder
         #[arg(long, value_name = "DIR")]
@@ -159,36 +159,46 @@ fn language(output: &Output) -> Language {
     if output.chinese { Language::Zh } else { Language::En }
 }
 
-/// Reads a module's folder from the disk.
+/// Reads a module's folder from the disk. Each file is read or refused: links, FIFOs and devices are no files of a module.
 fn read_folder(path: &Path) -> Result<Folder, Failure> {
     let mut folder = Folder::default();
-    let mut add = |name: String, file: &Path| -> Result<(), Failure> {
-        let text = String::from_utf8(read_file(file)?);
-        let text = text.map_err(|_| {
-            Failure::usage("CHY-7002", "it is no UTF-8", "Save it as UTF-8.").at(file)
-        })?;
-        folder.add(&name, text).map_err(|error| Failure::from(error).at(file))
-    };
-    for member in every_member(path)? {
-        let name = |member: &Path| {
-            member.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-        };
-        // What editors and version control leave is none of it.
-        if name(&member).starts_with('.') {
-            continue;
-        }
-        if member.is_file() {
-            add(name(&member), &member)?;
-            continue;
-        }
-        for inner in every_member(&member)? {
-            if inner.is_file() && !name(&inner).starts_with('.') {
-                add(format!("{}/{}", name(&member), name(&inner)), &inner)?;
-            }
-        }
-    }
+    read_below(path, "", &mut folder)?;
     Ok(folder)
 }
+
+/// Reads the files of a folder whose path in the module is `above`: nothing, or a path with a slash behind it.
+fn read_below(path: &Path, above: &str, folder: &mut Folder) -> Result<(), Failure> {
+    for member in every_member(path)? {
+        let name = member.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_default();
+        // What editors and version control leave is none of it.
+        if name.starts_with('.') {
+            continue;
+        }
+        let below = format!("{above}{name}");
+        let refused = |error: NoFolder| Failure::from(error).at(&member);
+        // The link itself, if it is one: it is not followed.
+        let found = member.symlink_metadata().ok();
+        if found.as_ref().is_some_and(|found| found.is_dir()) {
+            if above.matches('/').count() == MOST_BELOW {
+                return Err(refused(NoFolder::Path(below)));
+            }
+            read_below(&member, &format!("{below}/"), folder)?;
+            continue;
+        }
+        if found.is_some_and(|found| found.len() > folder.room() as u64) {
+            return Err(refused(NoFolder::Size));
+        }
+        let text = String::from_utf8(read_member(&member)?).map_err(|_| {
+            Failure::usage("CHY-7002", "it is no UTF-8", "Save it as UTF-8.").at(&member)
+        })?;
+        folder.add(&below, text).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// How many folders deep files of a module lie.
+const MOST_BELOW: usize = 2;
 
 /// Says what is wrong with a folder.
 fn print_mistakes(output: &Output, mistakes: &[Mistake]) {

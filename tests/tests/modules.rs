@@ -244,6 +244,37 @@ fn a_folder_with_a_mistake_is_named_by_file_and_line_and_never_installed() {
 }
 
 #[test]
+fn a_folder_is_read_file_by_file_and_nothing_in_it_is_followed_or_passed_over() {
+    let world = World::new();
+    world.run("module new gov.docs --into docs").ok();
+    world.run("module test docs").ok();
+    let refused = |name: &str| {
+        let checked = world.run("module check docs");
+        assert!(checked.code != 0 && checked.stderr.contains(name), "{name}: {checked:?}");
+        std::fs::remove_file(world.path(&format!("docs/{name}"))).unwrap();
+        world.run("module check docs").ok();
+    };
+    for name in ["forms/more.json", "cases/more.toml", "more.toml"] {
+        let path = world.path(&format!("docs/{name}"));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        refused(name);
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        refused(name);
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        refused(name);
+        std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        refused(name);
+    }
+    std::fs::create_dir_all(world.path("docs/docs/a")).unwrap();
+    for name in ["forms/more.exe", "docs/a/more.png"] {
+        std::fs::write(world.path(&format!("docs/{name}")), "x").unwrap();
+        refused(name);
+    }
+    std::fs::write(world.path("docs/docs/a/more.md"), "x").unwrap();
+    world.run("module check docs").ok();
+}
+
+#[test]
 fn whoever_changes_drops_or_swaps_a_record_is_told_which_entry_it_was() {
     let press = Press::installed();
     let id = press.draft("一篇");

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::{Each, Kind, Node, Operator, functions};
 use crate::{
     calendar::{Calendar, Rule},
-    civil::Zone,
+    civil::{Period, Zone},
     look_up::Looked,
     value::{Value, Why},
 };
@@ -43,6 +43,31 @@ pub trait Environment {
 
     /// Takes a step of the decision's budget. False when there is none left.
     fn step(&self) -> bool;
+
+    /// Takes several steps.
+    fn steps(&self, count: u64) -> bool {
+        (0..count).all(|_| self.step())
+    }
+}
+
+/// How many bytes of a text cost a step.
+const BYTES: usize = 64;
+
+/// What is read is copied, which is so many times cheaper than to make it.
+const READ: u64 = 8;
+
+/// How many days of a calendar are looked at in a step.
+const DAYS: u64 = 64;
+
+/// How large a value is: each part of it counts, and so does each 64 bytes of a text.
+fn size(value: &Value) -> u64 {
+    let text = |text: &str| (text.len() / BYTES) as u64;
+    match value {
+        Value::Text(of) => 1 + text(of),
+        Value::List(list) => 1 + list.iter().map(size).sum::<u64>(),
+        Value::Map(map) => 1 + map.iter().map(|(name, of)| text(name) + size(of)).sum::<u64>(),
+        _ => 1,
+    }
 }
 
 pub(super) struct Evaluation<'a> {
@@ -68,6 +93,22 @@ impl<'a> Evaluation<'a> {
         if !self.environment.step() {
             return unknown(Why::Cost);
         }
+        let value = self.of(node);
+        // A small value is paid for by its step. A large one costs what it is made of, so that no doubling of texts and lists
+        // goes on for long.
+        let parts = size(&value) - 1;
+        let cost = match &node.kind {
+            Kind::Literal(_) | Kind::Name(_) | Kind::Field(..) | Kind::Index(..) => parts / READ,
+            Kind::Choice(..) => 0,
+            _ => parts,
+        };
+        match self.environment.steps(cost) {
+            true => value,
+            false => unknown(Why::Cost),
+        }
+    }
+
+    fn of(&mut self, node: &'a Node) -> Value {
         match &node.kind {
             Kind::Literal(value) => value.clone(),
             Kind::Name(name) => self.name(name),
@@ -149,6 +190,9 @@ impl<'a> Evaluation<'a> {
                 value => values.push(value),
             }
         }
+        if !self.environment.steps(days(name, &values) / DAYS) {
+            return unknown(Why::Cost);
+        }
         functions::call(self.environment, name, &values)
     }
 
@@ -206,6 +250,19 @@ impl<'a> Evaluation<'a> {
         }
         gather(each, list, results)
     }
+}
+
+/// About how many days of the calendar a function looks at, one after the other.
+fn days(name: &str, values: &[Value]) -> u64 {
+    let days = match (name, values) {
+        ("workdays_in", [Value::Date(from), Value::Date(to)]) => from.days_to(*to),
+        ("due_day", [_, Value::Period(period)]) => period.count,
+        ("due_day", [_, Value::Text(text)]) => {
+            text.parse::<Period>().map_or(0, |period| period.count)
+        }
+        _ => 0,
+    };
+    days.unsigned_abs().into()
 }
 
 /// What the results of a macro's body come to.

@@ -8,6 +8,7 @@ mod exact;
 mod explain;
 mod functions;
 mod lex;
+mod look;
 mod parse;
 mod types;
 

@@ -6,6 +6,12 @@ use std::{collections::BTreeMap, fmt, ops::Range};
 use super::{Each, Kind, Node, Operator, functions};
 use crate::{nearest::nearest, value::Value};
 
+/// The most parts that the kind of one value may have: a map has its fields and those in them.
+const MOST_PARTS: usize = 500;
+
+/// The most parts that all kinds on the way through one formula may have together.
+const MOST_PARTS_ON_THE_WAY: usize = 10_000;
+
 /// A kind of values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Type {
@@ -64,6 +70,17 @@ impl Type {
         Self::Map(of.into_iter().map(|(name, of)| (name.into(), of)).collect())
     }
 
+    /// How many parts it has, if these are no more than so many.
+    fn parts(&self, most: usize) -> Option<usize> {
+        let inside = |of: &Self, sum: usize| Some(sum + of.parts(most.checked_sub(sum)?)?);
+        let parts = match self {
+            Self::List(of) | Self::Names(of) => inside(of, 1),
+            Self::Map(fields) => fields.values().try_fold(1, |sum, of| inside(of, sum)),
+            _ => Some(1),
+        };
+        parts.filter(|parts| *parts <= most)
+    }
+
     pub(crate) fn is(&self, wanted: &[Self]) -> bool {
         *self == Self::Any || wanted.contains(self)
     }
@@ -98,6 +115,12 @@ impl Type {
 pub trait Scope {
     /// The kind of what a name stands for.
     fn root(&self, name: &str) -> Option<Type>;
+
+    /// The kind of a field of what a name stands for, or of a field of that, where the whole is dearer: `["filed", "ask", "sum"]`.
+    /// None leaves it to be found in the whole.
+    fn field(&self, _path: &[&str]) -> Option<Type> {
+        None
+    }
 
     /// The names that there are, for a hint.
     fn roots(&self) -> Vec<String>;
@@ -177,20 +200,53 @@ pub enum KindFault {
     },
     /// A text that is no period, no unit, no way of rounding.
     Word(String),
+    /// A value that would have more parts than anybody can check.
+    Size,
 }
 
 pub(super) fn infer(text: &str, tree: &Node, scope: &dyn Scope) -> Result<Type, Mismatch> {
-    Inference { text, scope, bound: Vec::new() }.of(tree)
+    Inference { text, scope, bound: Vec::new(), parts: 0 }.of(tree)
 }
 
 struct Inference<'a> {
     text: &'a str,
     scope: &'a dyn Scope,
     bound: Vec<(&'a str, Type)>,
+    /// How many parts the kinds on the way had.
+    parts: usize,
 }
 
 impl<'a> Inference<'a> {
     fn of(&mut self, node: &'a Node) -> Result<Type, Mismatch> {
+        let found = self.of_node(node)?;
+        // A map of two maps of two maps … has no end that one could wait for.
+        let sum = found.parts(MOST_PARTS).map(|parts| self.parts + parts);
+        match sum.filter(|sum| *sum <= MOST_PARTS_ON_THE_WAY) {
+            Some(sum) => {
+                self.parts = sum;
+                Ok(found)
+            }
+            None => Err(Mismatch { fault: KindFault::Size, at: node.span.clone() }),
+        }
+    }
+
+    /// The kind of a field, without that of the whole where the scope can say it.
+    fn field(&self, mut of: &'a Node, name: &'a str) -> Option<Type> {
+        let mut path = vec![name];
+        while let Kind::Field(outer, name) = &of.kind {
+            path.push(name);
+            of = outer;
+        }
+        let Kind::Name(root) = &of.kind else { return None };
+        if self.bound.iter().any(|(known, _)| known == root) {
+            return None;
+        }
+        path.push(root);
+        path.reverse();
+        self.scope.field(&path)
+    }
+
+    fn of_node(&mut self, node: &'a Node) -> Result<Type, Mismatch> {
         let wrong = |fault| Err(Mismatch { fault, at: node.span.clone() });
         let takes =
             |what: &str, given: Vec<Type>| wrong(KindFault::Takes { what: what.to_owned(), given });
@@ -204,19 +260,24 @@ impl<'a> Inference<'a> {
                     Mismatch { fault, at: node.span.clone() }
                 })?,
             },
-            Kind::Field(of, name) => match self.of(of)? {
-                Type::Any => Type::Any,
-                Type::Names(of) => *of,
-                Type::Map(fields) => match fields.get(name) {
-                    Some(of) => of.clone(),
-                    None => {
-                        let nearest = nearest_of(name, fields.into_keys().collect());
-                        let of = self.text.get(of.span.clone()).unwrap_or_default().to_owned();
-                        return wrong(KindFault::Field { of, name: name.clone(), nearest });
-                    }
-                },
-                other => return takes(&format!(".{name}"), vec![other]),
-            },
+            Kind::Field(of, name) => {
+                if let Some(found) = self.field(of, name) {
+                    return Ok(found);
+                }
+                match self.of(of)? {
+                    Type::Any => Type::Any,
+                    Type::Names(of) => *of,
+                    Type::Map(fields) => match fields.get(name) {
+                        Some(of) => of.clone(),
+                        None => {
+                            let nearest = nearest_of(name, fields.into_keys().collect());
+                            let of = self.text.get(of.span.clone()).unwrap_or_default().to_owned();
+                            return wrong(KindFault::Field { of, name: name.clone(), nearest });
+                        }
+                    },
+                    other => return takes(&format!(".{name}"), vec![other]),
+                }
+            }
             Kind::Index(of, index) => match (self.of(of)?, self.of(index)?) {
                 (Type::Any, _) => Type::Any,
                 (Type::List(of), Type::Int | Type::Any) => *of,
@@ -270,6 +331,9 @@ impl<'a> Inference<'a> {
                 let mut all = Type::Any;
                 for node in of {
                     let next = self.of(node)?;
+                    if all == next {
+                        continue;
+                    }
                     all = match all.clone().with(next.clone()) {
                         Some(of) => of,
                         None => return wrong(KindFault::Unlike(all, next)),

@@ -1,6 +1,8 @@
 //! What can be wrong with a folder, with its place. The sentences stand in `wording`.
 
 use super::{form::FormFault, reader::At};
+use chancery_protocol::text::TextFault;
+
 use crate::formula::{Fault, KindFault, Type};
 
 /// A mistake in a folder.
@@ -274,6 +276,71 @@ pub enum What {
     },
     /// A line of a code list is no CSV, or has another number of cells than the header.
     Csv,
+    /// More of something than can be checked.
+    Excess {
+        /// Of what.
+        what: &'static str,
+        /// The most that there may be.
+        most: usize,
+    },
+    /// A name that rests on others that rest on others, deeper than they are worked out.
+    Deep(String),
+    /// Deadlines that begin each other again at once, without end.
+    Endless(Vec<String>),
+    /// Deadlines that begin each other again, and of which nobody can say how long that takes.
+    PerhapsEndless(Vec<String>),
+    /// A name stands in two lists that exclude each other.
+    Both {
+        /// The name.
+        name: String,
+        /// The keys of the lists.
+        keys: &'static str,
+    },
+    /// An act that can never be done.
+    NeverDone(String),
+    /// A condition of a round that no votes fulfil.
+    NeverHolds(String),
+    /// A list of people in which there is never anybody.
+    Nobody(String),
+    /// A list is empty where something must be named.
+    Empty {
+        /// The key.
+        key: String,
+    },
+    /// A formula speaks of what is never there when it is worked out: of a document where there is none.
+    NotHere {
+        /// The formula.
+        text: String,
+        /// Of what it speaks.
+        name: String,
+    },
+    /// A text that people read is blank, or has characters that are not seen or change what is.
+    Text {
+        /// The key; empty of a line.
+        key: String,
+        /// What is wrong.
+        fault: TextFault,
+    },
+    /// A text is longer than people read.
+    TextLength {
+        /// The key.
+        key: String,
+        /// The most characters.
+        most: usize,
+    },
+    /// No date, moment or year.
+    NoTime(String),
+    /// A moment of a story that is before the one before.
+    Backwards(String),
+    /// No name of an agency.
+    NoAgency(String),
+    /// A day stands in the order of another year.
+    OtherYear {
+        /// The day.
+        day: String,
+        /// The year of the order.
+        year: String,
+    },
     /// Something that an act sets, and nothing ever reads, is set by one act and read where it may not be there.
     Unset {
         /// The field.
@@ -284,7 +351,7 @@ pub enum What {
 impl What {
     /// Whether it is a warning alone: the folder works.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Self::UnusedText(_) | Self::UnusedRole(_))
+        matches!(self, Self::UnusedText(_) | Self::UnusedRole(_) | Self::PerhapsEndless(_))
     }
 
     /// Its name, by which programs know it.
@@ -342,6 +409,22 @@ impl What {
             Self::Jump { .. } => "jump",
             Self::TableSize { .. } => "table-size",
             Self::Csv => "no-csv",
+            Self::Excess { .. } => "excess",
+            Self::Deep(_) => "deep",
+            Self::Endless(_) => "endless",
+            Self::PerhapsEndless(_) => "perhaps-endless",
+            Self::Both { .. } => "both",
+            Self::NeverDone(_) => "never-done",
+            Self::NeverHolds(_) => "never-holds",
+            Self::Nobody(_) => "nobody",
+            Self::Empty { .. } => "empty",
+            Self::NotHere { .. } => "not-here",
+            Self::Text { .. } => "text",
+            Self::TextLength { .. } => "text-length",
+            Self::NoTime(_) => "no-time",
+            Self::Backwards(_) => "backwards",
+            Self::NoAgency(_) => "no-agency",
+            Self::OtherYear { .. } => "other-year",
             Self::Unset { .. } => "unset",
         }
     }

@@ -13,6 +13,7 @@ mod mechanism;
 mod mistake;
 mod module;
 mod reader;
+mod story;
 mod table;
 mod table_check;
 

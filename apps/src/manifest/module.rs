@@ -10,10 +10,16 @@ use super::{
     form::Form,
     mechanism::{Account, Booking, Registry},
     mistake::{Mistake, What},
-    reader::{At, File, Mistakes, Table, is_name},
-    table,
+    reader::{At, File, Mistakes, Table, is_name, lines},
+    story, table,
 };
-use crate::{calendar::Rule, civil::Zone, codes::Codes, folder::Folder, words::Words};
+use crate::{
+    calendar::Rule,
+    civil::Zone,
+    codes::Codes,
+    folder::Folder,
+    words::{MOST_WORDS, NoLine, Words},
+};
 
 /// A name in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,11 +89,21 @@ impl Module {
         let first = folder.file("module.toml").map(|text| ("module.toml", text));
         let others = folder.files().filter(|(path, _)| *path != "module.toml");
         for (path, text) in first.into_iter().chain(others) {
-            module.take_file(File { path, text, mistakes: &mistakes });
+            let lines = lines(text);
+            module.take_file(File { path, text, lines: &lines, mistakes: &mistakes });
         }
         if has {
             data::check(&module, &mistakes);
             check::module(&module, &mistakes);
+        }
+        // Stories speak of what the other files declare.
+        let rules = story::rules(&module);
+        for (path, text) in folder.files().filter(|(path, _)| path.starts_with("scenarios/")) {
+            let lines = lines(text);
+            let file = File { path, text, lines: &lines, mistakes: &mistakes };
+            if file.check_characters() {
+                story::read(file, &module, &rules);
+            }
         }
         let (warnings, bad): (Vec<_>, Vec<_>) =
             mistakes.into_vec().into_iter().partition(|mistake| mistake.what.is_warning());
@@ -128,6 +144,11 @@ impl Module {
 
     fn take_file(&mut self, file: File<'_>) {
         let (kind, name) = file.path.split_once('/').unwrap_or(("", file.path));
+        // Stories are read last; samples and what people read beside them are nobody's.
+        let beside = matches!(kind, "scenarios" | "samples" | "docs") || file.path == "README.md";
+        if beside || !file.check_characters() {
+            return;
+        }
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
         match (kind, name) {
             ("", "module.toml") => file.read(|table| self.take(&table)),
@@ -336,8 +357,13 @@ pub(super) fn rule(table: &Table<'_>, otherwise: Rule) -> Rule {
 
 fn words(file: File<'_>) -> Words {
     let (words, bad) = Words::read(file.text);
-    for line in bad {
-        file.mistakes.add(&At { file: file.path.into(), line }, What::TextLine);
+    for (line, fault) in bad {
+        let what = match fault {
+            NoLine::Nothing => What::TextLine,
+            NoLine::Text(name, fault) => What::Text { key: name, fault },
+            NoLine::Length(name) => What::TextLength { key: name, most: MOST_WORDS },
+        };
+        file.mistakes.add(&At { file: file.path.into(), line }, what);
     }
     words
 }

@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, ops::Range};
 
+use chancery_protocol::text::{check_line, check_lines};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -14,8 +15,18 @@ use crate::{formula::Formula, nearest::nearest};
 #[derive(Debug, Default)]
 pub(super) struct Mistakes(RefCell<Vec<Mistake>>);
 
+/// How many mistakes are named. Nobody mends more at a time, and to look for each has its cost.
+const MOST_MISTAKES: usize = 1_000;
+
 impl Mistakes {
+    pub(super) fn is_full(&self) -> bool {
+        self.0.borrow().len() >= MOST_MISTAKES
+    }
+
     pub(super) fn add(&self, at: &At, what: What) {
+        if self.is_full() {
+            return;
+        }
         self.0.borrow_mut().push(Mistake { at: at.clone(), what });
     }
 
@@ -35,18 +46,59 @@ pub struct At {
     pub line: usize,
 }
 
+/// The most characters of a name or title that people read.
+const MOST_TEXT: usize = 400;
+
+/// The most bytes of a file that is read.
+const MOST_FILE: usize = 256 << 10;
+
 /// A file that is being read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct File<'a> {
     pub path: &'a str,
     pub text: &'a str,
+    /// Where each line after the first begins.
+    pub lines: &'a [usize],
     pub mistakes: &'a Mistakes,
+}
+
+/// Where each line of a text after the first begins.
+pub(super) fn lines(text: &str) -> Vec<usize> {
+    text.match_indices('\n').map(|(at, _)| at + 1).collect()
 }
 
 impl<'a> File<'a> {
     pub(super) fn at(&self, span: &Range<usize>) -> At {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        At { file: self.path.to_owned(), line: 1 + before.matches('\n').count() }
+        let line = 1 + self.lines.partition_point(|begin| *begin <= span.start);
+        At { file: self.path.to_owned(), line }
+    }
+
+    /// What a text that people read may not have: characters that are not seen or change what is, and more than they read.
+    fn seen(&self, span: &Range<usize>, key: &str, text: &str, lines: bool) {
+        let checked = if lines { check_lines(text) } else { check_line(text) };
+        if let Err(fault) = checked {
+            self.mistakes.add(&self.at(span), What::Text { key: key.to_owned(), fault });
+        } else if !lines && text.chars().count() > MOST_TEXT {
+            let (key, most) = (key.to_owned(), MOST_TEXT);
+            self.mistakes.add(&self.at(span), What::TextLength { key, most });
+        }
+    }
+
+    /// Says where a file has characters that are not seen or change what is: in comments and texts alike, and which it is
+    /// too long to be read.
+    pub(super) fn check_characters(&self) -> bool {
+        if self.text.len() > MOST_FILE {
+            let at = At { file: self.path.to_owned(), line: 1 };
+            self.mistakes.add(&at, What::Excess { what: "byte", most: MOST_FILE });
+            return false;
+        }
+        for (number, line) in (1..).zip(self.text.lines()) {
+            if let Err(fault) = check_lines(line) {
+                let at = At { file: self.path.to_owned(), line: number };
+                self.mistakes.add(&at, What::Text { key: String::new(), fault });
+            }
+        }
+        true
     }
 
     /// Reads the whole, and gives it to somebody.
@@ -131,6 +183,21 @@ impl<'a> Table<'a> {
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
         let value = self.value(key)?;
         match value.get_ref() {
+            DeValue::String(text) => {
+                self.file.seen(&value.span(), key, text, false);
+                Some(text.to_string())
+            }
+            _ => {
+                self.wrong(value, key, "text");
+                None
+            }
+        }
+    }
+
+    /// A text that may be anything, also blank: what somebody writes into a form.
+    pub(super) fn raw(&self, key: &'static str) -> Option<String> {
+        let value = self.value(key)?;
+        match value.get_ref() {
             DeValue::String(text) => Some(text.to_string()),
             _ => {
                 self.wrong(value, key, "text");
@@ -194,10 +261,23 @@ impl<'a> Table<'a> {
             }
             _ => None,
         };
-        if each.is_none() {
+        let Some(each) = each else {
             self.wrong(value, key, "name, list of names");
+            return Vec::new();
+        };
+        let at = self.file.at(&value.span());
+        if each.is_empty() {
+            self.file.mistakes.add(&at, What::Empty { key: key.to_owned() });
         }
-        each.unwrap_or_default()
+        // An act that opens says so by the state "".
+        for name in each.iter().filter(|name| key != "from" || !name.is_empty()) {
+            self.file.seen(&value.span(), key, name, false);
+        }
+        let mut seen = BTreeSet::new();
+        for name in each.iter().filter(|name| !seen.insert(name.as_str())) {
+            self.file.mistakes.add(&at, What::Twice(name.clone()));
+        }
+        each
     }
 
     /// A formula.
@@ -223,6 +303,10 @@ impl<'a> Table<'a> {
         let Some(value) = self.value(key) else { return Vec::new() };
         match value.get_ref() {
             DeValue::Array(list) => {
+                if list.is_empty() {
+                    let at = self.file.at(&value.span());
+                    self.file.mistakes.add(&at, What::Empty { key: key.to_owned() });
+                }
                 list.iter().filter_map(|value| self.formula_of(value, key)).collect()
             }
             _ => self.formula_of(value, key).into_iter().collect(),
@@ -235,6 +319,7 @@ impl<'a> Table<'a> {
             return None;
         };
         let at = self.file.at(&value.span());
+        self.file.seen(&value.span(), key, text, true);
         match Formula::parse(text) {
             Ok(formula) => Some(Placed { formula, at }),
             Err(error) => {
@@ -344,6 +429,91 @@ impl<'a> Table<'a> {
         named.collect()
     }
 
+    /// The keys of a table whose keys may be anything, with their places.
+    pub(super) fn keys(&self, key: &'static str) -> Vec<(String, At)> {
+        let Some(table) = self.table(key) else { return Vec::new() };
+        table.asked.borrow_mut().insert(ANY);
+        let each = table.table.keys();
+        each.map(|key| (key.get_ref().to_string(), self.file.at(&key.span()))).collect()
+    }
+
+    /// Tables by keys that are no names: years.
+    pub(super) fn tables_by_any(&self, key: &'static str) -> Vec<(String, Table<'a>)> {
+        let Some(table) = self.table(key) else { return Vec::new() };
+        table.asked.borrow_mut().insert(ANY);
+        let each = table.table.iter().filter_map(|(name, value)| match value.get_ref() {
+            DeValue::Table(inner) => {
+                Some((name.get_ref().to_string(), Table::new(self.file, inner, name.span())))
+            }
+            _ => {
+                table.wrong(value, name.get_ref(), "table");
+                None
+            }
+        });
+        each.collect()
+    }
+
+    /// Whether there is no fraction anywhere below a key.
+    pub(super) fn check_floats(&self, key: &'static str) {
+        fn look(table: &Table<'_>, key: &str, value: &Spanned<DeValue<'_>>) {
+            match value.get_ref() {
+                DeValue::Float(_) => table.wrong(value, key, "text"),
+                DeValue::Array(list) => list.iter().for_each(|value| look(table, key, value)),
+                DeValue::Table(inner) => {
+                    inner.iter().for_each(|(key, value)| look(table, key.get_ref(), value));
+                }
+                _ => {}
+            }
+        }
+        if let Some(value) = self.value(key) {
+            look(self, key, value);
+        }
+    }
+
+    /// Named texts with their places.
+    pub(super) fn texts_at(&self, key: &'static str) -> Vec<(String, String, At)> {
+        let Some(table) = self.table(key) else { return Vec::new() };
+        table.asked.borrow_mut().insert(ANY);
+        let each = table.table.iter().filter_map(|(name, value)| match value.get_ref() {
+            DeValue::String(text) => {
+                let at = self.file.at(&name.span());
+                Some((name.get_ref().to_string(), text.to_string(), at))
+            }
+            _ => {
+                table.wrong(value, name.get_ref(), "text");
+                None
+            }
+        });
+        each.collect()
+    }
+
+    /// Names, of which there may be none.
+    pub(super) fn names_or_none(&self, key: &'static str) -> Vec<String> {
+        self.texts_of(key).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The place of a key, or of the table.
+    pub(super) fn at_key(&self, key: &'static str) -> At {
+        self.table.get(key).map_or_else(|| self.at(), |value| self.file.at(&value.span()))
+    }
+
+    /// The texts of a list, each with its place; it may be empty.
+    pub(super) fn texts_of(&self, key: &'static str) -> Vec<(String, At)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let DeValue::Array(list) = value.get_ref() else {
+            self.wrong(value, key, "list of texts");
+            return Vec::new();
+        };
+        let each = list.iter().filter_map(|value| match value.get_ref() {
+            DeValue::String(text) => Some((text.to_string(), self.file.at(&value.span()))),
+            _ => {
+                self.wrong(value, key, "text");
+                None
+            }
+        });
+        each.collect()
+    }
+
     /// A list of tables.
     pub(super) fn list(&self, key: &'static str) -> Vec<Table<'a>> {
         let Some(value) = self.value(key) else { return Vec::new() };
@@ -393,7 +563,10 @@ impl<'a> Table<'a> {
         let Some(table) = self.table(key) else { return Vec::new() };
         table.asked.borrow_mut().insert(ANY);
         let each = table.table.iter().filter_map(|(name, value)| match value.get_ref() {
-            DeValue::String(text) => Some((name.get_ref().to_string(), text.to_string())),
+            DeValue::String(text) => {
+                table.file.seen(&value.span(), name.get_ref(), text, false);
+                Some((name.get_ref().to_string(), text.to_string()))
+            }
             _ => {
                 table.wrong(value, name.get_ref(), "text");
                 None

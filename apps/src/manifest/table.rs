@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::{
     mistake::{Mistake, What},
-    reader::{At, Entry, File, Mistakes, Table as Toml, is_name},
+    reader::{At, Entry, File, Mistakes, Table as Toml, is_name, lines},
     table_check,
 };
 use crate::{
@@ -38,7 +38,8 @@ impl Table {
     pub(crate) fn read(path: &str, text: &str) -> Result<Self, Vec<Mistake>> {
         let mistakes = Mistakes::default();
         let mut found = None;
-        File { path, text, mistakes: &mistakes }.read(|toml| found = table(&toml));
+        let lines = lines(text);
+        File { path, text, lines: &lines, mistakes: &mistakes }.read(|toml| found = table(&toml));
         let mistakes = mistakes.into_vec();
         match found {
             Some(table) if mistakes.is_empty() => Ok(table),

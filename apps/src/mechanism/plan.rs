@@ -243,6 +243,7 @@ impl Deciding<'_> {
         let thing = Thing {
             version: Some(self.module.digest()),
             parent: Some(parent),
+            place: u32::try_from(place).unwrap_or(u32::MAX),
             title: document.map(|document| document.header.title.clone()).unwrap_or_default(),
             ..Thing::default()
         };

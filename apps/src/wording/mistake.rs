@@ -47,8 +47,8 @@ impl What {
             ),
             Self::Name(name) => say!(
                 language,
-                ("\"{name}\" is no name: a small letter, then small letters, digits, _ and -, at most 60"),
-                ("“{name}”不能作名称：应以小写字母开头，由小写字母、数字、_ 和 - 组成，最多 60 个字符")
+                ("\"{name}\" is no name: a small letter, then small letters, digits, _ and -, at most 60; a module's name may be several with dots between"),
+                ("“{name}”不能作名称：应以小写字母开头，由小写字母、数字、_ 和 - 组成，最多 60 个字符；模块名可以由几个名称以点相连")
             ),
             Self::NoThing => say!(
                 language,
@@ -283,6 +283,91 @@ impl What {
                 ("the line is no CSV with as many cells as the header"),
                 ("此行不是 CSV，或者列数与标题行不同")
             ),
+            Self::Excess { what, most } => {
+                let of = kind_zh(what);
+                say!(
+                    language,
+                    ("there are more than {most} of a kind here ({what})"),
+                    ("{of}超过 {most} 个")
+                )
+            }
+            Self::Deep(name) => say!(
+                language,
+                ("\"{name}\" rests on other names that rest on others, too deep to be worked out"),
+                ("“{name}”逐层依赖其他名称，层数过多，无法计算")
+            ),
+            Self::Endless(dues) => {
+                let dues = dues.join(" -> ");
+                say!(
+                    language,
+                    ("when it has passed, the due begins again and passes at once, without end: {dues}"),
+                    ("期限届满后立即重新开始并再次届满，永无止境：{dues}")
+                )
+            }
+            Self::PerhapsEndless(dues) => {
+                let dues = dues.join(" -> ");
+                say!(
+                    language,
+                    ("when it has passed, the due begins again, and nobody can say that this takes time: {dues}"),
+                    ("期限届满后重新开始，而无法确定其间是否有时间经过：{dues}")
+                )
+            }
+            Self::Both { name, keys } => {
+                say!(
+                    language,
+                    ("\"{name}\" stands in both of: {keys}"),
+                    ("“{name}”同时写在 {keys} 之中")
+                )
+            }
+            Self::NeverDone(act) => say!(
+                language,
+                ("the act \"{act}\" can never be done: nobody may, no state comes, or nothing leads to it"),
+                ("动作“{act}”永远无法办理：无人有权、状态不会出现，或者没有任何期限、轮次引起它")
+            ),
+            Self::NeverHolds(name) => say!(
+                language,
+                ("no votes ever fulfil \"{name}\" (where both hold, fail goes before done)"),
+                ("无论怎样表决，“{name}”都不会成立（两者都成立时，fail 先于 done）")
+            ),
+            Self::Nobody(name) => {
+                say!(language, ("there is never anybody in \"{name}\""), ("“{name}”中永远没有人"))
+            }
+            Self::Empty { key } => say!(
+                language,
+                ("\"{key}\" is an empty list: name something, or leave it out"),
+                ("“{key}”是空列表：请写明内容，或者删去此键")
+            ),
+            Self::NotHere { text, name } => say!(
+                language,
+                ("\"{text}\" speaks of \"{name}\", and no document is there when it is worked out"),
+                ("“{text}”读取“{name}”，而计算它时没有文件")
+            ),
+            Self::Text { key, fault } => {
+                let fault = fault.say(language);
+                match key.is_empty() {
+                    true => say!(language, ("in this line: {fault}"), ("此行{fault}")),
+                    false => say!(language, ("\"{key}\": {fault}"), ("“{key}”{fault}")),
+                }
+            }
+            Self::TextLength { key, most } => say!(
+                language,
+                ("\"{key}\" has more than {most} characters"),
+                ("“{key}”超过 {most} 个字符")
+            ),
+            Self::NoTime(text) => say!(
+                language,
+                ("\"{text}\" is no date or moment (2026-03-02, 2026-03-02T09:00:00+08:00)"),
+                ("“{text}”不是日期或时刻（2026-03-02、2026-03-02T09:00:00+08:00）")
+            ),
+            Self::Backwards(text) => {
+                say!(language, ("{text} is before the step before"), ("{text} 早于前一步"))
+            }
+            Self::NoAgency(name) => {
+                say!(language, ("\"{name}\" is no name of an agency"), ("“{name}”不是机关名称"))
+            }
+            Self::OtherYear { day, year } => {
+                say!(language, ("{day} is no day of {year}"), ("{day} 不在 {year} 年"))
+            }
             Self::Unset { field } => {
                 say!(language, ("\"it.{field}\" is set by no act"), ("没有动作设置“it.{field}”"))
             }
@@ -321,6 +406,13 @@ fn kind_zh(kind: &str) -> &'static str {
         "column" => "列",
         "key" => "查找列",
         "row" => "行",
+        "officer" => "人员",
+        "label" => "先前步骤的标记",
+        "case" => "事项",
+        "rule" => "规则",
+        "set" => "由动作设置的内容",
+        "unique" => "唯一性规则",
+        "byte" => "字节",
         _ => "名称",
     }
 }
@@ -414,6 +506,11 @@ impl KindFault {
                 language,
                 ("the table \"{table}\" is asked by: {by}"),
                 ("参数表“{table}”应这样查：{by}")
+            ),
+            Self::Size => say!(
+                language,
+                ("a value has more parts than can be checked"),
+                ("值的组成部分过多，无法检查")
             ),
             Self::Word(word) => say!(
                 language,

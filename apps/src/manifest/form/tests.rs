@@ -17,7 +17,9 @@ use crate::{
 
 fn read(text: &str) -> (Option<Form>, Vec<Mistake>) {
     let mistakes = Mistakes::default();
-    let form = Form::read(File { path: "forms/f.json", text, mistakes: &mistakes }, "f");
+    let lines = super::super::reader::lines(text);
+    let form =
+        Form::read(File { path: "forms/f.json", text, lines: &lines, mistakes: &mistakes }, "f");
     (form, mistakes.into_vec())
 }
 
