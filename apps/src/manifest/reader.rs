@@ -92,7 +92,12 @@ impl<'a> File<'a> {
             self.mistakes.add(&at, What::Excess { what: "byte", most: MOST_FILE });
             return false;
         }
-        for (number, line) in (1..).zip(self.text.lines()) {
+        // Spreadsheets begin what they write with a byte order mark.
+        let text = match self.path.ends_with(".csv") {
+            true => self.text.strip_prefix('\u{feff}').unwrap_or(self.text),
+            false => self.text,
+        };
+        for (number, line) in (1..).zip(text.lines()) {
             if let Err(fault) = check_lines(line) {
                 let at = At { file: self.path.to_owned(), line: number };
                 self.mistakes.add(&at, What::Text { key: String::new(), fault });

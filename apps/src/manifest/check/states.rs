@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{CaseCheck, rests::of_due};
 use crate::manifest::{
     case::{Act, Due, DueEnd, Ending, Round},
+    effect::Verb,
     mistake::What,
 };
 
@@ -127,6 +128,9 @@ impl CaseCheck<'_> {
             let mut dues = self.case.dues.iter().filter(|due| is(&due.then));
             let mut rounds =
                 self.case.rounds.iter().filter(|round| is(&round.agreed) || is(&round.failed));
+            if self.is_run_by_others(act) && (act.opens || act.from.is_empty() || from()) {
+                return true;
+            }
             return rounds.any(|round| self.begins(round, reached))
                 || dues.any(|due| self.runs(due, reached) && (act.from.is_empty() || from()));
         }
@@ -144,6 +148,17 @@ impl CaseCheck<'_> {
         let votes =
             act.vote.is_some() && act.from.is_empty() && rounds.any(|r| self.begins(r, reached));
         opens || ((from() || votes) && edges.all(|due| self.starts(due, reached)))
+    }
+
+    /// Whether an effect opens a thing by this act, or tells one to do it.
+    fn is_run_by_others(&self, act: &Act) -> bool {
+        let acts = self.module.cases.values().flat_map(|case| &case.acts);
+        let mut verbs = acts.flat_map(|act| &act.effects).map(|effect| &effect.verb);
+        verbs.any(|verb| match verb {
+            Verb::Open { case, .. } => act.opens && *case == self.case.name,
+            Verb::Tell { case, act: told, .. } => *case == self.case.name && *told == act.name,
+            _ => false,
+        })
     }
 
     fn is_before(&self, name: &str) -> bool {

@@ -71,7 +71,16 @@ impl CaseCheck<'_> {
         };
         let numbers = self.case.numbers.iter().filter(|n| act.number.as_ref() == Some(&n.name));
         let keys = numbers.flat_map(|number| &number.keys);
-        set.chain(uniques).chain(target).chain(keys).for_each(|placed| self.without(placed));
+        let effects = act.effects.iter().flat_map(|effect| effect.formulas());
+        let all = set.chain(uniques).chain(target).chain(keys).chain(effects);
+        // Whoever runs an act that has a form gives it the values of one.
+        let given = act.shape.is_some();
+        for placed in all {
+            let of_form = |path: &Vec<String>| path.first().is_some_and(|root| root == "doc");
+            if !given || !placed.formula.paths().iter().any(of_form) {
+                self.without(placed);
+            }
+        }
     }
 
     /// Says when a formula that is worked out without a document speaks of one. Whoever asks with `has` knows that.
