@@ -11,6 +11,7 @@ use crate::{
     due,
     formula::{Environment, MOST_STEPS},
     input::Document,
+    jurisdiction::Held,
     manifest::{Case, Module},
     office,
     state::{State, StateError},
@@ -31,6 +32,8 @@ pub(crate) struct CaseEnvironment<'a> {
     /// The form that is judged, or none.
     pub doc: Value,
     pub document: Option<&'a Document>,
+    /// The office to which the thing belongs, or will; empty: the whole agency.
+    pub office: String,
     pub at: Instant,
     pub lodged: Instant,
     /// The counts of a round.
@@ -100,13 +103,22 @@ impl CaseEnvironment<'_> {
         self.thing.and_then(map).map_or(Value::None, value)
     }
 
+    /// Where somebody was appointed to a role, as of when the act was lodged.
+    pub(crate) fn held(&self, role: &str, who: &str) -> Result<Held, StateError> {
+        office::holds(self.state, self.module.name(), role, who, self.lodged)
+    }
+
+    /// Where somebody holds a role as it is to be held: one of an office is held in no whole agency.
+    pub(crate) fn holds(&self, role: &str, who: &str) -> Result<Held, StateError> {
+        Ok(self.held(role, who)?.of(self.module.is_of_an_office(role)))
+    }
+
     fn state_call(&self, name: &str, arguments: &[Value]) -> Result<Value, StateError> {
         match (name, arguments) {
             ("has_role", [me, Value::Text(role)]) => {
                 let who = me.field("name");
                 let who = who.as_text().or_else(|| me.as_text()).unwrap_or_default();
-                office::holds(self.state, self.module.name(), role, who, self.lodged)
-                    .map(Value::Bool)
+                self.holds(role, who).map(|held| Value::Bool(held.covers(&self.office)))
             }
             _ => Ok(Value::Unknown(Why::NoRow(name.to_owned()))),
         }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use chancery_crypto::{Digest, Hasher, cbor};
+use chancery_protocol::FormValue;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -492,7 +493,14 @@ impl Kernel {
         routed: Routed,
     ) -> Result<Judged, StateError> {
         let (version, case, act, thing) = match routed {
-            Routed::Office(act) => return Ok((office::decide(overlay, input, &act)?, None)),
+            Routed::Office(act) => {
+                let of = match input.document.form().get("of") {
+                    Some(FormValue::Text(of)) => self.in_force(overlay, of)?,
+                    _ => None,
+                };
+                let module = of.as_ref().map(|(_, module)| module.as_ref());
+                return Ok((office::decide(overlay, input, &act, module)?, None));
+            }
             Routed::Case { version, case, act, thing, .. } => (version, case, act, thing),
         };
         let module = self.module(overlay, &version)?;

@@ -8,14 +8,18 @@ mod case;
 mod checks;
 mod civil;
 mod due;
+mod entitled;
 mod environment;
 mod folder;
 mod formula;
 mod input;
+mod jurisdiction;
 mod kernel;
 mod manifest;
 mod nearest;
 mod office;
+#[cfg(test)]
+mod office_tests;
 mod reason;
 mod record;
 mod replay;

@@ -84,7 +84,7 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
 }
 
 /// Has a formula be of one of some kinds.
-fn wanted(
+pub(super) fn wanted(
     placed: &Placed,
     scope: &dyn Scope,
     mistakes: &Mistakes,
@@ -215,6 +215,7 @@ fn head() -> Type {
 impl CaseCheck<'_> {
     fn run(&self, texts: &mut BTreeSet<String>, roles: &mut BTreeSet<String>) {
         self.names(texts, roles);
+        super::reading_check::case(self.module, self.case, &head(), self.mistakes, roles);
         self.states();
         self.circles();
         self.kinds();
@@ -512,6 +513,9 @@ impl CaseCheck<'_> {
         }
         for (_, placed) in &case.lets {
             check(placed, &scope, "", &[]);
+        }
+        if let Some(placed) = &case.reading.subject {
+            check(placed, &scope, "name, list of names", &people);
         }
         if let Some(placed) = &case.title {
             check(placed, &scope, "text", &[Type::Text]);

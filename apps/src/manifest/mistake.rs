@@ -139,6 +139,10 @@ pub enum What {
     FloatField(String),
     /// A pattern of a series of numbers leaves out what distinguishes them.
     NumberPattern(String),
+    /// A title shows what is hidden.
+    HiddenShown(String),
+    /// A role is held in offices, and nothing of the case belongs to one.
+    NoOffice(String),
     /// Something that an act sets, and nothing ever reads, is set by one act and read where it may not be there.
     Unset {
         /// The field.
@@ -185,6 +189,8 @@ impl What {
             Self::Unbounded { .. } => "unbounded",
             Self::FloatField(_) => "float-field",
             Self::NumberPattern(_) => "number-pattern",
+            Self::HiddenShown(_) => "hidden-shown",
+            Self::NoOffice(_) => "no-office",
             Self::Unset { .. } => "unset",
         }
     }

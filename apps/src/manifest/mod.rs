@@ -8,6 +8,8 @@ mod form;
 mod mistake;
 mod module;
 mod reader;
+mod reading;
+mod reading_check;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,8 @@ mod tests;
 pub(crate) use self::{
     case::{Act, Case, Due, DueEnd, Ending, Number, Round, Target},
     form::Form,
-    reader::Placed,
+    reader::{Placed, is_name},
+    reading::{Hide, Reading, Until},
 };
 pub use self::{
     check::Authority,
