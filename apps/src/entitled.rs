@@ -59,7 +59,7 @@ impl Deciding<'_> {
             }
         }
         if entitled.is_none() {
-            let office = declared.clone().filter(|office| !office.is_empty());
+            let office = declared.as_deref().filter(|office| !office.is_empty()).map(Box::from);
             let why = Refusal::NotEntitled { who: signer.name.clone(), by: act.by.clone(), office };
             refused.push(self.reason(&format!("{}/by", act.name), law, why));
         }

@@ -39,13 +39,6 @@ impl Held {
     pub(crate) fn covers(&self, office: &str) -> bool {
         self.whole || self.offices.iter().any(|over| covers(over, office))
     }
-
-    /// What both together are.
-    pub(crate) fn and(mut self, other: Self) -> Self {
-        self.whole |= other.whole;
-        self.offices.extend(other.offices);
-        self
-    }
 }
 
 #[cfg(test)]

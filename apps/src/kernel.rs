@@ -301,7 +301,7 @@ impl Kernel {
         Ok(all.into_iter().next())
     }
 
-    fn thing(
+    pub(crate) fn thing(
         &self,
         state: &dyn State,
         coming: &Coming,
@@ -315,7 +315,7 @@ impl Kernel {
     }
 
     /// The calendar in force.
-    fn calendar(&self, state: &dyn State) -> Result<Arc<Calendar>, StateError> {
+    pub(crate) fn calendar(&self, state: &dyn State) -> Result<Arc<Calendar>, StateError> {
         let Some(digest) = office::calendar_digest(state)? else { return Ok(Arc::default()) };
         let known = lock(&self.calendar).clone();
         if let Some((_, calendar)) = known.filter(|(known, _)| *known == digest) {
@@ -662,7 +662,7 @@ enum Routed {
     },
 }
 
-fn deciding<'a>(
+pub(crate) fn deciding<'a>(
     module: &'a Module,
     case: &'a Case,
     calendar: &'a Calendar,

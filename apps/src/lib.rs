@@ -20,6 +20,9 @@ mod nearest;
 mod office;
 #[cfg(test)]
 mod office_tests;
+mod reading;
+#[cfg(test)]
+mod reading_tests;
 mod reason;
 mod record;
 mod replay;
@@ -45,6 +48,7 @@ pub use self::{
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
+    reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},
     record::{Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
     replay::{Replay, ReplayFault, Replayed},

@@ -337,6 +337,11 @@ impl Bench {
         Ok(self.act(by, "permit/apply", None, form)?.thing)
     }
 
+    /// The documents that took effect.
+    pub(crate) fn filed(&self) -> Vec<Document> {
+        self.kept.iter().map(|(_, document)| document.clone()).collect()
+    }
+
     pub(crate) fn thing(&self, case: &str, id: &str) -> Thing {
         Thing::get(&self.state, "permits", case, id).expect("reads").expect("is there")
     }

@@ -70,7 +70,7 @@ pub enum Refusal {
         by: Vec<String>,
         /// The office of the thing: a role entitles only where it is held there, or over it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        office: Option<String>,
+        office: Option<Box<str>>,
     },
     /// Its signer is one of those who may not.
     Excluded {

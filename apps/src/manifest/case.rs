@@ -475,7 +475,7 @@ impl Due {
         Some(due)
     }
 
-    pub(super) fn formulas(&self) -> Vec<&Placed> {
+    pub(crate) fn formulas(&self) -> Vec<&Placed> {
         let extend = self.extend.iter().flat_map(|extend| [&extend.by, &extend.most]);
         match &self.end {
             DueEnd::At(at) => extend.chain([at]).collect(),

@@ -18,7 +18,7 @@ pub(crate) use self::{
     case::{Act, Case, Due, DueEnd, Ending, Number, Round, Target},
     form::Form,
     reader::{Placed, is_name},
-    reading::{Hide, Reading, Until},
+    reading::Until,
 };
 pub use self::{
     check::Authority,

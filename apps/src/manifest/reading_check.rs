@@ -54,7 +54,7 @@ pub(super) fn case(
         |at: &At, kind: &'static str, name: &str, known: &mut dyn Iterator<Item = &str>| {
             let known: Vec<_> = known.collect();
             if !known.contains(&name) {
-                let nearest = nearest(name, known.into_iter()).map(str::to_owned);
+                let nearest = nearest(name, known).map(str::to_owned);
                 mistakes.add(at, What::Undeclared { kind, name: name.to_owned(), nearest });
             }
         };
