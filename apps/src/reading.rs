@@ -134,7 +134,7 @@ impl Reading<'_> {
             Reader::Named(name) => name.as_str(),
             Reader::Public => "",
         };
-        if document.signers.iter().any(|signer| signer.name == name) {
+        if !name.is_empty() && document.signers.iter().any(|signer| signer.name == name) {
             return Ok(true);
         }
         let Some(filing) = document.filing() else { return Ok(false) };
