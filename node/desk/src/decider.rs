@@ -331,11 +331,11 @@ fn put(
 
 /// What is said of a refusal: every reason, in both languages, with the module's own words.
 fn declined(kernel: &Kernel, state: &dyn State, input: &Input, reasons: &[Reason]) -> NodeError {
-    let unseen = reading::is_unseen(kernel, state, &input.document, &input.home, input.lodged);
     // Whoever may not read a matter does not learn by trying what he would not be shown.
+    let unseen = reading::is_unseen(kernel, state, input, reasons).unwrap_or(true);
     let nothing =
         [Reason { rule: input.document.header.module.clone(), law: None, why: Refusal::NoThing }];
-    let reasons = if unseen.unwrap_or(true) { &nothing } else { reasons };
+    let reasons: &[Reason] = if unseen { &nothing } else { reasons };
     let module = module_of(kernel, state, input).ok().flatten();
     let steps = kernel.explain(state, input).unwrap_or_default();
     // What a condition that does not hold has read.

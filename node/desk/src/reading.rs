@@ -1,7 +1,8 @@
 //! As whom somebody reads what modules keep. What he may read then is chosen by the kernel, at every door alike.
 
 use chancery_apps::{
-    Coming, Document, Instant, Kernel, Readable, Reader, Signer, State, StateError,
+    Coming, Document, Input, Instant, Kernel, Readable, Reader, Reason, Refusal, Signer, State,
+    StateError,
 };
 use chancery_bus::NodeError;
 use chancery_ledger::unix_now;
@@ -63,24 +64,42 @@ pub fn reads(
     })
 }
 
-/// Whether a document speaks of a matter that its signer may not read: he is told what he would be told if there were none.
+/// Whether a document was refused because of a matter that its signer may not read: he is told what he would be told if there
+/// were none.
 pub(crate) fn is_unseen(
     kernel: &Kernel,
     state: &dyn State,
-    document: &Document,
-    home: &str,
-    at: Instant,
+    input: &Input,
+    reasons: &[Reason],
 ) -> Result<bool, StateError> {
-    let module = document.header.module.clone();
-    let named =
-        document.filing().and_then(|filing| Some((filing.act.as_str(), filing.about.as_ref()?)));
-    let Some((case, thing)) = named.and_then(|(act, id)| Some((act.split_once('/')?.0, id))) else {
+    let Input { document, home, lodged, .. } = input;
+    // These are found before the matter is looked for, and are the same if there is none.
+    let before = |reason: &Reason| {
+        matches!(
+            reason.why,
+            Refusal::NotFiled
+                | Refusal::OtherHome { .. }
+                | Refusal::Classified
+                | Refusal::DecidedBefore
+                | Refusal::TooOld { .. }
+                | Refusal::NoModule
+        )
+    };
+    let named = document.filing().and_then(|filing| {
+        let (case, _) = filing.act.split_once('/')?;
+        Some((case, filing.about.as_ref()?))
+    });
+    let Some((case, thing)) = named.filter(|_| !reasons.iter().any(before)) else {
         return Ok(false);
     };
-    let coming = Coming { module, case: case.to_owned(), thing: thing.clone() };
+    let coming = Coming {
+        module: document.header.module.clone(),
+        case: case.to_owned(),
+        thing: thing.clone(),
+    };
     let signer = document.signers.first().map(|signer| signer.name.clone());
     let who = signer.map_or(Reader::Public, Reader::Named);
-    let readable = kernel.reading(state, &who, home, at)?.readable(&coming)?;
+    let readable = kernel.reading(state, &who, home, *lodged)?.readable(&coming)?;
     Ok(readable == Readable::No)
 }
 
