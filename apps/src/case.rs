@@ -13,13 +13,11 @@ use crate::{
     civil::Instant,
     due,
     environment::CaseEnvironment,
-    formula::Environment as _,
-    input::{Document, Input, Signer},
+    input::{Document, Input},
     kernel::Kernel,
     look_up::Looks,
     manifest::{Act, Case, Due, Ending, Form, Module, Need, Number, Placed, Round, Target},
     mechanism::Planned,
-    office,
     reason::{Reason, Refusal},
     record::{Also, Applied},
     state::{Family, Key, Overlay, State, StateError},
@@ -42,6 +40,7 @@ pub(crate) struct Deciding<'a> {
     pub looks: Rc<Looks>,
 }
 
+/// What came of a step of a decision: it, or why it is refused.
 pub(crate) type Decided<T> = Result<Result<T, Vec<Reason>>, StateError>;
 
 /// How deep inner acts may lead to others.
@@ -78,6 +77,7 @@ impl<'a> Deciding<'a> {
             id: self.id,
             doc,
             document,
+            office: thing.map(|thing| thing.office.clone()).unwrap_or_default(),
             at: self.at,
             lodged: self.lodged,
             counts: BTreeMap::new(),
@@ -115,17 +115,27 @@ impl<'a> Deciding<'a> {
         parent: Option<Parent>,
     ) -> Decided<Applied> {
         let document = &input.document;
-        let refused = self.who(overlay, document, act, thing.as_ref())?;
-        if !refused.is_empty() {
-            return Ok(Err(refused));
-        }
+        let doc = form.values(document.form());
+        let office = match self.who(overlay, document, act, thing.as_ref(), &doc)? {
+            Ok(office) => office,
+            Err(reasons) => {
+                // Of which office it is may not be known because the form is not filled in: that is said then.
+                let unknown = format!("{}/{}/office", self.case.name, act.name);
+                let faults = self.form(input, act);
+                let by_form = reasons.iter().any(|reason| reason.rule.ends_with(&unknown));
+                let said = if by_form && !faults.is_empty() { faults } else { reasons };
+                return Ok(Err(said));
+            }
+        };
         let refused = self.place(act, thing.as_ref());
         if !refused.is_empty() {
             return Ok(Err(refused));
         }
-        let doc = form.values(document.form());
-        let environment = self.environment(overlay, thing.as_ref(), Some(document), doc.clone());
-        let environment = CaseEnvironment { parent: parent.clone(), ..environment };
+        let environment = CaseEnvironment {
+            office: office.clone(),
+            parent: parent.clone(),
+            ..self.environment(overlay, thing.as_ref(), Some(document), doc.clone())
+        };
         let refused = self.time(&environment, act);
         if !refused.is_empty() {
             return Ok(Err(refused));
@@ -142,6 +152,7 @@ impl<'a> Deciding<'a> {
         let mut thing = thing.unwrap_or_else(|| Thing {
             version: Some(self.module.digest()),
             title: document.header.title.clone(),
+            office,
             parent,
             ..Thing::default()
         });
@@ -203,79 +214,6 @@ impl<'a> Deciding<'a> {
             return Ok(Err(reasons));
         }
         self.finish(overlay, thing, None, out, also, 0)
-    }
-
-    /// Who may do it.
-    fn who(
-        &self,
-        state: &dyn State,
-        document: &Document,
-        act: &Act,
-        thing: Option<&Thing>,
-    ) -> Result<Vec<Reason>, StateError> {
-        let signer = document.signer();
-        let environment = self.environment(state, thing, Some(document), Value::None);
-        let (mut entitled, mut refused) = (false, Vec::new());
-        for name in &act.by {
-            entitled |= self.is_one(&environment, name, &signer)?;
-        }
-        let law = act.law.as_deref();
-        if !entitled {
-            let why = Refusal::NotEntitled { who: signer.name.clone(), by: act.by.clone() };
-            refused.push(self.reason(&format!("{}/by", act.name), law, why));
-        }
-        for name in &act.not_by {
-            if self.is_one(&environment, name, &signer)? {
-                let why = Refusal::Excluded { who: signer.name.clone(), not_by: name.clone() };
-                refused.push(self.reason(&format!("{}/not_by", act.name), law, why));
-            }
-        }
-        environment.check()?;
-        Ok(refused)
-    }
-
-    /// Whether somebody may do it with a thing, by who he is.
-    pub(crate) fn may(
-        &self,
-        state: &dyn State,
-        act: &Act,
-        thing: &Thing,
-        who: &str,
-    ) -> Result<bool, StateError> {
-        let agency = who.split_once('@').map(|(_, agency)| agency.to_owned()).unwrap_or_default();
-        let signer = Signer { name: who.to_owned(), agency };
-        let environment = self.environment(state, Some(thing), None, Value::None);
-        let mut may = false;
-        for name in &act.by {
-            may |= self.is_one(&environment, name, &signer)?;
-        }
-        for name in &act.not_by {
-            may &= !self.is_one(&environment, name, &signer)?;
-        }
-        environment.check()?;
-        Ok(may)
-    }
-
-    /// Whether somebody is one of those that a name stands for: a role by appointment, or one who has to do with the thing.
-    pub(crate) fn is_one(
-        &self,
-        environment: &CaseEnvironment<'_>,
-        name: &str,
-        signer: &Signer,
-    ) -> Result<bool, StateError> {
-        if self.module.roles.contains_key(name) {
-            return office::holds(
-                environment.state,
-                self.module.name(),
-                name,
-                &signer.name,
-                self.lodged,
-            );
-        }
-        let people = environment.root(name);
-        let is =
-            people.names().into_iter().any(|known| known == signer.name || known == signer.agency);
-        Ok(is)
     }
 
     /// Whether the thing is in a state from which it is possible, and it was not done too often.
@@ -808,6 +746,9 @@ impl<'a> Deciding<'a> {
         thing.sequence += 1;
         let environment = self.environment(overlay, Some(&*thing), None, Value::None);
         let title = self.case.title.as_ref().map(|placed| placed.formula.value(&environment));
+        let subject = self.case.reading.subject.as_ref();
+        let subject = subject.map_or(Value::None, |placed| placed.formula.value(&environment));
+        let subject: Vec<_> = subject.names().into_iter().map(str::to_owned).collect();
         let mut people: Vec<String> = self
             .case
             .who
@@ -816,6 +757,7 @@ impl<'a> Deciding<'a> {
                 let people = placed.formula.value(&environment);
                 people.names().into_iter().map(str::to_owned).collect::<Vec<_>>()
             })
+            .chain(subject)
             .chain(thing.people.iter().cloned())
             .chain(thing.rounds.values().flat_map(|votes| votes.of.iter().cloned()))
             .collect();

@@ -11,6 +11,7 @@ use crate::{
     due,
     formula::{Environment, MOST_STEPS},
     input::Document,
+    jurisdiction::Held,
     look_up::{Looked, Looks},
     manifest::{Case, Module},
     mechanism, office,
@@ -35,6 +36,8 @@ pub(crate) struct CaseEnvironment<'a> {
     /// The form that is judged, or none.
     pub doc: Value,
     pub document: Option<&'a Document>,
+    /// The office to which the thing belongs, or will; empty: the whole agency.
+    pub office: String,
     pub at: Instant,
     pub lodged: Instant,
     /// What else names stand for here: counts of a round, the element of a list, a record.
@@ -66,6 +69,7 @@ impl<'a> CaseEnvironment<'a> {
     pub(crate) fn again(&self) -> CaseEnvironment<'a> {
         CaseEnvironment {
             doc: self.doc.clone(),
+            office: self.office.clone(),
             counts: self.counts.clone(),
             parent: self.parent.clone(),
             steps: Cell::new(0),
@@ -199,13 +203,22 @@ impl<'a> CaseEnvironment<'a> {
         self.thing.and_then(map).map_or(Value::None, value)
     }
 
+    /// Where somebody was appointed to a role, as of when the act was lodged.
+    pub(crate) fn held(&self, role: &str, who: &str) -> Result<Held, StateError> {
+        office::holds(self.state, self.module.name(), role, who, self.lodged)
+    }
+
+    /// Where somebody holds a role as it is to be held: one of an office is held in no whole agency.
+    pub(crate) fn holds(&self, role: &str, who: &str) -> Result<Held, StateError> {
+        Ok(self.held(role, who)?.of(self.module.is_of_an_office(role)))
+    }
+
     fn state_call(&self, name: &str, arguments: &[Value]) -> Result<Value, StateError> {
         match (name, arguments) {
             ("has_role", [me, Value::Text(role)]) => {
                 let who = me.field("name");
                 let who = who.as_text().or_else(|| me.as_text()).unwrap_or_default();
-                office::holds(self.state, self.module.name(), role, who, self.lodged)
-                    .map(Value::Bool)
+                self.holds(role, who).map(|held| Value::Bool(held.covers(&self.office)))
             }
             ("find", [Value::Text(of), rest @ ..]) => {
                 self.find(of, rest, self.module.zone.date(self.lodged))

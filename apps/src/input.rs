@@ -30,6 +30,14 @@ pub struct Signer {
     pub agency: String,
 }
 
+impl Signer {
+    /// Somebody by his name: an officer of the agency behind the `@`, or an agency.
+    pub(crate) fn named(name: &str) -> Self {
+        let agency = name.split_once('@').map_or(name, |(_, agency)| agency);
+        Self { name: name.to_owned(), agency: agency.to_owned() }
+    }
+}
+
 /// What the kernel knows of a document.
 #[derive(Debug, Clone)]
 pub struct Document {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use chancery_crypto::{Digest, Hasher, cbor};
+use chancery_protocol::FormValue;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -307,7 +308,7 @@ impl Kernel {
         Ok(all.into_iter().next())
     }
 
-    fn thing(
+    pub(crate) fn thing(
         &self,
         state: &dyn State,
         coming: &Coming,
@@ -321,7 +322,7 @@ impl Kernel {
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are what a decision stands in")]
-    fn deciding<'a>(
+    pub(crate) fn deciding<'a>(
         &'a self,
         module: &'a Module,
         case: &'a Case,
@@ -336,7 +337,7 @@ impl Kernel {
     }
 
     /// The calendar in force.
-    fn calendar(&self, state: &dyn State) -> Result<Arc<Calendar>, StateError> {
+    pub(crate) fn calendar(&self, state: &dyn State) -> Result<Arc<Calendar>, StateError> {
         let Some(digest) = office::calendar_digest(state)? else { return Ok(Arc::default()) };
         let known = lock(&self.calendar).clone();
         if let Some((_, calendar)) = known.filter(|(known, _)| *known == digest) {
@@ -554,7 +555,12 @@ impl Kernel {
     ) -> Result<Judged, StateError> {
         let (version, case, act, thing, parent) = match routed {
             Routed::Office(act) => {
-                return Ok((office::decide(overlay, input, &act)?, None, Vec::new()));
+                let of = match input.document.form().get("of") {
+                    Some(FormValue::Text(of)) => self.in_force(overlay, of)?,
+                    _ => None,
+                };
+                let module = of.as_ref().map(|(_, module)| module.as_ref());
+                return Ok((office::decide(overlay, input, &act, module)?, None, Vec::new()));
             }
             Routed::Ask { version, registry, ask } => {
                 return self.answer(overlay, input, version, &registry, &ask);

@@ -9,21 +9,28 @@ mod checks;
 mod civil;
 mod codes;
 mod due;
+mod entitled;
 mod environment;
 mod folder;
 mod formula;
 mod input;
+mod jurisdiction;
 mod kernel;
 mod look_up;
 mod manifest;
 mod mechanism;
 mod nearest;
 mod office;
+#[cfg(test)]
+mod office_order_tests;
 mod office_tables;
 #[cfg(test)]
 mod office_tables_tests;
 #[cfg(test)]
 mod office_tests;
+mod reading;
+#[cfg(test)]
+mod reading_tests;
 mod reason;
 mod record;
 mod replay;
@@ -57,6 +64,7 @@ pub use self::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
+    reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},
     record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
     replay::{Replay, ReplayFault, Replayed},

@@ -10,6 +10,7 @@ use crate::{
     civil::{Date, Instant},
     folder::{Folder, MEDIA_TYPE},
     input::Input,
+    jurisdiction::{Held, is_path},
     manifest::Module,
     office_tables,
     reason::{Reason, Refusal},
@@ -50,6 +51,9 @@ pub struct Appointed {
     pub role: String,
     /// The officer.
     pub officer: String,
+    /// In which office, by its path; none: in the whole agency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub office: Option<String>,
     /// Since when, in seconds since 1970 UTC.
     pub from: i64,
     /// Until when.
@@ -66,7 +70,7 @@ fn appointed_key(module: &str) -> Key {
     Key::new(Family::Appointment, module).name("listed")
 }
 
-/// All appointments to roles of a module, those that have ended included, by role and officer.
+/// All appointments to roles of a module, those that have ended included, by role, officer and office.
 ///
 /// # Errors
 /// [`StateError`].
@@ -93,21 +97,36 @@ pub struct Installed {
     pub document: String,
 }
 
-fn appointments(module: &str, role: &str, officer: &str) -> Key {
-    Key::new(Family::Appointment, module).name(role).value(officer)
+/// The key of an appointment: those of one officer to one role stand beside each other, by their offices.
+pub(crate) fn appointment(module: &str, role: &str, officer: &str, office: Option<&str>) -> Key {
+    let key = Key::new(Family::Appointment, module).name(role).value(officer);
+    key.id(office.unwrap_or_default())
 }
 
-/// Whether somebody holds a role of a module at a moment.
+/// Where somebody holds a role of a module at a moment.
 pub(crate) fn holds(
     state: &dyn State,
     module: &str,
     role: &str,
     officer: &str,
     at: Instant,
-) -> Result<bool, StateError> {
-    let Some(bytes) = state.get(&appointments(module, role, officer))? else { return Ok(false) };
-    let held: Appointment = cbor::decode(&bytes).map_err(StateError::damaged)?;
-    Ok(held.from <= at.0 && held.until.is_none_or(|until| at.0 < until))
+) -> Result<Held, StateError> {
+    let mut held = Held::default();
+    // Nobody of that name was ever appointed to anything, and what else stands under it is no appointment.
+    if officer.is_empty() {
+        return Ok(held);
+    }
+    let beside = appointment(module, role, officer, None);
+    for (key, bytes) in state.scan(&beside, "", MOST_APPOINTED)? {
+        let one: Appointment = cbor::decode(&bytes).map_err(StateError::damaged)?;
+        if one.from <= at.0 && one.until.is_none_or(|until| at.0 < until) {
+            match key.id.is_empty() {
+                true => held.whole = true,
+                false => held.offices.push(key.id),
+            }
+        }
+    }
+    Ok(held)
 }
 
 /// The key under which the version in force stands.
@@ -159,11 +178,12 @@ fn reason(rule: &str, why: Refusal) -> Reason {
     Reason { rule: format!("{OFFICE}/{rule}"), law: None, why }
 }
 
-/// Decides an act of the office.
+/// Decides an act of the office. The module is the one in force of which an appointment speaks, if there is one.
 pub(crate) fn decide(
     overlay: &mut Overlay<'_>,
     input: &Input,
     act: &str,
+    module: Option<&Module>,
 ) -> Result<Result<Applied, Vec<Reason>>, StateError> {
     let refused = |why| Ok(Err(vec![reason(act, why)]));
     if !ACTS.contains(&act) {
@@ -179,12 +199,14 @@ pub(crate) fn decide(
     };
     let first =
         act == "appoint" && input.facts.first.as_ref() == Some(&signer.name) && unfounded(overlay)?;
-    if !first && !holds(overlay, OFFICE, role, &signer.name, input.lodged)? {
-        let why = Refusal::NotEntitled { who: signer.name, by: vec![role.to_owned()] };
+    // Who appoints and installs does so for the whole agency.
+    if !first && !holds(overlay, OFFICE, role, &signer.name, input.lodged)?.whole {
+        let why =
+            Refusal::NotEntitled { who: signer.name, by: vec![role.to_owned()], office: None };
         return refused(why);
     }
     match act {
-        "appoint" | "dismiss" => appoint(overlay, input, act),
+        "appoint" | "dismiss" => appoint(overlay, input, act, module),
         "install" => install(overlay, input),
         "table" => office_tables::file(overlay, input),
         _ => order(overlay, input),
@@ -225,6 +247,7 @@ fn appoint(
     overlay: &mut Overlay<'_>,
     input: &Input,
     act: &str,
+    described: Option<&Module>,
 ) -> Result<Result<Applied, Vec<Reason>>, StateError> {
     let Some(officer) = text(input, "officer").filter(|name| name.contains('@')) else {
         return missing(act, "officer");
@@ -242,7 +265,17 @@ fn appoint(
         },
         Some(_) => return missing(act, "until"),
     };
-    let key = appointments(module, role, officer);
+    let office = match input.document.form().get("office") {
+        None => None,
+        // The roles of the office itself are held in the whole agency.
+        Some(FormValue::Text(path)) if is_path(path) && module != OFFICE => Some(path.as_str()),
+        Some(_) => return missing(act, "office"),
+    };
+    let by_office = described.is_some_and(|module| module.is_of_an_office(role));
+    if act == "appoint" && by_office && office.is_none() {
+        return missing(act, "office");
+    }
+    let key = appointment(module, role, officer, office);
     let document = input.document.id.to_string();
     let kept = match act {
         "appoint" => Appointment { from: input.lodged.0, until, document },
@@ -251,27 +284,32 @@ fn appoint(
                 return Ok(Err(vec![reason(act, Refusal::NoThing)]));
             };
             let held: Appointment = cbor::decode(&bytes).map_err(StateError::damaged)?;
-            Appointment { until: Some(input.lodged.0), document, ..held }
+            // What has ended before does not last until now by that.
+            let until = held.until.map_or(input.lodged.0, |until| until.min(input.lodged.0));
+            Appointment { until: Some(until), document, ..held }
         }
     };
     let mut all = appointed(overlay, module)?;
-    all.retain(|one| (one.role.as_str(), one.officer.as_str()) != (role, officer));
+    let own = (role, officer, office);
+    all.retain(|one| (one.role.as_str(), one.officer.as_str(), one.office.as_deref()) != own);
     if all.len() == MOST_APPOINTED {
         return missing(act, "of");
     }
     all.push(Appointed {
         role: role.to_owned(),
         officer: officer.to_owned(),
+        office: office.map(str::to_owned),
         from: kept.from,
         until: kept.until,
         document: kept.document.clone(),
     });
-    all.sort_by(|a, b| (&a.role, &a.officer).cmp(&(&b.role, &b.officer)));
+    all.sort_by(|a, b| (&a.role, &a.officer, &a.office).cmp(&(&b.role, &b.officer, &b.office)));
     overlay.put(appointed_key(module), cbor::encode(&all).expect("plain"));
     overlay.put(key, cbor::encode(&kept).expect("plain"));
     overlay.put(founded(), Vec::new());
     let state = if act == "appoint" { "appointed" } else { "dismissed" };
-    Ok(Ok(applied("appointment", format!("{module}/{role}/{officer}"), state)))
+    let place = office.map(|office| format!("/{office}")).unwrap_or_default();
+    Ok(Ok(applied("appointment", format!("{module}/{role}/{officer}{place}"), state)))
 }
 
 fn install(

@@ -68,6 +68,9 @@ pub enum Refusal {
         who: String,
         /// Who may.
         by: Vec<String>,
+        /// The office of the thing: a role entitles only where it is held there, or over it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        office: Option<Box<str>>,
     },
     /// Its signer is one of those who may not.
     Excluded {

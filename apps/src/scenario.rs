@@ -13,6 +13,7 @@ use crate::{
     civil::{Date, Instant},
     due,
     input::{Document, Input, Signer},
+    jurisdiction::is_path,
     kernel::{Coming, Decision, Kernel, Salt},
     manifest::{Due, Module},
     mechanism::{self, Answer, looks, notices},
@@ -55,6 +56,9 @@ struct Officer {
     agency: Option<String>,
     #[serde(default)]
     roles: Vec<String>,
+    /// The office in which he holds them; none: the whole agency.
+    #[serde(default)]
+    office: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -248,7 +252,11 @@ impl<'a> Run<'a> {
                 }
                 let held =
                     office::Appointment { from: now.0, until: None, document: String::new() };
-                let key = Key::new(Family::Appointment, module.name()).name(role).value(&mail);
+                let office = officer.office.as_deref();
+                if office.is_some_and(|path| !is_path(path)) {
+                    return Err(Broken::new(0, format!("officer.{name}: office {office:?}")));
+                }
+                let key = office::appointment(module.name(), role, &mail, office);
                 writes.insert(key, Some(cbor::encode(&held).expect("plain")));
             }
         }

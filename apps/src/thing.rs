@@ -23,6 +23,9 @@ pub struct Thing {
     pub sequence: u64,
     /// How it is called.
     pub title: String,
+    /// The office of the agency to which it belongs, by its path; empty: the whole agency.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub office: String,
     /// What acts have set.
     pub set: BTreeMap<String, Value>,
     /// Of the newest document of each act, the fields that formulas read later.

@@ -209,6 +209,9 @@ fn show(output: &Output, view: &MatterView) {
     let line = |name: &str, value: &str| println!("  {name} {}", plain(value));
     line(output.t("matter", "事项"), &view.id);
     line(output.t("of", "所属"), &format!("{}/{}", view.module, view.case));
+    if let Some(office) = &view.office {
+        line(output.t("office", "处所"), office);
+    }
     let state = output.t(&view.state_en, &view.state_zh);
     line(output.t("state", "状态"), &format!("{state}  {}", time(view.since)));
     line(output.t("step", "步次"), &view.sequence.to_string());

@@ -73,14 +73,16 @@ pub(crate) enum ModuleCommand {
     /// Appoint an officer to a role of a module, by your signed act (role appointer)
     #[command(after_help = "Examples:
   chancery module appoint li@justice.hz.gov.cn --role module-keeper
-  chancery module appoint wang@justice.hz.gov.cn --role reviewer --of news --until 2026-12-31")]
+  chancery module appoint wang@justice.hz.gov.cn --role reviewer --of news --until 2026-12-31
+  chancery module appoint zhou@justice.hz.gov.cn --role clerk --of permits --office xihu")]
     Appoint(Appoint),
     /// End an appointment, by your signed act (role appointer)
     #[command(
-        after_help = "Example:\n  chancery module dismiss wang@justice.hz.gov.cn --role reviewer --of news"
+        after_help = "Examples:\n  chancery module dismiss wang@justice.hz.gov.cn --role reviewer --of news
+  chancery module dismiss zhou@justice.hz.gov.cn --role clerk --of permits --office xihu"
     )]
     Dismiss(Appoint),
-    /// List who was appointed to the roles of a module (default: of the office)
+    /// List who was appointed to the roles of a module (default: of the office), as far as you may see it
     #[command(after_help = "Example:\n  chancery module roles --of news")]
     Roles {
         /// The module
@@ -146,6 +148,9 @@ pub(crate) struct Appoint {
     /// The module whose role it is (default: the office, which has appointer and module-keeper)
     #[arg(long, value_name = "MODULE")]
     of: Option<String>,
+    /// The office in which, by its path: xihu, xihu/gulou (default: the whole agency)
+    #[arg(long, value_name = "PATH")]
+    office: Option<String>,
     /// The last day
     #[arg(long, value_name = "DATE")]
     until: Option<String>,
@@ -443,14 +448,19 @@ fn install(
 impl Appoint {
     fn run(self, output: &Output, act: &str) -> Result<ExitCode, Failure> {
         let of = self.of.clone().unwrap_or_else(|| OFFICE.to_owned());
+        let role = match &self.office {
+            None => format!("{of}/{}", self.role),
+            Some(office) => format!("{of}/{} ({office})", self.role),
+        };
         let title = match act {
-            "appoint" => format!("任命 {} 为 {of}/{}", self.officer, self.role),
-            _ => format!("免去 {} 的 {of}/{}", self.officer, self.role),
+            "appoint" => format!("任命 {} 为 {role}", self.officer),
+            _ => format!("免去 {} 的 {role}", self.officer),
         };
         let form = texts([
             ("officer", Some(self.officer.clone())),
             ("role", Some(self.role.clone())),
             ("of", self.of),
+            ("office", self.office),
             ("until", self.until),
         ]);
         let done = of_office(act, title, form).file(&mut self.local.connect()?, &self.signer)?;
@@ -458,7 +468,7 @@ impl Appoint {
             "appoint" => output.t("appointed:", "已任命："),
             _ => output.t("dismissed:", "已免去："),
         };
-        report(output, &done, format!("{said} {} {of}/{}", self.officer, self.role));
+        report(output, &done, format!("{said} {} {role}", self.officer));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -530,8 +540,10 @@ fn list(output: &Output, local: &Local) -> Result<ExitCode, Failure> {
         println!("{}  {} {}", view.name, plain(output.t(&view.en, &view.zh)), plain(&view.version));
         println!("  {} {}", output.t("folder", "模块摘要"), view.digest);
         println!("  {} {}", output.t("since", "启用于"), time(view.since));
-        println!("  {} {}", output.t("decisions", "裁定数"), view.decisions);
-        println!("  {} {}", output.t("state", "状态摘要"), view.state);
+        if let (Some(decisions), Some(state)) = (view.decisions, view.state) {
+            println!("  {} {decisions}", output.t("decisions", "裁定数"));
+            println!("  {} {state}", output.t("state", "状态摘要"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -552,8 +564,9 @@ fn roles(output: &Output, of: &str, local: &Local) -> Result<ExitCode, Failure> 
     for one in found {
         let until = one.until.map(|until| format!("{} {}", output.t("until", "至"), time(until)));
         let until = until.unwrap_or_default();
+        let office = one.office.map(|office| format!(" ({office})")).unwrap_or_default();
         println!(
-            "{of}/{}  {}  {} {} {until}",
+            "{of}/{}{office}  {}  {} {} {until}",
             one.role,
             plain(&one.officer),
             output.t("since", "自"),

@@ -7,6 +7,7 @@ use super::{
     mistake::What,
     module::rule,
     reader::{At, Placed, Table},
+    reading::Reading,
 };
 use crate::calendar::Rule;
 
@@ -31,6 +32,7 @@ pub(crate) struct Case {
     pub acts: Vec<Act>,
     pub rounds: Vec<Round>,
     pub dues: Vec<Due>,
+    pub reading: Reading,
     /// The fields of forms that formulas read later, by act: only these are kept in state.
     pub live: BTreeSet<(String, String)>,
 }
@@ -216,6 +218,7 @@ impl Case {
             rounds: Vec::new(),
             dues: Vec::new(),
             live: BTreeSet::new(),
+            reading: Reading::default(),
         }
     }
 
@@ -249,6 +252,7 @@ impl Case {
             acts: table.tables("act").into_iter().map(|(name, t)| Act::read(name, &t)).collect(),
             rounds: Vec::new(),
             dues: Vec::new(),
+            reading: Reading::read(table),
             live: BTreeSet::new(),
         };
         let states: BTreeSet<_> = case.states.iter().map(|state| state.name.clone()).collect();
@@ -272,7 +276,7 @@ impl Case {
         });
         let uniques = self.uniques.iter().flat_map(|unique| &unique.of);
         let numbers = self.numbers.iter().flat_map(|number| &number.keys);
-        let shown = self.title.iter().chain(&self.public);
+        let shown = self.title.iter().chain(&self.public).chain(&self.reading.subject);
         let shown = shown.chain(self.indexes.iter().map(|(_, placed)| placed));
         named
             .chain(acts)
@@ -525,7 +529,7 @@ impl Due {
         Some(due)
     }
 
-    fn formulas(&self) -> Vec<&Placed> {
+    pub(crate) fn formulas(&self) -> Vec<&Placed> {
         let extend = self.extend.iter().flat_map(|extend| [&extend.by, &extend.most]);
         match &self.end {
             DueEnd::At(at) => extend.chain([at]).collect(),

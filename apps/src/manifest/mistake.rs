@@ -341,6 +341,10 @@ pub enum What {
         /// The year of the order.
         year: String,
     },
+    /// A title shows what is hidden.
+    HiddenShown(String),
+    /// A role is held in offices, and nothing of the case belongs to one.
+    NoOffice(String),
     /// Something that an act sets, and nothing ever reads, is set by one act and read where it may not be there.
     Unset {
         /// The field.
@@ -425,6 +429,8 @@ impl What {
             Self::Backwards(_) => "backwards",
             Self::NoAgency(_) => "no-agency",
             Self::OtherYear { .. } => "other-year",
+            Self::HiddenShown(_) => "hidden-shown",
+            Self::NoOffice(_) => "no-office",
             Self::Unset { .. } => "unset",
         }
     }

@@ -13,6 +13,8 @@ mod mechanism;
 mod mistake;
 mod module;
 mod reader;
+mod reading;
+mod reading_check;
 mod story;
 mod table;
 mod table_check;
@@ -26,7 +28,8 @@ pub(crate) use self::{
     effect::{Effect, Verb},
     form::Form,
     mechanism::{Account, Ask, Booking, Give, Registry},
-    reader::{Fields, Placed},
+    reader::{Fields, Placed, is_name},
+    reading::Until,
 };
 pub use self::{
     check::Authority,

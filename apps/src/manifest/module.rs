@@ -51,6 +51,8 @@ pub struct Module {
     pub(crate) rule: Rule,
     pub(crate) zone: Zone,
     pub(crate) roles: BTreeMap<String, At>,
+    /// Those of them that are held in offices, and never in the whole agency.
+    pub(crate) office_roles: BTreeSet<String>,
     pub(crate) cases: BTreeMap<String, Case>,
     pub(crate) forms: BTreeMap<String, Form>,
     pub(crate) registries: BTreeMap<String, Registry>,
@@ -129,6 +131,7 @@ impl Module {
             rule: Rule::Civil,
             zone: Zone::CHINA,
             roles: BTreeMap::new(),
+            office_roles: BTreeSet::new(),
             cases: BTreeMap::new(),
             forms: BTreeMap::new(),
             registries: BTreeMap::new(),
@@ -244,6 +247,9 @@ impl Module {
             }
         }
         for (name, role) in table.tables("role") {
+            if super::reading::is_of_an_office(&role) {
+                self.office_roles.insert(name.clone());
+            }
             self.roles.insert(name, role.at());
         }
     }
@@ -281,6 +287,11 @@ impl Module {
     /// The roles that it knows.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.roles.keys().map(String::as_str)
+    }
+
+    /// Whether a role is held in offices, and never in the whole agency.
+    pub fn is_of_an_office(&self, role: &str) -> bool {
+        self.office_roles.contains(role)
     }
 
     /// The states of a case, in their order.

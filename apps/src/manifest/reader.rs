@@ -582,7 +582,7 @@ impl<'a> Table<'a> {
 }
 
 /// Names are ASCII, so that everybody can type them: lower case, digits, `_` and, for people's eyes, `-`.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
     name.len() <= 60
         && name.starts_with(|c: char| c.is_ascii_lowercase())

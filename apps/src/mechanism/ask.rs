@@ -129,7 +129,11 @@ impl Deciding<'_> {
         let mut refused: Vec<Reason> = Vec::new();
         if !entitled && !about_himself {
             let (who, by) = (document.signer().name, ask.by.clone());
-            refused.push(self.reason(&rule("by"), law, Refusal::NotEntitled { who, by }));
+            refused.push(self.reason(
+                &rule("by"),
+                law,
+                Refusal::NotEntitled { who, by, office: None },
+            ));
             return Ok(Err(refused));
         }
         let faults = input.facts.form.iter();
@@ -179,7 +183,7 @@ impl Deciding<'_> {
         let signer = document.signer();
         let mut entitled = false;
         for name in ask.by.iter().filter(|name| *name != SUBJECT) {
-            entitled |= self.is_one(environment, name, &signer)?;
+            entitled |= self.holds_or_is(environment, name, &signer)?;
         }
         environment.check()?;
         Ok((ask.by.iter().any(|name| name == SUBJECT), entitled))

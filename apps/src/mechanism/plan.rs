@@ -188,7 +188,9 @@ impl Deciding<'_> {
         for Planned { rule, place, deed } in planned {
             let done = match deed {
                 Deed::Open { case, with } => {
-                    self.open_child(overlay, &rule, place, &case, with, document, also, depth)?
+                    let office = thing.office.clone();
+                    let child = (case.as_str(), office, with);
+                    self.open_child(overlay, &rule, place, child, document, also, depth)?
                 }
                 Deed::Tell { case, act, thing, with, skip } => {
                     let told =
@@ -228,8 +230,7 @@ impl Deciding<'_> {
         overlay: &mut Overlay<'_>,
         rule: &str,
         place: usize,
-        case: &str,
-        with: Value,
+        (case, office, with): (&str, String, Value),
         document: Option<&Document>,
         also: &mut Vec<Also>,
         depth: usize,
@@ -242,6 +243,8 @@ impl Deciding<'_> {
         let parent = Parent { case: self.case.name.clone(), thing: self.id.to_owned() };
         let thing = Thing {
             version: Some(self.module.digest()),
+            // It belongs where its parent does.
+            office,
             parent: Some(parent),
             place: u32::try_from(place).unwrap_or(u32::MAX),
             title: document.map(|document| document.header.title.clone()).unwrap_or_default(),

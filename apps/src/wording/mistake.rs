@@ -368,6 +368,16 @@ impl What {
             Self::OtherYear { day, year } => {
                 say!(language, ("{day} is no day of {year}"), ("{day} 不在 {year} 年"))
             }
+            Self::HiddenShown(name) => say!(
+                language,
+                ("the title shows \"{name}\", which is hidden: whoever reads anything reads the title"),
+                ("标题会显示应当隐去的“{name}”：能看到事项的人都能看到标题")
+            ),
+            Self::NoOffice(role) => say!(
+                language,
+                ("the role \"{role}\" is held in offices, and no matter of the case belongs to one: give it \"office\""),
+                ("角色“{role}”以处所为范围，而此类事项不属于任何处所：须写明 office")
+            ),
             Self::Unset { field } => {
                 say!(language, ("\"it.{field}\" is set by no act"), ("没有动作设置“it.{field}”"))
             }

@@ -101,14 +101,21 @@ impl Refusal {
                 ("the matter has moved since: its signer saw step {seen}, and it stands at {is}; look at it and sign again"),
                 ("该事项已有变化：签署人看到的是第 {seen} 步，现为第 {is} 步；请重新查看后再签署")
             ),
-            Self::NotEntitled { who, by } => {
+            Self::NotEntitled { who, by, office } => {
                 let by: Vec<_> = by.iter().map(role).collect();
                 let (en, zh) = (by.join(", "), by.join("、"));
-                say!(
-                    language,
-                    ("{who} is none of those who may: {en}"),
-                    ("{who} 无权办理，应由{zh}办理")
-                )
+                match office {
+                    None => say!(
+                        language,
+                        ("{who} is none of those who may: {en}"),
+                        ("{who} 无权办理，应由{zh}办理")
+                    ),
+                    Some(office) => say!(
+                        language,
+                        ("{who} is none of those who may in the office {office}: {en}"),
+                        ("{who} 在 {office} 无权办理，应由该处的{zh}办理")
+                    ),
+                }
             }
             Self::Excluded { who, not_by } => {
                 let not_by = role(not_by);

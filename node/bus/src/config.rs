@@ -103,6 +103,9 @@ pub struct TokenSettings {
     pub name: String,
     /// SHA-256 of the token.
     pub digest: Digest,
+    /// The officer as whom it reads what modules keep. None: it reads what is for all, unless its role may export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub officer: Option<OfficerName>,
 }
 
 /// Health and metrics over plain HTTP.

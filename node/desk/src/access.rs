@@ -58,6 +58,8 @@ impl Action<'_> {
     pub const OPERATE: Action<'static> = Action::own("operate");
     /// Have content removed for good.
     pub const PURGE: Action<'static> = Action::own("purge");
+    /// Take out what modules have decided, with all that was filed: whoever may that reads all of it.
+    pub const EXPORT: Action<'static> = Action::own("export");
 }
 
 impl<'a> Action<'a> {
@@ -137,7 +139,7 @@ const CLEARED: [(&str, SecrecyLevel); 3] = [
 
 /// Somebody who asks: an officer by name, `unix:NAME`, or `token:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Caller(String);
+pub struct Caller(pub(crate) String);
 
 impl Caller {
     /// An officer or agency that has proved it with a certificate or a signature.
@@ -185,6 +187,8 @@ pub struct Access {
     roles: Vec<(String, Vec<String>)>,
     /// Users of this machine, and the officers that they are.
     users: BTreeMap<String, String>,
+    /// Tokens, and the officers as whom they read what modules keep. They are in no role by that.
+    tokens: BTreeMap<String, String>,
     types: Types,
     /// Questions that were answered with yes. Rules and roles do not change while the node runs, so neither do answers.
     known: Mutex<HashSet<String>>,
@@ -333,7 +337,11 @@ impl Access {
             path: policies.clone().unwrap_or_else(|| "the default policies".into()),
             why,
         })?;
-        Ok(Self { users: users.collect(), ..access })
+        let tokens = config.api.tokens.iter();
+        let tokens = tokens.filter_map(|token| {
+            Some((format!("token:{}", token.name), token.officer.as_ref()?.to_string()))
+        });
+        Ok(Self { users: users.collect(), tokens: tokens.collect(), ..access })
     }
 
     /// How secret a document may be that somebody sees at a time. This is asked whichever door he comes in by. Whoever is
@@ -344,6 +352,13 @@ impl Access {
         let most = cleared.map(|(_, level)| *level).max();
         let own = if roles.is_empty() { SecrecyLevel::None } else { SecrecyLevel::Internal };
         most.unwrap_or(own)
+    }
+
+    /// The officer that somebody is known to be: himself, or whose user of this machine or token he is.
+    pub fn officer_of(&self, caller: &Caller) -> Option<Caller> {
+        let named = self.users.get(caller.name()).or_else(|| self.tokens.get(caller.name()));
+        let own = || (!caller.name().contains(':')).then(|| caller.clone());
+        named.map(|officer| Caller(officer.clone())).or_else(own)
     }
 
     /// Whether somebody may see what is written over a document: its title, its number, the names of its parts.
@@ -439,8 +454,9 @@ impl Access {
         }
         let authorizer = Authorizer::new();
         let known = Mutex::default();
-        let users = BTreeMap::new();
-        Ok(Self { authorizer, policies, schema, roles, users, types: Types::new()?, known })
+        let (users, tokens) = Default::default();
+        let types = Types::new()?;
+        Ok(Self { authorizer, policies, schema, roles, users, tokens, types, known })
     }
 
     /// The roles that somebody is in.

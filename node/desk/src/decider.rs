@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use chancery_apps::{
     Applied, Coming, Decision, Facts, Head, Input, Instant, Kernel, Key, Module, Outcome, Overlay,
-    Reason, Record, Salt, State, StateError, Subject, Thing, Writes, decisions, head,
+    Reason, Record, Refusal, Salt, State, StateError, Subject, Thing, Writes, decisions, head,
 };
 use chancery_bus::{EncryptionKeys, NodeError};
 use chancery_crypto::{Digest, IndexKey, Language, cbor};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::{
-    Office,
+    Office, reading,
     rows::{self, Keys, StoredState, error_of},
 };
 
@@ -331,6 +331,11 @@ fn put(
 
 /// What is said of a refusal: every reason, in both languages, with the module's own words.
 fn declined(kernel: &Kernel, state: &dyn State, input: &Input, reasons: &[Reason]) -> NodeError {
+    // Whoever may not read a matter does not learn by trying what he would not be shown.
+    let unseen = reading::is_unseen(kernel, state, input, reasons).unwrap_or(true);
+    let nothing =
+        [Reason { rule: input.document.header.module.clone(), law: None, why: Refusal::NoThing }];
+    let reasons: &[Reason] = if unseen { &nothing } else { reasons };
     let module = module_of(kernel, state, input).ok().flatten();
     let steps = kernel.explain(state, input).unwrap_or_default();
     // What a condition that does not hold has read.

@@ -113,7 +113,9 @@ pub fn find(
     office.access.could(caller, action)?;
     let known = |head: Option<&OpenedHead>| match head {
         Some(head) => {
-            may_list(office, caller, head) || office.permit(caller, action, object(head)).is_ok()
+            let may = may_list(office, caller, head)
+                || office.permit(caller, action, object(head)).is_ok();
+            may && reads(here, office, caller, head)
         }
         None => office.permit(caller, Action::STATUS, Object::Node).is_ok(),
     };
@@ -234,7 +236,7 @@ fn shown(
     envelope: EnvelopeId,
 ) -> Result<Option<DocumentView>, NodeError> {
     match crate::opening::open_head(here, office, &envelope) {
-        Ok(head) if head.incoming == incoming && may_list(office, caller, &head) => {
+        Ok(head) if head.incoming == incoming && is_there(here, office, caller, &head) => {
             view(here, office, caller, &head).map(Some)
         }
         Ok(_) => Ok(None),
@@ -247,8 +249,18 @@ fn shown(
     }
 }
 
+/// Whether a document is there for somebody in lists, in what he watches and in events.
+pub fn is_there(here: &Blocking, office: &Office, caller: &Caller, head: &OpenedHead) -> bool {
+    may_list(office, caller, head) && reads(here, office, caller, head)
+}
+
 fn may_list(office: &Office, caller: &Caller, head: &OpenedHead) -> bool {
     office.permit(caller, Action::LIST, object(head)).is_ok()
+}
+
+/// What cannot be judged is not shown.
+fn reads(here: &Blocking, office: &Office, caller: &Caller, head: &OpenedHead) -> bool {
+    crate::reading::reads(here, office, caller, head).unwrap_or(false)
 }
 
 /// A document as rules see it.
@@ -285,6 +297,9 @@ pub fn search(
             let sees = || office.access.may_see(caller, header, unix_now());
             if has(always) || has(over) && sees() {
                 let Ok(head) = crate::opening::open_head(here, office, &envelope) else { continue };
+                if !reads(here, office, caller, &head) {
+                    continue;
+                }
                 found.push(view(here, office, caller, &head)?);
             }
         }
@@ -498,6 +513,9 @@ fn answers(
     steps: &mut Vec<TraceStep>,
 ) -> Result<(), NodeError> {
     for head in crate::lookup::answers(here, office, &on.document.id())? {
+        if !reads(here, office, caller, &head) {
+            continue;
+        }
         let header = head.document.header();
         let seen = may_see(office, caller, on) && may_see(office, caller, &head);
         let signature = head.report.signatures.first();

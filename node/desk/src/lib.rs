@@ -19,6 +19,7 @@ mod office;
 pub mod opening;
 pub mod proofs;
 pub mod purge;
+pub mod reading;
 mod rejections;
 pub mod request_key;
 pub mod requests;

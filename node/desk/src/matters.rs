@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use chancery_apps::{Appointed, Coming, Family, Instant, Key, Module, Step, Thing};
+use chancery_apps::{
+    Appointed, Coming, Deadline, Family, Instant, Key, Module, Reader, Shown, Step,
+};
 use chancery_bus::NodeError;
 use chancery_crypto::{Digest, Language, cbor};
 use chancery_ledger::unix_now;
@@ -46,11 +48,13 @@ pub struct ModuleView {
     pub since: i64,
     /// Who has installed it.
     pub by: String,
-    /// How many decisions it has seen.
-    pub decisions: u64,
-    /// The digest of its state.
-    #[schema(value_type = String)]
-    pub state: Digest,
+    /// How many decisions it has seen; for whoever reads all that it keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<u64>,
+    /// The digest of its state; for whoever reads all that it keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub state: Option<Digest>,
 }
 
 /// A matter: a thing that a module keeps.
@@ -64,6 +68,9 @@ pub struct MatterView {
     pub id: String,
     /// How it is called.
     pub title: String,
+    /// The office to which it belongs, by its path; none: the whole agency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub office: Option<String>,
     /// Its state, by name.
     pub state: String,
     /// The state as people call it, in Chinese.
@@ -163,7 +170,7 @@ pub fn modules(
     office: &Office,
     caller: &Caller,
 ) -> Result<Vec<ModuleView>, NodeError> {
-    office.could(caller, Action::READ)?;
+    let all_of_it = office.reader(caller)? == Reader::Full;
     let look = decider::looking(here, office);
     let heads = decider::heads(&look)?;
     let all = look.with(|kernel, state| kernel.modules(state))?;
@@ -179,14 +186,14 @@ pub fn modules(
             digest: installed.digest,
             since: installed.since,
             by: installed.by,
-            decisions: head.decisions,
-            state: head.digest,
+            decisions: all_of_it.then_some(head.decisions),
+            state: all_of_it.then_some(head.digest),
         })
     });
     Ok(views.collect())
 }
 
-/// Who was appointed to the roles of a module, or of the office.
+/// Who was appointed to the roles of a module, or of the office, as far as the caller may see that.
 ///
 /// # Errors
 /// [`NodeError`].
@@ -196,8 +203,10 @@ pub fn appointed(
     caller: &Caller,
     module: &str,
 ) -> Result<Vec<Appointed>, NodeError> {
-    office.could(caller, Action::READ)?;
-    decider::looking(here, office).with(|_, state| chancery_apps::appointed(state, module))
+    let (who, home) = (office.reader(caller)?, office.identity().agency.to_string());
+    decider::looking(here, office).with(|kernel, state| {
+        kernel.reading(state, &who, &home, Instant(unix_now()))?.appointed(module)
+    })
 }
 
 /// The folder of a module in force.
@@ -210,7 +219,8 @@ pub fn folder(
     caller: &Caller,
     module: &str,
 ) -> Result<Vec<u8>, NodeError> {
-    office.could(caller, Action::READ)?;
+    // What is in force is for everybody.
+    office.reader(caller)?;
     let look = decider::looking(here, office);
     let found = look.with(|_, state| match chancery_apps::installed(state, module)? {
         Some(installed) => state.get(&folder_key(&installed.digest)),
@@ -242,7 +252,7 @@ pub struct Question {
     pub limit: u32,
 }
 
-/// Matters, the ones with the earliest deadline first.
+/// Matters that the caller may read, the ones with the earliest deadline first.
 ///
 /// # Errors
 /// [`NodeError`].
@@ -252,7 +262,7 @@ pub fn matters(
     caller: &Caller,
     question: &Question,
 ) -> Result<Vec<MatterView>, NodeError> {
-    office.could(caller, Action::READ)?;
+    let who = office.reader(caller)?;
     let look = decider::looking(here, office);
     let limit = usize::try_from(question.limit).unwrap_or(MOST).min(MOST);
     let mut found = Vec::new();
@@ -273,10 +283,8 @@ pub fn matters(
                     .name(&format!("{case}/state"))
                     .value(&state_name);
                 let ids = look.with(|_, state| decider::beside(state, &index, MOST))?;
-                for key in ids {
-                    let Some(view) = view(&look, office, module.name(), case, &key.id)? else {
-                        continue;
-                    };
+                let ids = ids.into_iter().map(|key| coming(module.name(), case, &key.id));
+                for view in views(&look, office, &who, ids)? {
                     if !question.tasks || waits_for(&look, &view, question.of.as_deref())? {
                         found.push(view);
                     }
@@ -312,7 +320,7 @@ fn coming(module: &str, case: &str, thing: &str) -> Coming {
     Coming { module: module.to_owned(), case: case.to_owned(), thing: thing.to_owned() }
 }
 
-/// A matter by the first digits of its id, or by a number that was given to it.
+/// A matter by the first digits of its id, among those that the caller may read: he does not learn that there are others.
 ///
 /// # Errors
 /// [`NodeError::NotFound`], [`NodeError::Ambiguous`].
@@ -322,7 +330,7 @@ pub fn matter(
     caller: &Caller,
     id: &str,
 ) -> Result<MatterView, NodeError> {
-    office.could(caller, Action::READ)?;
+    let who = office.reader(caller)?;
     let look = decider::looking(here, office);
     if id.len() < 4 {
         return Err(NodeError::NotFound(id.to_owned()));
@@ -334,17 +342,15 @@ pub fn matter(
             let things = Key::new(Family::Thing, module.name()).name(case);
             let ids = look.with(|_, state| decider::beside(state, &things, MOST))?;
             for key in ids.into_iter().filter(|key| key.id.starts_with(id)) {
-                found.push((module.name().to_owned(), case.to_owned(), key.id));
+                found.push(coming(module.name(), case, &key.id));
             }
         }
     }
-    match found.as_slice() {
-        [] => Err(NodeError::NotFound(id.to_owned())),
-        [(module, case, id)] => {
-            let view = view(&look, office, module, case, id)?;
-            view.ok_or_else(|| NodeError::NotFound(id.clone()))
-        }
-        _ => Err(NodeError::Ambiguous(id.to_owned())),
+    let mut found = views(&look, office, &who, found)?;
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Err(NodeError::NotFound(id.to_owned())),
+        (Some(view), true) => Ok(view),
+        (Some(_), false) => Err(NodeError::Ambiguous(id.to_owned())),
     }
 }
 
@@ -353,61 +359,72 @@ fn both(module: &Module, name: &str, otherwise: &str) -> Called {
     Called { zh: say(Language::Zh), en: say(Language::En) }
 }
 
-fn view(
+/// Of some matters those that somebody may read, as he may see them.
+fn views(
     look: &Looking<'_>,
     office: &Office,
-    module: &str,
-    case: &str,
-    id: &str,
-) -> Result<Option<MatterView>, NodeError> {
-    let home = office.identity().agency.to_string();
+    who: &Reader,
+    matters: impl IntoIterator<Item = Coming>,
+) -> Result<Vec<MatterView>, NodeError> {
+    let (home, now) = (office.identity().agency.to_string(), Instant(unix_now()));
     look.with(|kernel, state| {
-        let Some(thing) = Thing::get(state, module, case, id)? else { return Ok(None) };
-        let Some(version) = thing.version else { return Ok(None) };
-        let described = kernel.module(state, &version)?;
-        let dues =
-            kernel.deadlines(state, &coming(module, case, id), &home, Instant(unix_now()))?;
-        let zone = described.zone();
-        let deadlines = dues.into_iter().map(|due| DeadlineView {
-            called: both(&described, &format!("due-{case}-{}", due.name), &due.name),
-            day: due.moment.day.to_string(),
-            end: zone.show(due.moment.end),
-            law: due.law,
-            owes: due.owes,
-            over: due.met,
-            counted: due.moment.steps.iter().map(said).collect(),
-            name: due.name,
-        });
-        let done = thing.authors.iter().map(|(act, by)| DoneView {
-            called: both(&described, &format!("act-{case}-{act}"), act),
-            at: thing.when(act).map_or(0, |at| at.0),
-            by: by.clone(),
-            document: thing.documents.get(act).cloned(),
-            act: act.clone(),
-        });
-        let mut done: Vec<_> = done.collect();
-        done.sort_by_key(|done| done.at);
-        let possible = described.possible(case, &thing.state).into_iter().map(|(act, by)| {
-            PossibleView { called: both(&described, &format!("act-{case}-{act}"), &act), by, act }
-        });
-        let state = both(&described, &format!("state-{case}-{}", thing.state), &thing.state);
-        Ok(Some(MatterView {
-            module: module.to_owned(),
-            case: case.to_owned(),
-            id: id.to_owned(),
-            since: thing.when(&thing.state).map_or(0, |at| at.0),
-            title: thing.title.clone(),
-            state: thing.state.clone(),
-            state_zh: state.zh,
-            state_en: state.en,
-            sequence: thing.sequence,
-            set: thing.set.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
-            flags: thing.flags.clone(),
-            deadlines: deadlines.collect(),
-            done,
-            possible: possible.collect(),
-        }))
+        let reading = kernel.reading(state, who, &home, now)?;
+        let mut found = Vec::new();
+        for matter in matters {
+            if let Some(shown) = reading.thing(&matter)? {
+                let dues = kernel.deadlines(state, &matter, &home, now)?;
+                found.push(view(matter, shown, dues));
+            }
+        }
+        Ok(found)
     })
+}
+
+fn view(matter: Coming, shown: Shown, dues: Vec<Deadline>) -> MatterView {
+    let Shown { module: described, thing, hidden } = shown;
+    let Coming { module, case, thing: id } = matter;
+    let zone = described.zone();
+    let dues = dues.into_iter().filter(|due| !hidden.dues.contains(&due.name));
+    let deadlines = dues.map(|due| DeadlineView {
+        called: both(&described, &format!("due-{case}-{}", due.name), &due.name),
+        day: due.moment.day.to_string(),
+        end: zone.show(due.moment.end),
+        law: due.law,
+        owes: due.owes,
+        over: due.met,
+        counted: due.moment.steps.iter().map(said).collect(),
+        name: due.name,
+    });
+    let done = thing.authors.iter().map(|(act, by)| DoneView {
+        called: both(&described, &format!("act-{case}-{act}"), act),
+        at: thing.when(act).map_or(0, |at| at.0),
+        by: by.clone(),
+        document: thing.documents.get(act).cloned(),
+        act: act.clone(),
+    });
+    let mut done: Vec<_> = done.collect();
+    done.sort_by_key(|done| done.at);
+    let possible = described.possible(&case, &thing.state).into_iter().map(|(act, by)| {
+        PossibleView { called: both(&described, &format!("act-{case}-{act}"), &act), by, act }
+    });
+    let state = both(&described, &format!("state-{case}-{}", thing.state), &thing.state);
+    MatterView {
+        since: thing.when(&thing.state).map_or(0, |at| at.0),
+        title: thing.title.clone(),
+        office: Some(thing.office.clone()).filter(|office| !office.is_empty()),
+        state: thing.state.clone(),
+        state_zh: state.zh,
+        state_en: state.en,
+        sequence: thing.sequence,
+        set: thing.set.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+        flags: thing.flags.clone(),
+        deadlines: deadlines.collect(),
+        done,
+        possible: possible.collect(),
+        module,
+        case,
+        id,
+    }
 }
 
 /// A step of counting, in Chinese and in English.
@@ -425,7 +442,12 @@ pub fn export(
     caller: &Caller,
     give: &impl Fn(ExportedFile) -> Result<(), NodeError>,
 ) -> Result<(), NodeError> {
-    office.permit(caller, Action::AUDIT, Object::Node)?;
+    // It is for whoever reads everything. An officer who only has the right by a role that he is not known by has not.
+    if office.reader(caller)? != Reader::Full {
+        office.permit(caller, Action::EXPORT, Object::Node)?;
+        let why = format!("{caller} reads as an officer here, and what he may read is not all");
+        return Err(NodeError::NotPermitted { rule: "the export of what was decided".into(), why });
+    }
     let look = decider::looking(here, office);
     let count = look.with(|_, state| chancery_apps::decisions(state))?;
     for bundle in 0..count.div_ceil(BUNDLE) {

@@ -512,7 +512,9 @@ async fn tell(
     // What cannot be opened is in the inbox, with its error.
     let told = blocking(move |here| {
         let head = chancery_desk::opening::open_head(here, &work, &id)?;
-        work.permit(&caller, Action::LIST, finding::object(&head))?;
+        if !finding::is_there(here, &work, &caller, &head) {
+            return Err(NodeError::NotFound(id.to_string()));
+        }
         finding::view(here, &work, &caller, &head)
     });
     match told.await {

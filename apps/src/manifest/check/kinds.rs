@@ -144,7 +144,7 @@ impl Scope for CaseScope<'_> {
     }
 }
 
-fn head() -> Type {
+pub(super) fn head() -> Type {
     Type::map([
         ("title", Type::Text),
         ("number", Type::Text),
@@ -246,6 +246,9 @@ impl CaseCheck<'_> {
         }
         for (_, placed) in &case.lets {
             check(placed, &scope, "", &[]);
+        }
+        if let Some(placed) = &case.reading.subject {
+            check(placed, &scope, "name, list of names", &people);
         }
         if let Some(placed) = &case.title {
             check(placed, &scope, "text", &[Type::Text]);

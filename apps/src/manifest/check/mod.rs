@@ -22,6 +22,7 @@ use super::{
     mistake::What,
     module::Module,
     reader::{At, Mistakes, Placed},
+    reading_check,
 };
 use crate::{
     formula::{KindFault, Scope, Type},
@@ -199,6 +200,7 @@ impl CaseCheck<'_> {
             }
         }
         self.names(texts, roles);
+        reading_check::case(self.module, case, &kinds::head(), self.mistakes, roles);
         self.states();
         // What rests on itself has no kind and no end.
         if let Some(way) = self.rests.circle() {

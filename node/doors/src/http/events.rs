@@ -118,7 +118,7 @@ fn read(
         let mut entry = entry(index, &leaf);
         // What was purged, is only carried on, or cannot be opened has no document.
         let head = chancery_desk::opening::open_head(here, node, &entry.envelope).ok();
-        let head = head.filter(|h| node.permit(caller, Action::LIST, finding::object(h)).is_ok());
+        let head = head.filter(|head| finding::is_there(here, node, caller, head));
         entry.document = head.map(|head| head.document.id());
         // That there is one that he may not see, and with whom, is not for him.
         if audits || entry.document.is_some() {
