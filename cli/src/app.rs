@@ -19,6 +19,7 @@ use crate::{
     keys::Signer,
     local::Local,
     output::{Output, plain, time},
+    told,
 };
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +52,28 @@ pub(crate) enum App {
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Show who has looked at what registries keep of you, for what purpose and on what basis
+    #[command(
+        after_help = "Example:\n  chancery app looks\n  chancery app looks --of li@justice.hz.gov.cn"
+    )]
+    Looks {
+        /// Of somebody else: for whoever may read all that modules keep
+        #[arg(long, value_name = "NAME")]
+        of: Option<String>,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// Show what modules have told you
+    #[command(
+        after_help = "Example:\n  chancery app notices\n  chancery app notices --of li@justice.hz.gov.cn"
+    )]
+    Notices {
+        /// Of somebody else: for whoever may read all that modules keep
+        #[arg(long, value_name = "NAME")]
+        of: Option<String>,
         #[command(flatten)]
         local: Local,
     },
@@ -108,6 +131,8 @@ impl App {
                     Question { module: Some(module), state, limit, ..Question::default() };
                 list(output, &mut local.connect()?, question)
             }
+            Self::Looks { of, local } => told::looks(output, &mut local.connect()?, of),
+            Self::Notices { of, local } => told::notices(output, &mut local.connect()?, of),
             Self::Show { id, local } => {
                 let matter = matter(&mut local.connect()?, &id)?;
                 if output.json {
@@ -148,7 +173,7 @@ impl Tasks {
     }
 }
 
-fn language(output: &Output) -> Language {
+pub(crate) fn language(output: &Output) -> Language {
     if output.chinese { Language::Zh } else { Language::En }
 }
 
@@ -259,10 +284,25 @@ fn describe(output: &Output, module: &Module) {
         output.print_json(&serde_json::json!({
             "module": module.name(), "version": module.version(), "digest": module.digest(),
             "acts": acts.collect::<Vec<_>>(),
+            "questions": module.questions().iter().map(|(registry, ask, by)| {
+                serde_json::json!({ "registry": registry, "ask": ask, "by": by })
+            }).collect::<Vec<_>>(),
         }));
         return;
     }
     println!("{} ({} {})", plain(module.names().say(language)), module.name(), module.version());
+    let role =
+        |name: &String| module.text(language, &format!("role-{name}")).unwrap_or(name).to_owned();
+    for (registry, ask, by) in module.questions() {
+        let Some((form, _)) = module.form_of(registry, ask) else { continue };
+        println!("{registry}/{ask}  {}", text(format!("ask-{registry}-{ask}")));
+        let by: Vec<_> = by.iter().map(role).collect();
+        println!("      {} {}", output.t("by:", "由："), by.join(output.t(", ", "、")));
+        for (field, kind, must) in module.fields(form) {
+            let must = if must { "*" } else { " " };
+            println!("      {must} {field} ({kind})  {}", text(format!("form-{form}-{field}")));
+        }
+    }
     for case in module.cases() {
         println!("{case}  {}", text(format!("case-{case}")));
         for one in module.authorities().into_iter().filter(|one| one.case == case) {
@@ -317,6 +357,24 @@ impl Do {
         };
         let done = filed.file(&mut client, &self.signer)?;
         let applied = &done.applied;
+        let asked = module
+            .questions()
+            .iter()
+            .any(|(registry, ask, _)| (*registry, *ask) == (case.as_str(), act.as_str()));
+        if asked {
+            let id = done.document.to_string();
+            let answer = told::answer(&mut client, module.name(), &id)?;
+            if output.json {
+                let mut json = told::json(&answer);
+                if let Some(map) = json.as_object_mut() {
+                    map.insert("document".into(), id.into());
+                }
+                output.print_json(&json);
+            } else {
+                told::show(output, &answer);
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
         if output.json {
             output.print_json(&serde_json::json!({
                 "document": done.document, "module": module.name(), "case": applied.case,

@@ -359,8 +359,10 @@ pub(crate) const CODES: &[Code] = &[
         ["Look at it again with `chancery app show ID`, and sign again.", "用 chancery app show 编号 重新查看后再签署。"]),
     code("CHY-7110", ["it cannot be said whether it may be done: something is missing", "缺少必要的内容，无法判断能否办理"],
         ["Supply what is named as missing, and file it again.", "请补充所缺的内容后重新提交。"]),
-    code("CHY-7111", ["a module has mistakes, or is not the one that is named", "模块有错误，或者与所指明的不一致"],
+    code("CHY-7111", ["a module or a table has mistakes, or is not the one that is named", "模块或者参数表有错误，或者与所指明的不一致"],
         ["`chancery module check FOLDER` names each with file and line.", "用 chancery module check 目录 逐条查看文件和行号。"]),
+    code("CHY-7112", ["it is booked already", "该时段已被占用"],
+        ["Ask for one of the slots that are named as free.", "请改用所列的空闲时段。"]),
 ];
 
 /// The entry of a code.

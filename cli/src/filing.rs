@@ -25,8 +25,8 @@ pub(crate) struct Filed<'a> {
     pub reason: Option<String>,
     pub version: Option<Digest>,
     pub form: Form,
-    /// The folder of a module that goes along.
-    pub folder: Option<Vec<u8>>,
+    /// What goes along: the folder of a module, or the file of a table, with its media type.
+    pub folder: Option<(Vec<u8>, &'static str)>,
 }
 
 /// What became of it.
@@ -50,9 +50,9 @@ impl Filed<'_> {
             version: self.version,
             until: now + UNTIL,
         };
-        let part = self.folder.as_ref().map(|bytes| Part {
-            name: "module.cbor".into(),
-            media_type: MEDIA_TYPE.into(),
+        let part = self.folder.as_ref().map(|(bytes, media_type)| Part {
+            name: if *media_type == MEDIA_TYPE { "module.cbor" } else { "table.toml" }.into(),
+            media_type: (*media_type).into(),
             size: bytes.len() as u64,
             digest: Digest::of(bytes),
         });
@@ -83,7 +83,7 @@ impl Filed<'_> {
             LocalReply::Ready => {}
             other => return Err(Failure::from_reply(other)),
         }
-        if let Some(folder) = self.folder {
+        if let Some((folder, _)) = self.folder {
             client.send_raw(&folder)?;
         }
         match client.reply()? {

@@ -36,6 +36,7 @@ mod source;
 mod stamping;
 mod store;
 mod token;
+mod told;
 mod trust;
 mod tsa;
 mod verify;

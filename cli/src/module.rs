@@ -7,8 +7,8 @@ use std::{
 };
 
 use chancery_apps::{
-    Broken, Document, Folder, KEEPER, Mistake, Module, NoFolder, OFFICE, Outcome, Record, Replay,
-    ReplayFault, Scenario, Signer as DocumentSigner, Subject,
+    Broken, Document, Folder, KEEPER, MEDIA_TYPE, Mistake, Module, NoFolder, OFFICE, Outcome,
+    Record, Replay, ReplayFault, Scenario, Signer as DocumentSigner, Subject, TABLE_MEDIA_TYPE,
 };
 use chancery_bus::NodeError;
 use chancery_crypto::{Digest, Language, cbor};
@@ -65,6 +65,25 @@ pub(crate) enum ModuleCommand {
     Install {
         /// The folder
         folder: PathBuf,
+        #[command(flatten)]
+        signer: Signer,
+        #[command(flatten)]
+        local: Local,
+    },
+    /// File a new version of a parameter table of a module, by your signed act (role module-keeper)
+    #[command(after_help = "Example:
+  chancery module table iit-annual.toml --of tax
+The file is a table as in the module's folder, with the same columns, and its new [from.DATE]. It holds by the date of the fact for
+whatever is decided from then on; nothing that was decided changes.")]
+    Table {
+        /// The file: table = \"NAME\"
+        file: PathBuf,
+        /// The module's name
+        #[arg(long, value_name = "MODULE")]
+        of: String,
+        /// The rank of its publisher: the highest holds (default 0)
+        #[arg(long)]
+        rank: Option<i64>,
         #[command(flatten)]
         signer: Signer,
         #[command(flatten)]
@@ -256,6 +275,9 @@ impl ModuleCommand {
             Self::Install { folder, signer, local } => {
                 install(output, &read_folder(&folder)?, &signer, &local)
             }
+            Self::Table { file, of, rank, signer, local } => {
+                table(output, &file, (of, rank), &signer, &local)
+            }
             Self::Appoint(appoint) => appoint.run(output, "appoint"),
             Self::Dismiss(appoint) => appoint.run(output, "dismiss"),
             Self::Calendar { file, source, signer, local } => {
@@ -431,7 +453,8 @@ fn install(
         ("version", Some(module.version().to_owned())),
         ("digest", Some(module.digest().to_string())),
     ]);
-    let filed = Filed { folder: Some(folder.encode()), ..of_office("install", title, form) };
+    let filed =
+        Filed { folder: Some((folder.encode(), MEDIA_TYPE)), ..of_office("install", title, form) };
     let done = filed.file(&mut local.connect()?, signer)?;
     let names = module.names().say(language(output)).to_owned();
     let said = format!(
@@ -441,6 +464,40 @@ fn install(
         module.version(),
         module.digest()
     );
+    report(output, &done, said);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Files a table.
+fn table(
+    output: &Output,
+    file: &Path,
+    (of, rank): (String, Option<i64>),
+    signer: &Signer,
+    local: &Local,
+) -> Result<ExitCode, Failure> {
+    let bytes = read_file(file)?;
+    let text = std::str::from_utf8(&bytes).ok();
+    let name = text.and_then(|text| text.parse::<toml::Table>().ok());
+    let name = name.and_then(|table| table.get("table")?.as_str().map(str::to_owned));
+    let Some(name) = name else {
+        let said = output.t("the file is no table", "该文件不是参数表");
+        let remedy = output.t(
+            "its first line is table = \"NAME\", as in the module's folder",
+            "首行应为 table = \"名称\"，与模块文件夹中的相同",
+        );
+        return Err(Failure::usage("CHY-7111", said, remedy).at(file));
+    };
+    let mut form = texts([
+        ("of", Some(of.clone())),
+        ("table", Some(name.clone())),
+        ("digest", Some(Digest::of(&bytes).to_string())),
+    ]);
+    form.extend(rank.map(|rank| ("rank".to_owned(), FormValue::Int(rank))));
+    let filed = of_office("table", format!("发布参数表 {of}/{name}"), form);
+    let filed = Filed { folder: Some((bytes, TABLE_MEDIA_TYPE)), ..filed };
+    let done = filed.file(&mut local.connect()?, signer)?;
+    let said = format!("{} {of}/{name}", output.t("in force:", "已启用："));
     report(output, &done, said);
     Ok(ExitCode::SUCCESS)
 }

@@ -319,8 +319,21 @@ impl Module {
         case.acts.iter().filter(here).map(|act| (act.name.clone(), act.by.clone())).collect()
     }
 
-    /// The form of an act, and whether it must say why: `case/act`.
+    /// The questions that may be put to registries: registry, question, who may put it.
+    pub fn questions(&self) -> Vec<(&str, &str, &[String])> {
+        let registries = self.registries.values();
+        let each = registries.flat_map(|registry| {
+            let asks = registry.asks.iter();
+            asks.map(|ask| (registry.name.as_str(), ask.name.as_str(), ask.by.as_slice()))
+        });
+        each.collect()
+    }
+
+    /// The form of an act or a question, and whether it must say why: `case/act`.
     pub fn form_of(&self, case: &str, act: &str) -> Option<(&str, bool)> {
+        if let Some(registry) = self.registries.get(case) {
+            return Some((registry.ask(act)?.form.as_str(), false));
+        }
         let act = self.cases.get(case)?.act(act)?;
         Some((act.form.as_deref()?, act.reason))
     }

@@ -74,6 +74,23 @@ pub enum LocalRequest {
         /// The first digits of its id.
         id: String,
     },
+    /// What a registry has answered to a question of the caller's.
+    Answer {
+        /// The module.
+        module: String,
+        /// The document of the question.
+        document: String,
+    },
+    /// Who has looked at what modules keep of somebody: the caller, or whom he names and may name.
+    Looks {
+        /// Whom.
+        of: Option<String>,
+    },
+    /// What modules have told somebody: the caller, or whom he names and may name.
+    Notices {
+        /// Whom.
+        of: Option<String>,
+    },
     /// Every decision of modules with its document, and the folders of modules, for whoever decides again.
     ExportDecisions,
     /// The journey of a document.
@@ -143,6 +160,9 @@ impl LocalRequest {
             | Self::Appointed { .. }
             | Self::Matters(_)
             | Self::Matter { .. }
+            | Self::Answer { .. }
+            | Self::Looks { .. }
+            | Self::Notices { .. }
             | Self::PlanPurge { .. } => true,
             Self::Submit { .. }
             | Self::SubmitCopies { .. }
@@ -185,6 +205,12 @@ pub enum LocalReply {
     Appointed(Vec<chancery_apps::Appointed>),
     /// The folder of a module, in its one form.
     Module(ByteBuf),
+    /// What a registry has answered.
+    Answer(Box<chancery_apps::Answer>),
+    /// Each with its module.
+    Looks(Vec<(String, chancery_apps::Look)>),
+    /// Each with its module.
+    Notices(Vec<(String, chancery_apps::Notice)>),
     /// One of a list; [`LocalReply::Done`] ends it.
     Matter(Box<MatterView>),
     /// One of a list; [`LocalReply::Done`] ends it.

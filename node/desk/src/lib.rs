@@ -28,6 +28,7 @@ mod submission;
 mod submit;
 #[cfg(test)]
 mod testing;
+pub mod told;
 mod upkeep;
 pub mod views;
 

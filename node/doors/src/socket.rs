@@ -20,7 +20,7 @@ use chancery_desk::{
     heads::OpenedHead,
     matters,
     opening::PartsReader,
-    purge, requests,
+    purge, requests, told,
     views::{ExportedFile, OpenedView},
 };
 use chancery_ledger::{LedgerError, LedgerFiles};
@@ -338,6 +338,21 @@ async fn answer(
                 client.send(&LocalReply::Matter(Box::new(view))).await?;
             }
             LocalReply::Done
+        }
+        LocalRequest::Answer { module, document } => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            let found =
+                blocking(move |here| told::answer(here, &office, &caller, &module, &document));
+            LocalReply::Answer(Box::new(found.await?))
+        }
+        LocalRequest::Looks { of } => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            LocalReply::Looks(blocking(move |here| told::looks(here, &office, &caller, of)).await?)
+        }
+        LocalRequest::Notices { of } => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            let found = blocking(move |here| told::notices(here, &office, &caller, of));
+            LocalReply::Notices(found.await?)
         }
         LocalRequest::ExportDecisions => return Ok(export_decisions(office, client).await?),
         LocalRequest::Export => return Ok(export(office, client).await?),
