@@ -483,3 +483,61 @@ fn a_node_that_is_killed_loses_no_decision_and_doubles_none() {
     let replayed = press.replay("decisions").ok().json();
     assert_eq!(state_of(&replayed, "news"), press.state("news"));
 }
+
+#[test]
+fn registries_answer_children_are_told_and_nothing_is_booked_twice() {
+    let press = Press::new();
+    for role in ["appointer", "module-keeper"] {
+        let words = format!("module appoint clerk@a.zj.gov.cn --role {role}");
+        press.world.clerk("a", &words).ok();
+    }
+    press.world.clerk("a", &format!("module install {}", built_in("desk").display())).ok();
+    for (officer, role) in [("wang", "staff"), ("li", "staff"), ("chen", "motor")] {
+        let officer = format!("{officer}@a.zj.gov.cn");
+        let words = ["module", "appoint", &officer, "--role", role, "--of", "desk"];
+        press.world.clerk_words("a", &words).ok();
+    }
+    let act = |officer: &str, words: &[&str]| -> Answer {
+        press.by(officer, &[&["--json", "app", "do", "desk"], words].concat())
+    };
+    let set = |pairs: &[&str]| -> Vec<String> {
+        pairs.iter().flat_map(|pair| ["--set".to_owned(), (*pair).to_owned()]).collect()
+    };
+    let with = |act: &str, pairs: &[&str]| -> Vec<String> {
+        std::iter::once(act.to_owned()).chain(set(pairs)).collect()
+    };
+    let run = |officer: &str, all: Vec<String>| {
+        act(officer, &all.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let card = ["plate=浙A00001", "kind=sedan", "frame=F1", "seats=4"];
+    let asset = run("chen", with("asset/card", &card)).ok().json();
+    let asset = asset["matter"].as_str().unwrap().to_owned();
+    // One frame is one vehicle.
+    let other = ["plate=浙A00002", "kind=sedan", "frame=F1", "seats=4"];
+    run("chen", with("asset/card", &other)).refused(4, "CHY-7107");
+    // A question has a purpose, and its answer is for whoever asks.
+    let asked = ["kind=sedan", "purpose=dispatch"];
+    let answer = run("li", with("vehicle/fleet", &asked)).ok().json();
+    assert_eq!(answer["records"][0]["plate"], "浙A00001", "{answer}");
+    let asked = ["kind=sedan", "purpose=curiosity"];
+    run("li", with("vehicle/fleet", &asked)).refused(4, "CHY-7105");
+    // One car, one slot.
+    let at = ["vehicle=浙A00001", "from=2026-12-03T09:00:00+08:00", "to=2026-12-03T12:00:00+08:00"];
+    run("wang", with("car/ask", &at)).ok();
+    run("li", with("car/ask", &at)).refused(4, "CHY-7112");
+    // Whom it is given to signs for it.
+    std::fs::write(
+        press.world.path("give.json"),
+        r#"{ "people": ["wang@a.zj.gov.cn", "li@a.zj.gov.cn"] }"#,
+    )
+    .unwrap();
+    act("chen", &["give", "--on", &asset, "--form", "give.json"]).ok();
+    let told = press.world.clerk("a", "--json app notices --of li@a.zj.gov.cn").ok().json();
+    let handover = told[0]["notice"]["thing"].as_str().unwrap().to_owned();
+    assert_eq!(told[0]["notice"]["say"], "handover-waits", "{told}");
+    act("wang", &["sign", "--on", &handover]).refused(4, "CHY-7103");
+    act("li", &["sign", "--on", &handover]).ok();
+    press.world.clerk("a", "module export --out decisions").ok();
+    let replayed = press.replay("decisions").ok().json();
+    assert_eq!(state_of(&replayed, "desk"), press.state("desk"));
+}

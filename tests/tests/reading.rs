@@ -38,7 +38,7 @@ const APPLY: &str = r#"{ "type": "object", "additionalProperties": false, "requi
 const GRANT: &str = r#"{ "type": "object", "additionalProperties": false, "properties": {} }"#;
 
 const TEXTS: &str = "role-clerk = x\ncase-permit = x\nstate-permit-applied = x\nstate-permit-granted = x\n\
-    act-permit-apply = x\nact-permit-grant = x\nform-apply = x\nform-apply-county = x\nform-apply-subject = x\n\
+    act-permit-apply = 许可申请\nact-permit-grant = x\nform-apply = x\nform-apply-county = x\nform-apply-subject = x\n\
     form-grant = x\n";
 
 /// The user that runs the tests, who is the nodes' own.
