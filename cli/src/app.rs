@@ -339,7 +339,8 @@ impl Do {
             (None, None) => (case_of(&module, &self.act)?, self.act.clone()),
         };
         let (kind, _) = module.form_of(&case, &act).ok_or_else(|| no_act(&module, &self.act))?;
-        let called = module.text(language(output), &format!("act-{case}-{act}"));
+        let text = |of: &str| module.text(language(output), &format!("{of}-{case}-{act}"));
+        let called = text("act").or_else(|| text("ask"));
         let title = self.title.clone().or_else(|| called.map(str::to_owned)).unwrap_or_default();
         let form = self.fill(&module, kind)?;
         let filed = Filed {
