@@ -14,7 +14,7 @@ use crate::{
     due,
     environment::CaseEnvironment,
     input::{Document, Input},
-    kernel::Kernel,
+    kernel::{Kernel, MOST_WRITES},
     look_up::Looks,
     manifest::{Act, Case, Due, Ending, Form, Module, Need, Number, Placed, Round, Target},
     mechanism::Planned,
@@ -213,7 +213,11 @@ impl<'a> Deciding<'a> {
         if let Err(reasons) = self.endless(overlay, &before, thing, name)? {
             return Ok(Err(reasons));
         }
-        self.finish(overlay, thing, None, out, also, 0)
+        let finished = self.finish(overlay, thing, None, out, also, 0)?;
+        if finished.is_ok() && overlay.written() > MOST_WRITES {
+            return Ok(Err(vec![self.reason(name, None, Refusal::Cost)]));
+        }
+        Ok(finished)
     }
 
     /// Whether the thing is in a state from which it is possible, and it was not done too often.

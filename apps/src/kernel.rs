@@ -80,6 +80,9 @@ pub struct Decision {
 /// How many modules are kept read.
 const MOST_READ: usize = 256;
 
+/// The most rows that one decision writes: it is one commit. Larger work is many decisions.
+pub(crate) const MOST_WRITES: usize = 5_000;
+
 /// How many deadlines of one thing may pass before one document is decided.
 const MOST_ELAPSED: usize = 100;
 
@@ -206,6 +209,13 @@ impl Kernel {
         let (outcome, version, tables) = match found {
             Err(reason) => (Err(vec![reason]), None, Vec::new()),
             Ok(routed) => self.judge(&mut inner, input, routed)?,
+        };
+        let outcome = match outcome {
+            Ok(_) if inner.written() > MOST_WRITES => {
+                let rule = input.document.header.module.clone();
+                Err(vec![Reason { rule, law: None, why: Refusal::Cost }])
+            }
+            outcome => outcome,
         };
         let module = input.document.header.module.clone();
         // A document is decided once, whatever came of it; what was refused has written nothing else.

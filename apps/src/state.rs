@@ -246,6 +246,11 @@ impl<'a> Overlay<'a> {
         self.writes.extend(writes);
     }
 
+    /// How many rows are changed, those that follow from others not counted.
+    pub(crate) fn written(&self) -> usize {
+        self.writes.keys().filter(|key| !key.family.derived()).count()
+    }
+
     /// The changes.
     pub fn into_writes(self) -> Writes {
         self.writes

@@ -223,7 +223,20 @@ fn fields(checking: &Checking<'_>, at: &At, with: &Fields, kind: &Type, scope: &
     let known = if let Type::Map(known) = kind { Some(known) } else { None };
     match with {
         Fields::Whole(placed) => {
-            wanted(placed, scope, checking.mistakes, "map", &[Type::Map(BTreeMap::new())]);
+            let kinds = [Type::Map(BTreeMap::new())];
+            let found = wanted(placed, scope, checking.mistakes, "map", &kinds);
+            let (Some(known), Type::Map(found)) = (known, found) else { return };
+            for (name, of) in found {
+                if checking.declared(at, "field", &name, known.keys().map(String::as_str))
+                    && known
+                        .get(&name)
+                        .is_some_and(|to_be| of.clone().with(to_be.clone()).is_none())
+                {
+                    let text = format!("{}.{name}", placed.formula.text());
+                    let what = What::Result { text, wanted: "the kind of the field", found: of };
+                    checking.mistakes.add(&placed.at, what);
+                }
+            }
         }
         Fields::Each(each) => {
             for (name, placed) in each {

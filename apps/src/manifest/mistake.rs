@@ -289,6 +289,13 @@ pub enum What {
     Endless(Vec<String>),
     /// Deadlines that begin each other again, and of which nobody can say how long that takes.
     PerhapsEndless(Vec<String>),
+    /// A deadline at a moment is held, restarted or extended, which moves only what is counted from a start.
+    Fixed {
+        /// The deadline.
+        due: String,
+        /// `restart`, `pause` or `extend`.
+        key: &'static str,
+    },
     /// A name stands in two lists that exclude each other.
     Both {
         /// The name.
@@ -417,6 +424,7 @@ impl What {
             Self::Deep(_) => "deep",
             Self::Endless(_) => "endless",
             Self::PerhapsEndless(_) => "perhaps-endless",
+            Self::Fixed { .. } => "fixed",
             Self::Both { .. } => "both",
             Self::NeverDone(_) => "never-done",
             Self::NeverHolds(_) => "never-holds",

@@ -124,8 +124,15 @@ pub(super) fn post(
                 at: deciding.at.0,
             };
             let number = crate::kernel::decisions(overlay)?;
-            let id = format!("{number:020}/{}/{place:04}", deciding.id);
-            let posted = key(Family::Posting, module, &one.account, at, &dims).id(&id);
+            let row = key(Family::Posting, module, &one.account, at, &dims);
+            let mut posted = row.clone().id(&format!("{number:020}/{}/{place:04}", deciding.id));
+            // A matter that is told something twice in one decision posts twice.
+            let mut again = 0;
+            while overlay.get(&posted)?.is_some() {
+                again += 1;
+                let id = format!("{number:020}/{}/{place:04}/{again:04}", deciding.id);
+                posted = row.clone().id(&id);
+            }
             overlay.put(posted, cbor::encode(&posting).expect("plain"));
         }
     }

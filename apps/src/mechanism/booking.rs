@@ -39,6 +39,9 @@ struct Taken {
     thing: String,
 }
 
+/// The longest that something is booked, in seconds: what began before that cannot be in the way.
+const LONGEST: i64 = 366 * 86_400;
+
 /// The most bookings of one resource that are looked at.
 const MOST_TAKEN: usize = 10_000;
 
@@ -49,14 +52,16 @@ fn key(module: &str, booking: &str, resource: &str) -> Key {
     Key::new(Family::Booking, module).name(booking).value(resource)
 }
 
-/// What is taken of a resource. None when that is more than can be looked at.
+/// What is taken of a resource that may last beyond a moment. None when that is more than can be looked at.
 fn taken(
     state: &dyn State,
     module: &str,
     booking: &str,
     resource: &str,
+    from: Instant,
 ) -> Result<Option<Vec<Taken>>, StateError> {
-    let rows = state.scan(&key(module, booking, resource), "", MOST_TAKEN)?;
+    let after = format!("{:020}", (from.0 - LONGEST).max(0));
+    let rows = state.scan(&key(module, booking, resource), &after, MOST_TAKEN)?;
     if rows.len() == MOST_TAKEN {
         return Ok(None);
     }
@@ -66,14 +71,20 @@ fn taken(
 
 /// The most units that are taken at any moment between two.
 fn most_at_once(taken: &[Taken], from: i64, to: i64) -> u64 {
-    let within = || taken.iter().filter(|one| one.from < to && from < one.to);
-    // It is most when something begins.
-    let begins = within().map(|one| one.from.max(from));
-    let at = |moment: i64| -> u64 {
-        let there = within().filter(|one| one.from <= moment && moment < one.to);
-        there.map(|one| u64::from(one.units)).sum()
-    };
-    begins.map(at).max().unwrap_or(0)
+    let within = taken.iter().filter(|one| one.from < to && from < one.to);
+    // What ends at a moment is free again for what begins at it.
+    let edges = within.flat_map(|one| {
+        let units = i64::from(one.units);
+        [(one.from.max(from), units), (one.to, -units)]
+    });
+    let mut edges: Vec<_> = edges.collect();
+    edges.sort_unstable();
+    let (mut now, mut most) = (0i64, 0i64);
+    for (_, units) in edges {
+        now = now.saturating_add(units);
+        most = most.max(now);
+    }
+    most.unsigned_abs()
 }
 
 fn capacity(booking: &Booking, resource: &str, environment: CaseEnvironment<'_>) -> Option<u64> {
@@ -100,7 +111,8 @@ pub(super) fn book(
     let zone = deciding.module.zone;
     let offset = zone.begin(zone.date(wanted.from)).0;
     let on_slot = |at: Instant| (at.0 - offset).rem_euclid(slot) == 0;
-    if wanted.from >= wanted.to || !on_slot(wanted.from) || !on_slot(wanted.to) {
+    let length = wanted.to.0 - wanted.from.0;
+    if length <= 0 || length > LONGEST || !on_slot(wanted.from) || !on_slot(wanted.to) {
         let what = format!("{} - {}", zone.show(wanted.from), zone.show(wanted.to));
         return refused(Refusal::Slot { what, slot: booking.slot.to_string() });
     }
@@ -111,12 +123,11 @@ pub(super) fn book(
     let Some(units) = units else {
         return refused(Refusal::Unknown { what: wanted.resource.clone() });
     };
-    let Some(all) = taken(overlay, module, &booking.name, &wanted.resource)? else {
+    let Some(all) = taken(overlay, module, &booking.name, &wanted.resource, wanted.from)? else {
         return refused(Refusal::Cost);
     };
     let fits = |from: i64, to: i64| most_at_once(&all, from, to) + u64::from(wanted.units) <= units;
     if !fits(wanted.from.0, wanted.to.0) {
-        let length = wanted.to.0 - wanted.from.0;
         let starts = (1..=MOST_TRIED).map(|n| wanted.from.0 + n * slot);
         let free = starts.filter(|from| fits(*from, from + length)).take(booking.offer);
         let next = free.map(|from| zone.show(Instant(from))).collect();
@@ -171,7 +182,7 @@ pub(crate) fn free(
     to: Instant,
 ) -> Result<Value, StateError> {
     let (state, module) = (environment.state, environment.module.name());
-    let all = taken(state, module, &booking.name, resource)?;
+    let all = taken(state, module, &booking.name, resource, from)?;
     let units = capacity(booking, resource, environment);
     Ok(match (all, units) {
         (Some(all), Some(units)) => {

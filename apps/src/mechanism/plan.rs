@@ -183,20 +183,14 @@ impl Deciding<'_> {
         if depth > MOST_INNER && !planned.is_empty() {
             return Ok(Err(vec![self.reason("then", None, Refusal::Cost)]));
         }
-        let mut moves = Vec::new();
-        let held = thing.booked.clone();
-        for Planned { rule, place, deed } in planned {
+        // What stands in the thing itself comes first: others may tell it something, and are not to be overwritten.
+        let (others, own): (Vec<_>, Vec<_>) = planned
+            .into_iter()
+            .partition(|one| matches!(one.deed, Deed::Open { .. } | Deed::Tell { .. }));
+        let (mut moves, before) = (Vec::new(), thing.clone());
+        for Planned { rule, place, deed } in own {
             let done = match deed {
-                Deed::Open { case, with } => {
-                    let office = thing.office.clone();
-                    let child = (case.as_str(), office, with);
-                    self.open_child(overlay, &rule, place, child, document, also, depth)?
-                }
-                Deed::Tell { case, act, thing, with, skip } => {
-                    let told =
-                        self.tell(overlay, (&case, &act, &thing), with, document, also, depth)?;
-                    if skip { Ok(()) } else { told }
-                }
+                Deed::Open { .. } | Deed::Tell { .. } => Ok(()),
                 Deed::Record { registry, with, revise } => {
                     registry::write(self, overlay, &rule, &registry, with, revise, document, thing)?
                 }
@@ -218,10 +212,30 @@ impl Deciding<'_> {
                 return Ok(Err(reasons));
             }
         }
-        if held != thing.booked {
+        if before != *thing {
             overlay.put(Thing::key(self.module.name(), &self.case.name, self.id), thing.encode());
         }
-        account::post(self, overlay, moves)
+        if let Err(reasons) = account::post(self, overlay, moves)? {
+            return Ok(Err(reasons));
+        }
+        for Planned { rule, place, deed } in others {
+            let done = match deed {
+                Deed::Open { case, with } => {
+                    let child = (case.as_str(), &*thing, with);
+                    self.open_child(overlay, &rule, place, child, document, also, depth)?
+                }
+                Deed::Tell { case, act, thing, with, skip } => {
+                    let told =
+                        self.tell(overlay, (&case, &act, &thing), with, document, also, depth)?;
+                    if skip { Ok(()) } else { told }
+                }
+                _ => Ok(()),
+            };
+            if let Err(reasons) = done {
+                return Ok(Err(reasons));
+            }
+        }
+        Ok(Ok(()))
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are what a child is opened with")]
@@ -230,7 +244,7 @@ impl Deciding<'_> {
         overlay: &mut Overlay<'_>,
         rule: &str,
         place: usize,
-        (case, office, with): (&str, String, Value),
+        (case, above, with): (&str, &Thing, Value),
         document: Option<&Document>,
         also: &mut Vec<Also>,
         depth: usize,
@@ -238,13 +252,13 @@ impl Deciding<'_> {
         let gone = || StateError::damaged(format!("no case {case}"));
         let case = self.module.cases.get(case).ok_or_else(gone)?;
         let act = case.opening().ok_or_else(gone)?;
-        let id = child_id(self.module.name(), self.id, rule, place, overlay)?;
+        let id = child_id(self.module.name(), (self.id, above.sequence), rule, place, overlay)?;
         let child = Deciding { case, id: &id, ..self.clone() };
         let parent = Parent { case: self.case.name.clone(), thing: self.id.to_owned() };
         let thing = Thing {
             version: Some(self.module.digest()),
             // It belongs where its parent does.
-            office,
+            office: above.office.clone(),
             parent: Some(parent),
             place: u32::try_from(place).unwrap_or(u32::MAX),
             title: document.map(|document| document.header.title.clone()).unwrap_or_default(),
@@ -329,7 +343,7 @@ impl Deciding<'_> {
 /// The name of a child: nobody chooses it, and everybody who decides again comes to the same.
 fn child_id(
     module: &str,
-    parent: &str,
+    (parent, step): (&str, u64),
     rule: &str,
     place: usize,
     overlay: &Overlay<'_>,
@@ -337,7 +351,9 @@ fn child_id(
     let mut hasher = Hasher::new();
     hasher.update(b"chancery/1 child\0");
     let number = crate::kernel::decisions(overlay)?;
-    for part in [module, parent, rule, &number.to_string(), &place.to_string()] {
+    let numbers = [number, step, place as u64].map(|n| n.to_string());
+    let numbers = numbers.iter().map(String::as_str);
+    for part in [module, parent, rule].into_iter().chain(numbers) {
         hasher.update(&(part.len() as u64).to_be_bytes());
         hasher.update(part.as_bytes());
     }

@@ -201,6 +201,10 @@ pub(super) fn write(
         (Some(_), false) => return refused(Refusal::NotUnique { value: record }),
         (None, true) => return refused(Refusal::NoRecord { registry: registry.name.clone() }),
     };
+    let known_field = |name: &String| form.fields.iter().any(|field| field.name == *name);
+    if let Some(name) = fields.keys().find(|name| !known_field(name)) {
+        return refused(Refusal::Field { field: name.clone() });
+    }
     if let Some(field) = form.fields.iter().find(|f| f.required && !fields.contains_key(&f.name)) {
         return refused(missing(field.name.clone()));
     }

@@ -304,6 +304,11 @@ impl What {
                     ("期限届满后立即重新开始并再次届满，永无止境：{dues}")
                 )
             }
+            Self::Fixed { due, key } => say!(
+                language,
+                ("the due \"{due}\" ends at a moment, which no {key} moves: count it from a start (start, in)"),
+                ("期限“{due}”在固定时刻届满，{key} 对其不起作用；应写明起算（start、in）")
+            ),
             Self::PerhapsEndless(dues) => {
                 let dues = dues.join(" -> ");
                 say!(

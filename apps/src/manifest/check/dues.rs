@@ -54,6 +54,17 @@ fn least(period: Period) -> i64 {
 impl<'a> CaseCheck<'a> {
     pub(super) fn dues(&self) {
         let dues = &self.case.dues;
+        for due in dues.iter().filter(|due| matches!(due.end, DueEnd::At(_))) {
+            for (key, is) in [
+                ("restart", !due.restart.is_empty()),
+                ("pause", !due.pause.is_empty()),
+                ("extend", due.extend.is_some()),
+            ] {
+                if is {
+                    self.add(&due.at, What::Fixed { due: due.name.clone(), key });
+                }
+            }
+        }
         let passed: Vec<_> = dues.iter().map(|due| self.passed(due)).collect();
         let starts: Vec<_> = dues.iter().map(|due| self.starts_from(due)).collect();
         let follows = passed.iter().map(|one| self.follow(one, &passed, &starts)).collect();

@@ -210,6 +210,7 @@ fn deadlines_that_begin_again_at_once_are_refused() {
             due("d", "start = \"when.open\"\nin = \"filed.begin.gap\"\nthen = \"open\""),
         ),
         ("perhaps-endless", due("d", "at = \"plus(when.open, filed.begin.gap)\"\nthen = \"open\"")),
+        ("fixed", due("d", "at = \"when.open\"\nthen = \"breach\"\nrestart = \"tick\"") + tick),
         ("", due("d", "start = \"when.open\"\nin = \"1 h\"\nthen = \"open\"")),
         ("", due("d", "start = \"when.open\"\nin = \"0 h\"\nthen = \"busy\"")),
         ("", due("d", "start = \"when.open\"\nin = \"0 h\"\nthen = \"shut\"")),
