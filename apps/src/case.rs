@@ -541,6 +541,7 @@ impl<'a> Deciding<'a> {
         Ok(Ok(()))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "they are what a vote is cast with")]
     fn vote(
         &self,
         overlay: &mut Overlay<'_>,

@@ -137,10 +137,8 @@ pub enum Refusal {
     Limit {
         /// The name of its text.
         say: String,
-        /// Of which line.
-        dims: String,
-        /// What there would be at each place.
-        balances: String,
+        /// Of which line, and what there would be at each place.
+        left: String,
     },
     /// It is booked already.
     Taken {

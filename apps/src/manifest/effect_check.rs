@@ -37,7 +37,7 @@ pub(super) fn of_state(module: &Module, name: &str, first: Option<&str>) -> Type
         "things" => Type::list(thing().unwrap_or(Type::Any)),
         "balance" => {
             let account = first.and_then(|name| module.accounts.get(name));
-            account.map_or(Type::Any, |account| quantity(account))
+            account.map_or(Type::Any, quantity)
         }
         "free" => Type::Int,
         "has_role" => Type::Bool,

@@ -151,12 +151,11 @@ pub(super) fn post(
                 continue;
             }
             let shown = balances.iter().map(|(place, of)| format!("{place} {of}"));
-            let balances = shown.collect::<Vec<_>>().join(", ");
+            let left = format!("{dims}: {}", shown.collect::<Vec<_>>().join(", "));
             let own = format!("limit-{}-{}", account.name, limit.name);
             let say = limit.say.clone().unwrap_or(own);
-            let dims = dims.clone();
             let why = match held {
-                Value::Bool(_) => Refusal::Limit { say, dims, balances },
+                Value::Bool(_) => Refusal::Limit { say, left },
                 other => Refusal::Unknown { what: other.to_string() },
             };
             let mut reason = deciding.reason(&rule, Some(&limit.law), why);

@@ -316,7 +316,6 @@ impl Deciding<'_> {
 const MOST_LOOKED_AT: usize = 10_000;
 
 /// The keys of the records that may answer a question: by its key, or by an index on which its condition stands.
-#[expect(clippy::type_complexity, reason = "keys and whether there are more, or what is not known")]
 fn candidates(
     environment: &CaseEnvironment<'_>,
     state: &dyn State,

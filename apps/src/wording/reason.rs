@@ -182,13 +182,9 @@ impl Refusal {
                 let registry = text(&format!("registry-{registry}")).unwrap_or(registry);
                 say!(language, ("\"{registry}\" has no such record"), ("“{registry}”中没有该记录"))
             }
-            Self::Limit { say, dims, balances } => {
+            Self::Limit { say, left } => {
                 let why = text(say).unwrap_or(say);
-                say!(
-                    language,
-                    ("{why}; of {dims} there would be: {balances}"),
-                    ("{why}；{dims} 将为：{balances}")
-                )
+                say!(language, ("{why}; there would be: {left}"), ("{why}；将为：{left}"))
             }
             Self::Taken { resource, next } => {
                 let (en, zh) = (next.join(", "), next.join("、"));
