@@ -639,7 +639,21 @@ impl<'a> Deciding<'a> {
             }
             Ending::State(state) => self.enter(overlay, thing, state),
             Ending::Act(name) => match self.case.act(name) {
-                Some(act) => self.inside(overlay, thing, act, Made::NOTHING, out, depth + 1),
+                Some(act) => {
+                    // No document makes it, and it is held to what it needs all the same.
+                    let (refused, flags) = {
+                        let environment =
+                            self.environment(overlay, Some(&*thing), None, Value::None);
+                        let found = self.needs(&environment, act);
+                        environment.check()?;
+                        found
+                    };
+                    if !refused.is_empty() {
+                        return Ok(Err(refused));
+                    }
+                    thing.flags.extend(flags);
+                    self.inside(overlay, thing, act, Made::NOTHING, out, depth + 1)
+                }
                 None => Ok(Ok(())),
             },
         }
@@ -658,6 +672,12 @@ impl<'a> Deciding<'a> {
         let mut parts = Vec::new();
         for placed in &number.keys {
             match self.kept(&environment, &format!("number-{}", number.name), placed) {
+                // What is not there is no part of a number.
+                Ok(Value::None) => {
+                    let what = Why::Missing(placed.formula.text().to_owned()).to_string();
+                    let rule = format!("number-{}", number.name);
+                    return Ok(Err(vec![self.reason(&rule, None, Refusal::Unknown { what })]));
+                }
                 Ok(value) => parts.push(value.to_string()),
                 Err(reason) => return Ok(Err(vec![reason])),
             }

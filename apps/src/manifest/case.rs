@@ -392,6 +392,12 @@ impl Act {
         let at_most = table.count("at_most");
         let needs =
             table.tables("need").into_iter().filter_map(|(name, t)| Need::read(name, &t)).collect();
+        // Nobody signs an inner act, and it has no time of its own.
+        for key in ["by", "not_by", "after", "before", "reason", "vote"] {
+            if inner && table.has(key) {
+                table.mistake(What::UnknownKey { key: key.into(), nearest: None });
+            }
+        }
         let effects = table.tables("then").into_iter();
         let effects = effects.filter_map(|(name, t)| Effect::read(name, &t)).collect();
         Self {

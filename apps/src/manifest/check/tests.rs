@@ -100,6 +100,41 @@ fn has(code: &str, place: &str, case: &str) {
 }
 
 #[test]
+fn an_inner_act_is_held_to_what_it_needs_and_a_number_to_its_parts() {
+    let late = "[due.d]\nlaw = \"1\"\nstart = \"when.open\"\nin = \"1 h\"\nthen = \"tick\"\n";
+    let tick = "[act.tick]\ninner = true\nfrom = [\"open\"]\nto = \"busy\"\n";
+    let need = "need.worked = { that = \"count.work > 0\", law = \"1\" }\n";
+    let steps = |state: &str, flags: &str| {
+        format!(
+            "[[step]]\nat = \"2026-03-02T09:00:00+08:00\"\nby = \"li\"\nact = \"c/begin\"\nas = \"x\"\n\
+             [[step]]\nat = \"2026-03-02T11:00:00+08:00\"\non = \"x\"\nexpect = {{ state = \"{state}\", flags = [{flags}] }}\n"
+        )
+    };
+    let done = story(&with(&format!("{late}{tick}")), &steps("busy", ""));
+    assert!(done.is_ok(), "{done:?}");
+    let held = story(
+        &with(&format!("{late}{tick}{need}")),
+        &steps("open", "\"due/d: m.test/c/tick/worked\""),
+    );
+    assert!(held.is_ok(), "{held:?}");
+    has("unknown-key", "\"by\"", &with(&format!("{late}{tick}by = \"clerk\"\n")));
+    let number = "[number.no]\nkey = [\"doc.t\"]\nas = \"{0}-{n}\"\n";
+    let case = CASE.replacen("to = \"shut\"", "to = \"shut\"\nnumber = \"no\"", 1);
+    let steps = |form: &str, then: &str| {
+        format!(
+            "[[step]]\nat = \"2026-03-02T09:00:00+08:00\"\nby = \"li\"\nact = \"c/begin\"\nas = \"x\"\n\
+             [[step]]\nat = \"2026-03-02T09:30:00+08:00\"\nby = \"li\"\nact = \"close\"\non = \"x\"\nform = {{ {form} }}\n{then}\n"
+        )
+    };
+    let given =
+        story(&format!("{case}{number}"), &steps("t = \"A\"", "expect = { number = \"A-1\" }"));
+    assert!(given.is_ok(), "{given:?}");
+    let missing = steps("", "refused = { rule = \"m.test/c/number-no\", says = \"doc.t\" }");
+    let missing = story(&format!("{case}{number}"), &missing);
+    assert!(missing.is_ok(), "{missing:?}");
+}
+
+#[test]
 fn a_case_to_begin_with_is_sound() {
     assert_eq!(found(CASE), Vec::<String>::new());
 }
