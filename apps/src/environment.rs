@@ -103,6 +103,12 @@ impl<'a> CaseEnvironment<'a> {
         Ok(Value::List(found))
     }
 
+    fn has_index(&self, case: &str, index: &str) -> bool {
+        let case = self.module.cases.get(case);
+        matches!(index, "state" | "who") && case.is_some()
+            || case.is_some_and(|case| case.indexes.iter().any(|(name, _)| name == index))
+    }
+
     fn kids(&self, case: &str) -> Result<Value, StateError> {
         self.things(case, "parent", self.id)
     }
@@ -118,6 +124,9 @@ impl<'a> CaseEnvironment<'a> {
     fn find(&self, name: &str, of: &[Value], day: Date) -> Result<Value, StateError> {
         let module = self.module.name();
         if let Some(registry) = self.module.registries.get(name) {
+            if registry.key.len() != of.len() {
+                return Ok(Value::Unknown(Why::NoRow(name.to_owned())));
+            }
             return mechanism::find(self.state, module, registry, of, day);
         }
         match (self.module.cases.contains_key(name), of) {
@@ -226,12 +235,23 @@ impl<'a> CaseEnvironment<'a> {
             ("find_on", [Value::Text(of), Value::Date(day), rest @ ..]) => {
                 self.find(of, rest, *day)
             }
+            // An index that there is not would find nothing, and nothing is what many conditions wait for.
+            ("things", [Value::Text(case), Value::Text(index), _])
+                if !self.has_index(case, index) =>
+            {
+                Ok(Value::Unknown(Why::NoRow(format!("{case}/{index}"))))
+            }
             ("things", [Value::Text(case), Value::Text(index), value]) => match index.as_str() {
                 "state" | "who" => self.things(case, index, &value.to_string()),
                 index => self.things(case, &format!("by-{index}"), &value.to_string()),
             },
             ("balance", [Value::Text(account), Value::Text(place), dims @ ..]) => {
                 match self.module.accounts.get(account) {
+                    Some(account)
+                        if account.place(place).is_none() || account.dims.len() != dims.len() =>
+                    {
+                        Ok(Value::Unknown(Why::NoRow(format!("{}/{place}", account.name))))
+                    }
                     Some(account) => {
                         let module = self.module.name();
                         mechanism::balance(self.state, module, account, place, dims)

@@ -106,6 +106,8 @@ struct Answered {
     #[serde(default)]
     count: Option<u64>,
     #[serde(default)]
+    more: bool,
+    #[serde(default)]
     records: Vec<BTreeMap<String, String>>,
     /// Who is noted to have been looked at.
     #[serde(default)]
@@ -626,9 +628,12 @@ impl<'a> Run<'a> {
             record.iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
         };
         let records: Vec<_> = found.records.iter().map(shown).collect();
-        if (wanted.yes, wanted.count) != (found.yes, found.count) || records != wanted.records {
-            let (yes, count) = (found.yes, found.count);
-            return Ok(Some(format!("answer: yes {yes:?}, count {count:?}, records {records:?}")));
+        let Answer { yes, count, more, .. } = found;
+        if (wanted.yes, wanted.count, wanted.more) != (yes, count, more)
+            || records != wanted.records
+        {
+            let is = format!("yes {yes:?}, count {count:?}, more {more}, records {records:?}");
+            return Ok(Some(format!("answer: {is}")));
         }
         for subject in &wanted.looked_at {
             let all = looks(&self.state, self.module.name(), subject, "", 10_000)?;

@@ -84,6 +84,16 @@ impl Checking<'_> {
             };
             self.declared(&placed.at, "name", &first, known.into_iter().map(String::as_str));
         }
+        // Of what there is not nothing is found, and nothing is what many conditions wait for.
+        for index in placed.formula.words_of("things", 1) {
+            let own = self.module.cases.values().flat_map(|case| &case.indexes);
+            let known = own.map(|(name, _)| name.as_str()).chain(["state", "who"]);
+            self.declared(&placed.at, "index", &index, known);
+        }
+        for place in placed.formula.words_of("balance", 1) {
+            let places = self.module.accounts.values().flat_map(|account| &account.places);
+            self.declared(&placed.at, "place", &place, places.map(|(name, _)| name.as_str()));
+        }
     }
 }
 
@@ -186,9 +196,12 @@ pub(super) fn effects(
             }
         }
     }
-    for placed in case.formulas() {
-        checking.names(placed);
-    }
+}
+
+/// The names that the formulas of a case give to functions of state.
+pub(super) fn names(module: &Module, case: &Case, mistakes: &Mistakes) {
+    let checking = Checking { module, mistakes };
+    case.formulas().into_iter().for_each(|placed| checking.names(placed));
 }
 
 /// What `x` is.

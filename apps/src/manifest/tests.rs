@@ -259,3 +259,71 @@ fn each_mistake_is_named_with_its_file_and_line() {
         assert!(is, "{to:?} is to give {code} with {place:?}: {found:#?}");
     }
 }
+
+#[test]
+fn what_effects_and_mechanisms_name_is_there() {
+    let desk = |path: &str, from: &str, to: &str| {
+        let files = folder("desk");
+        let files = files.files().map(|(name, text)| {
+            assert!(name != path || text.contains(from), "{path} has no {from:?}");
+            let text = if name == path { text.replacen(from, to, 1) } else { text.to_owned() };
+            (name.to_owned(), text)
+        });
+        mistakes(&Folder::of(files.collect::<Vec<_>>()).expect("a folder"))
+    };
+    for (path, from, to, code, place) in [
+        (
+            "cases/leave.toml",
+            "things('leave', 'applicant'",
+            "things('leave', 'aplicant'",
+            "undeclared",
+            "aplicant",
+        ),
+        ("cases/leave.toml", "things('leave'", "things('leaves'", "undeclared", "leaves"),
+        (
+            "cases/year.toml",
+            "balance('leave', 'open'",
+            "balance('leave', 'opne'",
+            "undeclared",
+            "opne",
+        ),
+        ("cases/year.toml", "from = \"granted\"", "from = \"grant\"", "undeclared", "grant"),
+        (
+            "cases/year.toml",
+            "person = \"doc.person\", year = \"doc.year\" }, from",
+            "person = \"doc.person\" }, from",
+            "missing-key",
+            "of.year",
+        ),
+        ("cases/car.toml", "book = \"car\", of", "book = \"cars\", of", "undeclared", "cars"),
+        ("cases/asset.toml", "open = \"handover\"", "open = \"leave\"", "undeclared", "child case"),
+        (
+            "cases/asset.toml",
+            "seats = \"doc.seats\" }",
+            "seat = \"doc.seats\" }",
+            "undeclared",
+            "\"seat\"",
+        ),
+        (
+            "cases/handover.toml",
+            "tell = \"asset/all_signed\"",
+            "tell = \"asset/finish\"",
+            "undeclared",
+            "finish",
+        ),
+        ("accounts/leave.toml", "held >= 0", "open >= 0", "no-limit", "held"),
+        ("registries/vehicle.toml", "it.kind == ask.kind", "it.seats == 4", "no-index", "it.seats"),
+        (
+            "registries/vehicle.toml",
+            "give    = [\"plate\"",
+            "give    = [\"plates\"",
+            "undeclared",
+            "plates",
+        ),
+        ("bookings/car.toml", "find('vehicle'", "find('vehicles'", "undeclared", "vehicles"),
+    ] {
+        let found = desk(path, from, to);
+        let is = found.iter().filter(|one| one.starts_with(code) && one.contains(place)).count();
+        assert_eq!(is, 1, "{to:?} is to give {code} with {place:?} once: {found:#?}");
+    }
+}

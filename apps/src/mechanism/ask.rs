@@ -155,10 +155,17 @@ impl Deciding<'_> {
             return Ok(Err(refused));
         }
         let own = (!entitled).then(|| document.signer().name);
-        let found = match self.matches(&environment, overlay, registry, ask, own.as_deref())? {
+        let found = self.matches(&environment, overlay, registry, ask, own.as_deref())?;
+        let (mut found, mut more) = match found {
             Ok(found) => found,
             Err(reason) => return Ok(Err(vec![reason])),
         };
+        if matches!(ask.give, Give::All | Give::Fields(_)) && found.len() > ask.limit {
+            // What is not given was not looked at by anybody.
+            found.truncate(ask.limit);
+            more = true;
+        }
+        let found = (found, more);
         drop(environment);
         let basis = doc.field("basis").as_text().map(str::to_owned);
         self.note(overlay, document, registry, ask, (purpose, basis), &found)?;
@@ -230,13 +237,16 @@ impl Deciding<'_> {
                         .is_none_or(|open| open.formula.value(&over) != Value::Bool(true))
             });
             let his = own.is_none_or(|own| subjects.iter().any(|subject| subject == own));
+            over.check()?;
+            // Not even that something of it cannot be said shows that there is one.
+            if !his || (sealed && own.is_none()) {
+                continue;
+            }
             let holds = ask.which.formula.value(&over);
             over.check()?;
             match holds {
-                Value::Bool(true) if his && (!sealed || own.is_some()) => {
-                    found.push(Match { fields: version.fields, subjects });
-                }
-                Value::Bool(_) => {}
+                Value::Bool(true) => found.push(Match { fields: version.fields, subjects }),
+                Value::Bool(false) => {}
                 other => return unknown(other.to_string()),
             }
         }
@@ -290,7 +300,7 @@ impl Deciding<'_> {
             records: Vec::new(),
             yes: None,
             count: None,
-            more: more || found.len() > ask.limit,
+            more,
         };
         let fields = |one: Match, only: Option<&Vec<String>>| {
             let shown = |name: &String| only.is_none_or(|only| only.contains(name));
@@ -301,8 +311,7 @@ impl Deciding<'_> {
             Give::Count => answer.count = Some(found.len() as u64),
             give => {
                 let only = if let Give::Fields(only) = give { Some(only) } else { None };
-                let given = found.into_iter().take(ask.limit);
-                answer.records = given.map(|one| fields(one, only)).collect();
+                answer.records = found.into_iter().map(|one| fields(one, only)).collect();
             }
         }
         // Whether there are more than one is nothing that a yes or no says.

@@ -9,6 +9,8 @@ mod booking;
 mod notice;
 mod plan;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::{account::balance, booking::free, plan::Planned, registry::find};
 pub use self::{

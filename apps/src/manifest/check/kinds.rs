@@ -262,6 +262,7 @@ impl CaseCheck<'_> {
         for (_, placed) in &case.indexes {
             check(placed, &scope, "", &[]);
         }
+        effect_check::names(self.module, case, self.mistakes);
         for act in &case.acts {
             let scope = self.scope(Some(act), &named, &set);
             effect_check::effects(self.module, case, act, &scope, self.mistakes, texts);
