@@ -152,9 +152,14 @@ fn through_kills_of_the_writer_and_of_the_database_nothing_is_lost_doubled_or_fo
                 .query("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (\"chancery none\")'");
         }
         if n == 3 * count / 4 {
-            // Both die at once.
+            // Both die at once, and one is started while the new primary has not been told yet to whom it replicates.
             world.kill(writer);
+            world.kill(other);
             std::mem::swap(&mut writer, &mut other);
+            world.spawn(writer);
+            world.wait("it says what is missing", 20, |w| {
+                w.log(writer).contains("nothing can be written; it is asked again")
+            });
         }
     }
     // Commits wait for a standby that is not there: nothing more is acknowledged until there is one.

@@ -639,6 +639,18 @@ impl PostgresStore {
         });
     }
 
+    /// Whether some process has ever held the lease.
+    fn has_been_led(&self) -> Result<bool, StoreError> {
+        let rows = Reader::Now(self.shared.clone())
+            .ask("SELECT epoch > 0 FROM chancery_lease", Vec::new());
+        match rows {
+            Ok(rows) => Ok(rows.first().is_some_and(|row| row.get(0))),
+            // It has been there: its answer has just been read.
+            Err(StoreError::Away(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Refuses a database that answers a commit before it is replicated.
     fn check_replication(&self) -> Result<(), StoreError> {
         if !self.shared.replicated {
@@ -755,13 +767,27 @@ impl Store for PostgresStore {
     }
 
     fn lead(&self, who: &str, stop: &AtomicBool) -> Result<bool, StoreError> {
-        self.check_replication()?;
         let mut said = false;
+        let mut complained = false;
         loop {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            match self.try_to_lead(who) {
+            let led = match self.check_replication() {
+                Ok(()) => self.try_to_lead(who),
+                // A server that has just been promoted replicates to nobody until it is told to whom. Whoever writes refuses
+                // and tries again until then, and so does who would write next. Before anything was written it is a
+                // mistake of who sets it up.
+                Err(error @ StoreError::Setting { .. }) if self.has_been_led()? => {
+                    if !std::mem::replace(&mut complained, true) {
+                        tracing::error!(%error, code = error.code(), "nothing can be written; it is asked again");
+                    }
+                    std::thread::sleep(LOOK);
+                    continue;
+                }
+                Err(error) => Err(error),
+            };
+            match led {
                 Ok(Some(epoch)) => {
                     tracing::info!(epoch, "this process writes from now on");
                     break;
