@@ -120,6 +120,11 @@ impl Process {
         Ok(LocalClient::connect(&self.socket)?)
     }
 
+    /// How many signatures it has verified since it began.
+    fn verified(&self) -> Result<f64, Failure> {
+        Ok(self.status(&mut self.client()?)?.signatures_verified as f64)
+    }
+
     fn status(&self, client: &mut LocalClient) -> Result<StatusView, Failure> {
         match client.ask(&LocalRequest::Status)? {
             LocalReply::Status(status) => Ok(*status),
@@ -407,6 +412,7 @@ impl Exchange {
         let next = AtomicUsize::new(0);
         let failed: Mutex<Option<Failure>> = Mutex::new(None);
         let cpu = (world.sender.cpu()?, world.receiver.cpu()?);
+        let verified = (world.sender.verified()?, world.receiver.verified()?);
         let start = Instant::now();
         std::thread::scope(|scope| {
             for _ in 0..self.clerks {
@@ -440,6 +446,8 @@ impl Exchange {
             "delivered_per_second": count / delivered,
             "sender_cpu_us_per_document": each(cpu.0, world.sender.cpu()?),
             "receiver_cpu_us_per_document": each(cpu.1, world.receiver.cpu()?),
+            "sender_verifications_per_document": (world.sender.verified()? - verified.0) / count,
+            "receiver_verifications_per_document": (world.receiver.verified()? - verified.1) / count,
         }))
     }
 

@@ -23,6 +23,7 @@ mod encrypt;
 mod explain;
 mod failure;
 mod filing;
+mod help;
 mod key;
 mod keys;
 mod ledger;
@@ -209,7 +210,11 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Explain(explain) => explain.run(output),
         Command::Man { out } => {
             std::fs::create_dir_all(&out).map_err(chancery_bus::NodeError::file(&out))?;
-            let written = clap_mangen::generate_to(Arguments::command(), &out);
+            let command = match output.chinese {
+                true => help::in_chinese(Arguments::command()),
+                false => Arguments::command(),
+            };
+            let written = clap_mangen::generate_to(command, &out);
             written.map_err(chancery_bus::NodeError::file(&out))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -223,22 +228,39 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Prints what clap has to say: help and version as they are, mistakes with their code.
+/// Prints what clap has to say, in the language that the line asks for: help and version as they are, mistakes with their code.
 fn misused(error: &clap::Error) -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let output = Output::of_words(&words);
     if error.exit_code() == 0 {
         // Nothing can be done about a closed standard output.
-        drop(error.print());
+        drop(match output.chinese {
+            true => match help::in_chinese(Arguments::command()).try_get_matches_from(&words) {
+                Err(in_chinese) => in_chinese.print(),
+                Ok(_) => error.print(),
+            },
+            false => error.print(),
+        });
         return ExitCode::SUCCESS;
     }
-    let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let output = Output::new(false, None);
-    eprint!("{}[CHY-6000]: {text}", output.t("error", "错误"));
+    let text = match output.chinese {
+        true => help::mistake(error),
+        false => {
+            let text = error.render().to_string();
+            text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+        }
+    };
     let remedy = output.t(
-        "what to do: correct the command; `chancery help` shows examples",
-        "处理办法: 请更正命令；chancery help 有示例",
+        "correct the command; `chancery help` shows examples",
+        "请更正命令；chancery help 有示例",
     );
-    eprintln!("  {remedy}");
+    if output.json {
+        Failure::usage("CHY-6000", text.trim_end(), remedy).print(&output);
+        return ExitCode::from(failure::USAGE);
+    }
+    let text = text.trim_end();
+    eprintln!("{}[CHY-6000]: {text}", output.t("error", "错误"));
+    eprintln!("  {}: {remedy}", output.t("what to do", "处理办法"));
     ExitCode::from(failure::USAGE)
 }
 

@@ -544,6 +544,9 @@ fn print_clock(output: &Output, clock: &ClockView) {
     if let Some(wrong) = &clock.wrong {
         println!("  {}: {wrong}", output.t("the clock is wrong", "时钟有误"));
     }
+    if let Some(why) = &clock.deadlines {
+        println!("  {}: {why}", output.t("deadlines stand still", "期限停止推进"));
+    }
     for peer in &clock.peers {
         let difference = difference(output, peer.ahead_seconds);
         println!("  {}: {}  {difference}", output.t("clock", "时钟"), peer.agency);

@@ -133,6 +133,20 @@ impl Output {
         Self { json, chinese }
     }
 
+    /// From a command line that could not be read: what of it says how to answer is looked for by itself.
+    pub(crate) fn of_words(words: &[std::ffi::OsString]) -> Self {
+        let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+        let language = words.iter().enumerate().find_map(|(place, word)| {
+            let value = match word.strip_prefix("--lang=") {
+                Some(value) => value,
+                None if word == "--lang" => words.get(place + 1)?,
+                None => return None,
+            };
+            <Language as clap::ValueEnum>::from_str(value, false).ok()
+        });
+        Self::new(words.iter().any(|word| word == "--json"), language)
+    }
+
     /// The language of sentences.
     pub(crate) fn language(&self) -> chancery_protocol::Language {
         match self.chinese {

@@ -37,7 +37,9 @@ pub use cose::{
 pub use digest::{Digest, HashAlgorithm, Hasher, StreamingHash, sha1_of_certificate};
 pub use error::{CborError, CryptoError};
 pub use fault::{CoseFault, KeyFault, Many, PublicKeyFault, StructureFault, Unknown, WrapFault};
-pub use key::{Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey};
+pub use key::{
+    Algorithm, ExternalKey, PublicKey, SignatureScheme, SigningKey, verified_signatures,
+};
 pub use language::Language;
 pub use message::{CoseMessage, MessageSignature, MessageSignatureKind};
 pub use receipt::{CoseReceipt, ReceiptProof};

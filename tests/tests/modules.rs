@@ -90,6 +90,27 @@ fn state_of(replayed: &Value, module: &str) -> String {
     found["state"].as_str().unwrap().to_owned()
 }
 
+/// What a replay gives in a process of a user who has the program, an export and the anchor, and nothing else: no home, no
+/// variable, one processor. None, which is said, where users cannot be changed.
+fn as_nobody(world: &World, export: &str) -> Option<Value> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can run a replay as another user");
+        return None;
+    }
+    let place = tempfile::Builder::new().prefix("elsewhere").tempdir().unwrap();
+    chancery_tests::copy_dir(&world.path(export), &place.path().join("export"));
+    std::fs::copy(world.path("root/ca.pem"), place.path().join("ca.pem")).unwrap();
+    std::fs::copy(chancery_tests::binary(), place.path().join("chancery")).unwrap();
+    let open = std::process::Command::new("chmod").arg("-R").arg("a+rX").arg(place.path()).status();
+    assert!(open.unwrap().success());
+    let words = "--reuid=65534 --regid=65534 --clear-groups taskset -c 0 env -i TZ=Asia/Kathmandu LANG=tr_TR.UTF-8 \
+                 ./chancery --json module replay export --anchor ca.pem";
+    let mut command = std::process::Command::new("setpriv");
+    let output = command.args(words.split_whitespace()).current_dir(place.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
 #[test]
 fn what_is_filed_by_command_is_decided_recorded_and_decided_again_with_the_same_digest() {
     let press = Press::installed();
@@ -128,6 +149,9 @@ fn what_is_filed_by_command_is_decided_recorded_and_decided_again_with_the_same_
         .ok()
         .json();
     assert_eq!(again["modules"], replayed["modules"]);
+    if let Some(elsewhere) = as_nobody(&press.world, "decisions") {
+        assert_eq!(elsewhere["modules"], replayed["modules"]);
+    }
     // It is an ordinary ledger, and the data folder agrees with it.
     press.world.run("audit decisions --anchor root/ca.pem").ok();
     let mut press = press;
@@ -338,7 +362,7 @@ mod chancery_desk_decision {
 
 #[test]
 fn a_deadline_passes_by_itself_and_is_an_entry() {
-    let press = Press::installed();
+    let mut press = Press::installed();
     // An embargo of a few seconds.
     let soon =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 4;
@@ -357,6 +381,14 @@ fn a_deadline_passes_by_itself_and_is_an_entry() {
     ];
     let id = press.act("wang", &words)["matter"].as_str().unwrap().to_owned();
     assert_eq!(press.publish(&id)["state"], "ready");
+    // Nobody else has said what time it is: one clock alone elapses nothing.
+    press.world.wait("deadlines stand still", 30, |world| {
+        let status = world.clerk("a", "--json node status").ok().json();
+        status["clock"]["deadlines"].is_string()
+    });
+    let shown = press.world.clerk("a", &format!("--json app show {id}")).ok().json();
+    assert_eq!(shown["state"], "ready");
+    press.world.start("b");
     press.world.wait("the embargo is over", 30, |world| {
         let shown = world.clerk("a", &format!("--json app show {id}")).ok().json();
         shown["state"] == "published"

@@ -59,6 +59,7 @@ pub struct Metrics {
     rollbacks: Counter,
     full: Gauge,
     behind: Gauge,
+    verified: Counter,
 }
 
 impl fmt::Debug for Metrics {
@@ -91,6 +92,7 @@ impl Default for Metrics {
             rollbacks: Counter::default(),
             full: Gauge::default(),
             behind: Gauge::default(),
+            verified: Counter::default(),
         };
         metrics.register();
         metrics
@@ -139,6 +141,8 @@ impl Metrics {
         r.register("disk_full", text, self.full.clone());
         let text = "1 while nothing is sealed, as this is not known to be the newest ledger";
         r.register("ledger_behind", text, self.behind.clone());
+        let text = "Signatures that this process has verified, or found bad";
+        r.register("signatures_verified", text, self.verified.clone());
     }
 
     /// The registrar has signed two directories of one version.
@@ -198,6 +202,8 @@ impl Metrics {
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.entries.set(signed(bus.ledger.checkpoint().checkpoint.size));
         self.pending.set(signed(pending as u64));
+        let verified = chancery_crypto::verified_signatures();
+        self.verified.inc_by(verified.saturating_sub(self.verified.get()));
         self.connected.set(signed(bus.connections.peers().len() as u64));
         self.free.set(signed(bus.limits.free(&bus.config.files.data)?));
         self.skew.set(bus.clocks.ahead(Moment::now()));

@@ -9,8 +9,8 @@ use chancery_apps::{
 };
 use chancery_bus::{EncryptionKeys, NodeError};
 use chancery_crypto::{Digest, IndexKey, Language, cbor};
-use chancery_ledger::{Commit, Outcome as Committed, unix_now};
-use chancery_protocol::{EnvelopeId, Event, Leaf};
+use chancery_ledger::{Commit, Outcome as Committed, clock::Moment, unix_now};
+use chancery_protocol::{CLOCK_TOLERANCE, EnvelopeId, Event, Leaf};
 use chancery_store::{Batch, Blocking, Table};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -381,17 +381,65 @@ fn module_of(
     }
 }
 
-/// Has all that has come due by now come to pass. Returns how many deadlines have passed.
+/// How many others must say that a moment has come before a deadline passes by it, where there are so many: one clock that is
+/// wrong, be it this one, elapses nothing.
+const SOURCES: usize = 2;
+
+/// How many others' clocks a deadline needs: of a domain of three agencies or more two, else as many as there are.
+fn sources(office: &Office) -> usize {
+    match office.bus().directory() {
+        Ok(directory) => {
+            let own = &office.identity().agency;
+            directory.peers().filter(|(name, _)| *name != own).take(SOURCES).count()
+        }
+        // It has none yet and knows nobody; or one that has run out, and then there are others.
+        Err(_) if office.bus().directory_version() == 0 => 0,
+        Err(_) => SOURCES,
+    }
+}
+
+/// The moment by which deadlines pass: what others confirm of what this clock says. None while too few of them were heard.
+fn confirmed(office: &Office) -> Option<Instant> {
+    office.ledger().clocks().confirmed(Moment::now(), sources(office)).map(Instant)
+}
+
+/// Whether deadlines stand still that have passed by this clock, and why.
+///
+/// # Errors
+/// [`NodeError`]: state cannot be read.
+pub(crate) fn standing(here: &Blocking, office: &Office) -> Result<Option<Standing>, NodeError> {
+    let by = confirmed(office);
+    if by.is_some_and(|by| now(office).0 - by.0 <= CLOCK_TOLERANCE) {
+        return Ok(None);
+    }
+    let look = looking(here, office);
+    let (coming, _) = look.with(|kernel, state| kernel.coming(state, now(office), "", 1))?;
+    let heard = office.clock_differences(Moment::now()).len();
+    Ok(coming.first().map(|_| Standing { heard, needed: sources(office) }))
+}
+
+/// Why deadlines stand still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// How many others' clocks were heard within the last hour.
+    pub heard: usize,
+    /// How many are needed.
+    pub needed: usize,
+}
+
+/// Has all that has come due by now come to pass, as far as others' clocks confirm that it is now. Returns how many deadlines
+/// have passed.
 pub(crate) fn pass(here: &Blocking, office: &Office) -> Result<usize, NodeError> {
     let (mut passed, mut after) = (0, String::new());
     // While the clock is known to be wrong, no deadline passes.
     office.ledger().check_clock()?;
+    let Some(by) = confirmed(office) else { return Ok(0) };
     loop {
         let look = looking(here, office);
         let (coming, next) =
-            look.with(|kernel, state| kernel.coming(state, now(office), &after, AT_ONCE))?;
+            look.with(|kernel, state| kernel.coming(state, by, &after, AT_ONCE))?;
         for one in &coming {
-            match pass_one(here, office, one) {
+            match pass_one(here, office, one, by) {
                 Ok(one) => passed += one,
                 Err(error) if error.is_passing() => return Err(error),
                 // What is wrong with one thing keeps no other waiting.
@@ -408,10 +456,15 @@ pub(crate) fn pass(here: &Blocking, office: &Office) -> Result<usize, NodeError>
     }
 }
 
-fn pass_one(here: &Blocking, office: &Office, coming: &Coming) -> Result<usize, NodeError> {
+fn pass_one(
+    here: &Blocking,
+    office: &Office,
+    coming: &Coming,
+    at: Instant,
+) -> Result<usize, NodeError> {
     let _deciding = lock(&office.decider.deciding);
     let look = looking(here, office);
-    let (at, home) = (now(office), office.identity().agency.to_string());
+    let home = office.identity().agency.to_string();
     let salt = Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?));
     let (made, moved) = look.with(|kernel, state| kernel.due(state, coming, at, &home, salt))?;
     if made.is_empty() {

@@ -52,9 +52,10 @@ pub async fn status(office: &Arc<Office>, caller: &Caller) -> Result<StatusView,
     let expires =
         |chain: &[chancery_certs::Certificate]| chain.first().map_or(0, |c| c.not_after());
     let gaps = directory.as_ref().map(|d| d.witness_gaps(&identity.agency)).unwrap_or_default();
-    let (witnesses, forked) = in_place(|here| -> Result<_, NodeError> {
+    let (witnesses, forked, clock) = in_place(|here| -> Result<_, NodeError> {
         let witnesses = office.ledger().view(here).witnesses()?;
-        Ok((witnesses, witness::forked_peers(office.store(here), MAX_FORKED)?))
+        let forked = witness::forked_peers(office.store(here), MAX_FORKED)?;
+        Ok((witnesses, forked, clock(here, office)?))
     })?;
     Ok(StatusView {
         agency: identity.agency.clone(),
@@ -75,7 +76,8 @@ pub async fn status(office: &Arc<Office>, caller: &Caller) -> Result<StatusView,
         node_certificate_expires: expires(&identity.node().chain),
         seal_certificate_expires: expires(identity.seal().chain()),
         encryption_key_expires: own.map(|peer| peer.encryption_expires),
-        clock: clock(office),
+        clock,
+        signatures_verified: chancery_crypto::verified_signatures(),
         witnesses: witnesses.into_iter().map(WitnessView::from).collect(),
         not_sealing: office.ledger().continuity().check().err().map(|error| error.to_string()),
         disk: Some(DiskView {
@@ -88,16 +90,24 @@ pub async fn status(office: &Arc<Office>, caller: &Caller) -> Result<StatusView,
 }
 
 /// How the node's clock does.
-fn clock(office: &Office) -> ClockView {
+fn clock(here: &Blocking, office: &Office) -> Result<ClockView, NodeError> {
     let now = Moment::now();
     let peers = office.clock_differences(now).into_iter();
-    ClockView {
+    let standing = crate::decider::standing(here, office)?;
+    Ok(ClockView {
         ledger_ahead_seconds: office.ledger().ahead(now),
         wrong: office.ledger().check_clock().err().map(|error| error.to_string()),
+        deadlines: standing.map(|why| {
+            format!(
+                "{} of {} other clocks that are needed have confirmed the time within the last hour",
+                why.heard.min(why.needed),
+                why.needed
+            )
+        }),
         peers: peers
             .map(|seen| PeerClockView { agency: seen.peer, ahead_seconds: seen.ahead })
             .collect(),
-    }
+    })
 }
 
 /// The one document whose id starts so, if the caller may do this with it. What he may not even see in lists is not

@@ -1,6 +1,9 @@
 //! What the desk does by itself, again and again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chancery_bus::tasks::Tasks;
 use chancery_ledger::unix_now;
@@ -55,17 +58,38 @@ async fn keep_taking_up(office: Arc<Office>) {
 /// Between two looks for deadlines that have passed.
 const DUE_EVERY: Duration = Duration::from_secs(2);
 
+/// When it is said again that deadlines stand still.
+const SAY_AGAIN: Duration = Duration::from_secs(600);
+
 /// Has the deadlines of modules come to pass.
 async fn keep_passing(office: Arc<Office>) {
     let mut stop = office.stop_signal();
+    let mut said: Option<Instant> = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(DUE_EVERY) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
         let work = office.clone();
-        match blocking(move |here| decider::pass(here, &work)).await {
-            Ok(_) => {}
+        let step = blocking(move |here| {
+            let passed = decider::pass(here, &work)?;
+            Ok((passed, decider::standing(here, &work)?))
+        });
+        match step.await {
+            Ok((_, Some(standing))) if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) => {
+                said = Some(Instant::now());
+                tracing::warn!(
+                    heard = standing.heard,
+                    needed = standing.needed,
+                    "deadlines stand still: too few other agencies' clocks confirm that their time has come"
+                );
+            }
+            Ok((_, Some(_))) => {}
+            Ok((_, None)) => {
+                if said.take().is_some() {
+                    tracing::info!("others' clocks confirm the time again; deadlines go on");
+                }
+            }
             Err(error) if error.is_passing() => {
                 tracing::debug!(%error, "deadlines stand still; they are looked at again");
             }

@@ -38,6 +38,9 @@ pub struct StatusView {
     pub encryption_key_expires: Option<i64>,
     /// How this node's clock does.
     pub clock: ClockView,
+    /// How many signatures this process has verified since it began.
+    #[serde(default)]
+    pub signatures_verified: u64,
     /// Who has cosigned the ledger last.
     pub witnesses: Vec<WitnessView>,
     /// Why nothing is sealed: this is not the newest ledger, or that is not known yet.
@@ -70,6 +73,9 @@ pub struct ClockView {
     pub wrong: Option<String>,
     /// By how many seconds the ledger's newest entry is later than the clock.
     pub ledger_ahead_seconds: i64,
+    /// Why deadlines of modules stand still that have passed by this clock, while they do.
+    #[serde(default)]
+    pub deadlines: Option<String>,
     /// What the peers' clocks have shown within the last hour.
     pub peers: Vec<PeerClockView>,
 }

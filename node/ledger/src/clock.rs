@@ -207,6 +207,17 @@ impl PeerClocks {
         Err(WrongClock::Others { own: now.wall, theirs, voices: most })
     }
 
+    /// The latest moment that has come for sure: this clock says so, and so many others besides, each by itself. None while
+    /// fewer were heard within the last hour.
+    pub fn confirmed(&self, now: Moment, others: usize) -> Option<i64> {
+        let Some(place) = others.checked_sub(1) else { return Some(now.wall) };
+        let clocks = self.lock();
+        let theirs = clocks.believed(now).map(|(_, ahead)| now.wall.saturating_sub(ahead));
+        let mut theirs: Vec<_> = theirs.collect();
+        theirs.sort_unstable();
+        theirs.iter().rev().nth(place).map(|time| now.wall.min(*time))
+    }
+
     /// By how many seconds this clock is ahead of the peers', in the middle of them.
     pub fn ahead(&self, now: Moment) -> i64 {
         let mut all: Vec<_> = self.differences(now).into_iter().map(|seen| seen.ahead).collect();
@@ -290,6 +301,27 @@ mod tests {
 
     fn start() -> Moment {
         Moment { wall: NOW, steady: Instant::now() }
+    }
+
+    #[test]
+    fn a_moment_has_come_when_two_others_say_so_and_this_clock() {
+        let clocks = PeerClocks::starting(start());
+        let now = start();
+        assert_eq!(clocks.confirmed(now, 0), Some(NOW));
+        assert_eq!(clocks.confirmed(now, 2), None);
+        // One liar, far ahead.
+        clocks.heard(&name(0), NOW + 1_000_000, now);
+        assert_eq!(clocks.confirmed(now, 2), None);
+        assert_eq!(clocks.confirmed(now, 1), Some(NOW));
+        clocks.heard(&name(1), NOW - 5, now);
+        assert_eq!(clocks.confirmed(now, 2), Some(NOW - 5));
+        // Theirs go on, and are believed for an hour.
+        assert_eq!(clocks.confirmed(later(now, 600, 0), 2), Some(NOW + 595));
+        assert_eq!(clocks.confirmed(later(now, 3601, 0), 2), None);
+        // This clock was set ahead by a day: what it says has not come.
+        assert_eq!(clocks.confirmed(later(now, 60, 86_400), 2), Some(NOW + 55));
+        clocks.heard(&name(2), NOW + 1, now);
+        assert_eq!(clocks.confirmed(now, 2), Some(NOW));
     }
 
     /// So many seconds later, with the clock set by `set`.
