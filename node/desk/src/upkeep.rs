@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chancery_bus::tasks::Tasks;
+use chancery_bus::{NodeError, tasks::Tasks};
 use chancery_ledger::unix_now;
 use chancery_store::blocking;
 
@@ -73,7 +73,7 @@ async fn keep_passing(office: Arc<Office>) {
         let work = office.clone();
         let step = blocking(move |here| {
             let passed = decider::pass(here, &work)?;
-            Ok((passed, decider::standing(here, &work)?))
+            Ok::<_, NodeError>((passed, decider::standing(here, &work)?))
         });
         match step.await {
             Ok((_, Some(standing))) if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) => {
