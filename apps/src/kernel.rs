@@ -18,12 +18,12 @@ use crate::{
     case::Deciding,
     civil::Instant,
     due,
-    folder::Folder,
     formula::Explained,
     input::{Document, Input},
     look_up::Consulted,
     manifest::{Act, Case, FormFault, Module},
     office::{self, Installed, OFFICE},
+    office_versions::whole_folder,
     reason::{Reason, Refusal},
     record::{Applied, Facts, Outcome, Record, SEMANTICS, Subject, beginning, commit_to_writes},
     state::{Family, Key, Overlay, State, StateError, Writes},
@@ -153,8 +153,7 @@ impl Kernel {
             return Ok(module);
         }
         let missing = || StateError::damaged(format!("the module {digest} is missing"));
-        let bytes = state.get(&office::folder(digest))?.ok_or_else(missing)?;
-        let folder = Folder::decode(&bytes).map_err(StateError::damaged)?;
+        let folder = whole_folder(state, digest)?.ok_or_else(missing)?;
         let module = Module::read(&folder);
         let module =
             Arc::new(module.map_err(|_| StateError::damaged(format!("the module {digest}")))?);

@@ -28,6 +28,7 @@ mod office_tables;
 mod office_tables_tests;
 #[cfg(test)]
 mod office_tests;
+mod office_versions;
 mod reading;
 #[cfg(test)]
 mod reading_tests;
@@ -58,11 +59,15 @@ pub use self::{
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
-    manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
+    manifest::{
+        At, Authority, Both, Change, DescribedTable, Extends, FormFault, How, Loosens, Mistake, Module,
+        Touches, What,
+    },
     mechanism::{Answer, Look, Notice, looks, notices},
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
+    office_versions::whole_folder,
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},

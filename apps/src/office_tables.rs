@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     civil::Date,
-    folder::Folder,
     input::Input,
     manifest::{Module, unknown_law},
     office::{self, OFFICE},
+    office_versions::whole_folder,
     reason::{Reason, Refusal},
     record::Applied,
     state::{Family, Key, Overlay, State, StateError},
@@ -250,7 +250,6 @@ pub(crate) fn file(
 
 fn read(state: &dyn State, digest: &Digest) -> Result<Module, StateError> {
     let missing = || StateError::damaged(format!("the module {digest} is missing"));
-    let bytes = state.get(&office::folder(digest))?.ok_or_else(missing)?;
-    let folder = Folder::decode(&bytes).map_err(StateError::damaged)?;
+    let folder = whole_folder(state, digest)?.ok_or_else(missing)?;
     Module::read(&folder).map_err(|_| StateError::damaged(format!("the module {digest}")))
 }

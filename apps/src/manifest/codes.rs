@@ -160,7 +160,7 @@ fn parents(codes: &Codes, wrong: &impl Fn(usize, What)) {
 }
 
 /// The lines of a CSV text, each with its number; or the number of the first that is none.
-fn lines(text: &str) -> Result<Vec<(usize, Vec<String>)>, usize> {
+pub(super) fn lines(text: &str) -> Result<Vec<(usize, Vec<String>)>, usize> {
     let (mut all, mut cells, mut cell) = (Vec::new(), Vec::new(), String::new());
     let (mut line, mut begun) = (1, 1);
     let mut rest = text.chars().peekable();

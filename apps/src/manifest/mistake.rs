@@ -357,6 +357,25 @@ pub enum What {
         /// The field.
         field: String,
     },
+    /// The folder that it extends is not at hand.
+    NoParent {
+        /// The module.
+        name: String,
+    },
+    /// The folder at hand is not the one that it extends.
+    OtherParent {
+        /// The module.
+        name: String,
+        /// The digest of the folder at hand.
+        found: String,
+    },
+    /// The text of law of what is extended is given anew.
+    ParentLaw,
+    /// Something is taken away that is not there.
+    NothingOff {
+        /// What.
+        name: String,
+    },
 }
 
 impl What {
@@ -440,6 +459,10 @@ impl What {
             Self::HiddenShown(_) => "hidden-shown",
             Self::NoOffice(_) => "no-office",
             Self::Unset { .. } => "unset",
+            Self::NoParent { .. } => "no-parent",
+            Self::OtherParent { .. } => "other-parent",
+            Self::ParentLaw => "parent-law",
+            Self::NothingOff { .. } => "nothing-off",
         }
     }
 }

@@ -3,11 +3,13 @@
 //! [`Module::read`] gives it, or all mistakes that there are; nothing of a folder with a mistake is ever used.
 
 mod case;
+mod changes;
 mod check;
 mod codes;
 mod data;
 mod effect;
 mod effect_check;
+mod extends;
 mod form;
 mod mechanism;
 mod mistake;
@@ -18,6 +20,7 @@ mod reading_check;
 mod story;
 mod table;
 mod table_check;
+mod toml_tree;
 
 #[cfg(test)]
 mod tests;
@@ -26,14 +29,17 @@ pub(crate) use self::{
     case::{Act, Case, Due, DueEnd, Ending, Need, Number, Round, Target},
     data::unknown_law,
     effect::{Effect, Verb},
+    extends::module_name,
     form::Form,
     mechanism::{Account, Ask, Booking, Give, Registry},
     reader::{Fields, Placed, is_name},
     reading::Until,
 };
 pub use self::{
+    changes::{Change, How, Loosens, Touches},
     check::Authority,
     data::DescribedTable,
+    extends::Extends,
     form::FormFault,
     mistake::{Mistake, What},
     module::{Both, Module},

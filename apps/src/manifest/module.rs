@@ -7,6 +7,7 @@ use chancery_crypto::{Digest, Language};
 use super::{
     case::Case,
     check, codes, data,
+    extends::{Extends, Whole},
     form::Form,
     mechanism::{Account, Booking, Registry},
     mistake::{Mistake, What},
@@ -64,6 +65,10 @@ pub struct Module {
     pub(crate) codes: BTreeMap<String, Codes>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
+    /// What it extends.
+    pub(crate) extends: Option<Extends>,
+    /// The stories of what it extends that come out otherwise, each with why.
+    pub(crate) changed: BTreeMap<String, String>,
 }
 
 impl Module {
@@ -80,8 +85,15 @@ impl Module {
     /// # Errors
     /// As [`Module::read`]; warnings stand among the mistakes.
     pub fn read_with_warnings(folder: &Folder) -> Result<(Self, Vec<Mistake>), Vec<Mistake>> {
-        let mistakes = Mistakes::default();
+        let above = Mistakes::default();
         let mut module = Self::empty(folder.digest());
+        let whole = Whole::of(folder, &above);
+        let above = above.into_vec();
+        if !above.is_empty() {
+            // Without what it extends, half of it stands for nothing.
+            return Err(above);
+        }
+        let (folder, mistakes) = (&*whole.folder, Mistakes::default());
         let has = folder.file("module.toml").is_some();
         if !has {
             let at = At { file: "module.toml".into(), line: 1 };
@@ -107,8 +119,11 @@ impl Module {
                 story::read(file, &module, &rules);
             }
         }
-        let (warnings, bad): (Vec<_>, Vec<_>) =
-            mistakes.into_vec().into_iter().partition(|mistake| mistake.what.is_warning());
+        let found = mistakes.into_vec().into_iter();
+        let found = found.map(|Mistake { at, what }| Mistake { at: whole.at(&at), what });
+        let (mut warnings, bad): (Vec<_>, Vec<_>) =
+            found.partition(|mistake| mistake.what.is_warning());
+        warnings.retain(|mistake| !whole.is_of_above(&mistake.at, &mistake.what));
         match bad.is_empty() {
             true => Ok((module, warnings)),
             // A text is not used where what uses it could not be read, as often as not.
@@ -142,6 +157,8 @@ impl Module {
             codes: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
+            extends: None,
+            changed: BTreeMap::new(),
         }
     }
 
@@ -226,6 +243,11 @@ impl Module {
             table.mistake(What::Name(self.name.clone()));
         }
         self.version = table.must("version").unwrap_or_default();
+        self.extends = table.text("extends").map(|text| {
+            let (name, digest) = text.split_once('@').unwrap_or((&text, ""));
+            Extends { name: name.to_owned(), digest: Digest::from_hex(digest) }
+        });
+        self.changed = table.texts("changes").into_iter().collect();
         self.law = table.must("law").unwrap_or_default();
         self.laws = table.texts("laws").into_iter().collect();
         match table.table("names") {
@@ -257,6 +279,11 @@ impl Module {
     /// What it is known by: the digest of its folder.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// What it extends, if it does.
+    pub fn extends(&self) -> Option<&Extends> {
+        self.extends.as_ref()
     }
 
     /// Its name in ASCII: types are `(module, form)`.

@@ -30,6 +30,26 @@ impl What {
                 ("it is no JSON Schema as forms have them: {why}"),
                 ("不是表单所用的 JSON Schema：{why}")
             ),
+            Self::NoParent { name } => say!(
+                language,
+                ("it extends \"{name}\", whose folder is not at hand: lay it beside this one, or name it by --parent; at the node, install it first"),
+                ("本模块扩展“{name}”，但未找到其文件夹：请放在同级目录下或用 --parent 指明；在节点上须先启用该模块")
+            ),
+            Self::OtherParent { name, found } => say!(
+                language,
+                ("the folder at hand is not the \"{name}\" that it extends: of that folder it would be extends = \"{name}@{found}\""),
+                ("现有文件夹不是所扩展的“{name}”；如确为该文件夹，应写作 extends = \"{name}@{found}\"")
+            ),
+            Self::ParentLaw => say!(
+                language,
+                ("the bare articles of what it extends are of the text that is named there: name another one under [laws]"),
+                ("所扩展的模块中不带文名的条款均指原文：其他依据请列入 [laws]")
+            ),
+            Self::NothingOff { name } => say!(
+                language,
+                ("\"{name}\" is taken away and is not there in what it extends"),
+                ("要去掉的“{name}”在所扩展的模块中并不存在")
+            ),
             Self::UnknownKey { key, nearest } => {
                 let hint = hint(language, nearest.as_deref());
                 say!(language, ("there is no key \"{key}\"{hint}"), ("没有键“{key}”{hint}"))
