@@ -109,7 +109,7 @@ impl Folder {
             all.push(&folder.files);
             next = folder.above.as_deref();
         }
-        cbor::encode(&all).expect("texts are plain")
+        cbor::encode_within(&all, usize::MAX).expect("texts are plain")
     }
 
     /// Reads what [`Folder::encode`] or [`Folder::encode_whole`] gave.

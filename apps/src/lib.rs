@@ -19,8 +19,10 @@ mod kernel;
 mod look_up;
 mod manifest;
 mod mechanism;
+mod migration;
 mod nearest;
 mod office;
+mod office_codes;
 #[cfg(test)]
 mod office_order_tests;
 mod office_tables;
@@ -29,6 +31,8 @@ mod office_tables_tests;
 #[cfg(test)]
 mod office_tests;
 mod office_versions;
+mod plain;
+mod publisher;
 mod reading;
 #[cfg(test)]
 mod reading_tests;
@@ -37,6 +41,7 @@ mod record;
 mod replay;
 mod scenario;
 mod state;
+mod stories;
 mod table;
 #[cfg(test)]
 mod table_random_tests;
@@ -45,6 +50,8 @@ mod table_tests;
 mod thing;
 mod types;
 mod value;
+#[cfg(test)]
+mod versions_tests;
 mod wording;
 mod words;
 
@@ -60,21 +67,24 @@ pub use self::{
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
     manifest::{
-        At, Authority, Both, Change, DescribedTable, Extends, FormFault, How, Loosens, Mistake, Module,
-        Touches, What,
+        At, Authority, Both, Change, DescribedTable, Extends, FormFault, How, Loosens, Mistake,
+        Module, Touches, What,
     },
     mechanism::{Answer, Look, Notice, looks, notices},
+    migration::{Cover, Unmapped},
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
-    office_versions::whole_folder,
+    office_codes::{CODES_MEDIA_TYPE, FiledCodes, filed_codes},
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
+    office_versions::{Proposed, coming, known, proposed, whole_folder},
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},
     record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
+    stories::{Tale, tell},
     thing::{Parent, Span, Thing, Votes},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},

@@ -97,9 +97,7 @@ impl Folder {
         for path in paths {
             file(path, &old, &new, &mut found);
         }
-        found.sort_by(|a, b| {
-            (a.touches, a.loosens, &a.path).cmp(&(b.touches, b.loosens, &b.path))
-        });
+        found.sort_by(|a, b| (a.touches, a.loosens, &a.path).cmp(&(b.touches, b.loosens, &b.path)));
         found
     }
 }
@@ -249,8 +247,26 @@ impl Diff<'_> {
     /// Whether what stands here are named things, each for itself.
     fn is_group(&self) -> bool {
         let groups = [
-            "act", "state", "due", "round", "need", "unique", "hide", "who", "let", "set", "then",
-            "ask", "seal", "duplicate", "limit", "role", "param", "number", "index", "from",
+            "act",
+            "state",
+            "due",
+            "round",
+            "need",
+            "unique",
+            "hide",
+            "who",
+            "let",
+            "set",
+            "then",
+            "ask",
+            "seal",
+            "duplicate",
+            "limit",
+            "role",
+            "param",
+            "number",
+            "index",
+            "from",
         ];
         let named = self.path.len() % 2 == 1;
         let own = self.path.last().is_some_and(|key| groups.contains(&key.as_str()));
@@ -336,7 +352,9 @@ fn case(path: &[&str], how: How, before: &str, after: &str) -> (Touches, Loosens
         ["hide", _] => (Publicity, gone(how)),
         ["hide", ..] | ["subject"] => (Publicity, Loosens::Perhaps),
         ["readers"] => (Publicity, more(before, after)),
-        ["who", ..] | ["office"] => (Policy, if how == Added { Loosens::No } else { Loosens::Perhaps }),
+        ["who", ..] | ["office"] => {
+            (Policy, if how == Added { Loosens::No } else { Loosens::Perhaps })
+        }
         ["unique", _] => (Guard, gone(how)),
         ["state", _] => (Guard, Loosens::No),
         ["let", _] if how == Added => (Other, Loosens::No),
@@ -418,13 +436,19 @@ fn form(before: &str, after: &str) -> (Touches, Loosens) {
             "required" => {
                 let of = |all: &BTreeMap<String, String>| -> BTreeSet<String> {
                     let place = key.rsplit_once('/').map_or("", |(place, _)| place);
-                    let each = all.iter().filter(|(key, _)| key.rsplit_once('/').is_some_and(|(p, _)| p == place));
+                    let each = all
+                        .iter()
+                        .filter(|(key, _)| key.rsplit_once('/').is_some_and(|(p, _)| p == place));
                     each.map(|(_, value)| value.clone()).collect()
                 };
                 note(if of(&one).is_subset(&of(&other)) { Loosens::No } else { Loosens::Yes });
             }
-            "maxLength" | "maximum" | "exclusiveMaximum" | "maxItems" => note(most(&text(was), &text(is))),
-            "minLength" | "minimum" | "exclusiveMinimum" | "minItems" => note(most(&text(is), &text(was))),
+            "maxLength" | "maximum" | "exclusiveMaximum" | "maxItems" => {
+                note(most(&text(was), &text(is)))
+            }
+            "minLength" | "minimum" | "exclusiveMinimum" | "minItems" => {
+                note(most(&text(is), &text(was)))
+            }
             _ => note(Loosens::Perhaps),
         }
     }

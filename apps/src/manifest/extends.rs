@@ -121,7 +121,9 @@ impl<'f> Whole<'f> {
                 Some((before, _)) if path.ends_with(".toml") => {
                     toml_over(path, before, text, &up, mistakes)
                 }
-                Some((before, _)) if path.ends_with(".ftl") => Some(texts_over(before, text, line, up)),
+                Some((before, _)) if path.ends_with(".ftl") => {
+                    Some(texts_over(before, text, line, up))
+                }
                 Some((before, _)) if path.ends_with(".csv") => codes_over(before, text, line, up),
                 _ => None,
             };
@@ -141,7 +143,8 @@ impl<'f> Whole<'f> {
         for (path, (text, origin)) in files {
             if folder.add(&path, text).is_err() {
                 let most = own.room();
-                mistakes.add(&At { file: path.clone(), line: 1 }, What::Excess { what: "byte", most });
+                mistakes
+                    .add(&At { file: path.clone(), line: 1 }, What::Excess { what: "byte", most });
             }
             whole.origins.insert(path, origin);
         }
@@ -289,7 +292,8 @@ impl Merge<'_> {
     fn taken_away(&self, tree: &Tree) {
         let Tree::Table { at, fields } = tree else { return };
         let need = self.path.iter().rev().nth(1).is_some_and(|key| key == "need");
-        for (key, at, _) in fields.iter().filter(|(key, ..)| !matches!(key.as_str(), "off" | "law")) {
+        for (key, at, _) in fields.iter().filter(|(key, ..)| !matches!(key.as_str(), "off" | "law"))
+        {
             self.mistakes.add(at, What::UnknownKey { key: key.clone(), nearest: None });
         }
         let law = fields.iter().any(|(key, _, tree)| key == "law" && !tree.is_blank());

@@ -12,8 +12,10 @@ mod effect_check;
 mod extends;
 mod form;
 mod mechanism;
+mod migration;
 mod mistake;
 mod module;
+mod param;
 mod reader;
 mod reading;
 mod reading_check;
@@ -27,11 +29,12 @@ mod tests;
 
 pub(crate) use self::{
     case::{Act, Case, Due, DueEnd, Ending, Need, Number, Round, Target},
+    codes::read_codes,
     data::unknown_law,
     effect::{Effect, Verb},
-    extends::module_name,
     form::Form,
     mechanism::{Account, Ask, Booking, Give, Registry},
+    migration::Migration,
     reader::{Fields, Placed, is_name},
     reading::Until,
 };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_certs::AgencyName;
 use chancery_crypto::{Digest, Language};
 
 use super::{
@@ -10,7 +11,9 @@ use super::{
     extends::{Extends, Whole},
     form::Form,
     mechanism::{Account, Booking, Registry},
+    migration::Migration,
     mistake::{Mistake, What},
+    param::{self, Param, Variant},
     reader::{At, File, Mistakes, Table, is_name, lines},
     story, table,
 };
@@ -65,6 +68,11 @@ pub struct Module {
     pub(crate) codes: BTreeMap<String, Codes>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
+    pub(crate) params: BTreeMap<String, Param>,
+    pub(crate) variants: Vec<Variant>,
+    pub(crate) migrations: BTreeMap<String, Migration>,
+    /// Who made it, as it says itself.
+    pub(crate) publisher: Option<String>,
     /// What it extends.
     pub(crate) extends: Option<Extends>,
     /// The stories of what it extends that come out otherwise, each with why.
@@ -105,6 +113,11 @@ impl Module {
         for (path, text) in first.into_iter().chain(others) {
             let lines = lines(text);
             module.take_file(File { path, text, lines: &lines, mistakes: &mistakes });
+        }
+        for plan in module.migrations.values() {
+            for Mistake { at, what } in plan.mistakes(&module, None) {
+                mistakes.add(&at, what);
+            }
         }
         if has {
             data::check(&module, &mistakes);
@@ -157,6 +170,10 @@ impl Module {
             codes: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
+            params: BTreeMap::new(),
+            variants: Vec::new(),
+            migrations: BTreeMap::new(),
+            publisher: None,
             extends: None,
             changed: BTreeMap::new(),
         }
@@ -214,6 +231,20 @@ impl Module {
                     file.mistakes.add(&at, What::Twice(name));
                 }
             }),
+            ("variants", _) => file.read(|table| {
+                let Some(one) = Variant::read(&table, &self.params) else { return };
+                if self.variants.iter().any(|known| known.name == one.name) {
+                    file.mistakes.add(&table.at(), What::Twice(one.name.clone()));
+                }
+                self.variants.push(one);
+            }),
+            ("migrations", _) => file.read(|table| {
+                let Some(one) = Migration::read(&table) else { return };
+                let (at, name) = (table.at(), one.name.clone());
+                if self.migrations.insert(name.clone(), one).is_some() {
+                    file.mistakes.add(&at, What::Twice(name));
+                }
+            }),
             ("codes", _) if name.ends_with(".csv") => {
                 self.codes.insert(stem.to_owned(), codes::codes(file, stem));
             }
@@ -258,6 +289,11 @@ impl Module {
             None => table.mistake(What::MissingKey { key: "names".into() }),
         }
         self.rule = rule(table, Rule::Civil);
+        self.params = param::params(table);
+        self.publisher = table.text("publisher");
+        if let Some(name) = self.publisher.as_ref().filter(|n| n.parse::<AgencyName>().is_err()) {
+            table.mistake(What::NoAgency(name.clone()));
+        }
         if let Some(zone) = table.text("zone") {
             match Zone::named(&zone) {
                 Some(zone) => self.zone = zone,
@@ -279,6 +315,16 @@ impl Module {
     /// What it is known by: the digest of its folder.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Who made it, as it says itself.
+    pub fn publisher(&self) -> Option<&str> {
+        self.publisher.as_deref()
+    }
+
+    /// Whether it says that a story of what it extends comes out otherwise, and why.
+    pub fn changes_story(&self, scenario: &str) -> Option<&str> {
+        self.changed.get(scenario).map(String::as_str)
     }
 
     /// What it extends, if it does.
@@ -386,6 +432,9 @@ impl Module {
 
     /// The law of a rule as people cite it: `"15"` is of the module's own text, `"tl 15"` of another.
     pub fn cite(&self, law: &str) -> String {
+        // That of a parameter.
+        let own = law.strip_prefix("param.").and_then(|name| self.params.get(name));
+        let law = own.map_or(law, |param| &param.law);
         match law
             .split_once(' ')
             .and_then(|(alias, article)| Some((self.laws.get(alias)?, article)))

@@ -95,9 +95,9 @@ fn inline(value: &Spanned<DeValue<'_>>) -> String {
         DeValue::Table(table) => {
             let mut found: Vec<_> = table.iter().collect();
             found.sort_by_key(|(key, _)| key.span().start);
-            let each = found.into_iter().map(|(name, value)| {
-                format!("{} = {}", key(name.get_ref()), inline(value))
-            });
+            let each = found
+                .into_iter()
+                .map(|(name, value)| format!("{} = {}", key(name.get_ref()), inline(value)));
             format!("{{ {} }}", each.collect::<Vec<_>>().join(", "))
         }
     }

@@ -40,6 +40,31 @@ impl What {
                 ("the folder at hand is not the \"{name}\" that it extends: of that folder it would be extends = \"{name}@{found}\""),
                 ("现有文件夹不是所扩展的“{name}”；如确为该文件夹，应写作 extends = \"{name}@{found}\"")
             ),
+            Self::ParamRange { name, value } => say!(
+                language,
+                ("{value} is outside the bounds of the parameter \"{name}\""),
+                ("{value} 超出参数“{name}”的上下限")
+            ),
+            Self::NoParam { name } => say!(
+                language,
+                ("the parameter \"{name}\" has no default, and no value here"),
+                ("参数“{name}”既无默认值，此处也未给出取值")
+            ),
+            Self::VariantGap { place } => say!(
+                language,
+                ("no variant matches when {place}: it is refused"),
+                ("当 {place} 时没有任何方案适用，届时将不予受理")
+            ),
+            Self::VariantOverlap { this, with, place } => say!(
+                language,
+                ("both \"{this}\" and \"{with}\" match when {place}: it is refused"),
+                ("当 {place} 时“{this}”和“{with}”两个方案同时适用，届时将不予受理")
+            ),
+            Self::VariantNever { case } => say!(
+                language,
+                ("under this variant nothing of the case \"{case}\" is ever opened, or comes to an end"),
+                ("按此方案，事项“{case}”无法开始，或者永远不能办结")
+            ),
             Self::ParentLaw => say!(
                 language,
                 ("the bare articles of what it extends are of the text that is named there: name another one under [laws]"),

@@ -223,14 +223,14 @@ pub fn folder(
     office.reader(caller)?;
     let look = decider::looking(here, office);
     let found = look.with(|_, state| match chancery_apps::installed(state, module)? {
-        Some(installed) => state.get(&folder_key(&installed.digest)),
+        Some(installed) => {
+            // With all that it extends, so that whoever reads it needs nothing else.
+            let whole = chancery_apps::whole_folder(state, &installed.digest)?;
+            Ok(whole.map(|whole| whole.encode_whole()))
+        }
         None => Ok(None),
     })?;
     found.ok_or_else(|| NodeError::NotFound(module.to_owned()))
-}
-
-fn folder_key(digest: &Digest) -> Key {
-    Key::new(Family::Module, "").name("folder").id(&digest.to_string())
 }
 
 /// Which matters are asked for.
