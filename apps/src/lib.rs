@@ -77,7 +77,7 @@ pub use self::{
     },
     office_codes::{CODES_MEDIA_TYPE, FiledCodes, filed_codes},
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
-    office_versions::{Proposed, coming, known, proposed, whole_folder},
+    office_versions::{Proposed, coming, known, proposed, waiting, whole_folder},
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},
     record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},

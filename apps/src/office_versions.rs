@@ -89,6 +89,23 @@ pub fn known(
     Ok(office::installed(state, module)?.filter(|installed| installed.digest == *digest))
 }
 
+/// The names of modules of which something waits stand beside each other.
+fn waiting_key(module: &str) -> Key {
+    Key::new(Family::Module, "").name("waiting").id(module)
+}
+
+/// All that waits for a second officer, by module.
+///
+/// # Errors
+/// [`StateError`].
+pub fn waiting(state: &dyn State) -> Result<Vec<(String, Proposed)>, StateError> {
+    let names = state.scan(&waiting_key(""), "", 10_000)?;
+    let each = names.into_iter().filter_map(|(key, _)| {
+        proposed(state, &key.id).transpose().map(|found| found.map(|found| (key.id, found)))
+    });
+    each.collect()
+}
+
 /// What waits for a second officer.
 ///
 /// # Errors
@@ -211,6 +228,7 @@ pub(crate) fn install(
                 let waiting = Proposed { version, base: base.digest(), touches };
                 let key = proposed_key(module.name());
                 overlay.put(key, cbor::encode(&waiting).expect("plain"));
+                overlay.put(waiting_key(module.name()), Vec::new());
                 return Ok(Ok(applied("module", module.name().to_owned(), "proposed")));
             }
         }
@@ -227,6 +245,7 @@ fn settle(
 ) -> Result<Result<Applied, Vec<Reason>>, StateError> {
     let name = module.name();
     overlay.delete(proposed_key(name));
+    overlay.delete(waiting_key(name));
     let later = version.since > lodged.0;
     schedule(overlay, name, later.then_some(&version))?;
     let state = match later {

@@ -448,6 +448,8 @@ fn what_touches_a_guard_of_an_installed_module_waits_for_a_second_officer() {
     assert_eq!(bench.in_force("news"), Some(words.digest()));
     let waiting = proposed(&bench.state, "news").expect("reads").expect("waits");
     assert_eq!(waiting.touches, ["guard", "deadline"]);
+    let all = crate::waiting(&bench.state).expect("reads");
+    assert_eq!(all, [("news".to_owned(), waiting)]);
     let excluded = bench.confirm("news", &next, "root");
     assert!(matches!(excluded, Err(Refusal::Excluded { .. })), "{excluded:?}");
     let nobody = bench.confirm("news", &next, "wang");
@@ -458,6 +460,7 @@ fn what_touches_a_guard_of_an_installed_module_waits_for_a_second_officer() {
     let now = installed(&bench.state, "news").expect("reads").expect("in force");
     assert_eq!((now.digest, now.second), (next.digest(), Some(format!("second@{HOME}"))));
     assert_eq!(bench.confirm("news", &next, "second"), Err(Refusal::NoThing));
+    assert!(crate::waiting(&bench.state).expect("reads").is_empty());
     // Two signatures under one document do as well; what was proposed against something else is proposed again.
     bench.install(&first, None, &["root"]).expect("is proposed");
     assert_eq!(bench.install(&words, None, &["root", "second"]).expect("both").state, "in-force");

@@ -90,12 +90,13 @@ a second module-keeper confirms it."
         local: Local,
     },
     /// Confirm what another module-keeper has proposed, by your signed act
-    #[command(after_help = "Example:\n  chancery module confirm news --digest 9c41…")]
+    #[command(after_help = "Examples:\n  chancery module confirm                        # what waits\n  chancery module confirm news --digest 9c41…")]
     Confirm(Confirm),
     /// Lead running matters over to the version in force by a plan, by your signed act (role module-keeper)
     #[command(after_help = "Examples:
+  chancery module migrate from-1.toml --of news --try
   chancery module migrate from-1.toml --of news --to 9c41… --unmapped unmapped.json
-The list is [{\"case\": …, \"thing\": …, \"reason\": …}]: exactly the matters that do not map; a refusal names them.")]
+The list is [{\"case\": …, \"thing\": …, \"reason\": …}]: exactly the matters that do not map, which --try lists.")]
     Migrate(Migrate),
     /// Name an agency as a publisher of tables, code lists, calendars and modules, with its rank (role appointer)
     #[command(after_help = "Example:\n  chancery module publisher mof.gov.cn --rank 90 --of tax")]

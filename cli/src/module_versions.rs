@@ -5,8 +5,9 @@ use std::{
     process::ExitCode,
 };
 
-use chancery_apps::{CODES_MEDIA_TYPE, Change, Folder, How, Loosens, TABLE_MEDIA_TYPE};
+use chancery_apps::{CODES_MEDIA_TYPE, Change, Cover, Folder, How, Loosens, Proposed, TABLE_MEDIA_TYPE};
 use chancery_crypto::Digest;
+use chancery_desk::asking::{LocalReply, LocalRequest};
 use chancery_protocol::FormValue;
 use chancery_store::files::read_file;
 
@@ -98,11 +99,11 @@ pub(crate) fn overrides_json(folder: &Folder) -> serde_json::Value {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Confirm {
-    /// The module
-    module: String,
+    /// The module (default: list what waits)
+    module: Option<String>,
     /// The digest of the folder that was proposed
-    #[arg(long, value_name = "DIGEST")]
-    digest: String,
+    #[arg(long, value_name = "DIGEST", requires = "module")]
+    digest: Option<String>,
     #[command(flatten)]
     signer: Signer,
     #[command(flatten)]
@@ -111,12 +112,40 @@ pub(crate) struct Confirm {
 
 impl Confirm {
     pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let form = texts([("of", Some(self.module.clone())), ("digest", Some(self.digest))]);
-        let filed = of_office("confirm", format!("确认启用模块 {}", self.module), form);
+        let (Some(module), Some(digest)) = (self.module, self.digest) else {
+            return match self.local.connect()?.ask(&LocalRequest::Waiting)? {
+                LocalReply::Waiting(found) => Ok(print_waiting(output, &found)),
+                other => Err(Failure::from_reply(other)),
+            };
+        };
+        let form = texts([("of", Some(module.clone())), ("digest", Some(digest))]);
+        let filed = of_office("confirm", format!("确认启用模块 {module}"), form);
         let done = filed.file(&mut self.local.connect()?, &self.signer)?;
-        report(output, &done, format!("{} {}", output.t("confirmed:", "已确认："), self.module));
+        report(output, &done, format!("{} {module}", output.t("confirmed:", "已确认：")));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn print_waiting(output: &Output, found: &[(String, Proposed)]) -> ExitCode {
+    if output.json {
+        let each = found.iter().map(|(module, one)| {
+            serde_json::json!({
+                "module": module, "digest": one.version.digest, "version": one.version.version,
+                "by": one.version.by, "touches": one.touches, "against": one.base,
+            })
+        });
+        output.print_json(&each.collect::<serde_json::Value>());
+        return ExitCode::SUCCESS;
+    }
+    if found.is_empty() {
+        println!("{}", output.t("nothing waits for a second officer", "没有待确认的模块"));
+    }
+    for (module, one) in found {
+        let (version, by) = (plain(&one.version.version), plain(&one.version.by));
+        println!("{module} {version}  {by}  [{}]", one.touches.join(", "));
+        println!("  chancery module confirm {module} --digest {}", one.version.digest);
+    }
+    ExitCode::SUCCESS
 }
 
 #[derive(Debug, clap::Args)]
@@ -127,8 +156,11 @@ pub(crate) struct Migrate {
     #[arg(long, value_name = "MODULE")]
     of: String,
     /// The digest of the version in force
-    #[arg(long, value_name = "DIGEST")]
-    to: String,
+    #[arg(long, value_name = "DIGEST", required_unless_present = "look")]
+    to: Option<String>,
+    /// Say what the plan covers and which matters do not map, and sign nothing
+    #[arg(long = "try")]
+    look: bool,
     /// The matters that do not map, each with why: JSON
     #[arg(long, value_name = "FILE")]
     unmapped: Option<PathBuf>,
@@ -152,10 +184,18 @@ impl Migrate {
             );
             return Err(Failure::usage("CHY-7111", said, remedy).at(&self.file));
         };
+        if self.look {
+            let plan = String::from_utf8_lossy(&bytes).into_owned();
+            let asked = LocalRequest::TryMigration { module: self.of.clone(), plan };
+            return match self.local.connect()?.ask(&asked)? {
+                LocalReply::Cover(cover) => Ok(print_cover(output, &cover)),
+                other => Err(Failure::from_reply(other)),
+            };
+        }
         let mut form = texts([
             ("of", Some(self.of.clone())),
             ("from", Some(from)),
-            ("to", Some(self.to)),
+            ("to", self.to),
             ("digest", Some(Digest::of(&bytes).to_string())),
         ]);
         if let Some(path) = &self.unmapped {
@@ -174,6 +214,31 @@ impl Migrate {
         report(output, &done, format!("{} {}", output.t("migrated:", "已迁移："), self.of));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Says what a plan covers. The list of what does not map is that which is to be signed, without its reasons.
+fn print_cover(output: &Output, cover: &Cover) -> ExitCode {
+    if output.json {
+        let each = cover.unmapped.iter().map(|one| {
+            serde_json::json!({ "case": one.case, "thing": one.thing, "why": one.why, "reason": "" })
+        });
+        output.print_json(&serde_json::json!({
+            "mapped": cover.mapped, "ended": cover.ended, "unmapped": each.collect::<Vec<_>>(),
+        }));
+        return ExitCode::SUCCESS;
+    }
+    let (mapped, ended, unmapped) = (cover.mapped, cover.ended, cover.unmapped.len());
+    println!(
+        "{}",
+        output.t(
+            &format!("{mapped} running matters go over, {unmapped} do not map, {ended} have ended"),
+            &format!("可迁移的在办事项 {mapped} 件，无法对应 {unmapped} 件，已办结 {ended} 件"),
+        )
+    );
+    for one in &cover.unmapped {
+        println!("  {}/{}  {}", one.case, one.thing, plain(&one.why.join(", ")));
+    }
+    ExitCode::SUCCESS
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chancery_apps::{
-    Appointed, Coming, Deadline, Family, Instant, Key, Module, Reader, Shown, Step,
+    Appointed, Coming, Deadline, Family, Instant, Key, Module, Reader, Reason, Shown, Step,
 };
 use chancery_bus::NodeError;
 use chancery_crypto::{Digest, Language, cbor};
@@ -206,6 +206,46 @@ pub fn appointed(
     let (who, home) = (office.reader(caller)?, office.identity().agency.to_string());
     decider::looking(here, office).with(|kernel, state| {
         kernel.reading(state, &who, &home, Instant(unix_now()))?.appointed(module)
+    })
+}
+
+/// What waits for a second officer, by module.
+///
+/// # Errors
+/// [`NodeError`].
+pub fn waiting(
+    here: &Blocking,
+    office: &Office,
+    caller: &Caller,
+) -> Result<Vec<(String, chancery_apps::Proposed)>, NodeError> {
+    office.reader(caller)?;
+    decider::looking(here, office).with(|_, state| chancery_apps::waiting(state))
+}
+
+/// What a plan would do with the running matters of a module.
+///
+/// # Errors
+/// [`NodeError::NotFound`] for whoever could not sign it, [`NodeError::Declined`] when it would be refused whatever it left out.
+pub fn try_migration(
+    here: &Blocking,
+    office: &Office,
+    caller: &Caller,
+    module: &str,
+    plan: &str,
+) -> Result<chancery_apps::Cover, NodeError> {
+    let (who, home) = (office.reader(caller)?, office.identity().agency.to_string());
+    let found = decider::looking(here, office).with(|kernel, state| {
+        kernel.reading(state, &who, &home, Instant(unix_now()))?.try_migration(module, plan)
+    })?;
+    let found = found.ok_or_else(|| NodeError::NotFound(module.to_owned()))?;
+    found.map_err(|why| {
+        let reason = Reason { rule: "office/migrate".to_owned(), law: None, why };
+        NodeError::Declined {
+            code: reason.why.code(),
+            en: reason.say_plainly(Language::En),
+            zh: reason.say_plainly(Language::Zh),
+            rules: reason.rule,
+        }
     })
 }
 
