@@ -11,6 +11,8 @@ mod codes;
 mod due;
 mod entitled;
 mod environment;
+#[cfg(test)]
+mod extends_tests;
 mod folder;
 mod formula;
 mod input;
@@ -20,6 +22,8 @@ mod look_up;
 mod manifest;
 mod mechanism;
 mod migration;
+#[cfg(test)]
+mod migration_tests;
 mod nearest;
 mod office;
 mod office_codes;
@@ -31,6 +35,8 @@ mod office_tables_tests;
 #[cfg(test)]
 mod office_tests;
 mod office_versions;
+#[cfg(test)]
+mod param_tests;
 mod plain;
 mod publisher;
 mod reading;

@@ -358,7 +358,7 @@ fn order(
     if !order.off.is_disjoint(&order.work) {
         return missing("calendar", "work");
     }
-    let of = match publisher::of(overlay, input, OFFICE)? {
+    let of = match publisher::of(overlay, input, OFFICE, None)? {
         Ok(of) => of,
         Err(why) => return Ok(Err(vec![reason("calendar", why)])),
     };

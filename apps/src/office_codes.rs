@@ -127,7 +127,7 @@ pub(crate) fn file(
         let (mistakes, first) = (mistakes.len(), first.unwrap_or_default());
         return refused(Refusal::Folder { mistakes, first });
     }
-    let publisher = match publisher::of(overlay, input, of)? {
+    let publisher = match publisher::of(overlay, input, of, None)? {
         Ok(publisher) => publisher,
         Err(why) => return refused(why),
     };

@@ -207,7 +207,7 @@ pub(crate) fn file(
     let Some(of) = text("of") else { return field("of") };
     let Some(name) = text("table") else { return field("table") };
     let Some(digest) = text("digest") else { return field("digest") };
-    let publisher = match publisher::of(overlay, input, of)? {
+    let publisher = match publisher::of(overlay, input, of, None)? {
         Ok(publisher) => publisher,
         Err(why) => return refused(why),
     };

@@ -364,14 +364,15 @@ fn a_table_is_filed_by_a_keeper_and_only_as_its_module_has_it() {
 #[test]
 fn a_new_version_of_the_module_has_its_own_tables_known_when_it_was_installed() {
     let mut office = Office::new();
-    office.file("iit-annual", &other("2023-01-01", "2%"), None, "li");
+    let text = other("2023-01-01", "2%").replace("law = \"3\"", "law = \"3\"\nsource = \"x\"");
+    office.file("iit-annual", &text, None, "li");
     let filed = office.declare(2023, "184000");
     assert_eq!(office.tax(&filed).1, "2000.00");
     let (thing, _) = office.tax(&filed);
     // A folder of another version has numbers of its own from that day on: the same, or nobody knows which.
     let mut install = |rate: &str| {
         let own = format!(
-            "\n[from.2023-01-01]\nrows = [{{ over = 0, rate = \"{rate}\", deduct = 0 }}]\n"
+            "\n[from.2023-01-01]\nsource = \"x\"\nrows = [{{ over = 0, rate = \"{rate}\", deduct = 0 }}]\n"
         );
         let files = whole();
         let files = files.files().map(|(path, text)| match path {
@@ -431,16 +432,16 @@ fn a_code_list_is_filed_from_a_day_on_and_holds_for_what_is_lodged_then() {
         let part = Some((crate::CODES_MEDIA_TYPE, csv.as_bytes()));
         office.decide((OFFICE, "codes", "codes"), None, &form, part, "li")
     };
-    // All is lodged in February 2026.
+    // All is lodged in February 2026, of facts of 2023.
     let field = |name: &str| Refusal::Field { field: name.into() };
-    assert_eq!(why(&file("2026-01-01", list, "areas")), &field("list"));
+    assert_eq!(why(&file("2020-01-01", list, "areas")), &field("list"));
     assert_eq!(why(&file("some day", list, "area")), &field("from"));
-    let bad = file("2026-01-01", "code,en\nx,y\n", "area");
+    let bad = file("2020-01-01", "code,en\nx,y\n", "area");
     assert!(
         matches!(why(&bad), Refusal::Folder { first, .. } if first == "area.csv:1 missing-key")
     );
-    assert!(matches!(file("2026-01-01", list, "area").outcome, Outcome::Applied(_)));
-    assert!(matches!(why(&file("2026-01-01", list, "area")), Refusal::FiledTwice { rank: 0, .. }));
+    assert!(matches!(file("2020-01-01", list, "area").outcome, Outcome::Applied(_)));
+    assert!(matches!(why(&file("2020-01-01", list, "area")), Refusal::FiledTwice { rank: 0, .. }));
     let later = format!("{list}330198,又一区,Other,,\n");
     assert!(matches!(file("2030-01-01", &later, "area").outcome, Outcome::Applied(_)));
     let all = crate::filed_codes(&office.state, "tax", "area").expect("reads");
@@ -459,14 +460,14 @@ fn a_deadline_by_a_table_moves_with_it_and_its_passing_is_decided_again_the_same
     let (thing, _) = office.tax(&first);
     assert_eq!(office.last(&thing), "2026-03-04");
     let days = "table = \"days\"\nkind = \"value\"\nlaw = \"11\"\ncolumns = { value = \"int\" }\n\
-                [from.2026-01-01]\nvalue = 60\n";
+                [from.2020-01-01]\nvalue = 60\n";
     office.file("days", days, None, "li");
     assert_eq!(office.last(&thing), "2026-04-03");
     assert_eq!(office.pass(&thing, "2026-03-05"), []);
     let passed = office.pass(&thing, "2026-04-04");
     assert_eq!(passed.len(), 1, "{passed:?}");
     let days = passed[0].tables.iter().map(|one| (one.table.as_str(), one.from.to_string()));
-    assert_eq!(days.collect::<Vec<_>>(), [("days", "2026-01-01".to_owned())]);
+    assert_eq!(days.collect::<Vec<_>>(), [("days", "2020-01-01".to_owned())]);
     office.replay();
 }
 

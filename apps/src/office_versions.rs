@@ -181,7 +181,7 @@ pub(crate) fn install(
     if let Some(why) = office_tables::twice(overlay, &module)? {
         return refused(ACT, why);
     }
-    if let Err(why) = publisher::of(overlay, input, module.name())? {
+    if let Err(why) = publisher::of(overlay, input, module.name(), module.publisher())? {
         return refused(ACT, why);
     }
     let since = match input.document.form().get("from") {

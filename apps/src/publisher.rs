@@ -53,15 +53,20 @@ pub(crate) fn name(
     Ok(Ok(applied("publisher", name.to_owned(), "named")))
 }
 
-/// The publisher that a document names, for something of a module.
+/// The publisher that a document names, for something of a module; or whom what it brings along names itself.
 pub(crate) fn of(
     state: &dyn State,
     input: &Input,
     module: &str,
+    own: Option<&str>,
 ) -> Result<Result<Publisher, Refusal>, StateError> {
     let field = |field: &str| Ok(Err(Refusal::Field { field: field.to_owned() }));
     let given = input.document.form().get("rank");
-    let Some(name) = text(input, "publisher") else {
+    let named = text(input, "publisher");
+    if own.is_some() && named.is_some() && named != own {
+        return field("publisher");
+    }
+    let Some(name) = named.or(own) else {
         // Nobody stands higher by saying so.
         return match given {
             None | Some(FormValue::Int(0)) => Ok(Ok(Publisher::default())),

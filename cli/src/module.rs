@@ -90,7 +90,9 @@ a second module-keeper confirms it."
         local: Local,
     },
     /// Confirm what another module-keeper has proposed, by your signed act
-    #[command(after_help = "Examples:\n  chancery module confirm                        # what waits\n  chancery module confirm news --digest 9c41…")]
+    #[command(
+        after_help = "Examples:\n  chancery module confirm                        # what waits\n  chancery module confirm news --digest 9c41…"
+    )]
     Confirm(Confirm),
     /// Lead running matters over to the version in force by a plan, by your signed act (role module-keeper)
     #[command(after_help = "Examples:

@@ -5,7 +5,9 @@ use std::{
     process::ExitCode,
 };
 
-use chancery_apps::{CODES_MEDIA_TYPE, Change, Cover, Folder, How, Loosens, Proposed, TABLE_MEDIA_TYPE};
+use chancery_apps::{
+    CODES_MEDIA_TYPE, Change, Cover, Folder, How, Loosens, Proposed, TABLE_MEDIA_TYPE,
+};
 use chancery_crypto::Digest;
 use chancery_desk::asking::{LocalReply, LocalRequest};
 use chancery_protocol::FormValue;

@@ -434,7 +434,8 @@ fn what_was_begun_under_a_version_ends_under_it() {
     press.world.clerk_words("a", &keeper).ok();
     let proposed = press.by("clerk", &["--json", "module", "install", "leave"]).ok().json();
     assert_eq!(proposed["state"], "proposed");
-    let digest = press.by("clerk", &["--json", "module", "check", "leave"]).ok().json()["digest"].clone();
+    let digest =
+        press.by("clerk", &["--json", "module", "check", "leave"]).ok().json()["digest"].clone();
     let confirm = ["module", "confirm", "leave", "--digest", digest.as_str().unwrap()];
     press.by("clerk", &confirm).refused(4, "CHY-7103");
     press.by("li", &confirm).ok();

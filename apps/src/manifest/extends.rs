@@ -218,9 +218,9 @@ fn toml_over(
     let (Some(mut above), Some(own)) = (tree(before, up), tree(own, &line)) else { return None };
     let mut merge = Merge { mistakes, path: Vec::new(), law: None };
     if path == "module.toml" {
-        // What it extends is its own matter, and so is what it changes.
+        // Its own matter: what it extends, what that changes, and who made it.
         if let Tree::Table { fields, .. } = &mut above {
-            fields.retain(|(key, ..)| !matches!(key.as_str(), "extends" | "changes"));
+            fields.retain(|(key, ..)| !matches!(key.as_str(), "extends" | "changes" | "publisher"));
         }
         merge.law = Some(());
     }
