@@ -271,6 +271,7 @@ pub(crate) fn second() -> Folder {
                 "law    = \"site 三审三校\"\nneed.desk = { that = \"it.desk == filed.draft.column && filed.draft.source != 'x'\", law = \"6\" }\n\n[act.approve]",
             ),
             (item, "in    = \"3 d\"", "in    = \"2 d\""),
+            ("scenarios/P5-1.toml", "state = \"first\"", "state = \"reading\""),
             (
                 "texts/zh-CN.ftl",
                 "state-item-first",
