@@ -131,11 +131,25 @@ impl<'a> Deciding<'a> {
         if !refused.is_empty() {
             return Ok(Err(refused));
         }
-        let environment = CaseEnvironment {
+        let mut environment = CaseEnvironment {
             office: office.clone(),
             parent: parent.clone(),
             ..self.environment(overlay, thing.as_ref(), Some(document), doc.clone())
         };
+        let opened = match thing {
+            Some(_) => (String::new(), BTreeMap::new()),
+            None => match self.variant(&environment, act) {
+                Ok(found) => found,
+                Err(reasons) => {
+                    // What it rests on may be what is not filled in: that is said then.
+                    let faults = self.form(input, act);
+                    return Ok(Err(if faults.is_empty() { reasons } else { faults }));
+                }
+            },
+        };
+        if thing.is_none() && !opened.1.is_empty() {
+            environment.counts.insert("param", Value::Map(opened.1.clone()));
+        }
         let refused = self.time(&environment, act);
         if !refused.is_empty() {
             return Ok(Err(refused));
@@ -151,6 +165,8 @@ impl<'a> Deciding<'a> {
         }
         let mut thing = thing.unwrap_or_else(|| Thing {
             version: Some(self.module.digest()),
+            variant: opened.0,
+            params: opened.1,
             title: document.header.title.clone(),
             office,
             parent,
@@ -161,6 +177,54 @@ impl<'a> Deciding<'a> {
         let mut also = Vec::new();
         let applied = self.change(overlay, &mut thing, act, made, &mut also, 0)?;
         Ok(applied.map(|applied| Applied { also, ..applied }))
+    }
+
+    /// The variant under which a thing is opened, and the parameters that hold for it to its end. Where there are variants, one is
+    /// about what is opened.
+    fn variant(
+        &self,
+        environment: &CaseEnvironment<'_>,
+        act: &Act,
+    ) -> Result<(String, BTreeMap<String, Value>), Vec<Reason>> {
+        let rule = format!("{}/variant", act.name);
+        let (mut matching, mut unknown, mut any) = (Vec::new(), Vec::new(), false);
+        for variant in self.module.variants_of(&self.case.name) {
+            any = true;
+            match variant.when.formula.value(environment) {
+                Value::Bool(true) => matching.push(variant),
+                Value::Bool(false) => {}
+                Value::Unknown(Why::Cost) => unknown.push(Refusal::Cost),
+                Value::Unknown(why) => unknown.push(Refusal::Unknown { what: why.to_string() }),
+                other => unknown.push(Refusal::Unknown { what: other.kind().to_owned() }),
+            }
+        }
+        if !unknown.is_empty() {
+            return Err(unknown.into_iter().map(|why| self.reason(&rule, None, why)).collect());
+        }
+        match (any, matching.as_slice()) {
+            (false, _) => Ok((String::new(), self.module.params_of(None))),
+            (true, [one]) => Ok((one.name.clone(), self.module.params_of(Some(one)))),
+            (true, all) => {
+                let matching = all.iter().map(|variant| variant.name.clone()).collect();
+                Err(vec![self.reason(&rule, None, Refusal::Variant { matching })])
+            }
+        }
+    }
+
+    /// Has a thing that went over to another version be found by what it is now.
+    pub(crate) fn find_again(
+        &self,
+        overlay: &mut Overlay<'_>,
+        stored: &Thing,
+        thing: &Thing,
+    ) -> Result<(), StateError> {
+        for (old, index) in self.indexed(stored) {
+            overlay.delete(self.index(old, &index));
+        }
+        for (name, value) in self.indexed(thing) {
+            overlay.put(self.index(name, &value), Vec::new());
+        }
+        self.schedule(overlay, thing)
     }
 
     /// Decides that a deadline has passed.
@@ -767,7 +831,10 @@ impl<'a> Deciding<'a> {
         numbers: Vec<String>,
     ) -> Result<Applied, StateError> {
         let key = Thing::key(self.module.name(), &self.case.name, self.id);
-        let before = Thing::get(overlay, self.module.name(), &self.case.name, self.id)?;
+        // Under what it was found, also where it went over to another version since.
+        let (module, case) = (self.module.name(), &self.case.name);
+        let mut before = Vec::from_iter(Thing::stored(overlay, module, case, self.id)?);
+        before.extend(Thing::get(overlay, module, case, self.id)?);
         thing.sequence += 1;
         let environment = self.environment(overlay, Some(&*thing), None, Value::None);
         let title = self.case.title.as_ref().map(|placed| placed.formula.value(&environment));

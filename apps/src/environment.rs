@@ -289,6 +289,7 @@ impl Environment for CaseEnvironment<'_> {
             "at" => Value::Instant(self.at),
             "lodged" => Value::Instant(self.lodged),
             "home" => Value::text(self.home),
+            "param" => thing(&|thing| Value::Map(thing.params.clone())),
             "it" => {
                 let mut set = self.thing.map(|thing| thing.set.clone()).unwrap_or_default();
                 set.insert("id".into(), Value::text(self.id));
@@ -345,6 +346,7 @@ impl Environment for CaseEnvironment<'_> {
                 self.of_thing(|thing| thing.set.get(name).cloned(), |value| value)
             }
             "doc" => self.doc.field(name),
+            "param" => self.of_thing(|thing| thing.params.get(name).cloned(), |value| value),
             "due" => self.once(&format!("due.{name}"), || {
                 let found = self.case.due(name).and_then(|due| due::moment(self, due));
                 found.map_or(Value::None, |moment| moment.value())

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use chancery_crypto::{Digest, cbor};
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The most files of a folder, and the most bytes of all of them.
@@ -13,10 +12,16 @@ const MOST_BYTES: usize = 4 << 20;
 /// The media type of a folder, as a part of the document that installs it.
 pub const MEDIA_TYPE: &str = "application/vnd.chancery.module+cbor";
 
-/// The files of a module, by their paths: `module.toml`, `cases/leave.toml`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Folder(BTreeMap<String, String>);
+/// The most folders that one extends, one above the other.
+pub(crate) const MOST_ABOVE: usize = 4;
+
+/// The files of a module, by their paths: `module.toml`, `cases/leave.toml`; and the folder that it extends, where that is at hand.
+/// Its digest is that of its own files: they name the folder above by its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Folder {
+    files: BTreeMap<String, String>,
+    above: Option<Box<Folder>>,
+}
 
 /// Why something is no module's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -50,11 +55,11 @@ impl Folder {
         if !ends || parts > 3 || path.len() > 200 || !path.split('/').all(plain) {
             return Err(NoFolder::Path(path.to_owned()));
         }
-        let bytes: usize = self.0.values().map(String::len).sum();
-        if self.0.len() == MOST_FILES || bytes + text.len() > MOST_BYTES {
+        let bytes: usize = self.files.values().map(String::len).sum();
+        if self.files.len() == MOST_FILES || bytes + text.len() > MOST_BYTES {
             return Err(NoFolder::Size);
         }
-        self.0.insert(path.to_owned(), text);
+        self.files.insert(path.to_owned(), text);
         Ok(())
     }
 
@@ -74,36 +79,76 @@ impl Folder {
 
     /// How many bytes it still takes, so that nobody reads more for it.
     pub fn room(&self) -> usize {
-        MOST_BYTES.saturating_sub(self.0.values().map(String::len).sum())
+        MOST_BYTES.saturating_sub(self.files.values().map(String::len).sum())
     }
 
     /// Its files.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
     /// A file.
     pub fn file(&self, path: &str) -> Option<&str> {
-        self.0.get(path).map(String::as_str)
+        self.files.get(path).map(String::as_str)
     }
 
     /// Its one form: deterministic CBOR, a map from paths to texts.
     pub fn encode(&self) -> Vec<u8> {
         // A map of texts always has a form.
-        cbor::encode(&self.0).expect("texts are plain")
+        cbor::encode(&self.files).expect("texts are plain")
     }
 
-    /// Reads what [`Folder::encode`] gave.
+    /// Its form with the folders that it extends: a list of maps, its own first. One that extends none is as [`Folder::encode`].
+    pub fn encode_whole(&self) -> Vec<u8> {
+        if self.above.is_none() {
+            return self.encode();
+        }
+        let mut all = vec![&self.files];
+        let mut next = self.above.as_deref();
+        while let Some(folder) = next {
+            all.push(&folder.files);
+            next = folder.above.as_deref();
+        }
+        cbor::encode_within(&all, usize::MAX).expect("texts are plain")
+    }
+
+    /// Reads what [`Folder::encode`] or [`Folder::encode_whole`] gave.
     ///
     /// # Errors
     /// [`NoFolder`].
     pub fn decode(bytes: &[u8]) -> Result<Self, NoFolder> {
-        if bytes.len() > MOST_BYTES + MOST_FILES * 256 {
+        // A list, by its first byte.
+        let whole = bytes.first().is_some_and(|first| first >> 5 == 4);
+        let most = if whole { 1 + MOST_ABOVE } else { 1 };
+        if bytes.len() > most * (MOST_BYTES + MOST_FILES * 256) {
             return Err(NoFolder::Size);
         }
-        let files: BTreeMap<String, String> =
-            cbor::decode_within(bytes, bytes.len()).map_err(|e| NoFolder::Bytes(e.to_string()))?;
-        Self::of(files)
+        let bad = |e: chancery_crypto::CborError| NoFolder::Bytes(e.to_string());
+        let all: Vec<BTreeMap<String, String>> = match whole {
+            true => cbor::decode_within(bytes, bytes.len()).map_err(bad)?,
+            false => vec![cbor::decode_within(bytes, bytes.len()).map_err(bad)?],
+        };
+        if all.is_empty() || all.len() > most {
+            return Err(NoFolder::Size);
+        }
+        let mut above = None;
+        for files in all.into_iter().rev() {
+            let mut folder = Self::of(files)?;
+            folder.above = above.map(Box::new);
+            above = Some(folder);
+        }
+        above.ok_or(NoFolder::Size)
+    }
+
+    /// The same folder over the one that it extends.
+    #[must_use]
+    pub fn over(self, above: Folder) -> Self {
+        Self { above: Some(Box::new(above)), ..self }
+    }
+
+    /// The folder that it extends, where that is at hand.
+    pub fn above(&self) -> Option<&Folder> {
+        self.above.as_deref()
     }
 
     /// What it is known by.
@@ -129,5 +174,22 @@ mod tests {
         }
         assert_eq!(Folder::of([("a.txt", "x".repeat(MOST_BYTES + 1))]), Err(NoFolder::Size));
         assert!(matches!(Folder::decode(b"\xa1"), Err(NoFolder::Bytes(_))));
+    }
+
+    #[test]
+    fn a_folder_has_its_own_digest_whatever_it_is_laid_over() {
+        let above = Folder::of([("module.toml", "a")]).expect("a folder");
+        let own = Folder::of([("module.toml", "b")]).expect("a folder");
+        let whole = own.clone().over(above.clone());
+        assert_eq!(whole.digest(), own.digest());
+        assert_eq!(whole.encode(), own.encode());
+        let read = Folder::decode(&whole.encode_whole()).expect("reads");
+        assert_eq!((&read, read.above()), (&whole, Some(&above)));
+        assert_eq!(own.encode_whole(), own.encode());
+        // A list of none, and of more than one may have above it.
+        let many = (0..=MOST_ABOVE).fold(own, |all, _| above.clone().over(all));
+        for bytes in [vec![0x80], many.encode_whole()] {
+            assert_eq!(Folder::decode(&bytes), Err(NoFolder::Size));
+        }
     }
 }

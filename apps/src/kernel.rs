@@ -18,12 +18,13 @@ use crate::{
     case::Deciding,
     civil::Instant,
     due,
-    folder::Folder,
     formula::Explained,
     input::{Document, Input},
     look_up::Consulted,
     manifest::{Act, Case, FormFault, Module},
+    migration,
     office::{self, Installed, OFFICE},
+    office_versions::{self, whole_folder},
     reason::{Reason, Refusal},
     record::{Applied, Facts, Outcome, Record, SEMANTICS, Subject, beginning, commit_to_writes},
     state::{Family, Key, Overlay, State, StateError, Writes},
@@ -153,8 +154,7 @@ impl Kernel {
             return Ok(module);
         }
         let missing = || StateError::damaged(format!("the module {digest} is missing"));
-        let bytes = state.get(&office::folder(digest))?.ok_or_else(missing)?;
-        let folder = Folder::decode(&bytes).map_err(StateError::damaged)?;
+        let folder = whole_folder(state, digest)?.ok_or_else(missing)?;
         let module = Module::read(&folder);
         let module =
             Arc::new(module.map_err(|_| StateError::damaged(format!("the module {digest}")))?);
@@ -198,6 +198,7 @@ impl Kernel {
     pub fn decide(&self, state: &dyn State, input: &Input) -> Result<Vec<Decision>, StateError> {
         let mut all = Vec::new();
         let mut overlay = Overlay::new(state);
+        self.effective(&mut overlay, input, &mut all)?;
         let found = self.route(&overlay, input)?;
         if let Ok(Routed::Case { module, case, thing: Some((id, _)), .. }) = &found {
             let coming = Coming { module: module.clone(), case: case.clone(), thing: id.clone() };
@@ -286,6 +287,11 @@ impl Kernel {
         let mut overlay = Overlay::new(state);
         let mut all = Vec::new();
         let by = By { at, lodged: at, salt, facts: Facts::default(), tables: Vec::new() };
+        if coming.module == OFFICE && coming.case == "migration" {
+            let mut moved = Overlay::new(state);
+            migration::go_on(self, state, &mut moved, &coming.thing, home)?;
+            return Ok((all, moved.into_writes()));
+        }
         self.pass_by(&mut overlay, coming, home, &by, MOST_ELAPSED, &mut all)?;
         if !all.is_empty() {
             return Ok((all, Writes::new()));
@@ -385,6 +391,9 @@ impl Kernel {
         most: usize,
         all: &mut Vec<Decision>,
     ) -> Result<(), StateError> {
+        if coming.module == OFFICE {
+            return self.take_effect(overlay, &coming.thing, by, all);
+        }
         let calendar = self.calendar(overlay)?;
         for _ in 0..most {
             let Some((module, thing)) = self.thing(overlay, coming)? else { return Ok(()) };
@@ -426,6 +435,52 @@ impl Kernel {
             overlay.extend(decision.writes.clone());
             all.push(decision);
         }
+        Ok(())
+    }
+
+    /// Has versions take effect whose time has come, of the module that a document is about.
+    fn effective(
+        &self,
+        overlay: &mut Overlay<'_>,
+        input: &Input,
+        all: &mut Vec<Decision>,
+    ) -> Result<(), StateError> {
+        let name = input.document.header.module.clone();
+        let of = match input.document.form().get("of") {
+            Some(FormValue::Text(of)) if name == OFFICE => of.clone(),
+            _ => name,
+        };
+        let coming =
+            Coming { module: OFFICE.into(), case: office_versions::CASE.into(), thing: of };
+        self.pass(overlay, &coming, input, all)
+    }
+
+    /// Has a version take effect, as a deadline of the office that has passed.
+    fn take_effect(
+        &self,
+        overlay: &mut Overlay<'_>,
+        name: &str,
+        by: &By,
+        all: &mut Vec<Decision>,
+    ) -> Result<(), StateError> {
+        let Some((version, generation)) = office_versions::due(overlay, name, by.lodged)? else {
+            return Ok(());
+        };
+        let module = self.module(overlay, &version.digest)?;
+        let mut inner = Overlay::new(overlay);
+        let applied = office_versions::take_effect(&mut inner, &module, &version)?;
+        let writes = inner.into_writes();
+        let subject = Subject::Elapsed {
+            case: office_versions::CASE.to_owned(),
+            thing: name.to_owned(),
+            due: office_versions::DUE.to_owned(),
+            generation,
+        };
+        let by = By { lodged: Instant(version.since), ..by.clone() };
+        let outcome = Outcome::Applied(applied);
+        let decision = self.record(overlay, OFFICE, None, subject, outcome, writes, &by)?;
+        overlay.extend(decision.writes.clone());
+        all.push(decision);
         Ok(())
     }
 
@@ -570,7 +625,7 @@ impl Kernel {
                     _ => None,
                 };
                 let module = of.as_ref().map(|(_, module)| module.as_ref());
-                return Ok((office::decide(overlay, input, &act, module)?, None, Vec::new()));
+                return Ok((office::decide(self, overlay, input, &act, module)?, None, Vec::new()));
             }
             Routed::Ask { version, registry, ask } => {
                 return self.answer(overlay, input, version, &registry, &ask);
@@ -627,6 +682,10 @@ impl Kernel {
         state: &dyn State,
         input: &Input,
     ) -> Result<Vec<FormFault>, StateError> {
+        // By the version that will be in force when it is decided.
+        let mut ahead = Overlay::new(state);
+        self.effective(&mut ahead, input, &mut Vec::new())?;
+        let state = &ahead;
         let (version, case, act, thing, parent) = match self.route(state, input)? {
             Ok(Routed::Case { version, case, act, thing, parent, .. }) => {
                 (version, case, act, thing, parent)

@@ -11,6 +11,8 @@ mod codes;
 mod due;
 mod entitled;
 mod environment;
+#[cfg(test)]
+mod extends_tests;
 mod folder;
 mod formula;
 mod input;
@@ -19,8 +21,12 @@ mod kernel;
 mod look_up;
 mod manifest;
 mod mechanism;
+mod migration;
+#[cfg(test)]
+mod migration_tests;
 mod nearest;
 mod office;
+mod office_codes;
 #[cfg(test)]
 mod office_order_tests;
 mod office_tables;
@@ -28,6 +34,11 @@ mod office_tables;
 mod office_tables_tests;
 #[cfg(test)]
 mod office_tests;
+mod office_versions;
+#[cfg(test)]
+mod param_tests;
+mod plain;
+mod publisher;
 mod reading;
 #[cfg(test)]
 mod reading_tests;
@@ -36,6 +47,7 @@ mod record;
 mod replay;
 mod scenario;
 mod state;
+mod stories;
 mod table;
 #[cfg(test)]
 mod table_random_tests;
@@ -44,6 +56,8 @@ mod table_tests;
 mod thing;
 mod types;
 mod value;
+#[cfg(test)]
+mod versions_tests;
 mod wording;
 mod words;
 
@@ -58,18 +72,25 @@ pub use self::{
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
-    manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
+    manifest::{
+        At, Authority, Both, Change, DescribedTable, Extends, FormFault, How, Loosens, Mistake,
+        Module, Touches, What,
+    },
     mechanism::{Answer, Look, Notice, looks, notices},
+    migration::{Cover, Unmapped},
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
+    office_codes::{CODES_MEDIA_TYPE, FiledCodes, filed_codes},
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
+    office_versions::{Proposed, coming, known, proposed, waiting, whole_folder},
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},
     record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
+    stories::{Tale, tell},
     thing::{Parent, Span, Thing, Votes},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},

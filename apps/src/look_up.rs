@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    sync::Arc,
 };
 
 use chancery_crypto::Digest;
@@ -10,10 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     civil::Date,
+    codes::Codes,
     environment::CaseEnvironment,
     formula::Environment as _,
+    office_codes,
     office_tables::{Chosen, Known},
-    state::StateError,
+    state::{State, StateError},
     table::{self, Found},
     value::{Value, Why},
 };
@@ -50,6 +53,7 @@ pub(crate) struct Looks {
     /// Tables do not change while something is decided.
     known: RefCell<BTreeMap<String, Known>>,
     chosen: RefCell<BTreeMap<(String, Date), Digest>>,
+    codes: RefCell<BTreeMap<(String, Date), Option<Arc<Codes>>>>,
 }
 
 impl Looks {
@@ -62,6 +66,26 @@ impl Looks {
             digest: *digest,
         });
         each.collect()
+    }
+
+    /// The code list that was filed and holds on a day.
+    fn codes(
+        &self,
+        state: &dyn State,
+        module: &str,
+        list: &str,
+        on: Date,
+    ) -> Result<Option<Arc<Codes>>, StateError> {
+        if let Some(known) = self.codes.borrow().get(&(list.to_owned(), on)) {
+            return Ok(known.clone());
+        }
+        let found = office_codes::chosen(state, module, list, on)?;
+        if let Some((from, digest, _)) = &found {
+            self.chosen.borrow_mut().insert((format!("codes/{list}"), *from), *digest);
+        }
+        let found = found.map(|(_, _, codes)| codes);
+        self.codes.borrow_mut().insert((list.to_owned(), on), found.clone());
+        Ok(found)
     }
 
     /// What was looked at since this was asked last.
@@ -102,8 +126,9 @@ impl CaseEnvironment<'_> {
         match (function, arguments) {
             ("code", [Value::Text(list), Value::Text(code), Value::Date(on)]) => {
                 let missing = || Value::Unknown(Why::NoRow(format!("{list}({code})")));
-                let list = self.module.codes.get(list);
-                Ok(Some(list.map_or_else(missing, |list| list.value(code, *on))))
+                let Some(own) = self.module.codes.get(list) else { return Ok(Some(missing())) };
+                let filed = self.looks.codes(self.state, self.module.name(), list, *on)?;
+                Ok(Some(filed.as_deref().unwrap_or(own).value(code, *on)))
             }
             ("value" | "row" | "bracket", [Value::Text(name), Value::Date(on), asked @ ..]) => {
                 let missing = || Ok(Some(Value::Unknown(Why::NoRow(format!("{name}({on})")))));

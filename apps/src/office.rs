@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     calendar::{Calendar, Year},
     civil::{Date, Instant},
-    folder::{Folder, MEDIA_TYPE},
     input::Input,
     jurisdiction::{Held, is_path},
+    kernel::Kernel,
     manifest::Module,
-    office_tables,
+    migration, office_codes, office_tables, office_versions,
+    publisher::{self, Publisher},
     reason::{Reason, Refusal},
     record::Applied,
     state::{Family, Key, Overlay, State, StateError},
@@ -28,7 +29,17 @@ pub const APPOINTER: &str = "appointer";
 pub const KEEPER: &str = "module-keeper";
 
 /// The acts of the office.
-pub const ACTS: [&str; 5] = ["appoint", "dismiss", "install", "calendar", "table"];
+pub const ACTS: [&str; 9] = [
+    "appoint",
+    "dismiss",
+    "install",
+    "confirm",
+    "migrate",
+    "calendar",
+    "table",
+    "codes",
+    "publisher",
+];
 
 /// An appointment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +106,9 @@ pub struct Installed {
     pub by: String,
     /// By which document.
     pub document: String,
+    /// The second officer, where one was needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
 }
 
 /// The key of an appointment: those of one officer to one role stand beside each other, by their offices.
@@ -180,6 +194,7 @@ fn reason(rule: &str, why: Refusal) -> Reason {
 
 /// Decides an act of the office. The module is the one in force of which an appointment speaks, if there is one.
 pub(crate) fn decide(
+    kernel: &Kernel,
     overlay: &mut Overlay<'_>,
     input: &Input,
     act: &str,
@@ -194,7 +209,7 @@ pub(crate) fn decide(
     }
     let signer = input.document.signer();
     let role = match act {
-        "appoint" | "dismiss" => APPOINTER,
+        "appoint" | "dismiss" | "publisher" => APPOINTER,
         _ => KEEPER,
     };
     let first =
@@ -207,8 +222,12 @@ pub(crate) fn decide(
     }
     match act {
         "appoint" | "dismiss" => appoint(overlay, input, act, module),
-        "install" => install(overlay, input),
+        "install" => office_versions::install(overlay, input),
+        "confirm" => office_versions::confirm(overlay, input),
+        "migrate" => migration::file(kernel, overlay, input),
         "table" => office_tables::file(overlay, input),
+        "codes" => office_codes::file(kernel, overlay, input),
+        "publisher" => publisher::name(overlay, input),
         _ => order(overlay, input),
     }
 }
@@ -222,7 +241,7 @@ fn founded() -> Key {
     Key::new(Family::Appointment, OFFICE).name("founded")
 }
 
-fn text<'a>(input: &'a Input, field: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(input: &'a Input, field: &str) -> Option<&'a str> {
     match input.document.form().get(field) {
         Some(FormValue::Text(text)) if !text.trim().is_empty() && text.len() <= 400 => Some(text),
         _ => None,
@@ -233,7 +252,7 @@ fn missing(act: &str, field: &str) -> Result<Result<Applied, Vec<Reason>>, State
     Ok(Err(vec![reason(act, Refusal::Field { field: field.to_owned() })]))
 }
 
-fn applied(kind: &str, thing: String, state: &str) -> Applied {
+pub(crate) fn applied(kind: &str, thing: String, state: &str) -> Applied {
     Applied {
         case: kind.to_owned(),
         thing,
@@ -312,52 +331,6 @@ fn appoint(
     Ok(Ok(applied("appointment", format!("{module}/{role}/{officer}{place}"), state)))
 }
 
-fn install(
-    overlay: &mut Overlay<'_>,
-    input: &Input,
-) -> Result<Result<Applied, Vec<Reason>>, StateError> {
-    let refused = |why| Ok(Err(vec![reason("install", why)]));
-    let Some(wanted) = text(input, "digest") else { return missing("install", "digest") };
-    let bytes = match (&input.document.part, input.document.header.parts.as_slice()) {
-        (Some(bytes), [part])
-            if part.media_type == MEDIA_TYPE && Digest::of(bytes) == part.digest =>
-        {
-            bytes
-        }
-        _ => return refused(Refusal::OtherFolder),
-    };
-    let read = match Folder::decode(bytes) {
-        Ok(folder) if folder.digest().to_string() == wanted => folder,
-        _ => return refused(Refusal::OtherFolder),
-    };
-    let module = match Module::read(&read) {
-        Ok(module) => module,
-        Err(mistakes) => {
-            let first = mistakes.first().map(|mistake| {
-                format!("{}:{} {}", mistake.at.file, mistake.at.line, mistake.what.code())
-            });
-            let why =
-                Refusal::Folder { mistakes: mistakes.len(), first: first.unwrap_or_default() };
-            return refused(why);
-        }
-    };
-    if module.name() == OFFICE {
-        return missing("install", "digest");
-    }
-    let kept = Installed {
-        digest: module.digest(),
-        version: module.version().to_owned(),
-        since: input.lodged.0,
-        by: input.document.signer().name,
-        document: input.document.id.to_string(),
-    };
-    overlay.put(folder(&module.digest()), bytes.clone());
-    overlay.put(in_force(module.name()), cbor::encode(&kept).expect("plain"));
-    overlay.put(listed().id(module.name()), Vec::new());
-    office_tables::installed(overlay, &module, input.lodged.0);
-    Ok(Ok(applied("module", module.name().to_owned(), "in-force")))
-}
-
 /// The order of a year.
 fn order(
     overlay: &mut Overlay<'_>,
@@ -384,6 +357,22 @@ fn order(
     // A day is off, or people work on it.
     if !order.off.is_disjoint(&order.work) {
         return missing("calendar", "work");
+    }
+    let of = match publisher::of(overlay, input, OFFICE, None)? {
+        Ok(of) => of,
+        Err(why) => return Ok(Err(vec![reason("calendar", why)])),
+    };
+    // An order of somebody who stands lower changes none of whoever stands higher; a later one of the same replaces it.
+    let ranked = Key::new(Family::Calendar, "").name("ranked").id(&year.to_string());
+    if let Some(bytes) = overlay.get(&ranked)? {
+        let held: Publisher = cbor::decode(&bytes).map_err(StateError::damaged)?;
+        if held.rank > of.rank {
+            let why = Refusal::LowerRank { publisher: held.name, rank: held.rank };
+            return Ok(Err(vec![reason("calendar", why)]));
+        }
+    }
+    if of != Publisher::default() {
+        overlay.put(ranked, cbor::encode(&of).expect("plain"));
     }
     let key = Key::new(Family::Calendar, "").id(&year.to_string());
     overlay.put(key, cbor::encode(&order).expect("plain"));

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     civil::Date,
-    folder::Folder,
     input::Input,
     manifest::{Module, unknown_law},
     office::{self, OFFICE},
+    office_versions::whole_folder,
+    publisher,
     reason::{Reason, Refusal},
     record::Applied,
     state::{Family, Key, Overlay, State, StateError},
@@ -28,9 +29,6 @@ const MOST_BYTES: usize = 1 << 20;
 /// The most versions of one table that are filed: which there are stands in one row.
 const MOST_FILED: usize = 2_000;
 
-/// The highest rank of a publisher.
-const MOST_RANK: i64 = 99;
-
 /// A version of a table that was filed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +37,9 @@ pub struct FiledTable {
     pub from: Date,
     /// The rank of its publisher: what stands higher holds.
     pub rank: u8,
+    /// Its publisher, if it is not the agency itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publisher: Option<String>,
     /// When it was lodged, in seconds since 1970 UTC.
     pub known: i64,
     /// By which document.
@@ -104,6 +105,22 @@ pub(crate) fn installed(overlay: &mut Overlay<'_>, module: &Module, lodged: i64)
     }
 }
 
+/// What a module's own tables say otherwise than what was filed for the same day at the same rank.
+pub(crate) fn twice(state: &dyn State, module: &Module) -> Result<Option<Refusal>, StateError> {
+    for table in module.tables.values() {
+        let filed = filed_tables(state, module.name(), &table.name)?;
+        let other = filed.iter().find(|one| {
+            let own = table.versions.get(&one.from);
+            one.rank == 0 && own.is_some_and(|(digest, _)| *digest != one.digest)
+        });
+        if let Some(FiledTable { from, rank, .. }) = other {
+            let (what, from) = (table.name.clone(), from.to_string());
+            return Ok(Some(Refusal::FiledTwice { what, from, rank: *rank }));
+        }
+    }
+    Ok(None)
+}
+
 impl Known {
     /// What state knows of a table of a module.
     pub(crate) fn read(
@@ -136,10 +153,17 @@ impl Known {
     ) -> Result<Option<Chosen>, StateError> {
         let filed = self.filed.iter().filter(|one| one.from <= on);
         // Of two that became known in one second, the one that was decided later.
-        let best = filed.max_by_key(|one| (one.rank, one.from, one.known));
+        // Where the table lets those who stand lower have their own, what came into force last goes first.
+        let order = |rank: u8, from: Date, known: i64| match table.lower {
+            true => (0, from, rank, known),
+            false => (rank, from, 0, known),
+        };
+        let best = filed.max_by_key(|one| order(one.rank, one.from, one.known));
         let own = table.versions.range(..=on).next_back();
         let best = best.filter(|best| {
-            own.is_none_or(|(from, _)| (best.rank, best.from, best.known) >= (0, *from, self.own))
+            own.is_none_or(|(from, _)| {
+                order(best.rank, best.from, best.known) >= order(0, *from, self.own)
+            })
         });
         let Some(FiledTable { from, digest, .. }) = best else {
             return Ok(own.map(|(from, (digest, version))| Chosen {
@@ -183,11 +207,11 @@ pub(crate) fn file(
     let Some(of) = text("of") else { return field("of") };
     let Some(name) = text("table") else { return field("table") };
     let Some(digest) = text("digest") else { return field("digest") };
-    let rank = match form.get("rank") {
-        None => 0,
-        Some(FormValue::Int(rank @ 0..=MOST_RANK)) => u8::try_from(*rank).unwrap_or(0),
-        Some(_) => return field("rank"),
+    let publisher = match publisher::of(overlay, input, of, None)? {
+        Ok(publisher) => publisher,
+        Err(why) => return refused(why),
     };
+    let rank = publisher.rank;
     let bytes = match (&input.document.part, input.document.header.parts.as_slice()) {
         (Some(bytes), [part])
             if part.media_type == TABLE_MEDIA_TYPE
@@ -228,12 +252,23 @@ pub(crate) fn file(
     if filed.len() + table.versions.len() > MOST_FILED {
         return field("table");
     }
+    // Of one date and rank there is one, or nobody knows which.
+    let same = |from: &Date| {
+        let before = filed.iter().any(|one| (one.from, one.rank) == (*from, rank));
+        before || (rank == 0 && own.versions.contains_key(from))
+    };
+    if let Some(from) = table.versions.keys().find(|from| same(from)) {
+        let (what, from) = (name.to_owned(), from.to_string());
+        return refused(Refusal::FiledTwice { what, from, rank });
+    }
+    let named = Some(publisher.name).filter(|name| !name.is_empty());
     let (shape, document) = (table.shape.digest(), input.document.id.to_string());
     let by = input.document.signer().name;
     for (from, (digest, version)) in &table.versions {
         let (from, digest, known) = (*from, *digest, input.lodged.0);
         let (document, by) = (document.clone(), by.clone());
-        filed.push(FiledTable { from, rank, known, document, by, digest, shape });
+        let publisher = named.clone();
+        filed.push(FiledTable { from, rank, publisher, known, document, by, digest, shape });
         overlay.put(rows(of, name, &digest), version.encode());
     }
     overlay.put(listed(of, name), cbor::encode(&filed).expect("plain"));
@@ -250,7 +285,6 @@ pub(crate) fn file(
 
 fn read(state: &dyn State, digest: &Digest) -> Result<Module, StateError> {
     let missing = || StateError::damaged(format!("the module {digest} is missing"));
-    let bytes = state.get(&office::folder(digest))?.ok_or_else(missing)?;
-    let folder = Folder::decode(&bytes).map_err(StateError::damaged)?;
+    let folder = whole_folder(state, digest)?.ok_or_else(missing)?;
     Module::read(&folder).map_err(|_| StateError::damaged(format!("the module {digest}")))
 }

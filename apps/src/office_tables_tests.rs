@@ -9,7 +9,7 @@ use chancery_protocol::{DocumentHeader, DocumentId, Filing, FormValue, Part, Urg
 use crate::{
     Applied, Coming, Document, Facts, Input, Instant, Kernel, MemoryState, Module, Outcome, Record,
     Refusal, Replay, Salt, Signer, TABLE_MEDIA_TYPE, Thing, filed_tables,
-    office::{self, Appointment, Installed, KEEPER, OFFICE},
+    office::{self, APPOINTER, Appointment, Installed, KEEPER, OFFICE},
     state::{Family, Key, State, Writes},
     table_tests::{folder, whole},
 };
@@ -26,16 +26,19 @@ struct Office {
 
 impl Office {
     fn new() -> Self {
-        let folder = whole();
-        let module = Module::read(&folder).expect("it has no mistake");
+        Self::of(&whole())
+    }
+
+    fn of(folder: &crate::Folder) -> Self {
+        let module = Module::read(folder).expect("it has no mistake");
         let mut writes = Writes::new();
         let plain = |value: &Installed| cbor::encode(value).expect("plain");
         let (digest, version) = (module.digest(), module.version().to_owned());
         let (by, document) = Default::default();
-        let installed = Installed { digest, version, since: 0, by, document };
+        let installed = Installed { digest, version, since: 0, by, document, second: None };
         writes.insert(office::folder(&digest), Some(folder.encode()));
         writes.insert(office::in_force(module.name()), Some(plain(&installed)));
-        for (module, role) in [(OFFICE, KEEPER), ("tax", "clerk")] {
+        for (module, role) in [(OFFICE, KEEPER), (OFFICE, APPOINTER), ("tax", "clerk")] {
             let held = Appointment { from: 0, until: None, document: String::new() };
             let who = format!("li@{HOME}");
             let key = Key::new(Family::Appointment, module).name(role).value(&who);
@@ -122,7 +125,13 @@ impl Office {
             ("table", text_of(table.into())),
             ("digest", text_of(Digest::of(text.as_bytes()).to_string())),
         ];
-        form.extend(rank.map(|rank| ("rank", FormValue::Int(rank))));
+        if let Some(rank) = rank {
+            // Its publisher is named first: he has the rank.
+            let agency = format!("p{rank}.gov.cn");
+            let named = [("agency", text_of(agency.clone())), ("rank", FormValue::Int(rank))];
+            self.decide((OFFICE, "publisher", "publisher"), None, &named, None, "li");
+            form.extend([("rank", FormValue::Int(rank)), ("publisher", text_of(agency))]);
+        }
         let part = (TABLE_MEDIA_TYPE, text.as_bytes());
         self.decide((OFFICE, "table", "table"), None, &form, Some(part), by)
     }
@@ -268,11 +277,16 @@ fn a_table_that_is_filed_holds_for_what_is_decided_from_then_on_and_changes_noth
     // A fact before it is by the table before it.
     let earlier = office.declare(2022, "172000");
     assert_eq!(office.tax(&earlier).1, "7480.00");
-    // One of the same day that is known later replaces it; one from an earlier day does not.
-    office.file("iit-annual", &other("2023-01-01", "4%"), None, "li");
+    // Of one day and rank there is one; from an earlier day there may be another.
+    let twice =
+        |from: &str| Refusal::FiledTwice { what: "iit-annual".into(), from: from.into(), rank: 0 };
+    for day in ["2023-01-01", "2019-01-01"] {
+        let again = office.file("iit-annual", &other(day, "4%"), None, "li");
+        assert_eq!(why(&again), &twice(day));
+    }
     office.file("iit-annual", &other("2022-06-01", "9%"), None, "li");
     let later = office.declare(2023, "184000");
-    assert_eq!(office.tax(&later).1, "4000.00");
+    assert_eq!(office.tax(&later).1, "2000.00");
     // One of a higher rank goes before those that came into force later.
     office.file("iit-annual", &other("2020-01-01", "5%"), Some(1), "li");
     let ranked = office.declare(2023, "184000");
@@ -281,7 +295,7 @@ fn a_table_that_is_filed_holds_for_what_is_decided_from_then_on_and_changes_noth
     assert_eq!(office.tax(&ranked).1, "7480.00");
     let all = filed_tables(&office.state, "tax", "iit-annual").expect("reads");
     let all: Vec<_> = all.iter().map(|one| (one.from.to_string(), one.rank)).collect();
-    let wanted = [("2023-01-01", 0), ("2023-01-01", 0), ("2022-06-01", 0), ("2020-01-01", 1)];
+    let wanted = [("2023-01-01", 0), ("2022-06-01", 0), ("2020-01-01", 1)];
     assert_eq!(all, wanted.map(|(from, rank)| (from.to_owned(), rank)));
     // Its file stands in state as it came, for whoever decides again.
     let text = other("2020-01-01", "5%");
@@ -316,7 +330,18 @@ fn a_table_is_filed_by_a_keeper_and_only_as_its_module_has_it() {
     let law = good.replace("law = \"3\"", "law = \"cit 3\"");
     assert_eq!(not(&office.file("iit-annual", &law, None, "li")), field("law"));
     assert_eq!(not(&office.file("iit", &good, None, "li")), field("table"));
-    assert_eq!(not(&office.file("iit-annual", &good, Some(100), "li")), field("rank"));
+    // Nobody is of such a rank, and nobody stands high by saying so.
+    let nobody = || Refusal::NoPublisher { name: "p100.gov.cn".into(), of: "tax".into() };
+    assert_eq!(not(&office.file("iit-annual", &good, Some(100), "li")), nobody());
+    let claimed = [
+        ("of", FormValue::Text("tax".into())),
+        ("table", FormValue::Text("iit-annual".into())),
+        ("digest", FormValue::Text(Digest::of(good.as_bytes()).to_string())),
+        ("rank", FormValue::Int(9)),
+    ];
+    let part = Some((TABLE_MEDIA_TYPE, good.as_bytes()));
+    let refused = office.decide((OFFICE, "table", "table"), None, &claimed, part, "li");
+    assert_eq!(not(&refused), field("rank"));
     assert_eq!(
         not(&office.file("standard", &good, None, "li")),
         Refusal::OtherTable { table: "standard".into() }
@@ -339,25 +364,92 @@ fn a_table_is_filed_by_a_keeper_and_only_as_its_module_has_it() {
 #[test]
 fn a_new_version_of_the_module_has_its_own_tables_known_when_it_was_installed() {
     let mut office = Office::new();
-    office.file("iit-annual", &other("2019-01-01", "2%"), None, "li");
+    let text = other("2023-01-01", "2%").replace("law = \"3\"", "law = \"3\"\nsource = \"x\"");
+    office.file("iit-annual", &text, None, "li");
     let filed = office.declare(2023, "184000");
     assert_eq!(office.tax(&filed).1, "2000.00");
     let (thing, _) = office.tax(&filed);
-    // A folder of another version has the same tables.
-    let folder = folder("module.toml", "version = \"1\"", "version = \"2\"");
-    let digest = FormValue::Text(folder.digest().to_string());
-    let (form, bytes) = ([("digest", digest)], folder.encode());
-    let part = (crate::MEDIA_TYPE, bytes.as_slice());
-    office.decide((OFFICE, "install", "install"), None, &form, Some(part), "li");
-    let opened = office.declare(2023, "184000");
-    assert_eq!(office.tax(&opened).1, "7480.00");
-    // What was begun under the version before goes on with what is known to that.
-    let running = office.assess(&thing);
-    assert_eq!(office.tax(&running).1, "2000.00");
-    // Filed again, it is known last.
-    office.file("iit-annual", &other("2019-01-01", "2%"), None, "li");
+    // A folder of another version has numbers of its own from that day on: the same, or nobody knows which.
+    let mut install = |rate: &str| {
+        let own = format!(
+            "\n[from.2023-01-01]\nsource = \"x\"\nrows = [{{ over = 0, rate = \"{rate}\", deduct = 0 }}]\n"
+        );
+        let files = whole();
+        let files = files.files().map(|(path, text)| match path {
+            "tables/iit-annual.toml" => (path.to_owned(), format!("{text}{own}")),
+            "module.toml" => (path.to_owned(), text.replace("version = \"1\"", "version = \"2\"")),
+            _ => (path.to_owned(), text.to_owned()),
+        });
+        let folder = crate::Folder::of(files).expect("a folder");
+        let digest = FormValue::Text(folder.digest().to_string());
+        let (form, bytes) = ([("digest", digest)], folder.encode());
+        let part = (crate::MEDIA_TYPE, bytes.as_slice());
+        office.decide((OFFICE, "install", "install"), None, &form, Some(part), "li")
+    };
+    let wanted =
+        Refusal::FiledTwice { what: "iit-annual".into(), from: "2023-01-01".into(), rank: 0 };
+    assert_eq!(why(&install("3%")), &wanted);
+    assert!(matches!(install("2%").outcome, Outcome::Applied(_)));
     let opened = office.declare(2023, "184000");
     assert_eq!(office.tax(&opened).1, "2000.00");
+    let running = office.assess(&thing);
+    assert_eq!(office.tax(&running).1, "2000.00");
+    office.replay();
+}
+
+#[test]
+fn whoever_stands_lower_has_numbers_of_his_own_only_where_the_table_says_so() {
+    for (lower, tax) in [("", "5000.00"), ("lower = true\n", "2000.00")] {
+        let folder = folder(
+            "tables/iit-annual.toml",
+            "law     = \"3\"",
+            &format!("law     = \"3\"\n{lower}"),
+        );
+        let mut office = Office::of(&folder);
+        office.file("iit-annual", &other("2020-01-01", "5%"), Some(50), "li");
+        office.file("iit-annual", &other("2021-01-01", "2%"), Some(9), "li");
+        let found = office.declare(2023, "184000");
+        assert_eq!(office.tax(&found).1, tax, "{lower}");
+        let all = filed_tables(&office.state, "tax", "iit-annual").expect("reads");
+        assert_eq!(all[0].publisher.as_deref(), Some("p50.gov.cn"));
+        office.replay();
+    }
+}
+
+#[test]
+fn a_code_list_is_filed_from_a_day_on_and_holds_for_what_is_lodged_then() {
+    let mut office = Office::new();
+    let list = "code,zh-CN,en,from,until\n330199,新区,New,,\n";
+    let mut file = |from: &str, csv: &str, list: &str| {
+        let text = |text: &str| FormValue::Text(text.to_owned());
+        let digest = Digest::of(csv.as_bytes()).to_string();
+        let form = [
+            ("of", text("tax")),
+            ("list", text(list)),
+            ("from", text(from)),
+            ("digest", text(&digest)),
+        ];
+        let part = Some((crate::CODES_MEDIA_TYPE, csv.as_bytes()));
+        office.decide((OFFICE, "codes", "codes"), None, &form, part, "li")
+    };
+    // All is lodged in February 2026, of facts of 2023.
+    let field = |name: &str| Refusal::Field { field: name.into() };
+    assert_eq!(why(&file("2020-01-01", list, "areas")), &field("list"));
+    assert_eq!(why(&file("some day", list, "area")), &field("from"));
+    let bad = file("2020-01-01", "code,en\nx,y\n", "area");
+    assert!(
+        matches!(why(&bad), Refusal::Folder { first, .. } if first == "area.csv:1 missing-key")
+    );
+    assert!(matches!(file("2020-01-01", list, "area").outcome, Outcome::Applied(_)));
+    assert!(matches!(why(&file("2020-01-01", list, "area")), Refusal::FiledTwice { rank: 0, .. }));
+    let later = format!("{list}330198,又一区,Other,,\n");
+    assert!(matches!(file("2030-01-01", &later, "area").outcome, Outcome::Applied(_)));
+    let all = crate::filed_codes(&office.state, "tax", "area").expect("reads");
+    assert_eq!(all.len(), 2);
+    let taken = |record: &Record| matches!(record.outcome, Outcome::Applied(_));
+    assert!(taken(&office.declare_in("330199", 2023, "120000")));
+    assert!(!taken(&office.declare_in("330105", 2023, "120000")));
+    assert!(!taken(&office.declare_in("330198", 2023, "120000")));
     office.replay();
 }
 
@@ -368,14 +460,14 @@ fn a_deadline_by_a_table_moves_with_it_and_its_passing_is_decided_again_the_same
     let (thing, _) = office.tax(&first);
     assert_eq!(office.last(&thing), "2026-03-04");
     let days = "table = \"days\"\nkind = \"value\"\nlaw = \"11\"\ncolumns = { value = \"int\" }\n\
-                [from.2026-01-01]\nvalue = 60\n";
+                [from.2020-01-01]\nvalue = 60\n";
     office.file("days", days, None, "li");
     assert_eq!(office.last(&thing), "2026-04-03");
     assert_eq!(office.pass(&thing, "2026-03-05"), []);
     let passed = office.pass(&thing, "2026-04-04");
     assert_eq!(passed.len(), 1, "{passed:?}");
     let days = passed[0].tables.iter().map(|one| (one.table.as_str(), one.from.to_string()));
-    assert_eq!(days.collect::<Vec<_>>(), [("days", "2026-01-01".to_owned())]);
+    assert_eq!(days.collect::<Vec<_>>(), [("days", "2020-01-01".to_owned())]);
     office.replay();
 }
 

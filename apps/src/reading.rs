@@ -19,7 +19,9 @@ use crate::{
     jurisdiction::Held,
     kernel::{Coming, Kernel},
     manifest::{Case, Module, Until},
+    migration::Cover,
     office::{self, APPOINTER, Appointed, KEEPER, OFFICE},
+    reason::Refusal,
     state::{State, StateError},
     thing::Thing,
     value::Value,
@@ -179,6 +181,21 @@ impl Reading<'_> {
             }
         }
         Ok(seen)
+    }
+
+    /// What a plan would do with the running matters of a module, for whoever could sign it. None for anybody else.
+    ///
+    /// # Errors
+    /// [`StateError`]; within, why the plan would be refused whatever it left out.
+    pub fn try_migration(
+        &self,
+        module: &str,
+        plan: &str,
+    ) -> Result<Option<Result<Cover, Refusal>>, StateError> {
+        if !self.whole() && !self.held(OFFICE, KEEPER)?.whole {
+            return Ok(None);
+        }
+        self.kernel.try_migration(self.state, module, plan).map(Some)
     }
 
     /// Whether the whole of what a module keeps is open to whoever reads: numbers over all of it are his to see.

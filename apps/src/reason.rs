@@ -178,6 +178,53 @@ pub enum Refusal {
         /// The table.
         table: String,
     },
+    /// No variant of the module is about what is opened, or more than one.
+    Variant {
+        /// Those that are.
+        matching: Vec<String>,
+    },
+    /// What a module extends is not installed here.
+    NoParent {
+        /// The module.
+        name: String,
+    },
+    /// Nobody has named such a publisher, for this module.
+    NoPublisher {
+        /// The publisher.
+        name: String,
+        /// The module.
+        of: String,
+    },
+    /// Somebody who stands higher has said otherwise.
+    LowerRank {
+        /// Who.
+        publisher: String,
+        /// His rank.
+        rank: u8,
+    },
+    /// One of that date and rank was filed before, or stands in the module.
+    FiledTwice {
+        /// The table or code list.
+        what: String,
+        /// From when on.
+        from: String,
+        /// The rank.
+        rank: u8,
+    },
+    /// The version was led over to another before.
+    MigratedBefore {
+        /// The version.
+        from: String,
+    },
+    /// The things that a plan leaves out are not those that do not map.
+    Unmapped {
+        /// How many are left out, or named needlessly.
+        count: usize,
+        /// Things that do not map and are not named, each with why; not all of many.
+        left_out: Vec<String>,
+        /// Things that are named and map, or are not there.
+        needless: Vec<String>,
+    },
     /// The text for a field is not what it has to be.
     Field {
         /// The field.
@@ -203,7 +250,7 @@ impl Refusal {
             | Self::NoThing
             | Self::NoRecord { .. }
             | Self::About => "CHY-7100",
-            Self::Need { .. } => "CHY-7101",
+            Self::Need { .. } | Self::Variant { .. } => "CHY-7101",
             Self::WrongState { .. } | Self::AtMost { .. } => "CHY-7102",
             Self::NotEntitled { .. } | Self::Excluded { .. } | Self::NoVote { .. } => "CHY-7103",
             Self::Window { .. } => "CHY-7104",
@@ -217,7 +264,15 @@ impl Refusal {
             Self::Moved { .. } => "CHY-7108",
             Self::Unknown { .. } | Self::Cost => "CHY-7110",
             Self::Taken { .. } => "CHY-7112",
-            Self::Folder { .. } | Self::OtherFolder | Self::OtherTable { .. } => "CHY-7111",
+            Self::Folder { .. }
+            | Self::OtherFolder
+            | Self::OtherTable { .. }
+            | Self::NoParent { .. }
+            | Self::NoPublisher { .. }
+            | Self::LowerRank { .. }
+            | Self::FiledTwice { .. }
+            | Self::MigratedBefore { .. }
+            | Self::Unmapped { .. } => "CHY-7111",
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     calendar::Year,
     civil::{Date, Instant},
     due,
+    folder::Folder,
     input::{Document, Input, Signer},
     jurisdiction::is_path,
     kernel::{Coming, Decision, Kernel, Salt},
@@ -190,6 +191,19 @@ impl Scenario {
         toml::from_str(text).map_err(|error| error.to_string())
     }
 
+    /// The same story, told of a module that extends the one of which it was told: its rules are called by that.
+    #[must_use]
+    pub fn of_child(mut self, parent: &str, child: &str) -> Self {
+        for refused in self.step.iter_mut().filter_map(|step| step.refused.as_mut()) {
+            if let Some(rest) = refused.rule.strip_prefix(parent).filter(|r| r.starts_with('/')) {
+                refused.rule = format!("{child}{rest}");
+            } else if refused.rule == parent {
+                child.clone_into(&mut refused.rule);
+            }
+        }
+        self
+    }
+
     /// Runs it over a module.
     ///
     /// # Errors
@@ -224,9 +238,16 @@ impl<'a> Run<'a> {
             since: now.0,
             by: String::new(),
             document: String::new(),
+            second: None,
         };
         let plain = |value: &Installed| cbor::encode(value).expect("plain");
-        writes.insert(office::folder(&module.digest()), Some(folder.to_vec()));
+        // Each folder that it extends stands beside it, as where it is installed.
+        let whole = Folder::decode(folder).map_err(|error| Broken::new(0, error.to_string()))?;
+        let mut next = Some(&whole);
+        while let Some(folder) = next {
+            writes.insert(office::folder(&folder.digest()), Some(folder.encode()));
+            next = folder.above();
+        }
         writes.insert(office::in_force(module.name()), Some(plain(&installed)));
         for (year, order) in &scenario.calendar {
             let days = |days: &[String]| {

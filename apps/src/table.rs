@@ -301,6 +301,8 @@ pub(crate) struct Table {
     pub columns: Vec<String>,
     /// What its numbers count, for people.
     pub units: BTreeMap<String, String>,
+    /// Whether somebody who stands lower may have numbers of his own: what came into force last holds then, whoever's it is.
+    pub lower: bool,
     /// From each date on.
     pub versions: BTreeMap<Date, (Digest, Arc<Version>)>,
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     civil::Instant,
+    migration,
     state::{Family, Key, State, StateError},
     value::Value,
 };
@@ -17,6 +18,12 @@ use crate::{
 pub struct Thing {
     /// The version of its module: it keeps that to its end.
     pub version: Option<Digest>,
+    /// The variant of its module under which it was opened.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub variant: String,
+    /// The parameters of its module, as they were when it was opened.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Value>,
     /// Its state.
     pub state: String,
     /// How many decisions it has seen.
@@ -111,11 +118,22 @@ impl Thing {
         Key::new(Family::Thing, module).name(case).id(id)
     }
 
-    /// Reads a thing.
+    /// Reads a thing, through the plans by which its version went over to another.
     ///
     /// # Errors
     /// [`StateError`].
     pub fn get(
+        state: &dyn State,
+        module: &str,
+        case: &str,
+        id: &str,
+    ) -> Result<Option<Self>, StateError> {
+        let stored = Self::stored(state, module, case, id)?;
+        stored.map(|thing| migration::through(state, module, case, id, thing)).transpose()
+    }
+
+    /// Reads a thing as it was written last.
+    pub(crate) fn stored(
         state: &dyn State,
         module: &str,
         case: &str,

@@ -29,6 +29,7 @@ mod keys;
 mod ledger;
 mod local;
 mod module;
+mod module_versions;
 mod node;
 mod pkcs12;
 mod place;

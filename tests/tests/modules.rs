@@ -461,7 +461,16 @@ fn what_was_begun_under_a_version_ends_under_it() {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text + "need-request-grant-remark = a remark\n").unwrap();
     }
-    press.by("clerk", &["module", "install", "leave"]).ok();
+    // A condition is touched: what one officer proposes, another confirms.
+    let keeper = ["module", "appoint", "li@a.zj.gov.cn", "--role", "module-keeper"];
+    press.world.clerk_words("a", &keeper).ok();
+    let proposed = press.by("clerk", &["--json", "module", "install", "leave"]).ok().json();
+    assert_eq!(proposed["state"], "proposed");
+    let digest =
+        press.by("clerk", &["--json", "module", "check", "leave"]).ok().json()["digest"].clone();
+    let confirm = ["module", "confirm", "leave", "--digest", digest.as_str().unwrap()];
+    press.by("clerk", &confirm).refused(4, "CHY-7103");
+    press.by("li", &confirm).ok();
     let new = open();
     let grant = |id: &str| press.by("li", &["app", "do", "leave", "grant", "--on", id]);
     grant(&old).ok();

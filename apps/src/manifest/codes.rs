@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    mistake::What,
+    mistake::{Mistake, What},
     module::Both,
-    reader::{At, File, is_name},
+    reader::{At, File, Mistakes, is_name},
 };
 use crate::{
     civil::Date,
@@ -22,6 +22,18 @@ const MOST_CODE: usize = 60;
 
 /// How often the meaning of one code may change.
 const MOST_TIMES: usize = 100;
+
+/// A list that stands for itself.
+///
+/// # Errors
+/// All mistakes that there are.
+pub(crate) fn read_codes(name: &str, text: &str) -> Result<Codes, Vec<Mistake>> {
+    let mistakes = Mistakes::default();
+    let path = format!("{name}.csv");
+    let found = codes(File { path: &path, text, lines: &[], mistakes: &mistakes }, name);
+    let mistakes = mistakes.into_vec();
+    if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
+}
 
 /// The list of a file. What is wrong with it is said.
 pub(super) fn codes(file: File<'_>, name: &str) -> Codes {
@@ -160,7 +172,7 @@ fn parents(codes: &Codes, wrong: &impl Fn(usize, What)) {
 }
 
 /// The lines of a CSV text, each with its number; or the number of the first that is none.
-fn lines(text: &str) -> Result<Vec<(usize, Vec<String>)>, usize> {
+pub(super) fn lines(text: &str) -> Result<Vec<(usize, Vec<String>)>, usize> {
     let (mut all, mut cells, mut cell) = (Vec::new(), Vec::new(), String::new());
     let (mut line, mut begun) = (1, 1);
     let mut rest = text.chars().peekable();

@@ -357,12 +357,69 @@ pub enum What {
         /// The field.
         field: String,
     },
+    /// The folder that it extends is not at hand.
+    NoParent {
+        /// The module.
+        name: String,
+    },
+    /// The folder at hand is not the one that it extends.
+    OtherParent {
+        /// The module.
+        name: String,
+        /// The digest of the folder at hand.
+        found: String,
+    },
+    /// The text of law of what is extended is given anew.
+    ParentLaw,
+    /// A parameter is outside its bounds.
+    ParamRange {
+        /// The parameter.
+        name: String,
+        /// What is given.
+        value: String,
+    },
+    /// A parameter has no default, and nothing gives it a value.
+    NoParam {
+        /// The parameter.
+        name: String,
+    },
+    /// Something may be opened under no variant.
+    VariantGap {
+        /// What is filled in.
+        place: String,
+    },
+    /// Something may be opened under two variants.
+    VariantOverlap {
+        /// The one.
+        this: String,
+        /// The other.
+        with: String,
+        /// What is filled in.
+        place: String,
+    },
+    /// Under a variant, things of a case are never opened or never come to an end.
+    VariantNever {
+        /// The case.
+        case: String,
+    },
+    /// Something is taken away that is not there.
+    NothingOff {
+        /// What.
+        name: String,
+    },
 }
 
 impl What {
     /// Whether it is a warning alone: the folder works.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Self::UnusedText(_) | Self::UnusedRole(_) | Self::PerhapsEndless(_))
+        matches!(
+            self,
+            Self::UnusedText(_)
+                | Self::UnusedRole(_)
+                | Self::PerhapsEndless(_)
+                | Self::VariantGap { .. }
+                | Self::VariantOverlap { .. }
+        )
     }
 
     /// Its name, by which programs know it.
@@ -440,6 +497,15 @@ impl What {
             Self::HiddenShown(_) => "hidden-shown",
             Self::NoOffice(_) => "no-office",
             Self::Unset { .. } => "unset",
+            Self::NoParent { .. } => "no-parent",
+            Self::OtherParent { .. } => "other-parent",
+            Self::ParentLaw => "parent-law",
+            Self::ParamRange { .. } => "param-range",
+            Self::NoParam { .. } => "no-param",
+            Self::VariantGap { .. } => "variant-gap",
+            Self::VariantOverlap { .. } => "variant-overlap",
+            Self::VariantNever { .. } => "variant-never",
+            Self::NothingOff { .. } => "nothing-off",
         }
     }
 }

@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_certs::AgencyName;
 use chancery_crypto::{Digest, Language};
 
 use super::{
     case::Case,
     check, codes, data,
+    extends::{Extends, Whole},
     form::Form,
     mechanism::{Account, Booking, Registry},
+    migration::Migration,
     mistake::{Mistake, What},
+    param::{self, Param, Variant},
     reader::{At, File, Mistakes, Table, is_name, lines},
     story, table,
 };
@@ -64,6 +68,15 @@ pub struct Module {
     pub(crate) codes: BTreeMap<String, Codes>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
+    pub(crate) params: BTreeMap<String, Param>,
+    pub(crate) variants: Vec<Variant>,
+    pub(crate) migrations: BTreeMap<String, Migration>,
+    /// Who made it, as it says itself.
+    pub(crate) publisher: Option<String>,
+    /// What it extends.
+    pub(crate) extends: Option<Extends>,
+    /// The stories of what it extends that come out otherwise, each with why.
+    pub(crate) changed: BTreeMap<String, String>,
 }
 
 impl Module {
@@ -80,8 +93,15 @@ impl Module {
     /// # Errors
     /// As [`Module::read`]; warnings stand among the mistakes.
     pub fn read_with_warnings(folder: &Folder) -> Result<(Self, Vec<Mistake>), Vec<Mistake>> {
-        let mistakes = Mistakes::default();
+        let above = Mistakes::default();
         let mut module = Self::empty(folder.digest());
+        let whole = Whole::of(folder, &above);
+        let above = above.into_vec();
+        if !above.is_empty() {
+            // Without what it extends, half of it stands for nothing.
+            return Err(above);
+        }
+        let (folder, mistakes) = (&*whole.folder, Mistakes::default());
         let has = folder.file("module.toml").is_some();
         if !has {
             let at = At { file: "module.toml".into(), line: 1 };
@@ -93,6 +113,11 @@ impl Module {
         for (path, text) in first.into_iter().chain(others) {
             let lines = lines(text);
             module.take_file(File { path, text, lines: &lines, mistakes: &mistakes });
+        }
+        for plan in module.migrations.values() {
+            for Mistake { at, what } in plan.mistakes(&module, None) {
+                mistakes.add(&at, what);
+            }
         }
         if has {
             data::check(&module, &mistakes);
@@ -107,8 +132,11 @@ impl Module {
                 story::read(file, &module, &rules);
             }
         }
-        let (warnings, bad): (Vec<_>, Vec<_>) =
-            mistakes.into_vec().into_iter().partition(|mistake| mistake.what.is_warning());
+        let found = mistakes.into_vec().into_iter();
+        let found = found.map(|Mistake { at, what }| Mistake { at: whole.at(&at), what });
+        let (mut warnings, bad): (Vec<_>, Vec<_>) =
+            found.partition(|mistake| mistake.what.is_warning());
+        warnings.retain(|mistake| !whole.is_of_above(&mistake.at, &mistake.what));
         match bad.is_empty() {
             true => Ok((module, warnings)),
             // A text is not used where what uses it could not be read, as often as not.
@@ -142,6 +170,12 @@ impl Module {
             codes: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
+            params: BTreeMap::new(),
+            variants: Vec::new(),
+            migrations: BTreeMap::new(),
+            publisher: None,
+            extends: None,
+            changed: BTreeMap::new(),
         }
     }
 
@@ -197,6 +231,20 @@ impl Module {
                     file.mistakes.add(&at, What::Twice(name));
                 }
             }),
+            ("variants", _) => file.read(|table| {
+                let Some(one) = Variant::read(&table, &self.params) else { return };
+                if self.variants.iter().any(|known| known.name == one.name) {
+                    file.mistakes.add(&table.at(), What::Twice(one.name.clone()));
+                }
+                self.variants.push(one);
+            }),
+            ("migrations", _) => file.read(|table| {
+                let Some(one) = Migration::read(&table) else { return };
+                let (at, name) = (table.at(), one.name.clone());
+                if self.migrations.insert(name.clone(), one).is_some() {
+                    file.mistakes.add(&at, What::Twice(name));
+                }
+            }),
             ("codes", _) if name.ends_with(".csv") => {
                 self.codes.insert(stem.to_owned(), codes::codes(file, stem));
             }
@@ -226,6 +274,11 @@ impl Module {
             table.mistake(What::Name(self.name.clone()));
         }
         self.version = table.must("version").unwrap_or_default();
+        self.extends = table.text("extends").map(|text| {
+            let (name, digest) = text.split_once('@').unwrap_or((&text, ""));
+            Extends { name: name.to_owned(), digest: Digest::from_hex(digest) }
+        });
+        self.changed = table.texts("changes").into_iter().collect();
         self.law = table.must("law").unwrap_or_default();
         self.laws = table.texts("laws").into_iter().collect();
         match table.table("names") {
@@ -236,6 +289,11 @@ impl Module {
             None => table.mistake(What::MissingKey { key: "names".into() }),
         }
         self.rule = rule(table, Rule::Civil);
+        self.params = param::params(table);
+        self.publisher = table.text("publisher");
+        if let Some(name) = self.publisher.as_ref().filter(|n| n.parse::<AgencyName>().is_err()) {
+            table.mistake(What::NoAgency(name.clone()));
+        }
         if let Some(zone) = table.text("zone") {
             match Zone::named(&zone) {
                 Some(zone) => self.zone = zone,
@@ -257,6 +315,21 @@ impl Module {
     /// What it is known by: the digest of its folder.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Who made it, as it says itself.
+    pub fn publisher(&self) -> Option<&str> {
+        self.publisher.as_deref()
+    }
+
+    /// Whether it says that a story of what it extends comes out otherwise, and why.
+    pub fn changes_story(&self, scenario: &str) -> Option<&str> {
+        self.changed.get(scenario).map(String::as_str)
+    }
+
+    /// What it extends, if it does.
+    pub fn extends(&self) -> Option<&Extends> {
+        self.extends.as_ref()
     }
 
     /// Its name in ASCII: types are `(module, form)`.
@@ -359,6 +432,9 @@ impl Module {
 
     /// The law of a rule as people cite it: `"15"` is of the module's own text, `"tl 15"` of another.
     pub fn cite(&self, law: &str) -> String {
+        // That of a parameter.
+        let own = law.strip_prefix("param.").and_then(|name| self.params.get(name));
+        let law = own.map_or(law, |param| &param.law);
         match law
             .split_once(' ')
             .and_then(|(alias, article)| Some((self.laws.get(alias)?, article)))

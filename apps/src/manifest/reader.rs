@@ -352,6 +352,15 @@ impl<'a> Table<'a> {
         named.collect()
     }
 
+    /// Formulas by their names: all that stands in it.
+    pub(super) fn each_formula(&self) -> Vec<(String, Placed)> {
+        self.asked.borrow_mut().insert(ANY);
+        let each = self.table.iter().filter_map(|(name, value)| {
+            Some((name.get_ref().to_string(), self.formula_of(value, name.get_ref())?))
+        });
+        each.collect()
+    }
+
     /// A formula that gives a map, or a table of formulas.
     pub(super) fn fields_or_formula(&self, key: &'static str) -> Option<Fields> {
         let value = self.value(key)?;

@@ -295,9 +295,10 @@ pub(super) fn rules(module: &Module) -> BTreeSet<String> {
         for act in &case.acts {
             let name = &act.name;
             put(name.clone());
-            for stock in
-                ["by", "not_by", "from", "at_most", "form", "reason", "to", "vote", "extend"]
-            {
+            for stock in [
+                "by", "not_by", "from", "at_most", "form", "reason", "to", "vote", "extend",
+                "variant",
+            ] {
                 put(format!("{name}/{stock}"));
             }
             act.after.iter().for_each(|due| put(format!("{name}/after-{due}")));

@@ -59,6 +59,7 @@ pub(super) fn table(toml: &Toml<'_>) -> Option<Table> {
         toml.mistake(What::NoLaw(name.clone()));
     }
     let source_of_all = toml.text("source");
+    let lower = toml.bool("lower");
     let (shape, columns) = shape(toml).unzip();
     let columns: Vec<String> = columns.unwrap_or_default();
     let deducted = columns.iter().any(|name| name == DEDUCT);
@@ -114,7 +115,7 @@ pub(super) fn table(toml: &Toml<'_>) -> Option<Table> {
         let version = Version { law, source, rows };
         versions.insert(date, (version.digest(), Arc::new(version)));
     }
-    Some(Table { at: toml.at(), name, law, shape: shape?, columns, units, versions })
+    Some(Table { at: toml.at(), name, law, shape: shape?, columns, units, lower, versions })
 }
 
 /// What all versions share, and the columns that rows write, in their order.
@@ -542,7 +543,7 @@ fn names(shape: &Shape) -> impl Iterator<Item = &str> {
 }
 
 /// A value of a column. Amounts are in yuan; a rate may be written as `"3%"`.
-fn value(given: &DeValue<'_>, column: Column) -> Option<Value> {
+pub(super) fn value(given: &DeValue<'_>, column: Column) -> Option<Value> {
     let int = match given {
         DeValue::Integer(n) => Some(i64::from_str_radix(n.as_str(), n.radix()).ok()?),
         _ => None,

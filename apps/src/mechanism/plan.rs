@@ -257,6 +257,9 @@ impl Deciding<'_> {
         let parent = Parent { case: self.case.name.clone(), thing: self.id.to_owned() };
         let thing = Thing {
             version: Some(self.module.digest()),
+            // What held when its parent was opened holds for it.
+            variant: above.variant.clone(),
+            params: above.params.clone(),
             // It belongs where its parent does.
             office: above.office.clone(),
             parent: Some(parent),

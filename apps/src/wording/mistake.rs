@@ -30,6 +30,51 @@ impl What {
                 ("it is no JSON Schema as forms have them: {why}"),
                 ("不是表单所用的 JSON Schema：{why}")
             ),
+            Self::NoParent { name } => say!(
+                language,
+                ("it extends \"{name}\", whose folder is not at hand: lay it beside this one, or name it by --parent; at the node, install it first"),
+                ("本模块扩展“{name}”，但未找到其文件夹：请放在同级目录下或用 --parent 指明；在节点上须先启用该模块")
+            ),
+            Self::OtherParent { name, found } => say!(
+                language,
+                ("the folder at hand is not the \"{name}\" that it extends: of that folder it would be extends = \"{name}@{found}\""),
+                ("现有文件夹不是所扩展的“{name}”；如确为该文件夹，应写作 extends = \"{name}@{found}\"")
+            ),
+            Self::ParamRange { name, value } => say!(
+                language,
+                ("{value} is outside the bounds of the parameter \"{name}\""),
+                ("{value} 超出参数“{name}”的上下限")
+            ),
+            Self::NoParam { name } => say!(
+                language,
+                ("the parameter \"{name}\" has no default, and no value here"),
+                ("参数“{name}”既无默认值，此处也未给出取值")
+            ),
+            Self::VariantGap { place } => say!(
+                language,
+                ("no variant matches when {place}: it is refused"),
+                ("当 {place} 时没有任何方案适用，届时将不予受理")
+            ),
+            Self::VariantOverlap { this, with, place } => say!(
+                language,
+                ("both \"{this}\" and \"{with}\" match when {place}: it is refused"),
+                ("当 {place} 时“{this}”和“{with}”两个方案同时适用，届时将不予受理")
+            ),
+            Self::VariantNever { case } => say!(
+                language,
+                ("under this variant nothing of the case \"{case}\" is ever opened, or comes to an end"),
+                ("按此方案，事项“{case}”无法开始，或者永远不能办结")
+            ),
+            Self::ParentLaw => say!(
+                language,
+                ("the bare articles of what it extends are of the text that is named there: name another one under [laws]"),
+                ("所扩展的模块中不带文名的条款均指原文：其他依据请列入 [laws]")
+            ),
+            Self::NothingOff { name } => say!(
+                language,
+                ("\"{name}\" is taken away and is not there in what it extends"),
+                ("要去掉的“{name}”在所扩展的模块中并不存在")
+            ),
             Self::UnknownKey { key, nearest } => {
                 let hint = hint(language, nearest.as_deref());
                 say!(language, ("there is no key \"{key}\"{hint}"), ("没有键“{key}”{hint}"))

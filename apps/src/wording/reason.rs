@@ -78,6 +78,60 @@ impl Refusal {
                     ("该文件按模块的另一版本制作，应适用版本 {holds}…，请重新填写")
                 )
             }
+            Self::Variant { matching } if matching.is_empty() => say!(
+                language,
+                ("none of the module's variants is about this: see under which conditions each of them is"),
+                ("该模块没有适用于本事项的方案，请核对各方案的适用条件")
+            ),
+            Self::Variant { matching } => {
+                let (en, zh) = (matching.join(", "), matching.join("、"));
+                say!(
+                    language,
+                    ("more than one of the module's variants is about this, and nobody can say which holds: {en}"),
+                    ("同时有多个方案适用于本事项，无法确定依据哪一个：{zh}")
+                )
+            }
+            Self::NoParent { name } => say!(
+                language,
+                ("it extends \"{name}\" in a version that was never installed here: install that first"),
+                ("本模块所扩展的“{name}”的该版本从未在本机关启用，请先启用")
+            ),
+            Self::NoPublisher { name, of } => say!(
+                language,
+                ("{name} is named as a publisher by nobody, or not for \"{of}\": whoever appoints does that with \"chancery module publisher\""),
+                ("{name} 未被登记为发布机关，或者不得发布“{of}”的内容；须由任命人用 chancery module publisher 登记")
+            ),
+            Self::LowerRank { publisher, rank } => say!(
+                language,
+                ("{publisher}, of rank {rank}, has ordered otherwise, and stands higher"),
+                ("{publisher}（级别 {rank}）已另有规定，其级别更高")
+            ),
+            Self::FiledTwice { what, from, rank } => say!(
+                language,
+                ("of \"{what}\" there is one from {from} on of rank {rank} already, and nobody would know which holds: give another date"),
+                ("“{what}”自 {from} 起、级别为 {rank} 的版本已经存在，无法确定适用哪一个，请另定日期")
+            ),
+            Self::MigratedBefore { from } => {
+                let from = from.get(..12).unwrap_or(from);
+                say!(
+                    language,
+                    ("what runs under version {from}… was led over to another version before"),
+                    ("版本 {from}… 的在办事项此前已经迁移到另一版本")
+                )
+            }
+            Self::Unmapped { count, left_out, needless } => {
+                let list = |all: &[String], between: &str| match all.is_empty() {
+                    true => "-".to_owned(),
+                    false => all.join(between),
+                };
+                let (en_a, en_b) = (list(left_out, "; "), list(needless, ", "));
+                let (zh_a, zh_b) = (list(left_out, "；"), list(needless, "、"));
+                say!(
+                    language,
+                    ("the list of what stays behind is not what does not map ({count} differ). Not named: {en_a}. Named needlessly: {en_b}. Look with \"chancery module migrate --try\", and sign the list that it gives"),
+                    ("列出的不迁移事项与实际无法对应的事项不符（相差 {count} 项）。未列出的：{zh_a}。不应列出的：{zh_b}。请先用 chancery module migrate --try 查看，再签署其给出的清单")
+                )
+            }
             Self::NoAct => say!(
                 language,
                 ("the module has no such act for documents"),

@@ -62,6 +62,15 @@ pub enum LocalRequest {
         /// Its name.
         name: String,
     },
+    /// What was proposed of modules and waits for a second officer.
+    Waiting,
+    /// What a plan of migration would do with the running matters of a module.
+    TryMigration {
+        /// The module.
+        module: String,
+        /// The plan, as its file has it.
+        plan: String,
+    },
     /// Who was appointed to the roles of a module.
     Appointed {
         /// Its name, or that of the office.
@@ -157,6 +166,8 @@ impl LocalRequest {
             | Self::ProveConsistency { .. }
             | Self::Modules
             | Self::Module { .. }
+            | Self::Waiting
+            | Self::TryMigration { .. }
             | Self::Appointed { .. }
             | Self::Matters(_)
             | Self::Matter { .. }
@@ -203,6 +214,10 @@ pub enum LocalReply {
     Modules(Vec<ModuleView>),
     /// Who was appointed to the roles of a module.
     Appointed(Vec<chancery_apps::Appointed>),
+    /// What waits for a second officer, by module.
+    Waiting(Vec<(String, chancery_apps::Proposed)>),
+    /// What a plan would do.
+    Cover(chancery_apps::Cover),
     /// The folder of a module, in its one form.
     Module(ByteBuf),
     /// What a registry has answered.

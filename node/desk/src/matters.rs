@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chancery_apps::{
-    Appointed, Coming, Deadline, Family, Instant, Key, Module, Reader, Shown, Step,
+    Appointed, Coming, Deadline, Family, Instant, Key, Module, Reader, Reason, Shown, Step,
 };
 use chancery_bus::NodeError;
 use chancery_crypto::{Digest, Language, cbor};
@@ -209,6 +209,46 @@ pub fn appointed(
     })
 }
 
+/// What waits for a second officer, by module.
+///
+/// # Errors
+/// [`NodeError`].
+pub fn waiting(
+    here: &Blocking,
+    office: &Office,
+    caller: &Caller,
+) -> Result<Vec<(String, chancery_apps::Proposed)>, NodeError> {
+    office.reader(caller)?;
+    decider::looking(here, office).with(|_, state| chancery_apps::waiting(state))
+}
+
+/// What a plan would do with the running matters of a module.
+///
+/// # Errors
+/// [`NodeError::NotFound`] for whoever could not sign it, [`NodeError::Declined`] when it would be refused whatever it left out.
+pub fn try_migration(
+    here: &Blocking,
+    office: &Office,
+    caller: &Caller,
+    module: &str,
+    plan: &str,
+) -> Result<chancery_apps::Cover, NodeError> {
+    let (who, home) = (office.reader(caller)?, office.identity().agency.to_string());
+    let found = decider::looking(here, office).with(|kernel, state| {
+        kernel.reading(state, &who, &home, Instant(unix_now()))?.try_migration(module, plan)
+    })?;
+    let found = found.ok_or_else(|| NodeError::NotFound(module.to_owned()))?;
+    found.map_err(|why| {
+        let reason = Reason { rule: "office/migrate".to_owned(), law: None, why };
+        NodeError::Declined {
+            code: reason.why.code(),
+            en: reason.say_plainly(Language::En),
+            zh: reason.say_plainly(Language::Zh),
+            rules: reason.rule,
+        }
+    })
+}
+
 /// The folder of a module in force.
 ///
 /// # Errors
@@ -223,14 +263,14 @@ pub fn folder(
     office.reader(caller)?;
     let look = decider::looking(here, office);
     let found = look.with(|_, state| match chancery_apps::installed(state, module)? {
-        Some(installed) => state.get(&folder_key(&installed.digest)),
+        Some(installed) => {
+            // With all that it extends, so that whoever reads it needs nothing else.
+            let whole = chancery_apps::whole_folder(state, &installed.digest)?;
+            Ok(whole.map(|whole| whole.encode_whole()))
+        }
         None => Ok(None),
     })?;
     found.ok_or_else(|| NodeError::NotFound(module.to_owned()))
-}
-
-fn folder_key(digest: &Digest) -> Key {
-    Key::new(Family::Module, "").name("folder").id(&digest.to_string())
 }
 
 /// Which matters are asked for.

@@ -319,6 +319,18 @@ async fn answer(
                 blocking(move |here| matters::folder(here, &office, &caller, &name)).await?;
             LocalReply::Module(folder.into())
         }
+        LocalRequest::Waiting => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            let found = blocking(move |here| matters::waiting(here, &office, &caller));
+            LocalReply::Waiting(found.await?)
+        }
+        LocalRequest::TryMigration { module, plan } => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            let found = blocking(move |here| {
+                matters::try_migration(here, &office, &caller, &module, &plan)
+            });
+            LocalReply::Cover(found.await?)
+        }
         LocalRequest::Appointed { module } => {
             let (office, caller) = (office.clone(), client.caller.clone());
             let found =

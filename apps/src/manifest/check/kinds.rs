@@ -39,9 +39,9 @@ impl CaseScope<'_> {
 pub(super) const COUNTS: [&str; 5] = ["yes", "no", "abstain", "open", "all"];
 
 /// What every formula of a case may speak of, by names that nothing else has.
-pub(super) const ROOTS: [&str; 15] = [
+pub(super) const ROOTS: [&str; 16] = [
     "doc", "head", "me", "at", "lodged", "home", "it", "filed", "when", "author", "authors",
-    "count", "due", "kids", "parent",
+    "count", "due", "kids", "parent", "param",
 ];
 
 /// How deep formulas may nest, with all that they rest on: they are worked out by recursion.
@@ -69,6 +69,7 @@ impl Scope for CaseScope<'_> {
             "me" => Type::map([("name", Type::Text), ("agency", Type::Text)]),
             "at" | "lodged" => Type::Instant,
             "home" => Type::Text,
+            "param" => self.module.param_kinds(),
             "it" => Type::Map(self.set.clone()),
             "filed" => Type::map(
                 forms()
@@ -111,6 +112,7 @@ impl Scope for CaseScope<'_> {
                 let shape = || self.module.forms.get(act.shape.as_ref()?);
                 of_field(form(act).or_else(shape)?, name)
             }
+            ["param", name] => Some(self.module.params.get(*name)?.kind.kind()),
             ["it", name] => self.set.get(*name).cloned(),
             ["filed", act, name] => of_field(form(self.case.act(act)?)?, name),
             ["filed", act] => Some(form(self.case.act(act)?)?.kind()),

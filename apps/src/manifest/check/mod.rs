@@ -21,6 +21,7 @@ use super::{
     form::Form,
     mistake::What,
     module::Module,
+    param,
     reader::{At, Mistakes, Placed},
     reading_check,
 };
@@ -72,6 +73,7 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
         let check = CaseCheck { module, case, mistakes, rests: Rests::of(case) };
         check.run(&mut texts, &mut roles);
     }
+    param::check(module, mistakes, &mut texts);
     effect_check::mechanisms(module, mistakes, &mut texts, &mut roles);
     for (name, form) in &module.forms {
         texts.insert(format!("form-{name}"));
@@ -139,7 +141,8 @@ pub(super) fn wanted(
     }
 }
 
-struct FormScope<'a>(&'a Form, &'a Module);
+/// What the formulas of a form speak of.
+pub(super) struct FormScope<'a>(pub &'a Form, pub &'a Module);
 
 impl Scope for FormScope<'_> {
     fn root(&self, name: &str) -> Option<Type> {

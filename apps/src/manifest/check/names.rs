@@ -193,6 +193,8 @@ impl CaseCheck<'_> {
     fn law(&self, at: &At, rule: &str, law: &str) {
         if law.is_empty() {
             self.add(at, What::NoLaw(rule.to_owned()));
+        } else if let Some(param) = law.strip_prefix("param.") {
+            self.declared(at, "param", param, self.module.params.keys().map(String::as_str));
         } else if let Some((alias, _)) = law.split_once(' ')
             && alias.is_ascii()
             && alias.starts_with(|c: char| c.is_ascii_alphabetic())

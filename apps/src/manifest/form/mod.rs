@@ -58,6 +58,11 @@ pub struct FormFault {
 }
 
 impl Form {
+    /// The whole schema.
+    pub(super) fn schema(&self) -> &serde_json::Value {
+        &self.schema
+    }
+
     /// The schema of a field.
     fn schema_of(&self, field: &str) -> Option<&serde_json::Value> {
         self.schema.get("properties")?.get(field)

@@ -1,0 +1,1 @@
+need-item-review-source = a notice names its source
