@@ -51,12 +51,19 @@ impl Deciding<'_> {
         let mut environment = self.environment(state, thing, Some(document), Value::None);
         environment.office = declared.clone().unwrap_or_default();
         let (mut entitled, mut refused) = (None, Vec::new());
+        let acts_for = Self::acts_for(thing, &signer);
         for name in &act.by {
-            let found = self.is_one(&environment, name, &signer, &place, false)?;
-            // It is by the first of them that he does it.
-            if found.is && entitled.is_none() {
-                entitled = Some(found.offices);
+            for one in &acts_for {
+                let found = self.is_one(&environment, name, one, &place, false)?;
+                // It is by the first of them that he does it.
+                if found.is && entitled.is_none() {
+                    entitled = Some(found.offices);
+                }
             }
+        }
+        // Whoever is asked in a round may answer, by whatever name he came to it.
+        if entitled.is_none() && self.is_asked(act, thing, &acts_for) {
+            entitled = Some(Vec::new());
         }
         if entitled.is_none() {
             let office = declared.as_deref().filter(|office| !office.is_empty()).map(Box::from);
@@ -64,12 +71,22 @@ impl Deciding<'_> {
             refused.push(self.reason(&format!("{}/by", act.name), law, why));
         }
         for name in &act.not_by {
-            if self.is_one(&environment, name, &signer, &place, true)?.is {
+            let mut excluded = self.is_one(&environment, name, &signer, &place, true)?.is;
+            // Nor may anybody in place of one who may not.
+            for one in &acts_for {
+                excluded = excluded || self.is_one(&environment, name, one, &place, true)?.is;
+            }
+            if excluded {
                 let why = Refusal::Excluded { who: signer.name.clone(), not_by: name.clone() };
                 refused.push(self.reason(&format!("{}/not_by", act.name), law, why));
             }
         }
         environment.check()?;
+        if !act.special.sign.is_empty() {
+            let environment = self.environment(state, thing, Some(document), doc.clone());
+            refused.extend(self.unsigned(&environment, act, document));
+            environment.check()?;
+        }
         let office = match (declared, entitled.unwrap_or_default().as_slice()) {
             (Some(office), _) => office,
             (None, []) => String::new(),
@@ -119,13 +136,19 @@ impl Deciding<'_> {
         let signer = Signer::named(who);
         let environment = self.environment(state, Some(thing), None, Value::None);
         let place = Place::At(&thing.office);
-        let mut may = false;
+        let acts_for = Self::acts_for(Some(thing), &signer);
+        let mut may = self.is_asked(act, Some(thing), &acts_for);
         for name in &act.by {
-            may |= self.is_one(&environment, name, &signer, &place, false)?.is;
+            for one in &acts_for {
+                may |= self.is_one(&environment, name, one, &place, false)?.is;
+            }
         }
         for name in &act.not_by {
-            may &= !self.is_one(&environment, name, &signer, &place, true)?.is;
+            for one in acts_for.iter().chain([&signer]) {
+                may &= !self.is_one(&environment, name, one, &place, true)?.is;
+            }
         }
+        may &= self.held_up(act, thing).is_empty();
         environment.check()?;
         Ok(may)
     }

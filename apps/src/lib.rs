@@ -3,6 +3,9 @@
 //! A module is a folder of data ([`Module`]); every act is a signed document ([`Input`]); [`Kernel::decide`] gives what it changes
 //! and the [`Record`] that is kept of it. Nothing here has a clock, a disk, randomness, a setting, or an order that is not its own.
 
+mod acts;
+#[cfg(test)]
+mod acts_tests;
 mod calendar;
 mod case;
 mod checks;
@@ -34,6 +37,7 @@ mod reading_tests;
 mod reason;
 mod record;
 mod replay;
+mod rounds;
 mod scenario;
 mod state;
 mod table;
@@ -42,6 +46,7 @@ mod table_random_tests;
 #[cfg(test)]
 mod table_tests;
 mod thing;
+mod turns;
 mod types;
 mod value;
 mod wording;
@@ -58,7 +63,7 @@ pub use self::{
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
-    manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
+    manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, StockFault, What},
     mechanism::{Answer, Look, Notice, looks, notices},
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
@@ -71,6 +76,7 @@ pub use self::{
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
     thing::{Parent, Span, Thing, Votes},
+    turns::{Annulled, Back, Last, Suspended, Turns, Void},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},
     words::Words,

@@ -15,6 +15,8 @@ mod module;
 mod reader;
 mod reading;
 mod reading_check;
+mod special;
+mod stock;
 mod story;
 mod table;
 mod table_check;
@@ -30,6 +32,7 @@ pub(crate) use self::{
     mechanism::{Account, Ask, Booking, Give, Registry},
     reader::{Fields, Placed, is_name},
     reading::Until,
+    special::{How, Stale, Within},
 };
 pub use self::{
     check::Authority,
@@ -38,4 +41,5 @@ pub use self::{
     mistake::{Mistake, What},
     module::{Both, Module},
     reader::At,
+    stock::StockFault,
 };

@@ -94,6 +94,7 @@ impl Module {
             let lines = lines(text);
             module.take_file(File { path, text, lines: &lines, mistakes: &mistakes });
         }
+        module.take_stock(&mistakes);
         if has {
             data::check(&module, &mistakes);
             check::module(&module, &mistakes);

@@ -1,0 +1,639 @@
+//! Stock acts and rounds that change: told by stories, and done at random.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use chancery_certs::AgencyName;
+use chancery_crypto::{Digest, Language, cbor};
+use chancery_protocol::{DocumentHeader, DocumentId, Filing, FormValue, Urgency};
+use proptest::prelude::*;
+
+use crate::{
+    Broken, Coming, Document, Facts, Folder, Input, Instant, Kernel, MemoryState, Module, Outcome,
+    Replay, Salt, Scenario, Signer, Told, What,
+    office::{self, Appointment, Installed},
+    state::Writes,
+    thing::Thing,
+};
+
+const HOME: &str = "a.gov.cn";
+
+const MODULE: &str = "module = \"docs\"\nversion = \"1\"\nlaw = \"条例\"\n\
+names = { \"zh-CN\" = \"公文\", en = \"documents\" }\n[role.drafter]\n[role.reviewer]\n[role.leader]\n";
+
+const CASE: &str = r#"
+case = "dispatch"
+title = "filed.draft.title"
+text = "filed.draft.text"
+
+[state]
+drafting  = {}
+review    = {}
+consult   = { round = "countersign" }
+signing   = {}
+sent      = { end = true }
+annulled  = { end = true }
+withdrawn = { end = true }
+joined    = { end = true }
+
+[who]
+writer = "author.draft"
+
+[number.docno]
+key = ["year(lodged)"]
+as  = "{0}-{n}"
+
+[act.draft]
+from = ["", "drafting"]
+to   = "drafting"
+by   = "drafter"
+
+[act.submit]
+form = "remark"
+from = "drafting"
+to   = "review"
+by   = "writer"
+
+[act.review]
+form   = "remark"
+from   = "review"
+to     = "consult"
+by     = "reviewer"
+not_by = "writer"
+
+[act.countersign]
+by   = "asked"
+vote = "doc.answer"
+
+[act.sign_off]
+form   = "remark"
+from   = "signing"
+to     = "signing"
+by     = "leader"
+number = "docno"
+
+[act.issue]
+form = "remark"
+from = "signing"
+to   = "sent"
+by   = "leader"
+sign = "agency"
+need.numbered = { that = "has(it.docno)", law = "25" }
+
+[round.countersign]
+of     = "filed.draft.ask"
+act    = "countersign"
+done   = "yes == all"
+fail   = "no > 0"
+bind   = "text"
+agreed = "signing"
+failed = "drafting"
+change = { add = "writer", drop = "writer", law = "19", reason = true }
+pass   = { within = "agency" }
+
+[stock]
+return    = { from = ["review", "consult", "signing"], to = "earlier", again = "ask", law = "21" }
+recall    = { of = ["submit", "review"] }
+hand_over = { from = ["review", "signing"], within = "office" }
+suspend   = { by = "leader", law = "22" }
+annul     = { from = ["signing"], by = "leader", to = "annulled", law = "23" }
+urge      = { by = ["writer", "leader"] }
+reopen    = { from = ["withdrawn"], to = "drafting", by = "leader", law = "24" }
+withdraw  = { by = "writer", from = ["drafting"], to = "withdrawn" }
+merge     = { by = "leader", from = ["drafting"], to = "joined", law = "26" }
+
+[due.review]
+start = "when.submit"
+in    = "2 d"
+until = ["review", "return"]
+owes  = "reviewer"
+law   = "27"
+then  = "breach"
+"#;
+
+const FORMS: [(&str, &str); 3] = [
+    (
+        "forms/draft.json",
+        r#"{ "type": "object", "additionalProperties": false, "required": ["title", "text"], "properties": {
+  "title": { "type": "string", "maxLength": 100 }, "text": { "type": "string", "maxLength": 64 },
+  "ask": { "type": "array", "maxItems": 9, "items": { "type": "string", "maxLength": 100 } } } }"#,
+    ),
+    (
+        "forms/countersign.json",
+        r#"{ "type": "object", "additionalProperties": false, "required": ["answer"], "properties": {
+  "answer": { "type": "string", "enum": ["yes", "no", "abstain"] }, "text": { "type": "string", "maxLength": 64 } } }"#,
+    ),
+    (
+        "forms/remark.json",
+        r#"{ "type": "object", "additionalProperties": false, "properties": {
+  "remark": { "type": "string", "maxLength": 100 } } }"#,
+    ),
+];
+
+/// A folder of a case, with every text that it wants and has not.
+fn folder_of(case: &str) -> Folder {
+    let mut texts = [String::new(), String::new()];
+    let make = |texts: &[String; 2]| {
+        let files = [
+            ("module.toml", MODULE),
+            ("cases/dispatch.toml", case),
+            ("texts/zh-CN.ftl", &texts[0]),
+            ("texts/en.ftl", &texts[1]),
+        ];
+        Folder::of(files.into_iter().chain(FORMS)).expect("a folder")
+    };
+    for mistake in Module::read(&make(&texts)).err().into_iter().flatten() {
+        if let What::NoText { name, language } = &mistake.what {
+            writeln!(texts[usize::from(*language == "en")], "{name} = [{name}]").expect("a text");
+        }
+    }
+    make(&texts)
+}
+
+/// What is wrong with a case, each by its code, its line and its sentence.
+fn found(case: &str) -> Vec<String> {
+    let found = match Module::read_with_warnings(&folder_of(case)) {
+        Ok((_, warnings)) => warnings,
+        Err(mistakes) => mistakes,
+    };
+    let each = found.iter().map(|mistake| {
+        assert!(!mistake.say(Language::Zh).is_empty());
+        format!("{} {}", mistake.what.code(), mistake.say(Language::En))
+    });
+    each.collect()
+}
+
+fn module() -> Module {
+    Module::read(&folder_of(CASE)).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+}
+
+const OFFICERS: &str = "[officer]\nli = { roles = [\"drafter\"] }\nwang = { roles = [\"reviewer\"] }\n\
+sun = { roles = [\"reviewer\"] }\nzhao = { roles = [\"leader\"] }\nqian = {}\nzhou = {}\nwu = {}\n";
+
+/// Tells a story. Each step is `time by act [on d]; rest`.
+fn story(steps: &[(&str, &str, &str, &str)]) -> Result<Told, Broken> {
+    let mut text = format!(
+        "scenario = \"1\"\ntitle = \"t\"\nhome = \"{HOME}\"\nstart = \"2026-03-02T08:00:00+08:00\"\n{OFFICERS}"
+    );
+    for (at, by, act, rest) in steps {
+        writeln!(text, "[[step]]\nat = \"2026-03-{at}:00+08:00\"").expect("a text");
+        if !act.is_empty() {
+            writeln!(text, "by = \"{by}\"\nact = \"{act}\"").expect("a text");
+        }
+        if !rest.contains("as = ") && !rest.contains("on = ") {
+            writeln!(text, "on = \"d\"").expect("a text");
+        }
+        writeln!(text, "{rest}").expect("a text");
+    }
+    let folder = folder_of(CASE);
+    let module = Module::read(&folder).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+    Scenario::read(&text).unwrap_or_else(|e| panic!("{e}")).run(&module, &folder.encode())
+}
+
+fn told(steps: &[(&str, &str, &str, &str)]) {
+    let told = story(steps);
+    assert!(told.is_ok(), "{told:?}");
+}
+
+const DRAFT: (&str, &str, &str, &str) = (
+    "02T09:00",
+    "li",
+    "dispatch/draft",
+    "as = \"d\"\nform = { title = \"通知\", text = \"t1\", ask = [\"qian@a.gov.cn\", \"zhou@a.gov.cn\"] }",
+);
+const SUBMIT: (&str, &str, &str, &str) = ("02T09:10", "li", "submit", "");
+const REVIEW: (&str, &str, &str, &str) =
+    ("02T09:20", "wang", "review", "expect = { state = \"consult\" }");
+const QIAN: (&str, &str, &str, &str) =
+    ("02T09:30", "qian", "countersign", "form = { answer = \"yes\", text = \"t1\" }");
+const ZHOU: (&str, &str, &str, &str) = (
+    "02T09:40",
+    "zhou",
+    "countersign",
+    "form = { answer = \"yes\", text = \"t1\" }\nexpect = { state = \"signing\" }",
+);
+
+#[test]
+fn stock_stands_for_plain_acts_with_forms_and_texts() {
+    assert_eq!(found(CASE), Vec::<String>::new());
+    let module = module();
+    let acts: Vec<_> = module.authorities().into_iter().map(|one| one.act).collect();
+    for act in [
+        "return",
+        "recall_submit",
+        "recall_review",
+        "hand_over",
+        "suspend",
+        "resume",
+        "annul",
+        "urge",
+        "reopen",
+        "withdraw",
+        "merge",
+        "merged",
+        "add_countersign",
+        "drop_countersign",
+        "pass_countersign",
+    ] {
+        assert!(acts.iter().any(|known| known == act), "{act}");
+        assert!(module.text(Language::Zh, &format!("act-dispatch-{act}")).is_some(), "{act}");
+    }
+    assert_eq!(
+        module.text(Language::En, "act-dispatch-recall_submit"),
+        Some("recall: [act-dispatch-submit]")
+    );
+    // What it stands for can stand in the file in its place.
+    let written = module.expanded();
+    let acts = written.split("# forms/").next().expect("acts").replace("[who]", "[who.x]");
+    assert!(acts.contains("[act.return]") && acts.contains("reason = true"), "{acts}");
+    let plain = plain(&written);
+    assert_eq!(found(&plain), Vec::<String>::new());
+}
+
+/// The case with what its stock acts stand for in place of them.
+fn plain(written: &str) -> String {
+    let acts = written.split("# forms/").next().expect("acts");
+    let (names, acts) = acts.split_once("\n[act.").expect("names of people, then acts");
+    let names = names.lines().filter(|line| line.contains(" = ")).collect::<Vec<_>>().join("\n");
+    let case = CASE.replace("[who]\n", &format!("[who]\n{names}\n"));
+    let (before, rest) = case.split_once("[stock]").expect("stock");
+    let (_, after) = rest.split_once("[due.review]").expect("a due");
+    let before =
+        before.lines().filter(|line| !line.starts_with("change ") && !line.starts_with("pass "));
+    format!("{}\n[act.{acts}\n[due.review]{after}", before.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn a_return_goes_on_at_the_returner_or_the_whole_way_again() {
+    for (again, state) in [("same", "signing"), ("again", "review")] {
+        let back = format!(
+            "reason = \"错字\"\nform = {{ to = \"drafting\", again = \"{again}\" }}\nexpect = {{ state = \"drafting\" }}"
+        );
+        let on = format!("expect = {{ state = \"{state}\" }}");
+        told(&[
+            DRAFT,
+            SUBMIT,
+            REVIEW,
+            QIAN,
+            ZHOU,
+            ("02T10:00", "zhao", "return", &back),
+            ("02T10:10", "li", "submit", &on),
+        ]);
+    }
+    told(&[
+        DRAFT,
+        SUBMIT,
+        (
+            "02T10:00",
+            "wang",
+            "return",
+            "form = { to = \"drafting\", again = \"same\" }\nrefused = { rule = \"docs/dispatch/return/reason\" }",
+        ),
+        (
+            "02T10:01",
+            "wang",
+            "return",
+            "reason = \"r\"\nform = { to = \"signing\", again = \"same\" }\nrefused = { rule = \"docs/dispatch/return/earlier\", law = \"条例 21\", says = \"已经经过\" }",
+        ),
+        (
+            "02T10:02",
+            "li",
+            "return",
+            "reason = \"r\"\nform = { to = \"drafting\", again = \"same\" }\nrefused = { rule = \"docs/dispatch/return/by\" }",
+        ),
+    ]);
+}
+
+#[test]
+fn votes_on_an_unchanged_text_stay_and_on_a_changed_one_are_void() {
+    let back = "reason = \"r\"\nform = { to = \"drafting\", again = \"again\" }";
+    // Both have signed it: when it comes back as it was, it passes through.
+    told(&[
+        DRAFT,
+        SUBMIT,
+        REVIEW,
+        QIAN,
+        ZHOU,
+        ("02T10:00", "zhao", "return", back),
+        ("02T10:10", "li", "submit", ""),
+        ("02T10:20", "wang", "review", "expect = { state = \"signing\", flags = [] }"),
+    ]);
+    let draft = "form = { title = \"通知\", text = \"t2\", ask = [\"qian@a.gov.cn\", \"zhou@a.gov.cn\"] }\nexpect = { flags = [\"void/countersign\"] }";
+    told(&[
+        DRAFT,
+        SUBMIT,
+        REVIEW,
+        QIAN,
+        ZHOU,
+        ("02T10:00", "zhao", "return", back),
+        ("02T10:05", "li", "draft", draft),
+        ("02T10:10", "li", "submit", ""),
+        ("02T10:20", "wang", "review", "expect = { state = \"consult\" }"),
+        (
+            "02T10:30",
+            "qian",
+            "countersign",
+            "form = { answer = \"yes\", text = \"t1\" }\nrefused = { rule = \"docs/dispatch/countersign/vote\", says = \"现行文本\" }",
+        ),
+        ("02T10:31", "qian", "countersign", "form = { answer = \"yes\", text = \"t2\" }"),
+        (
+            "02T10:32",
+            "zhou",
+            "countersign",
+            "form = { answer = \"yes\", text = \"t2\" }\nexpect = { state = \"signing\" }",
+        ),
+    ]);
+}
+
+#[test]
+fn an_act_is_recalled_by_its_author_before_the_next() {
+    told(&[
+        DRAFT,
+        SUBMIT,
+        (
+            "02T09:11",
+            "wang",
+            "recall_submit",
+            "refused = { rule = \"docs/dispatch/recall_submit/by\" }",
+        ),
+        ("02T09:12", "li", "recall_submit", "expect = { state = \"drafting\" }"),
+        // Nobody owes a review of what is not there.
+        ("08T09:00", "", "", "expect = { state = \"drafting\", flags = [] }"),
+        ("08T09:10", "li", "submit", ""),
+        ("08T09:20", "wang", "review", ""),
+        ("08T09:21", "wang", "recall_review", "expect = { state = \"review\" }"),
+        (
+            "08T09:22",
+            "li",
+            "recall_submit",
+            "refused = { rule = \"docs/dispatch/recall_submit/last\", says = \"申请退回\" }",
+        ),
+        // The review is owed again.
+        ("12T09:00", "", "", "expect = { flags = [\"breach/review\"] }"),
+    ]);
+}
+
+#[test]
+fn a_duty_goes_to_somebody_else_of_the_office_and_from_whoever_had_it() {
+    told(&[
+        DRAFT,
+        SUBMIT,
+        (
+            "02T09:11",
+            "wang",
+            "hand_over",
+            "form = { to = \"qian@a.gov.cn\" }\nrefused = { rule = \"docs/dispatch/hand_over/hand\", says = \"qian\" }",
+        ),
+        ("02T09:12", "wang", "hand_over", "form = { to = \"li@a.gov.cn\" }"),
+        ("02T09:13", "wang", "review", "refused = { rule = \"docs/dispatch/review/by\" }"),
+        // Who may not review does not become one who may.
+        ("02T09:14", "li", "review", "refused = { rule = \"docs/dispatch/review/not_by\" }"),
+        ("02T09:15", "li", "hand_over", "form = { to = \"zhao@a.gov.cn\" }"),
+        ("02T09:16", "zhao", "review", "expect = { state = \"consult\" }"),
+    ]);
+}
+
+#[test]
+fn what_is_suspended_stands_still_with_its_deadlines() {
+    told(&[
+        DRAFT,
+        SUBMIT,
+        ("02T10:00", "zhao", "suspend", "reason = \"r\"\nexpect = { state = \"review\" }"),
+        (
+            "02T10:01",
+            "wang",
+            "review",
+            "refused = { rule = \"docs/dispatch/review/suspended\", says = \"中止\" }",
+        ),
+        (
+            "09T10:00",
+            "zhao",
+            "resume",
+            "expect = { flags = [], due = { review = \"2026-03-11\" } }",
+        ),
+        ("09T10:01", "zhao", "resume", "refused = { rule = \"docs/dispatch/resume/suspended\" }"),
+        (
+            "09T10:02",
+            "zhao",
+            "suspend",
+            "reason = \"r\"\nform = { until = \"2026-03-08\" }\nrefused = { rule = \"docs/dispatch/suspend/suspend\" }",
+        ),
+        (
+            "09T10:03",
+            "zhao",
+            "suspend",
+            "reason = \"r\"\nform = { until = \"2026-03-10\" }\nexpect = { due = { review = \"2026-03-12\" } }",
+        ),
+        ("10T23:59", "wang", "review", "refused = { rule = \"docs/dispatch/review/suspended\" }"),
+        ("11T00:00", "wang", "review", "expect = { state = \"consult\" }"),
+    ]);
+}
+
+#[test]
+fn who_is_asked_changes_while_the_round_runs() {
+    let add = |who: &str, more: &str| {
+        format!("reason = \"r\"\nform = {{ who = [\"{who}@a.gov.cn\"] }}\n{more}")
+    };
+    told(&[
+        DRAFT,
+        SUBMIT,
+        REVIEW,
+        QIAN,
+        (
+            "02T10:00",
+            "wang",
+            "add_countersign",
+            &add("wu", "refused = { rule = \"docs/dispatch/add_countersign/by\" }"),
+        ),
+        ("02T10:01", "li", "add_countersign", &add("wu", "")),
+        (
+            "02T10:02",
+            "li",
+            "add_countersign",
+            &add("wu", "refused = { rule = \"docs/dispatch/add_countersign/round\" }"),
+        ),
+        // What was said stays said.
+        (
+            "02T10:03",
+            "li",
+            "drop_countersign",
+            &add("qian", "refused = { rule = \"docs/dispatch/drop_countersign/round\" }"),
+        ),
+        (
+            "02T10:04",
+            "zhou",
+            "countersign",
+            "form = { answer = \"yes\", text = \"t1\" }\nexpect = { state = \"consult\" }",
+        ),
+        ("02T10:05", "wu", "pass_countersign", "form = { to = \"sun@a.gov.cn\" }"),
+        (
+            "02T10:06",
+            "wu",
+            "countersign",
+            "form = { answer = \"yes\", text = \"t1\" }\nrefused = { rule = \"docs/dispatch/countersign/by\" }",
+        ),
+        (
+            "02T10:07",
+            "sun",
+            "countersign",
+            "form = { answer = \"yes\", text = \"t1\" }\nexpect = { state = \"signing\" }",
+        ),
+    ]);
+    // With the last who is open, the round ends.
+    told(&[
+        DRAFT,
+        SUBMIT,
+        REVIEW,
+        QIAN,
+        ("02T10:00", "li", "drop_countersign", &add("zhou", "expect = { state = \"signing\" }")),
+    ]);
+}
+
+#[test]
+fn numbers_are_annulled_and_never_given_again() {
+    let to = |rest: &str| rest.to_owned();
+    told(&[
+        DRAFT,
+        SUBMIT,
+        REVIEW,
+        QIAN,
+        ZHOU,
+        ("02T10:00", "zhao", "sign_off", "expect = { number = \"2026-1\" }"),
+        ("02T10:01", "zhao", "annul", "reason = \"r\"\nexpect = { state = \"annulled\" }"),
+        (
+            "02T11:00",
+            "li",
+            "dispatch/draft",
+            "as = \"e\"\nform = { title = \"x\", text = \"t1\", ask = [\"qian@a.gov.cn\"] }",
+        ),
+        ("02T11:01", "li", "submit", "on = \"e\""),
+        ("02T11:02", "wang", "review", "on = \"e\""),
+        (
+            "02T11:03",
+            "qian",
+            "countersign",
+            "on = \"e\"\nform = { answer = \"yes\", text = \"t1\" }",
+        ),
+        ("02T11:04", "zhao", "sign_off", "on = \"e\"\nexpect = { number = \"2026-2\" }"),
+        (
+            "02T11:05",
+            "zhao",
+            "issue",
+            "on = \"e\"\nrefused = { rule = \"docs/dispatch/issue/sign\" }",
+        ),
+        (
+            "02T11:06",
+            "zhao",
+            "issue",
+            &to("on = \"e\"\nsign = [\"agency\"]\nexpect = { state = \"sent\" }"),
+        ),
+    ]);
+}
+
+#[test]
+fn matters_are_withdrawn_reopened_merged_and_urged() {
+    told(&[
+        DRAFT,
+        ("02T10:00", "li", "withdraw", "expect = { state = \"withdrawn\" }"),
+        ("02T10:01", "zhao", "reopen", "reason = \"r\"\nexpect = { state = \"drafting\" }"),
+        (
+            "02T11:00",
+            "li",
+            "dispatch/draft",
+            "as = \"e\"\nform = { title = \"x\", text = \"t1\", ask = [\"qian@a.gov.cn\"] }",
+        ),
+        (
+            "02T11:01",
+            "zhao",
+            "merge",
+            "reason = \"r\"\nform = { into = \"no-such\" }\nrefused = { rule = \"docs/dispatch/tell/dispatch/merged\" }",
+        ),
+        SUBMIT_LATER,
+        ("02T11:03", "wang", "review", ""),
+        ("02T11:04", "zhao", "urge", "expect = { told = { \"qian@a.gov.cn\" = \"stock-urged\" } }"),
+    ]);
+}
+
+const SUBMIT_LATER: (&str, &str, &str, &str) = ("02T11:02", "li", "submit", "");
+
+#[test]
+fn each_mistake_of_a_stock_act_is_named() {
+    for (from, to, code, place) in [
+        (
+            "to = \"earlier\", again = \"ask\"",
+            "to = \"signing\", again = \"ask\"",
+            "not-before",
+            "\"signing\"",
+        ),
+        (
+            "from = [\"review\", \"consult\", \"signing\"]",
+            "from = [\"drafting\"]",
+            "nothing-before",
+            "\"drafting\"",
+        ),
+        ("again = \"ask\"", "again = \"never\"", "word", "again"),
+        (", again = \"ask\", law = \"21\"", ", again = \"ask\"", "missing-key", "law"),
+        ("of = [\"submit\", \"review\"]", "of = [\"draft\"]", "recall-stays", "draft"),
+        ("of = [\"submit\", \"review\"]", "of = [\"issue\"]", "recall-end", "issue"),
+        ("of = [\"submit\", \"review\"]", "of = [\"countersign\"]", "recall-vote", "countersign"),
+        (
+            "of = [\"submit\", \"review\"]",
+            "of = [\"sumbit\"]",
+            "undeclared",
+            "did you mean \"submit\"",
+        ),
+        (
+            "of = [\"submit\", \"review\"]",
+            "of = [\"submit\"], undo = \"issue\"",
+            "undo-elsewhere",
+            "issue",
+        ),
+        ("of = [\"submit\", \"review\"]", "", "missing-key", "\"of\""),
+        ("within = \"office\"", "within = \"street\"", "word", "within"),
+        ("suspend   = {", "resume = {", "never-suspended", "suspend"),
+        ("to = \"annulled\", law", "to = \"review\", law", "not-an-end", "review"),
+        (
+            "reopen    = { from = [\"withdrawn\"]",
+            "reopen    = { from = [\"review\"]",
+            "not-ended",
+            "review",
+        ),
+        ("bind   = \"text\"", "bind   = \"words\"", "word", "bind"),
+        ("text = \"filed.draft.text\"", "", "no-case-text", "countersign"),
+        ("act    = \"countersign\"\n", "act    = \"votes\"\n", "undeclared", "votes"),
+        ("sign = \"agency\"", "sign = \"signers\"", "undeclared", "signers"),
+        (
+            "writer = \"author.draft\"",
+            "writer = \"author.draft\"\nall_of = \"filed.draft.ask\"\n[act.more]\nform = \"remark\"\nfrom = \"signing\"\nby = \"leader\"\nsign = \"all_of\"",
+            "several-signers",
+            "all_of",
+        ),
+        ("annul     = {", "cancel = {", "unknown-key", "cancel"),
+        (
+            "[act.submit]",
+            "[act.return]\nform = \"remark\"\nfrom = \"drafting\"\nby = \"leader\"\n[act.submit]",
+            "twice",
+            "return",
+        ),
+        (
+            "urge      = { by = [\"writer\", \"leader\"] }",
+            "urge = { law = \"1\" }",
+            "missing-key",
+            "by",
+        ),
+    ] {
+        assert!(CASE.contains(from), "{from}");
+        let case = CASE.replacen(from, to, 1);
+        let found = found(&case);
+        let is = found.iter().any(|one| one.split(' ').next() == Some(code) && one.contains(place));
+        assert!(is, "{code} {place:?} of {to:?}: {found:#?}");
+    }
+    // A state from which only a return leads is stuck.
+    let stuck = found(&CASE.replace(
+        "[act.submit]\nform = \"remark\"\nfrom = \"drafting\"",
+        "[act.submit]\nform = \"remark\"\nfrom = \"review\"",
+    ));
+    assert!(stuck.iter().any(|one| one.starts_with("stuck")), "{stuck:#?}");
+    let none =
+        found(&CASE.replace("[number.docno]\nkey = [\"year(lodged)\"]\nas  = \"{0}-{n}\"", ""));
+    assert!(none.iter().any(|one| one.starts_with("no-number")), "{none:#?}");
+}
