@@ -52,8 +52,12 @@ impl Deciding<'_> {
         environment.office = declared.clone().unwrap_or_default();
         let (mut entitled, mut refused) = (None, Vec::new());
         let acts_for = Self::acts_for(thing, &signer);
-        for name in &act.by {
-            for one in &acts_for {
+        for one in &acts_for {
+            // Nobody acts in place of one who may not himself.
+            if one.name != signer.name && self.is_excluded(&environment, act, one, &place)? {
+                continue;
+            }
+            for name in &act.by {
                 let found = self.is_one(&environment, name, one, &place, false)?;
                 // It is by the first of them that he does it.
                 if found.is && entitled.is_none() {
@@ -71,12 +75,7 @@ impl Deciding<'_> {
             refused.push(self.reason(&format!("{}/by", act.name), law, why));
         }
         for name in &act.not_by {
-            let mut excluded = self.is_one(&environment, name, &signer, &place, true)?.is;
-            // Nor may anybody in place of one who may not.
-            for one in &acts_for {
-                excluded = excluded || self.is_one(&environment, name, one, &place, true)?.is;
-            }
-            if excluded {
+            if self.is_one(&environment, name, &signer, &place, true)?.is {
                 let why = Refusal::Excluded { who: signer.name.clone(), not_by: name.clone() };
                 refused.push(self.reason(&format!("{}/not_by", act.name), law, why));
             }
@@ -125,6 +124,21 @@ impl Deciding<'_> {
         Ok(Err(vec![self.reason(&rule, act.law.as_deref(), Refusal::Unknown { what })]))
     }
 
+    /// Whether somebody is one of those who may not.
+    fn is_excluded(
+        &self,
+        environment: &CaseEnvironment<'_>,
+        act: &Act,
+        who: &Signer,
+        place: &Place<'_>,
+    ) -> Result<bool, StateError> {
+        let mut excluded = false;
+        for name in &act.not_by {
+            excluded = excluded || self.is_one(environment, name, who, place, true)?.is;
+        }
+        Ok(excluded)
+    }
+
     /// Whether somebody may do it with a thing, by who he is.
     pub(crate) fn may(
         &self,
@@ -138,16 +152,15 @@ impl Deciding<'_> {
         let place = Place::At(&thing.office);
         let acts_for = Self::acts_for(Some(thing), &signer);
         let mut may = self.is_asked(act, Some(thing), &acts_for);
-        for name in &act.by {
-            for one in &acts_for {
+        for one in &acts_for {
+            if self.is_excluded(&environment, act, one, &place)? {
+                continue;
+            }
+            for name in &act.by {
                 may |= self.is_one(&environment, name, one, &place, false)?.is;
             }
         }
-        for name in &act.not_by {
-            for one in acts_for.iter().chain([&signer]) {
-                may &= !self.is_one(&environment, name, one, &place, true)?.is;
-            }
-        }
+        may &= !self.is_excluded(&environment, act, &signer, &place)?;
         may &= self.held_up(act, thing).is_empty();
         environment.check()?;
         Ok(may)

@@ -52,6 +52,12 @@ pub(crate) enum ModuleCommand {
         /// The folder
         folder: PathBuf,
     },
+    /// Write out what a module's stock acts stand for: plain acts, with their forms and texts
+    #[command(after_help = "Example:\n  chancery module expand modules/leave")]
+    Expand {
+        /// The folder
+        folder: PathBuf,
+    },
     /// Tell the stories in a module's folder, with a clock of their own
     #[command(after_help = "Example:\n  chancery module test modules/leave")]
     Test {
@@ -271,6 +277,14 @@ impl ModuleCommand {
         match self {
             Self::New { name, into } => new(output, &name, &into),
             Self::Check { folder } => check(output, &read_folder(&folder)?),
+            Self::Expand { folder } => {
+                let written = sound(output, &read_folder(&folder)?)?.expanded();
+                match output.json {
+                    true => output.print_json(&serde_json::json!({ "expanded": written })),
+                    false => print!("{written}"),
+                }
+                Ok(ExitCode::SUCCESS)
+            }
             Self::Test { folder } => test(output, &read_folder(&folder)?),
             Self::Install { folder, signer, local } => {
                 install(output, &read_folder(&folder)?, &signer, &local)

@@ -236,8 +236,11 @@ impl Writer<'_> {
         let required: Vec<_> = required.iter().map(|name| format!("\"{name}\"")).collect();
         let text = format!(
             "{{ \"$schema\": \"https://json-schema.org/draft/2020-12/schema\", \"type\": \"object\", \
-             \"additionalProperties\": false,\n  \"required\": [{}],\n  \"properties\": {{ {} }} }}\n",
-            required.join(", "),
+             \"additionalProperties\": false,{}\n  \"properties\": {{ {} }} }}\n",
+            match required.is_empty() {
+                true => String::new(),
+                false => format!("\n  \"required\": [{}],", required.join(", ")),
+            },
             properties.join(",\n    ")
         );
         self.out.forms.insert(name.to_owned(), text);
