@@ -16,12 +16,12 @@ use crate::{
     input::{Document, Input},
     kernel::{Kernel, MOST_WRITES},
     look_up::Looks,
-    manifest::{Act, Case, Due, Ending, Form, Module, Need, Number, Placed, Round, Target},
+    manifest::{Act, Case, Due, Ending, Form, Module, Need, Number, Placed, Target},
     mechanism::Planned,
     reason::{Reason, Refusal},
     record::{Also, Applied},
     state::{Family, Key, Overlay, State, StateError},
-    thing::{Parent, Thing, Votes},
+    thing::{Parent, Thing},
     value::{Value, Why},
 };
 
@@ -287,7 +287,7 @@ impl<'a> Deciding<'a> {
     /// Whether the thing is in a state from which it is possible, and it was not done too often.
     pub(crate) fn place(&self, act: &Act, thing: Option<&Thing>) -> Vec<Reason> {
         let Some(thing) = thing else { return Vec::new() };
-        let (mut refused, law) = (Vec::new(), act.law.as_deref());
+        let (mut refused, law) = (self.held_up(act, thing), act.law.as_deref());
         let votes = act.vote.is_some() && act.from.is_empty();
         if !votes && !act.from.contains(&thing.state) {
             let why = Refusal::WrongState {
@@ -487,6 +487,7 @@ impl<'a> Deciding<'a> {
                 }
             },
         };
+        let turn = self.turn(&environment, act, &mut refused)?;
         let vote = act.vote.as_ref().map(|placed| placed.formula.value(&environment));
         let mut uniques = Vec::new();
         for unique in &act.uniques {
@@ -554,14 +555,19 @@ impl<'a> Deciding<'a> {
                 thing.over.insert(due.name.clone(), generation);
             }
         }
+        let to = match self.take_turn(overlay, thing, act, turn, document, to)? {
+            Ok(to) => to,
+            Err(reasons) => return Ok(Err(reasons)),
+        };
         if let Some(to) = to
-            && let Err(reasons) = self.enter(overlay, thing, &to)?
+            && let Err(reasons) = self.enter(overlay, thing, &to, out, depth)?
         {
             return Ok(Err(reasons));
         }
-        match vote {
-            Some(vote) => self.vote(overlay, thing, act, &vote, document, out, depth),
-            None => Ok(Ok(())),
+        match (vote, act.special.change.as_ref().and_then(|one| self.case.round(&one.round))) {
+            (Some(vote), _) => self.vote(overlay, thing, act, (&vote, &doc), document, out, depth),
+            (None, Some(round)) => self.settle(overlay, thing, round, out, depth),
+            (None, None) => Ok(Ok(())),
         }
     }
 
@@ -587,107 +593,7 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    fn enter(&self, overlay: &mut Overlay<'_>, thing: &mut Thing, to: &str) -> Decided<()> {
-        thing.state = to.to_owned();
-        thing.did(to, self.lodged);
-        let round = self.case.state(to).and_then(|state| state.round.as_ref());
-        let Some(round) = round.and_then(|name| self.case.round(name)) else { return Ok(Ok(())) };
-        let environment = self.environment(overlay, Some(&*thing), None, Value::None);
-        let of = round.of.formula.value(&environment);
-        environment.check()?;
-        let of: Vec<_> = of.names().into_iter().map(str::to_owned).collect();
-        if of.is_empty() {
-            let what = format!("round.{}", round.name);
-            return Ok(Err(vec![self.reason(&round.name, None, Refusal::Unknown { what })]));
-        }
-        drop(environment);
-        thing.rounds.insert(round.name.clone(), Votes { of, said: BTreeMap::new() });
-        Ok(Ok(()))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "they are what a vote is cast with")]
-    fn vote(
-        &self,
-        overlay: &mut Overlay<'_>,
-        thing: &mut Thing,
-        act: &Act,
-        vote: &Value,
-        document: Option<&Document>,
-        out: &mut Out,
-        depth: usize,
-    ) -> Decided<()> {
-        let signer = document.map(Document::signer);
-        let Some(signer) = signer else { return Ok(Ok(())) };
-        let round = self.case.rounds.iter().find(|round| {
-            let here = self.case.state(&thing.state).and_then(|state| state.round.as_ref());
-            round.act == act.name && here == Some(&round.name)
-        });
-        let refused = |why| {
-            Ok(Err(vec![self.reason(&format!("{}/vote", act.name), act.law.as_deref(), why)]))
-        };
-        let nobody = || Refusal::NoVote { who: signer.name.clone() };
-        let Some(round) = round else { return refused(nobody()) };
-        let Some(votes) = thing.rounds.get_mut(&round.name) else { return refused(nobody()) };
-        let who =
-            votes.of.iter().find(|who| **who == signer.name || **who == signer.agency).cloned();
-        let next = votes.of.iter().find(|who| !votes.said.contains_key(*who));
-        let turn = !round.listed || next == who.as_ref();
-        let Some(who) = who.filter(|who| turn && !votes.said.contains_key(who)) else {
-            return refused(nobody());
-        };
-        let said = match vote {
-            Value::Text(said) if matches!(said.as_str(), "yes" | "no" | "abstain") => said.clone(),
-            other => return refused(Refusal::Unknown { what: other.to_string() }),
-        };
-        votes.said.insert(who, said);
-        self.settle(overlay, thing, round, out, depth)
-    }
-
-    /// Ends a round when it is decided.
-    fn settle(
-        &self,
-        overlay: &mut Overlay<'_>,
-        thing: &mut Thing,
-        round: &Round,
-        out: &mut Out,
-        depth: usize,
-    ) -> Decided<()> {
-        let votes = thing.rounds.get(&round.name).cloned().unwrap_or_default();
-        let said = |word: &str| -> Vec<String> {
-            let each = votes.said.iter().filter(|(_, said)| *said == word);
-            each.map(|(who, _)| who.clone()).collect()
-        };
-        let count = |word| Value::Int(said(word).len() as i128);
-        let counts = BTreeMap::from([
-            ("yes", count("yes")),
-            ("no", count("no")),
-            ("abstain", count("abstain")),
-            ("open", Value::Int((votes.of.len() - votes.said.len()) as i128)),
-            ("all", Value::Int(votes.of.len() as i128)),
-            ("who_yes", Value::texts(said("yes"))),
-            ("who_no", Value::texts(said("no"))),
-        ]);
-        let environment = CaseEnvironment {
-            counts,
-            ..self.environment(overlay, Some(&*thing), None, Value::None)
-        };
-        let holds = |placed: &Placed| placed.formula.value(&environment) == Value::Bool(true);
-        let ending = if round.fail.as_ref().is_some_and(holds) {
-            round.failed.clone()
-        } else if holds(&round.done) {
-            round.agreed.clone()
-        } else {
-            None
-        };
-        environment.check()?;
-        drop(environment);
-        match ending {
-            Some(ending) => self.end(overlay, thing, &ending, &round.name, out, depth),
-            None => Ok(Ok(())),
-        }
-    }
-
-    fn end(
+    pub(crate) fn end(
         &self,
         overlay: &mut Overlay<'_>,
         thing: &mut Thing,
@@ -701,7 +607,7 @@ impl<'a> Deciding<'a> {
                 thing.flags.push(format!("breach/{of}"));
                 Ok(Ok(()))
             }
-            Ending::State(state) => self.enter(overlay, thing, state),
+            Ending::State(state) => self.enter(overlay, thing, state, out, depth),
             Ending::Act(name) => match self.case.act(name) {
                 Some(act) => {
                     // No document makes it, and it is held to what it needs all the same.
@@ -954,7 +860,7 @@ impl<'a> Deciding<'a> {
 
 /// What acts give beside the thing that they move: numbers, and what is to follow.
 #[derive(Default)]
-struct Out {
+pub(crate) struct Out {
     numbers: Vec<String>,
     planned: Vec<Planned>,
 }

@@ -201,6 +201,16 @@ pub(crate) fn generation(thing: &Thing, due: &Due) -> u32 {
     names.iter().fold(0u32, |sum, name| sum.saturating_add(thing.counted(name)))
 }
 
+/// Whether a deadline starts from an act, or begins again by it.
+pub(crate) fn begins_with(due: &Due, act: &str) -> bool {
+    let (DueEnd::At(start) | DueEnd::After { start, .. }) = &due.end;
+    let starts = start.formula.paths().iter().any(|path| match path.as_slice() {
+        [root, name, ..] => (root == "when" || root == "filed") && name == act,
+        _ => false,
+    });
+    starts || due.restart.iter().any(|name| name == act)
+}
+
 /// How often a deadline may begin anew.
 pub(crate) const MOST_GENERATIONS: u32 = 10_000;
 

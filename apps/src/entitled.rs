@@ -51,12 +51,23 @@ impl Deciding<'_> {
         let mut environment = self.environment(state, thing, Some(document), Value::None);
         environment.office = declared.clone().unwrap_or_default();
         let (mut entitled, mut refused) = (None, Vec::new());
-        for name in &act.by {
-            let found = self.is_one(&environment, name, &signer, &place, false)?;
-            // It is by the first of them that he does it.
-            if found.is && entitled.is_none() {
-                entitled = Some(found.offices);
+        let acts_for = Self::acts_for(thing, &signer);
+        for one in &acts_for {
+            // Nobody acts in place of one who may not himself.
+            if one.name != signer.name && self.is_excluded(&environment, act, one, &place)? {
+                continue;
             }
+            for name in &act.by {
+                let found = self.is_one(&environment, name, one, &place, false)?;
+                // It is by the first of them that he does it.
+                if found.is && entitled.is_none() {
+                    entitled = Some(found.offices);
+                }
+            }
+        }
+        // Whoever is asked in a round may answer, by whatever name he came to it.
+        if entitled.is_none() && self.is_asked(act, thing, &acts_for) {
+            entitled = Some(Vec::new());
         }
         if entitled.is_none() {
             let office = declared.as_deref().filter(|office| !office.is_empty()).map(Box::from);
@@ -70,6 +81,11 @@ impl Deciding<'_> {
             }
         }
         environment.check()?;
+        if !act.special.sign.is_empty() {
+            let environment = self.environment(state, thing, Some(document), doc.clone());
+            refused.extend(self.unsigned(&environment, act, document));
+            environment.check()?;
+        }
         let office = match (declared, entitled.unwrap_or_default().as_slice()) {
             (Some(office), _) => office,
             (None, []) => String::new(),
@@ -108,6 +124,21 @@ impl Deciding<'_> {
         Ok(Err(vec![self.reason(&rule, act.law.as_deref(), Refusal::Unknown { what })]))
     }
 
+    /// Whether somebody is one of those who may not.
+    fn is_excluded(
+        &self,
+        environment: &CaseEnvironment<'_>,
+        act: &Act,
+        who: &Signer,
+        place: &Place<'_>,
+    ) -> Result<bool, StateError> {
+        let mut excluded = false;
+        for name in &act.not_by {
+            excluded = excluded || self.is_one(environment, name, who, place, true)?.is;
+        }
+        Ok(excluded)
+    }
+
     /// Whether somebody may do it with a thing, by who he is.
     pub(crate) fn may(
         &self,
@@ -119,13 +150,18 @@ impl Deciding<'_> {
         let signer = Signer::named(who);
         let environment = self.environment(state, Some(thing), None, Value::None);
         let place = Place::At(&thing.office);
-        let mut may = false;
-        for name in &act.by {
-            may |= self.is_one(&environment, name, &signer, &place, false)?.is;
+        let acts_for = Self::acts_for(Some(thing), &signer);
+        let mut may = self.is_asked(act, Some(thing), &acts_for);
+        for one in &acts_for {
+            if self.is_excluded(&environment, act, one, &place)? {
+                continue;
+            }
+            for name in &act.by {
+                may |= self.is_one(&environment, name, one, &place, false)?.is;
+            }
         }
-        for name in &act.not_by {
-            may &= !self.is_one(&environment, name, &signer, &place, true)?.is;
-        }
+        may &= !self.is_excluded(&environment, act, &signer, &place)?;
+        may &= self.held_up(act, thing).is_empty();
         environment.check()?;
         Ok(may)
     }

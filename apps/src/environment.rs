@@ -16,7 +16,7 @@ use crate::{
     manifest::{Case, Module},
     mechanism, office,
     state::{Family, Key, State, StateError},
-    thing::{Parent, Thing},
+    thing::{Parent, Thing, Votes},
     value::{Value, Why},
 };
 
@@ -222,6 +222,30 @@ impl<'a> CaseEnvironment<'a> {
         Ok(self.held(role, who)?.of(self.module.is_of_an_office(role)))
     }
 
+    /// Those who are asked in the round that runs, and have not answered.
+    fn asked(&self, thing: &Thing) -> Vec<String> {
+        let round = self.case.state(&thing.state).and_then(|state| state.round.as_ref());
+        let votes = round.and_then(|round| thing.rounds.get(round));
+        votes.into_iter().flat_map(Votes::open).cloned().collect()
+    }
+
+    /// Those by name for whom a thing waits: people of its acts here, who is asked, and to whom a duty was handed.
+    fn duty(&self, thing: &Thing) -> Vec<String> {
+        let mut all = self.asked(thing);
+        let here = self.case.acts.iter().filter(|act| !act.inner() && !act.special.stock);
+        let here = here.filter(|act| act.from.contains(&thing.state)).flat_map(|act| &act.by);
+        for name in here.filter(|name| *name != "duty") {
+            let named = self.named(name).unwrap_or(Value::None);
+            all.extend(named.names().into_iter().map(str::to_owned));
+        }
+        let handed = &thing.turns.handed;
+        all.extend(handed.values().cloned());
+        all.retain(|who| !who.is_empty() && !handed.contains_key(who));
+        all.sort();
+        all.dedup();
+        all
+    }
+
     fn state_call(&self, name: &str, arguments: &[Value]) -> Result<Value, StateError> {
         match (name, arguments) {
             ("has_role", [me, Value::Text(role)]) => {
@@ -324,6 +348,16 @@ impl Environment for CaseEnvironment<'_> {
                 });
                 Value::Map(each.collect())
             }),
+            "last" => thing(&|thing| {
+                let last = thing.turns.last.as_ref();
+                last.map_or(Value::None, |last| {
+                    let fields = [("act", &last.act), ("from", &last.from)];
+                    let fields = fields.map(|(name, text)| (name.to_owned(), Value::text(text)));
+                    Value::Map(fields.into())
+                })
+            }),
+            "asked" => thing(&|thing| Value::texts(self.asked(thing))),
+            "duty" => thing(&|thing| self.once("duty", || Value::texts(self.duty(thing)))),
             name => self.named(name).unwrap_or(Value::None),
         }
     }

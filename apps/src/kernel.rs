@@ -596,6 +596,7 @@ impl Kernel {
         }
         if let (Some(seen), Some((_, thing))) = (filing.seen, &thing)
             && seen != thing.sequence
+            && !Deciding::takes_stale(act)
         {
             return refused(Refusal::Moved { seen, is: thing.sequence });
         }

@@ -3,6 +3,9 @@
 //! A module is a folder of data ([`Module`]); every act is a signed document ([`Input`]); [`Kernel::decide`] gives what it changes
 //! and the [`Record`] that is kept of it. Nothing here has a clock, a disk, randomness, a setting, or an order that is not its own.
 
+mod acts;
+#[cfg(test)]
+mod acts_tests;
 mod calendar;
 mod case;
 mod checks;
@@ -45,6 +48,7 @@ mod reading_tests;
 mod reason;
 mod record;
 mod replay;
+mod rounds;
 mod scenario;
 mod state;
 mod stories;
@@ -54,6 +58,7 @@ mod table_random_tests;
 #[cfg(test)]
 mod table_tests;
 mod thing;
+mod turns;
 mod types;
 mod value;
 #[cfg(test)]
@@ -74,7 +79,7 @@ pub use self::{
     look_up::{Consulted, Looked},
     manifest::{
         At, Authority, Both, Change, DescribedTable, Extends, FormFault, How, Loosens, Mistake,
-        Module, Touches, What,
+        Module, StockFault, Touches, What,
     },
     mechanism::{Answer, Look, Notice, looks, notices},
     migration::{Cover, Unmapped},
@@ -92,6 +97,7 @@ pub use self::{
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
     stories::{Tale, tell},
     thing::{Parent, Span, Thing, Votes},
+    turns::{Annulled, Back, Last, Suspended, Turns, Void},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},
     words::Words,

@@ -388,7 +388,11 @@ impl Hidden {
         for votes in thing.rounds.values_mut() {
             votes.of.retain(shown);
             votes.said.retain(|who, _| shown(who));
+            votes.texts.retain(|who, _| shown(who));
+            votes.void.retain(|void| shown(&void.who));
+            votes.passed.retain(|(from, to)| shown(from) && shown(to));
         }
+        thing.turns.handed.retain(|from, to| shown(from) && shown(to));
         thing.documents.retain(|act, _| !self.acts.contains(act));
         for act in &self.acts {
             thing.filed.remove(act);

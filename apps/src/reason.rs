@@ -164,6 +164,54 @@ pub enum Refusal {
         /// Who.
         who: String,
     },
+    /// The thing stands still.
+    Suspended {
+        /// Since when, in seconds since 1970 UTC.
+        since: i64,
+        /// Until when; none: until it is resumed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<i64>,
+    },
+    /// The thing does not stand still.
+    NotSuspended,
+    /// It takes back an act after which something else was done.
+    NotLast {
+        /// The act.
+        act: String,
+        /// What was done last.
+        last: String,
+    },
+    /// A duty or a vote may not go to this one: he is the same, no officer, of elsewhere, or holds no role here.
+    NotWithin {
+        /// Who.
+        who: String,
+    },
+    /// It would stand still until a moment that has passed.
+    Past {
+        /// The moment, in seconds since 1970 UTC.
+        until: i64,
+    },
+    /// The round does not run.
+    NoRound {
+        /// Which.
+        round: String,
+    },
+    /// Somebody is asked already.
+    Asked {
+        /// Who.
+        who: String,
+    },
+    /// Nobody would be asked any more.
+    LastAsked,
+    /// A vote is for another text than the thing has now.
+    OtherText,
+    /// Somebody has not signed the document who must have.
+    NotSigned {
+        /// Who.
+        who: String,
+        /// As what.
+        as_what: String,
+    },
     /// A folder has mistakes.
     Folder {
         /// How many.
@@ -251,11 +299,24 @@ impl Refusal {
             | Self::NoRecord { .. }
             | Self::About => "CHY-7100",
             Self::Need { .. } | Self::Variant { .. } => "CHY-7101",
-            Self::WrongState { .. } | Self::AtMost { .. } => "CHY-7102",
-            Self::NotEntitled { .. } | Self::Excluded { .. } | Self::NoVote { .. } => "CHY-7103",
+            Self::WrongState { .. }
+            | Self::AtMost { .. }
+            | Self::Suspended { .. }
+            | Self::NotSuspended
+            | Self::NotLast { .. }
+            | Self::NoRound { .. } => "CHY-7102",
+            Self::NotEntitled { .. }
+            | Self::Excluded { .. }
+            | Self::NoVote { .. }
+            | Self::NotWithin { .. }
+            | Self::Asked { .. }
+            | Self::LastAsked
+            | Self::NotSigned { .. } => "CHY-7103",
+            Self::OtherText => "CHY-7108",
             Self::Window { .. } => "CHY-7104",
             Self::Form(_)
             | Self::NoReason
+            | Self::Past { .. }
             | Self::Field { .. }
             | Self::Slot { .. }
             | Self::Purpose { .. } => "CHY-7105",

@@ -80,6 +80,9 @@ struct Step {
     act: Option<String>,
     #[serde(default)]
     on: Option<String>,
+    /// Who has signed the same document besides: officers, or `agency`, the seal.
+    #[serde(default)]
+    sign: Vec<String>,
     #[serde(default, rename = "as")]
     label: Option<String>,
     #[serde(default)]
@@ -521,7 +524,17 @@ impl<'a> Run<'a> {
             .ok_or_else(|| broken("id".into()))?;
         let name = self.scenario.officer_name(by);
         let agency = name.split_once('@').map(|(_, agency)| agency.to_owned()).unwrap_or_default();
-        Ok(Document { id, header, signers: vec![Signer { name, agency }], part: None })
+        let mut signers = vec![Signer { name, agency: agency.clone() }];
+        for other in &step.sign {
+            signers.push(match other.as_str() {
+                "agency" => Signer { name: agency.clone(), agency: agency.clone() },
+                other if self.scenario.officer.contains_key(other) => {
+                    Signer::named(&self.scenario.officer_name(other))
+                }
+                other => return Err(broken(format!("sign: no officer {other:?}"))),
+            });
+        }
+        Ok(Document { id, header, signers, part: None })
     }
 
     fn expect(&self, number: usize, expect: &Expect, label: &str) -> Result<(), Broken> {

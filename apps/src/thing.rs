@@ -9,6 +9,7 @@ use crate::{
     civil::Instant,
     migration,
     state::{Family, Key, State, StateError},
+    turns::{Turns, Void},
     value::Value,
 };
 
@@ -69,6 +70,9 @@ pub struct Thing {
     /// By what else it is found: names of indexes, and values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<(String, String)>,
+    /// What acts left for those after them.
+    #[serde(default, skip_serializing_if = "Turns::is_empty")]
+    pub turns: Turns,
     /// What it has booked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub booked: Vec<Key>,
@@ -111,6 +115,18 @@ pub struct Votes {
     pub of: Vec<String>,
     /// What was said: yes, no or abstain.
     pub said: BTreeMap<String, String>,
+    /// The text for which each was given, where the round is bound to one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<String, String>,
+    /// Votes that do not count any more: their text was changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub void: Vec<Void>,
+    /// Who was asked in place of whom.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<(String, String)>,
+    /// Whether the thing was returned since: what was said of the same text counts when it comes here again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 impl Thing {

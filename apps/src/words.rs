@@ -71,6 +71,11 @@ impl Words {
         self.0.get(name).map(String::as_str)
     }
 
+    /// A text, unless there is one by its name.
+    pub(crate) fn or_insert(&mut self, name: &str, text: String) {
+        self.0.entry(name.to_owned()).or_insert(text);
+    }
+
     /// The names of all texts.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

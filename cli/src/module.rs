@@ -58,6 +58,15 @@ pub(crate) enum ModuleCommand {
         #[arg(long, value_name = "DIR")]
         parent: Option<PathBuf>,
     },
+    /// Write out what a module's stock acts stand for: plain acts, with their forms and texts
+    #[command(after_help = "Example:\n  chancery module expand modules/leave")]
+    Expand {
+        /// The folder
+        folder: PathBuf,
+        /// The folder that it extends (default: that of its name beside it)
+        #[arg(long, value_name = "DIR")]
+        parent: Option<PathBuf>,
+    },
     /// Tell the stories in a module's folder, with a clock of their own
     #[command(after_help = "Example:\n  chancery module test modules/leave")]
     Test {
@@ -314,6 +323,15 @@ impl ModuleCommand {
             Self::New { name, into } => new(output, &name, &into),
             Self::Check { folder, parent } => {
                 check(output, &read_whole(&folder, parent.as_deref())?)
+            }
+            Self::Expand { folder, parent } => {
+                let folder = read_whole(&folder, parent.as_deref())?;
+                let written = sound(output, &folder)?.expanded();
+                match output.json {
+                    true => output.print_json(&serde_json::json!({ "expanded": written })),
+                    false => print!("{written}"),
+                }
+                Ok(ExitCode::SUCCESS)
             }
             Self::Test { folder, parent } => test(output, &read_whole(&folder, parent.as_deref())?),
             Self::Install { folder, parent, from, publisher, signer, local } => {

@@ -8,6 +8,8 @@ use super::{
     module::rule,
     reader::{At, Placed, Table},
     reading::Reading,
+    special::Special,
+    stock::{Stock, Writer},
 };
 use crate::calendar::Rule;
 
@@ -33,6 +35,10 @@ pub(crate) struct Case {
     pub rounds: Vec<Round>,
     pub dues: Vec<Due>,
     pub reading: Reading,
+    /// Whether it has a text to which votes are bound: it is the name `text`.
+    pub text: bool,
+    /// What `[stock]` stands for: its acts are among the others.
+    pub stock: Stock,
     /// The fields of forms that formulas read later, by act: only these are kept in state.
     pub live: BTreeSet<(String, String)>,
 }
@@ -126,6 +132,7 @@ pub(crate) struct Act {
     pub at_most: Option<u32>,
     /// The article of its stock refusals.
     pub law: Option<String>,
+    pub special: Special,
 }
 
 impl Act {
@@ -145,6 +152,8 @@ pub(crate) struct Round {
     pub done: Placed,
     pub fail: Option<Placed>,
     pub listed: bool,
+    /// Whether a vote counts only for the text for which it was given.
+    pub bind: bool,
     pub agreed: Option<Ending>,
     pub failed: Option<Ending>,
 }
@@ -219,6 +228,8 @@ impl Case {
             dues: Vec::new(),
             live: BTreeSet::new(),
             reading: Reading::default(),
+            text: false,
+            stock: Stock::default(),
         }
     }
 
@@ -253,12 +264,34 @@ impl Case {
             rounds: Vec::new(),
             dues: Vec::new(),
             reading: Reading::read(table),
+            text: false,
+            stock: Stock::default(),
             live: BTreeSet::new(),
         };
-        let states: BTreeSet<_> = case.states.iter().map(|state| state.name.clone()).collect();
-        for (name, round) in table.tables("round") {
-            case.rounds.extend(Round::read(name, &round, &states));
+        if let Some(text) = table.formula("text") {
+            case.lets.push(("text".to_owned(), text));
+            case.text = true;
         }
+        let states: BTreeSet<_> = case.states.iter().map(|state| state.name.clone()).collect();
+        let mut writer = Writer::new(&case, table);
+        writer.stock(table);
+        let rounds = table.tables("round").into_iter().filter_map(|(name, round)| {
+            writer.round(&name, &round);
+            Round::read(name, &round, &states)
+        });
+        let rounds = rounds.collect();
+        let stock = writer.finish();
+        case.rounds = rounds;
+        let (who, acts) = stock.acts(table);
+        for act in acts {
+            if case.act(&act.name).is_some() {
+                table.mistake_at(&stock.at, What::Twice(act.name.clone()));
+            } else {
+                case.acts.push(act);
+            }
+        }
+        case.who.extend(who);
+        case.stock = stock;
         for (name, due) in table.tables("due") {
             case.dues.extend(Due::read(name, &due, &states, counted));
         }
@@ -381,7 +414,7 @@ impl Need {
 }
 
 impl Act {
-    fn read(name: String, table: &Table<'_>) -> Self {
+    pub(super) fn read(name: String, table: &Table<'_>) -> Self {
         let inner = table.bool("inner");
         let form = table.text("form").unwrap_or_else(|| name.clone());
         let from = table.names("from");
@@ -393,7 +426,10 @@ impl Act {
         let needs =
             table.tables("need").into_iter().filter_map(|(name, t)| Need::read(name, &t)).collect();
         // Nobody signs an inner act, and it has no time of its own.
-        for key in ["by", "not_by", "after", "before", "reason", "vote"] {
+        for key in [
+            "by", "not_by", "after", "before", "reason", "vote", "hand", "change", "undoes",
+            "sign", "stale", "resume",
+        ] {
             if inner && table.has(key) {
                 table.mistake(What::UnknownKey { key: key.into(), nearest: None });
             }
@@ -420,6 +456,7 @@ impl Act {
             reason: table.bool("reason"),
             at_most,
             law: table.text("law"),
+            special: Special::read(table),
             name,
         }
     }
@@ -433,6 +470,7 @@ impl Act {
         let uniques = self.uniques.iter().flat_map(|unique| &unique.of);
         let set = self.set.iter().map(|(_, placed)| placed);
         let set = set.chain(self.effects.iter().flat_map(Effect::formulas));
+        let set = set.chain(self.special.formulas());
         target.into_iter().chain(needs).chain(uniques).chain(set).chain(&self.vote).collect()
     }
 }
@@ -473,6 +511,15 @@ impl Round {
             }
         };
         let (agreed, failed) = (ending(table, "agreed", states), ending(table, "failed", states));
+        let bind = match table.text("bind").as_deref() {
+            None => false,
+            Some("text") => true,
+            Some(other) => {
+                let known = vec!["text".to_owned()];
+                table.mistake(What::Word { key: "bind", word: other.to_owned(), known });
+                false
+            }
+        };
         let fail = table.formula("fail");
         Some(Self {
             at: table.at(),
@@ -482,6 +529,7 @@ impl Round {
             done: done?,
             fail,
             listed,
+            bind,
             agreed,
             failed,
         })

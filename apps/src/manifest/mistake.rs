@@ -1,6 +1,6 @@
 //! What can be wrong with a folder, with its place. The sentences stand in `wording`.
 
-use super::{form::FormFault, reader::At};
+use super::{form::FormFault, reader::At, stock::StockFault};
 use chancery_protocol::text::TextFault;
 
 use crate::formula::{Fault, KindFault, Type};
@@ -350,6 +350,8 @@ pub enum What {
     },
     /// A title shows what is hidden.
     HiddenShown(String),
+    /// Something is wrong with a stock act.
+    Stock(StockFault),
     /// A role is held in offices, and nothing of the case belongs to one.
     NoOffice(String),
     /// Something that an act sets, and nothing ever reads, is set by one act and read where it may not be there.
@@ -495,6 +497,7 @@ impl What {
             Self::NoAgency(_) => "no-agency",
             Self::OtherYear { .. } => "other-year",
             Self::HiddenShown(_) => "hidden-shown",
+            Self::Stock(fault) => fault.code(),
             Self::NoOffice(_) => "no-office",
             Self::Unset { .. } => "unset",
             Self::NoParent { .. } => "no-parent",

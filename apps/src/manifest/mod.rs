@@ -19,6 +19,8 @@ mod param;
 mod reader;
 mod reading;
 mod reading_check;
+mod special;
+mod stock;
 mod story;
 mod table;
 mod table_check;
@@ -37,6 +39,7 @@ pub(crate) use self::{
     migration::Migration,
     reader::{Fields, Placed, is_name},
     reading::Until,
+    special::{How, Stale, Within},
 };
 pub use self::{
     changes::{Change, How, Loosens, Touches},
@@ -47,4 +50,5 @@ pub use self::{
     mistake::{Mistake, What},
     module::{Both, Module},
     reader::At,
+    stock::StockFault,
 };

@@ -114,6 +114,7 @@ impl Module {
             let lines = lines(text);
             module.take_file(File { path, text, lines: &lines, mistakes: &mistakes });
         }
+        module.take_stock(&mistakes);
         for plan in module.migrations.values() {
             for Mistake { at, what } in plan.mistakes(&module, None) {
                 mistakes.add(&at, what);

@@ -164,6 +164,27 @@ impl<'a> Table<'a> {
         self.file.at(&self.span)
     }
 
+    /// What stands somewhere below it, of which somebody else asks for the keys.
+    pub(super) fn value_at(&self, path: &[&str]) -> Option<&'a DeValue<'a>> {
+        let (last, above) = path.split_last()?;
+        let mut table = self.table;
+        for key in above {
+            match table.get(*key)?.get_ref() {
+                DeValue::Table(inner) => table = inner,
+                _ => return None,
+            }
+        }
+        table.get(*last).map(Spanned::get_ref)
+    }
+
+    /// A text that stands for something in this file, to be read as if it were part of it.
+    pub(super) fn inner_file<'t>(&self, text: &'t str, lines: &'t [usize]) -> File<'t>
+    where
+        'a: 't,
+    {
+        File { path: self.file.path, text, lines, mistakes: self.file.mistakes }
+    }
+
     pub(super) fn mistake(&self, what: What) {
         self.file.mistakes.add(&self.at(), what);
     }

@@ -138,6 +138,10 @@ impl Story<'_> {
         self.moment(step, "at", step.must("at"));
         let (by, act, on, label) =
             (step.text("by"), step.text("act"), step.text("on"), step.text("as"));
+        for (signer, at) in step.texts_of("sign") {
+            let known = self.officers.iter().map(String::as_str).chain(["agency"]);
+            self.declared(&at, "officer", &signer, known);
+        }
         step.raw("reason");
         step.text("title");
         step.int("seen");
@@ -296,8 +300,23 @@ pub(super) fn rules(module: &Module) -> BTreeSet<String> {
             let name = &act.name;
             put(name.clone());
             for stock in [
-                "by", "not_by", "from", "at_most", "form", "reason", "to", "vote", "extend",
+                "by",
+                "not_by",
+                "from",
+                "at_most",
+                "form",
+                "reason",
+                "to",
+                "vote",
+                "extend",
                 "variant",
+                "again",
+                "hand",
+                "suspend",
+                "suspended",
+                "last",
+                "round",
+                "sign",
             ] {
                 put(format!("{name}/{stock}"));
             }

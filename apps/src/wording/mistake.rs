@@ -423,6 +423,7 @@ impl What {
                 ("the title shows \"{name}\", which is hidden: whoever reads anything reads the title"),
                 ("标题会显示应当隐去的“{name}”：能看到事项的人都能看到标题")
             ),
+            Self::Stock(fault) => fault.say(language),
             Self::NoOffice(role) => say!(
                 language,
                 ("the role \"{role}\" is held in offices, and no matter of the case belongs to one: give it \"office\""),

@@ -3,3 +3,4 @@
 mod mistake;
 mod reason;
 mod step;
+mod stock;

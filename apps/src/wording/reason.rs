@@ -268,6 +268,75 @@ impl Refusal {
                 ("{who} is not asked now, or has answered"),
                 ("{who} 现在不在征求意见之列，或者已经表态")
             ),
+            Self::Suspended { since, until } => {
+                let since = time(*since);
+                match until.map(time) {
+                    None => say!(
+                        language,
+                        ("the matter stands still since {since}, until it is resumed"),
+                        ("该事项自 {since} 起中止，须先恢复办理")
+                    ),
+                    Some(until) => say!(
+                        language,
+                        ("the matter stands still since {since} until {until}, unless it is resumed before"),
+                        ("该事项自 {since} 起中止，至 {until} 止；此前须先恢复办理")
+                    ),
+                }
+            }
+            Self::NotSuspended => say!(
+                language,
+                ("the matter does not stand still, so that there is nothing to resume"),
+                ("该事项没有中止，无须恢复")
+            ),
+            Self::NotLast { act, last } => {
+                let (act, last) = (named("act", act), named("act", last));
+                say!(
+                    language,
+                    ("\"{act}\" is taken back only before the next act, and \"{last}\" was done last: ask for a return"),
+                    ("“{act}”只能在下一步办理之前撤回，而最近办理的是“{last}”；请改为申请退回")
+                )
+            }
+            Self::NotWithin { who } => say!(
+                language,
+                ("{who} cannot take it over: name another officer who may have it here"),
+                ("不能转给 {who}：应为本处可以承办的另一名人员")
+            ),
+            Self::Past { until } => {
+                let until = time(*until);
+                say!(
+                    language,
+                    ("{until} has passed: name a later day, or none"),
+                    ("{until} 已过；请填写以后的日期，或者不填")
+                )
+            }
+            Self::NoRound { round } => {
+                say!(
+                    language,
+                    ("the round \"{round}\" does not run now"),
+                    ("会签轮次“{round}”现在没有进行")
+                )
+            }
+            Self::Asked { who } => {
+                say!(language, ("{who} is asked already"), ("{who} 已在会签人员之列"))
+            }
+            Self::LastAsked => say!(
+                language,
+                ("nobody would be asked any more: end the round by a return instead"),
+                ("减签后将无人会签；如不再会签，请退回")
+            ),
+            Self::OtherText => say!(
+                language,
+                ("the vote is for another text than the matter has now: read the new one and vote again"),
+                ("所签文本与现行文本不一致；请阅读新文本后重新表态")
+            ),
+            Self::NotSigned { who, as_what } => {
+                let what = role(as_what);
+                say!(
+                    language,
+                    ("{who} ({what}) must have signed this very document, and has not"),
+                    ("{who}（{what}）须在同一文件上签名，现未签名")
+                )
+            }
             Self::Folder { mistakes, first } => say!(
                 language,
                 ("the module has {mistakes} mistakes, the first being {first}: see \"chancery module check\""),

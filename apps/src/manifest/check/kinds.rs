@@ -39,9 +39,9 @@ impl CaseScope<'_> {
 pub(super) const COUNTS: [&str; 5] = ["yes", "no", "abstain", "open", "all"];
 
 /// What every formula of a case may speak of, by names that nothing else has.
-pub(super) const ROOTS: [&str; 16] = [
+pub(super) const ROOTS: [&str; 19] = [
     "doc", "head", "me", "at", "lodged", "home", "it", "filed", "when", "author", "authors",
-    "count", "due", "kids", "parent", "param",
+    "count", "due", "kids", "parent", "param", "last", "asked", "duty",
 ];
 
 /// How deep formulas may nest, with all that they rest on: they are worked out by recursion.
@@ -97,6 +97,8 @@ impl Scope for CaseScope<'_> {
                 let parent = self.case.parent.as_ref()?;
                 effect_check::fields_of(self.module.cases.get(parent)?)
             }
+            "last" => Type::map([("act", Type::Text), ("from", Type::Text)]),
+            "asked" | "duty" => Type::list(Type::Text),
             "x" if self.element.is_some() => self.element.clone()?,
             name if self.counts && COUNTS.contains(&name) => Type::Int,
             "who_yes" | "who_no" if self.counts => Type::list(Type::Text),
@@ -268,6 +270,7 @@ impl CaseCheck<'_> {
         for act in &case.acts {
             let scope = self.scope(Some(act), &named, &set);
             effect_check::effects(self.module, case, act, &scope, self.mistakes, texts);
+            self.special_kinds(act, &scope, &named);
             for need in &act.needs {
                 check(&need.that, &scope, "bool", &[Type::Bool]);
             }

@@ -5,6 +5,7 @@ mod kinds;
 mod names;
 mod rests;
 mod rounds;
+mod special;
 mod states;
 mod times;
 
@@ -215,6 +216,7 @@ impl CaseCheck<'_> {
         }
         self.kinds(texts);
         self.rounds();
+        self.bound();
         self.times();
         self.dues();
     }

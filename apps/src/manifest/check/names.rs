@@ -43,7 +43,9 @@ impl CaseCheck<'_> {
         let dues = || case.dues.iter().map(|due| due.name.as_str());
         let rounds = || case.rounds.iter().map(|round| round.name.as_str());
         let who = || case.who.iter().map(|(name, _)| name.as_str());
-        let people = || who().chain(self.module.roles.keys().map(String::as_str));
+        // Whoever is asked in a round is somebody, too.
+        let asked = (!case.rounds.is_empty()).then_some("asked");
+        let people = || who().chain(self.module.roles.keys().map(String::as_str)).chain(asked);
         texts.insert(format!("case-{c}"));
         if let Some(parent) = &case.parent {
             let cases = self.module.cases.keys().map(String::as_str);
@@ -74,6 +76,7 @@ impl CaseCheck<'_> {
         }
         for act in &case.acts {
             self.both(act);
+            self.special(act);
             texts.insert(format!("act-{c}-{}", act.name));
             if let Some(shape) = &act.shape {
                 self.declared(&act.at, "form", shape, self.module.forms.keys().map(String::as_str));

@@ -35,7 +35,12 @@ impl CaseCheck<'_> {
         }
         let reached = self.reached();
         for state in &case.states {
-            let leaves = case.acts.iter().find(|act| act.from.contains(&state.name));
+            // What returns a matter or takes it back leads nobody on.
+            let mut leaves = case.acts.iter().filter(|act| act.from.contains(&state.name));
+            let leaves = match state.end {
+                true => leaves.find(|act| !act.special.reopen),
+                false => leaves.find(|act| !act.special.stock),
+            };
             match (state.end, leaves) {
                 (true, Some(act)) => {
                     let (act, state_name) = (act.name.clone(), state.name.clone());
@@ -122,7 +127,12 @@ impl CaseCheck<'_> {
     }
 
     fn can(&self, act: &Act, reached: &Reached) -> bool {
-        let from = || act.from.iter().any(|from| self.goes_on(from, reached));
+        let from = || {
+            act.from.iter().any(|from| match act.special.reopen {
+                true => reached.states.contains(from),
+                false => self.goes_on(from, reached),
+            })
+        };
         if act.inner() {
             let is = |ending: &Option<Ending>| matches!(ending, Some(Ending::Act(name)) if *name == act.name);
             let mut dues = self.case.dues.iter().filter(|due| is(&due.then));
