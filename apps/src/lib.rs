@@ -59,14 +59,21 @@ pub use self::{
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
     manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
-    mechanism::{Answer, Look, Notice, looks, notices},
+    mechanism::{
+        Answer, DrawResult, Drawn, Issued, LeftOut, Look, Member, NotPlain, Notice, Offline, Owed,
+        PlainCredential, Replaced, RollHead, Status, StatusList, draw_commitment, draw_order,
+        draw_seed, looks, notices, refused_members, token_digest,
+    },
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},
-    record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
+    record::{
+        Also, Applied, Checkpoint, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject,
+        beginning,
+    },
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},

@@ -133,6 +133,78 @@ pub enum Refusal {
         /// Which registry.
         registry: String,
     },
+    /// The list is frozen: it was made once, and stays as it is.
+    Frozen {
+        /// Which list.
+        list: String,
+    },
+    /// The list is not frozen yet.
+    NotFrozen {
+        /// Which list.
+        list: String,
+    },
+    /// There is no such credential.
+    NoCredential {
+        /// Its id.
+        id: String,
+    },
+    /// A credential does not go from what it is to that.
+    Status {
+        /// What it is: `valid`, `suspended` or `revoked`.
+        is: String,
+        /// What it was to be.
+        now: String,
+    },
+    /// Somebody has committed to no value, and the list is frozen.
+    NotCommitted {
+        /// Who.
+        who: String,
+    },
+    /// Somebody has not revealed his value.
+    NotRevealed {
+        /// Who.
+        who: String,
+    },
+    /// The value is not that to which somebody has committed.
+    OtherValue {
+        /// Who.
+        who: String,
+    },
+    /// The list and what is drawn by would come by one entry.
+    OneEntry {
+        /// The draw.
+        draw: String,
+    },
+    /// No checkpoint after the list has been signed by so many witnesses.
+    NoCheckpoint {
+        /// How many it takes.
+        least: u32,
+    },
+    /// There are fewer than are to be drawn.
+    TooFew {
+        /// Of which stratum; empty where there are none.
+        stratum: String,
+        /// How many there are.
+        have: u64,
+        /// How many it takes.
+        need: u64,
+    },
+    /// Somebody is not on the list.
+    NotListed {
+        /// Who.
+        who: String,
+    },
+    /// The token is none of those that were given out.
+    NoToken,
+    /// The token has answered.
+    UsedToken,
+    /// A quota is full.
+    Quota {
+        /// The name of its text.
+        say: String,
+        /// How many it takes.
+        most: u32,
+    },
     /// A limit of an account does not hold after it.
     Limit {
         /// The name of its text.
@@ -202,18 +274,35 @@ impl Refusal {
             | Self::OtherType { .. }
             | Self::NoThing
             | Self::NoRecord { .. }
+            | Self::NoCredential { .. }
             | Self::About => "CHY-7100",
             Self::Need { .. } => "CHY-7101",
-            Self::WrongState { .. } | Self::AtMost { .. } => "CHY-7102",
-            Self::NotEntitled { .. } | Self::Excluded { .. } | Self::NoVote { .. } => "CHY-7103",
+            Self::WrongState { .. }
+            | Self::AtMost { .. }
+            | Self::Frozen { .. }
+            | Self::Status { .. }
+            | Self::OneEntry { .. }
+            | Self::NotCommitted { .. }
+            | Self::NotRevealed { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::NotFrozen { .. } => "CHY-7102",
+            Self::NotEntitled { .. }
+            | Self::Excluded { .. }
+            | Self::NoVote { .. }
+            | Self::NotListed { .. }
+            | Self::NoToken => "CHY-7103",
             Self::Window { .. } => "CHY-7104",
             Self::Form(_)
             | Self::NoReason
             | Self::Field { .. }
             | Self::Slot { .. }
+            | Self::OtherValue { .. }
             | Self::Purpose { .. } => "CHY-7105",
-            Self::Limit { .. } | Self::Extension { .. } => "CHY-7106",
-            Self::NotUnique { .. } => "CHY-7107",
+            Self::Limit { .. }
+            | Self::Extension { .. }
+            | Self::Quota { .. }
+            | Self::TooFew { .. } => "CHY-7106",
+            Self::NotUnique { .. } | Self::UsedToken => "CHY-7107",
             Self::Moved { .. } => "CHY-7108",
             Self::Unknown { .. } | Self::Cost => "CHY-7110",
             Self::Taken { .. } => "CHY-7112",

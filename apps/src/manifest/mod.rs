@@ -5,17 +5,23 @@
 mod case;
 mod check;
 mod codes;
+mod credential;
 mod data;
+mod draw;
 mod effect;
 mod effect_check;
 mod form;
 mod mechanism;
 mod mistake;
 mod module;
+mod more;
+mod more_verb;
 mod reader;
 mod reading;
 mod reading_check;
+mod roll;
 mod story;
+mod survey;
 mod table;
 mod table_check;
 
@@ -24,12 +30,17 @@ mod tests;
 
 pub(crate) use self::{
     case::{Act, Case, Due, DueEnd, Ending, Need, Number, Round, Target},
+    credential::Credential,
     data::unknown_law,
+    draw::Draw,
     effect::{Effect, Verb},
     form::Form,
     mechanism::{Account, Ask, Booking, Give, Registry},
+    more_verb::MoreVerb,
     reader::{Fields, Placed, is_name},
     reading::Until,
+    roll::Roll,
+    survey::{Survey, tallied},
 };
 pub use self::{
     check::Authority,

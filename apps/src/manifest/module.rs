@@ -10,6 +10,7 @@ use super::{
     form::Form,
     mechanism::{Account, Booking, Registry},
     mistake::{Mistake, What},
+    more::{self, More},
     reader::{At, File, Mistakes, Table, is_name, lines},
     story, table,
 };
@@ -58,6 +59,8 @@ pub struct Module {
     pub(crate) registries: BTreeMap<String, Registry>,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) bookings: BTreeMap<String, Booking>,
+    /// Rolls and what else has rows of its own.
+    pub(crate) more: More,
     pub(crate) tables: BTreeMap<String, crate::table::Table>,
     /// Tables that could not be read: what asks them is not judged.
     pub(super) unread: BTreeSet<String>,
@@ -137,6 +140,7 @@ impl Module {
             registries: BTreeMap::new(),
             accounts: BTreeMap::new(),
             bookings: BTreeMap::new(),
+            more: More::default(),
             tables: BTreeMap::new(),
             unread: BTreeSet::new(),
             codes: BTreeMap::new(),
@@ -187,6 +191,12 @@ impl Module {
                 self.once(file, &table, &name);
                 self.bookings.insert(name, one);
             }),
+            (folder, _) if more::FOLDERS.contains(&folder) => file.read(|table| {
+                let mut taken = More::default();
+                let Some(name) = taken.take(folder, &table) else { return };
+                self.once(file, &table, &name);
+                self.more.extend(taken);
+            }),
             ("tables", _) => file.read(|toml| {
                 let Some(found) = table::table(&toml) else {
                     self.unread.extend(toml.text("table"));
@@ -214,7 +224,8 @@ impl Module {
         let known = self.cases.contains_key(name)
             || self.registries.contains_key(name)
             || self.accounts.contains_key(name)
-            || self.bookings.contains_key(name);
+            || self.bookings.contains_key(name)
+            || self.more.has(name);
         if known {
             file.mistakes.add(&table.at(), What::Twice(name.to_owned()));
         }
