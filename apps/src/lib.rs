@@ -2,6 +2,7 @@
 //!
 //! A module is a folder of data ([`Module`]); every act is a signed document ([`Input`]); [`Kernel::decide`] gives what it changes
 //! and the [`Record`] that is kept of it. Nothing here has a clock, a disk, randomness, a setting, or an order that is not its own.
+//! ([`Envelope::seal`] alone takes fresh keys: it is for whoever deposits one, and no part of deciding.)
 
 mod calendar;
 mod case;
@@ -10,6 +11,7 @@ mod civil;
 mod codes;
 mod due;
 mod entitled;
+mod envelope;
 mod environment;
 mod folder;
 mod formula;
@@ -51,6 +53,9 @@ pub use self::{
     calendar::{Calendar, Day, Derivation, NoEnd, Rule, Step, Still, Year},
     civil::{Date, Instant, NoTime, Period, Unit, Zone},
     due::Moment,
+    envelope::{
+        Envelope, EnvelopeFault, MOST_ENVELOPE, MOST_HOLDERS, MOST_SEALED, envelope_context,
+    },
     folder::{Folder, MEDIA_TYPE, NoFolder},
     formula::{
         Environment, Explained, Fault, Formula, KindFault, Mismatch, NoFormula, Scope, Type,
@@ -60,9 +65,10 @@ pub use self::{
     look_up::{Consulted, Looked},
     manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
     mechanism::{
-        Answer, DrawResult, Drawn, Issued, LeftOut, Look, Member, NotPlain, Notice, Offline, Owed,
-        PlainCredential, Replaced, RollHead, Status, StatusList, draw_commitment, draw_order,
-        draw_seed, looks, notices, refused_members, token_digest,
+        Answer, Deposit, DrawResult, Drawn, Issued, LeftOut, Look, Member, NotPlain, Notice,
+        Offline, Opening, Owed, PlainCredential, Replaced, RollHead, Status, StatusList,
+        draw_commitment, draw_order, draw_seed, looks, notices, openings, refused_members,
+        token_digest,
     },
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,

@@ -198,6 +198,23 @@ pub enum Refusal {
     NoToken,
     /// The token has answered.
     UsedToken,
+    /// There is no envelope of somebody.
+    NoEnvelope {
+        /// Whose it would be.
+        who: String,
+    },
+    /// An envelope or a share of it is not as it must be.
+    Envelope {
+        /// Why.
+        why: crate::envelope::EnvelopeFault,
+    },
+    /// Too few holders have given their shares.
+    Shares {
+        /// How many have.
+        have: u32,
+        /// How many it takes.
+        need: u32,
+    },
     /// A quota is full.
     Quota {
         /// The name of its text.
@@ -275,6 +292,7 @@ impl Refusal {
             | Self::NoThing
             | Self::NoRecord { .. }
             | Self::NoCredential { .. }
+            | Self::NoEnvelope { .. }
             | Self::About => "CHY-7100",
             Self::Need { .. } => "CHY-7101",
             Self::WrongState { .. }
@@ -285,6 +303,7 @@ impl Refusal {
             | Self::NotCommitted { .. }
             | Self::NotRevealed { .. }
             | Self::NoCheckpoint { .. }
+            | Self::Shares { .. }
             | Self::NotFrozen { .. } => "CHY-7102",
             Self::NotEntitled { .. }
             | Self::Excluded { .. }
@@ -297,6 +316,7 @@ impl Refusal {
             | Self::Field { .. }
             | Self::Slot { .. }
             | Self::OtherValue { .. }
+            | Self::Envelope { .. }
             | Self::Purpose { .. } => "CHY-7105",
             Self::Limit { .. }
             | Self::Extension { .. }

@@ -43,6 +43,8 @@ pub enum Family {
     Draw,
     /// Surveys: tokens that were used, and what was counted.
     Survey,
+    /// Sealed envelopes, shares of them, and what became of each.
+    Sealed,
     /// What people were told.
     Notice,
     /// Documents that were decided.
@@ -99,6 +101,7 @@ impl Family {
             Self::Credential => b'v',
             Self::Draw => b'h',
             Self::Survey => b's',
+            Self::Sealed => b'e',
             Self::Notice => b'w',
             Self::Document => b'f',
             Self::Chain => b'c',

@@ -20,6 +20,7 @@ mod reader;
 mod reading;
 mod reading_check;
 mod roll;
+mod sealed;
 mod story;
 mod survey;
 mod table;
@@ -40,6 +41,7 @@ pub(crate) use self::{
     reader::{Fields, Placed, is_name},
     reading::Until,
     roll::Roll,
+    sealed::{Sealed, Shows},
     survey::{Survey, tallied},
 };
 pub use self::{

@@ -10,6 +10,7 @@ use super::{
     module::Module,
     reader::{At, Mistakes, Placed, Table},
     roll::{self, Roll},
+    sealed::{self, Sealed},
     survey::{self, Survey},
 };
 use crate::formula::Type;
@@ -21,10 +22,11 @@ pub(crate) struct More {
     pub credentials: BTreeMap<String, Credential>,
     pub draws: BTreeMap<String, Draw>,
     pub surveys: BTreeMap<String, Survey>,
+    pub sealed: BTreeMap<String, Sealed>,
 }
 
 /// The folders in which they stand.
-pub(super) const FOLDERS: [&str; 4] = ["rolls", "credentials", "draws", "surveys"];
+pub(super) const FOLDERS: [&str; 5] = ["rolls", "credentials", "draws", "surveys", "envelopes"];
 
 impl More {
     /// Takes one from its file; its name, if it has one.
@@ -51,6 +53,11 @@ impl More {
                 name = one.name.clone();
                 self.surveys.insert(name.clone(), one);
             }
+            "envelopes" => {
+                let one = Sealed::read(table)?;
+                name = one.name.clone();
+                self.sealed.insert(name.clone(), one);
+            }
             _ => return None,
         }
         Some(name)
@@ -58,11 +65,12 @@ impl More {
 
     /// Takes those of another.
     pub(super) fn extend(&mut self, other: Self) {
-        let Self { rolls, credentials, draws, surveys } = other;
+        let Self { rolls, credentials, draws, surveys, sealed } = other;
         self.rolls.extend(rolls);
         self.credentials.extend(credentials);
         self.draws.extend(draws);
         self.surveys.extend(surveys);
+        self.sealed.extend(sealed);
     }
 
     /// Whether there is one of this name.
@@ -71,6 +79,7 @@ impl More {
             || self.credentials.contains_key(name)
             || self.draws.contains_key(name)
             || self.surveys.contains_key(name)
+            || self.sealed.contains_key(name)
     }
 
     /// The names that the first argument of a function may have; none of a function that is not of these.
@@ -80,6 +89,7 @@ impl More {
             "credential" => Some(self.credentials.keys().collect()),
             "drawn" => Some(self.draws.keys().collect()),
             "tally" => Some(self.surveys.keys().collect()),
+            "envelopes" | "envelope" => Some(self.sealed.keys().collect()),
             _ => None,
         }
     }
@@ -93,6 +103,8 @@ pub(super) fn kind(module: &Module, name: &str, first: Option<&str>) -> Option<T
         "credential" => Some(credential::kind(module, first)),
         "drawn" => Some(Type::list(Type::Text)),
         "tally" => Some(survey::kind(module, first)),
+        "envelopes" => Some(sealed::all()),
+        "envelope" => Some(sealed::one()),
         _ => None,
     }
 }
@@ -139,6 +151,9 @@ pub(super) fn check(module: &Module, mistakes: &Mistakes, texts: &mut BTreeSet<S
     }
     for survey in module.more.surveys.values() {
         survey.check(&checking, texts);
+    }
+    for sealed in module.more.sealed.values() {
+        sealed.check(&checking, texts);
     }
 }
 

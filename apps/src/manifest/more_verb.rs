@@ -56,11 +56,41 @@ pub(crate) enum MoreVerb {
         token: Placed,
         with: Fields,
     },
+    /// Deposits a sealed envelope, takes it back, gives a share of it, opens all.
+    Deposit {
+        sealed: String,
+        by: Placed,
+        envelope: Placed,
+    },
+    TakeBack {
+        sealed: String,
+        by: Placed,
+    },
+    Share {
+        sealed: String,
+        by: Placed,
+        of: Placed,
+        value: Placed,
+    },
+    Unseal {
+        sealed: String,
+    },
 }
 
 /// The verbs, by which such an effect is known.
-pub(super) const VERBS: [&str; 7] =
-    ["issue", "status", "commit", "reveal", "draw", "replace", "answer"];
+pub(super) const VERBS: [&str; 11] = [
+    "issue",
+    "status",
+    "commit",
+    "reveal",
+    "draw",
+    "replace",
+    "answer",
+    "deposit",
+    "take_back",
+    "share",
+    "unseal",
+];
 
 fn must(table: &Table<'_>, key: &'static str) -> Option<Placed> {
     if !table.has(key) {
@@ -118,6 +148,22 @@ impl MoreVerb {
                 let with = table.fields_or_formula("with");
                 Some(Self::Answer { survey, token: token?, with: with? })
             }
+            "deposit" => {
+                let sealed = table.must("deposit")?;
+                let (by, envelope) = (must(table, "by"), must(table, "envelope"));
+                Some(Self::Deposit { sealed, by: by?, envelope: envelope? })
+            }
+            "take_back" => {
+                let sealed = table.must("take_back")?;
+                Some(Self::TakeBack { sealed, by: must(table, "by")? })
+            }
+            "share" => {
+                let sealed = table.must("share")?;
+                let (by, of) = (must(table, "by"), must(table, "of"));
+                let value = must(table, "value");
+                Some(Self::Share { sealed, by: by?, of: of?, value: value? })
+            }
+            "unseal" => Some(Self::Unseal { sealed: table.must("unseal")? }),
             _ => None,
         }
     }
@@ -129,7 +175,10 @@ impl MoreVerb {
             }
             Self::Status { of, reason, .. } => [of].into_iter().chain(reason).collect(),
             Self::Commit { by, value, .. } | Self::Reveal { by, value, .. } => vec![by, value],
-            Self::Draw { .. } => Vec::new(),
+            Self::Draw { .. } | Self::Unseal { .. } => Vec::new(),
+            Self::Deposit { by, envelope, .. } => vec![by, envelope],
+            Self::TakeBack { by, .. } => vec![by],
+            Self::Share { by, of, value, .. } => vec![by, of, value],
             Self::Replace { of, reason, .. } => vec![of, reason],
             Self::Answer { token, with, .. } => {
                 [token].into_iter().chain(with.formulas()).collect()
@@ -147,6 +196,10 @@ impl MoreVerb {
             Self::Draw { .. } => "draw",
             Self::Replace { .. } => "replace",
             Self::Answer { .. } => "answer",
+            Self::Deposit { .. } => "deposit",
+            Self::TakeBack { .. } => "take_back",
+            Self::Share { .. } => "share",
+            Self::Unseal { .. } => "unseal",
         }
     }
 
@@ -180,7 +233,30 @@ impl MoreVerb {
             let draws = module.more.draws.values().filter(|draw| own(&draw.from));
             checking.declared(at, "draw", name, draws.map(|draw| draw.name.as_str()));
         };
+        let sealed = |name: &str| {
+            let own = module.more.sealed.values().filter(|sealed| sealed.of == case.name);
+            checking.declared(at, "sealed", name, own.map(|sealed| sealed.name.as_str()));
+            module.more.sealed.get(name)
+        };
+        for placed in match self {
+            Self::Deposit { by, envelope, .. } => vec![by, envelope],
+            Self::TakeBack { by, .. } => vec![by],
+            Self::Share { by, of, value, .. } => vec![by, of, value],
+            _ => Vec::new(),
+        } {
+            check(placed, "text", &[Type::Text]);
+        }
         match self {
+            Self::Deposit { sealed: of, .. }
+            | Self::Share { sealed: of, .. }
+            | Self::Unseal { sealed: of } => {
+                sealed(of);
+            }
+            Self::TakeBack { sealed: of, .. } => {
+                if let Some(of) = sealed(of).filter(|of| !of.withdraw) {
+                    checking.mistakes.add(&of.at, What::MissingKey { key: "withdraw".into() });
+                }
+            }
             Self::Commit { draw: of, by, value } | Self::Reveal { draw: of, by, value } => {
                 draw(of);
                 [by, value].into_iter().for_each(|placed| check(placed, "text", &[Type::Text]));

@@ -20,6 +20,9 @@ mod registry;
 mod roll;
 #[cfg(test)]
 mod roll_tests;
+mod sealed;
+#[cfg(test)]
+mod sealed_tests;
 mod status_list;
 mod survey;
 #[cfg(test)]
@@ -40,6 +43,7 @@ pub use self::{
     notice::{Notice, notices},
     owed::{Owed, refused_members},
     roll::{LeftOut, Member, RollHead},
+    sealed::{Deposit, Opening, openings},
     status_list::{NotPlain, Offline, PlainCredential, StatusList},
     survey::token_digest,
 };

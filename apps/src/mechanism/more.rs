@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     credential::{self, Issue, Status},
-    draw, owed, plan, roll, survey,
+    draw, owed, plan, roll, sealed, survey,
 };
 use crate::{
     case::{Decided, Deciding},
@@ -63,6 +63,25 @@ pub(crate) enum MoreDeed {
         token: String,
         given: BTreeMap<String, Value>,
     },
+    /// Parts of sealed envelopes.
+    Deposit {
+        sealed: String,
+        by: String,
+        envelope: String,
+    },
+    TakeBack {
+        sealed: String,
+        by: String,
+    },
+    Share {
+        sealed: String,
+        by: String,
+        of: String,
+        value: String,
+    },
+    Unseal {
+        sealed: String,
+    },
 }
 
 /// What the formulas of a verb come to.
@@ -97,6 +116,19 @@ pub(super) fn deed(
         MoreVerb::Reveal { draw, by, value } => {
             MoreDeed::Reveal { draw: draw.clone(), by: text(by)?, value: text(value)? }
         }
+        MoreVerb::Deposit { sealed, by, envelope } => {
+            MoreDeed::Deposit { sealed: sealed.clone(), by: text(by)?, envelope: text(envelope)? }
+        }
+        MoreVerb::TakeBack { sealed, by } => {
+            MoreDeed::TakeBack { sealed: sealed.clone(), by: text(by)? }
+        }
+        MoreVerb::Share { sealed, by, of, value } => MoreDeed::Share {
+            sealed: sealed.clone(),
+            by: text(by)?,
+            of: text(of)?,
+            value: text(value)?,
+        },
+        MoreVerb::Unseal { sealed } => MoreDeed::Unseal { sealed: sealed.clone() },
         MoreVerb::Draw { draw } => MoreDeed::Draw { draw: draw.clone() },
         MoreVerb::Replace { draw, of, reason } => {
             MoreDeed::Replace { draw: draw.clone(), of: text(of)?, reason: text(reason)? }
@@ -150,6 +182,16 @@ pub(super) fn carry_out(
         MoreDeed::Reveal { draw, by, value } => {
             draw::reveal(deciding, overlay, rule, &draw, (&by, &value), thing)
         }
+        MoreDeed::Deposit { sealed, by, envelope } => {
+            sealed::deposit(deciding, overlay, rule, &sealed, (&by, &envelope), thing)
+        }
+        MoreDeed::TakeBack { sealed, by } => {
+            sealed::take_back(deciding, overlay, rule, &sealed, &by, thing)
+        }
+        MoreDeed::Share { sealed, by, of, value } => {
+            sealed::share(deciding, overlay, rule, &sealed, (&by, &of, &value), thing)
+        }
+        MoreDeed::Unseal { sealed } => sealed::unseal(deciding, overlay, rule, &sealed, thing),
         MoreDeed::Draw { draw } => draw::draw(deciding, overlay, rule, &draw, thing),
         MoreDeed::Replace { draw, of, reason } => {
             draw::replace(deciding, overlay, rule, &draw, (&of, &reason), thing)
@@ -171,6 +213,7 @@ pub(crate) fn call(
         "credential" => credential::call(environment, arguments),
         "drawn" => draw::call(environment, arguments),
         "tally" => survey::call(environment, arguments),
+        "envelopes" | "envelope" => sealed::call(environment, name, arguments),
         _ => Ok(None),
     }
 }

@@ -443,6 +443,7 @@ fn kind_zh(kind: &str) -> &'static str {
         "credential" => "证件",
         "draw" => "抽取",
         "survey" => "调查",
+        "sealed" => "密封件",
         _ => "名称",
     }
 }

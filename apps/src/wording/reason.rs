@@ -37,7 +37,7 @@ impl Refusal {
         };
         let role = |name: &String| text(&format!("role-{name}")).unwrap_or(name).to_owned();
         let listed = |name: &String| {
-            let kinds = ["roll", "draw"].map(|kind| format!("{kind}-{name}"));
+            let kinds = ["roll", "draw", "sealed"].map(|kind| format!("{kind}-{name}"));
             kinds.iter().find_map(|kind| text(kind)).unwrap_or(name).to_owned()
         };
         match self {
@@ -244,6 +244,24 @@ impl Refusal {
                 ("the token has answered; each answers once"),
                 ("该答卷码已经使用，每个答卷码只能作答一次")
             ),
+            Self::NoEnvelope { who } => say!(
+                language,
+                ("{who} has deposited no envelope here"),
+                ("{who} 在此没有存入密封件")
+            ),
+            Self::Envelope { why } => {
+                let why = envelope(language, *why);
+                say!(
+                    language,
+                    ("{why}; seal it again to the holders of this matter, or give the share of this envelope"),
+                    ("{why}；请按本事项的密钥持有人重新密封，或者提交该密封件的份额")
+                )
+            }
+            Self::Shares { have, need } => say!(
+                language,
+                ("{have} holders have given their shares and it takes {need}; nothing is opened"),
+                ("已有 {have} 名密钥持有人提交份额，需要 {need} 名；密封件均未开启")
+            ),
             Self::Quota { say, most } => {
                 let rule = text(say).unwrap_or(say);
                 say!(language, ("{rule}: {most} are taken"), ("{rule}：已满 {most} 份"))
@@ -322,6 +340,25 @@ impl Refusal {
                 ("裁定所需的运算步数超过上限")
             ),
         }
+    }
+}
+
+/// What is wrong with an envelope.
+fn envelope(language: Language, fault: crate::envelope::EnvelopeFault) -> &'static str {
+    use crate::envelope::EnvelopeFault as F;
+    match fault {
+        F::Unread => language.pick("it is no envelope", "内容不是密封件"),
+        F::Holders => language.pick("it is sealed to other holders", "密封件的密钥持有人不符"),
+        F::Share => {
+            language.pick("the share is not the one that belongs to it", "份额与该密封件不符")
+        }
+        F::Length => language.pick("it is longer than an envelope holds", "内容超过密封件的容量"),
+        F::TooFew => language.pick("there are too few shares", "份额不足"),
+        F::Sealed => language.pick(
+            "the shares are right and it does not open: it was sealed wrongly",
+            "份额无误而无法开启：密封时有误",
+        ),
+        F::Keys => language.pick("no keys can be made here", "此处无法生成密钥"),
     }
 }
 
