@@ -158,11 +158,6 @@ fn conditions(
     Ok((refused, until))
 }
 
-fn put(overlay: &mut Overlay<'_>, module: &str, credential: &str, id: &str, one: &Issued) {
-    let bytes = cbor::encode(one).expect("what is not known is not kept");
-    overlay.put(row(module, credential, id), bytes);
-}
-
 /// Issues a credential.
 pub(super) fn issue(
     deciding: &Deciding<'_>,
@@ -219,7 +214,8 @@ pub(super) fn issue(
         replaces: wanted.replaces,
         version: deciding.module.digest(),
     };
-    put(overlay, module, name, &wanted.id, &issued);
+    let Ok(bytes) = cbor::encode(&issued) else { return refused(Refusal::Cost) };
+    overlay.put(row(module, name, &wanted.id), bytes);
     overlay.put(key(module, name).id("count"), cbor::encode(&(number + 1)).expect("a number"));
     status_list::set(overlay, module, name, number, Status::Valid)?;
     Ok(Ok(()))
@@ -261,7 +257,8 @@ pub(super) fn status(
     issued.status = now;
     issued.since = deciding.lodged.0;
     issued.reason = reason;
-    put(overlay, module, name, id, &issued);
+    let Ok(bytes) = cbor::encode(&issued) else { return refused(Refusal::Cost) };
+    overlay.put(row(module, name, id), bytes);
     status_list::set(overlay, module, name, issued.number, now)?;
     Ok(Ok(()))
 }

@@ -371,7 +371,9 @@ pub(super) fn draw(
         replaced: Vec::new(),
         number: at.number,
     };
-    overlay.put(result_key(module, draw, id), cbor::encode(&result).expect("plain"));
+    // Strata are texts of the module's, and may be long.
+    let Ok(bytes) = cbor::encode(&result) else { return at.refused(Refusal::Cost) };
+    overlay.put(result_key(module, draw, id), bytes);
     Ok(Ok(()))
 }
 
@@ -452,7 +454,8 @@ pub(super) fn replace(
         *one = next;
     }
     result.replaced.push(Replaced { key: who.to_owned(), by, reason: reason.to_owned() });
-    overlay.put(result_key(module, draw, id), cbor::encode(&result).expect("plain"));
+    let Ok(bytes) = cbor::encode(&result) else { return at.refused(Refusal::Cost) };
+    overlay.put(result_key(module, draw, id), bytes);
     Ok(Ok(()))
 }
 

@@ -1,6 +1,6 @@
 //! Rolls: the members that a registry or a case has at a moment, frozen by one decision, with the digest of the list.
 //!
-//! Members stand in rows of a hundred, in the order of their keys, so that 50,000 of them are one commit.
+//! Members stand in rows of twenty-five, in the order of their keys, so that 50,000 of them are one commit.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ pub struct LeftOut {
 }
 
 /// How many members a row has.
-const IN_A_ROW: usize = 100;
+const IN_A_ROW: usize = 25;
 
 /// The most members, those who are left out counted.
 pub(super) const MOST_MEMBERS: usize = 50_000;
