@@ -17,7 +17,7 @@ use crate::{
     kernel::{Kernel, MOST_WRITES},
     look_up::Looks,
     manifest::{Act, Case, Due, Ending, Form, Module, Need, Number, Placed, Target},
-    mechanism::Planned,
+    mechanism::{self, Planned},
     reason::{Reason, Refusal},
     record::{Also, Applied},
     state::{Family, Key, Overlay, State, StateError},
@@ -38,6 +38,8 @@ pub(crate) struct Deciding<'a> {
     pub lodged: Instant,
     /// What it looks up in tables.
     pub looks: Rc<Looks>,
+    /// The checkpoint that came in with what is decided upon.
+    pub checkpoint: Option<crate::record::Checkpoint>,
 }
 
 /// What came of a step of a decision: it, or why it is refused.
@@ -825,13 +827,15 @@ impl<'a> Deciding<'a> {
         }
         let next = {
             let environment = self.environment(overlay, Some(thing), None, Value::None);
-            let next = self.next_due(&environment, thing);
+            let next = self.next_due(&environment, thing).map(|(end, _)| end);
             environment.check()?;
-            next
+            // What is owed to members of a roll comes as if it had been due since then.
+            let owed = mechanism::first_owed(overlay, self.module.name(), self.id)?;
+            next.into_iter().chain(owed.map(|(_, owed)| Instant(owed.at))).min()
         };
         match next {
             None => overlay.delete(own),
-            Some((end, _)) => {
+            Some(end) => {
                 let place = format!(
                     "{:020}/{}/{}/{}",
                     end.0.max(0),

@@ -293,7 +293,10 @@ impl<'a> CaseEnvironment<'a> {
                 }
             }
             _ => {
-                let found = self.look_up(name, arguments)?;
+                let found = match mechanism::call(self, name, arguments)? {
+                    None => self.look_up(name, arguments)?,
+                    found => found,
+                };
                 Ok(found.unwrap_or_else(|| Value::Unknown(Why::NoRow(name.to_owned()))))
             }
         }

@@ -3,6 +3,8 @@
 //! [`Kernel::decide`] takes state, an input and nothing else, and gives what is to be written and recorded. Whoever holds the same
 //! documents, facts and salts in the same order comes to the same records.
 
+mod owed;
+
 use std::{
     collections::BTreeMap,
     rc::Rc,
@@ -271,7 +273,8 @@ impl Kernel {
         Ok((found, last))
     }
 
-    /// Decides which deadlines of a thing have passed by a moment. None when none has, which may be found only now: a new order
+    /// Decides which deadlines of a thing have passed by a moment, and where none has, what it owes to members of a roll. None when
+    /// there is neither, which may be found only now: a new order
     /// of the calendar has moved them.
     ///
     /// # Errors
@@ -293,6 +296,9 @@ impl Kernel {
             return Ok((all, moved.into_writes()));
         }
         self.pass_by(&mut overlay, coming, home, &by, MOST_ELAPSED, &mut all)?;
+        if all.is_empty() {
+            self.owed(&mut overlay, coming, home, &by, owed::MOST_AT_ONCE, &mut all)?;
+        }
         if !all.is_empty() {
             return Ok((all, Writes::new()));
         }
@@ -349,7 +355,8 @@ impl Kernel {
         lodged: Instant,
     ) -> Deciding<'a> {
         let looks = Rc::default();
-        Deciding { kernel: self, module, case, calendar, home, id, at, lodged, looks }
+        let checkpoint = None;
+        Deciding { kernel: self, module, case, calendar, home, id, at, lodged, looks, checkpoint }
     }
 
     /// The calendar in force.
@@ -648,6 +655,7 @@ impl Kernel {
         let calendar = self.calendar(overlay)?;
         let deciding =
             self.deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
+        let deciding = Deciding { checkpoint: input.facts.checkpoint.clone(), ..deciding };
         let outcome = deciding.act(overlay, input, act, form, thing, parent)?;
         Ok((outcome, Some(version), deciding.looks.consulted()))
     }

@@ -2,6 +2,7 @@
 //!
 //! A module is a folder of data ([`Module`]); every act is a signed document ([`Input`]); [`Kernel::decide`] gives what it changes
 //! and the [`Record`] that is kept of it. Nothing here has a clock, a disk, randomness, a setting, or an order that is not its own.
+//! ([`Envelope::seal`] alone takes fresh keys: it is for whoever deposits one, and no part of deciding.)
 
 mod acts;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod civil;
 mod codes;
 mod due;
 mod entitled;
+mod envelope;
 mod environment;
 #[cfg(test)]
 mod extends_tests;
@@ -70,6 +72,9 @@ pub use self::{
     calendar::{Calendar, Day, Derivation, NoEnd, Rule, Step, Still, Year},
     civil::{Date, Instant, NoTime, Period, Unit, Zone},
     due::Moment,
+    envelope::{
+        Envelope, EnvelopeFault, MOST_ENVELOPE, MOST_HOLDERS, MOST_SEALED, envelope_context,
+    },
     folder::{Folder, MEDIA_TYPE, NoFolder},
     formula::{
         Environment, Explained, Fault, Formula, KindFault, Mismatch, NoFormula, Scope, Type,
@@ -81,7 +86,12 @@ pub use self::{
         At, Authority, Both, Change, DescribedTable, Extends, FormFault, How, Loosens, Mistake,
         Module, StockFault, Touches, What,
     },
-    mechanism::{Answer, Look, Notice, looks, notices},
+    mechanism::{
+        Answer, Deposit, DrawResult, Drawn, Issued, LeftOut, Look, Member, NotPlain, Notice,
+        Offline, Opening, Owed, PlainCredential, Replaced, RollHead, Status, StatusList,
+        draw_commitment, draw_order, draw_seed, looks, notices, openings, refused_members,
+        token_digest,
+    },
     migration::{Cover, Unmapped},
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
@@ -91,7 +101,10 @@ pub use self::{
     office_versions::{Proposed, coming, known, proposed, waiting, whole_folder},
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},
-    record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
+    record::{
+        Also, Applied, Checkpoint, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject,
+        beginning,
+    },
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},

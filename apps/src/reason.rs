@@ -133,6 +133,95 @@ pub enum Refusal {
         /// Which registry.
         registry: String,
     },
+    /// The list is frozen: it was made once, and stays as it is.
+    Frozen {
+        /// Which list.
+        list: String,
+    },
+    /// The list is not frozen yet.
+    NotFrozen {
+        /// Which list.
+        list: String,
+    },
+    /// There is no such credential.
+    NoCredential {
+        /// Its id.
+        id: String,
+    },
+    /// A credential does not go from what it is to that.
+    Status {
+        /// What it is: `valid`, `suspended` or `revoked`.
+        is: String,
+        /// What it was to be.
+        now: String,
+    },
+    /// Somebody has committed to no value, and the list is frozen.
+    NotCommitted {
+        /// Who.
+        who: String,
+    },
+    /// Somebody has not revealed his value.
+    NotRevealed {
+        /// Who.
+        who: String,
+    },
+    /// The value is not that to which somebody has committed.
+    OtherValue {
+        /// Who.
+        who: String,
+    },
+    /// The list and what is drawn by would come by one entry.
+    OneEntry {
+        /// The draw.
+        draw: String,
+    },
+    /// No checkpoint after the list has been signed by so many witnesses.
+    NoCheckpoint {
+        /// How many it takes.
+        least: u32,
+    },
+    /// There are fewer than are to be drawn.
+    TooFew {
+        /// Of which stratum; empty where there are none.
+        stratum: String,
+        /// How many there are.
+        have: u64,
+        /// How many it takes.
+        need: u64,
+    },
+    /// Somebody is not on the list.
+    NotListed {
+        /// Who.
+        who: String,
+    },
+    /// The token is none of those that were given out.
+    NoToken,
+    /// The token has answered.
+    UsedToken,
+    /// There is no envelope of somebody.
+    NoEnvelope {
+        /// Whose it would be.
+        who: String,
+    },
+    /// An envelope or a share of it is not as it must be.
+    Envelope {
+        /// Why.
+        why: crate::envelope::EnvelopeFault,
+    },
+    /// Too few holders have given their shares.
+    Shares {
+        /// How many have.
+        have: u32,
+        /// How many it takes.
+        need: u32,
+    },
+    /// A quota is full.
+    Quota {
+        /// The name of its text.
+        say: String,
+        /// How many it takes.
+        most: u32,
+    },
     /// A limit of an account does not hold after it.
     Limit {
         /// The name of its text.
@@ -297,6 +386,8 @@ impl Refusal {
             | Self::OtherType { .. }
             | Self::NoThing
             | Self::NoRecord { .. }
+            | Self::NoCredential { .. }
+            | Self::NoEnvelope { .. }
             | Self::About => "CHY-7100",
             Self::Need { .. } | Self::Variant { .. } => "CHY-7101",
             Self::WrongState { .. }
@@ -304,14 +395,24 @@ impl Refusal {
             | Self::Suspended { .. }
             | Self::NotSuspended
             | Self::NotLast { .. }
-            | Self::NoRound { .. } => "CHY-7102",
+            | Self::NoRound { .. }
+            | Self::Frozen { .. }
+            | Self::Status { .. }
+            | Self::OneEntry { .. }
+            | Self::NotCommitted { .. }
+            | Self::NotRevealed { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::Shares { .. }
+            | Self::NotFrozen { .. } => "CHY-7102",
             Self::NotEntitled { .. }
             | Self::Excluded { .. }
             | Self::NoVote { .. }
             | Self::NotWithin { .. }
             | Self::Asked { .. }
             | Self::LastAsked
-            | Self::NotSigned { .. } => "CHY-7103",
+            | Self::NotSigned { .. }
+            | Self::NotListed { .. }
+            | Self::NoToken => "CHY-7103",
             Self::OtherText => "CHY-7108",
             Self::Window { .. } => "CHY-7104",
             Self::Form(_)
@@ -319,9 +420,14 @@ impl Refusal {
             | Self::Past { .. }
             | Self::Field { .. }
             | Self::Slot { .. }
+            | Self::OtherValue { .. }
+            | Self::Envelope { .. }
             | Self::Purpose { .. } => "CHY-7105",
-            Self::Limit { .. } | Self::Extension { .. } => "CHY-7106",
-            Self::NotUnique { .. } => "CHY-7107",
+            Self::Limit { .. }
+            | Self::Extension { .. }
+            | Self::Quota { .. }
+            | Self::TooFew { .. } => "CHY-7106",
+            Self::NotUnique { .. } | Self::UsedToken => "CHY-7107",
             Self::Moved { .. } => "CHY-7108",
             Self::Unknown { .. } | Self::Cost => "CHY-7110",
             Self::Taken { .. } => "CHY-7112",

@@ -26,6 +26,17 @@ pub enum Subject {
         /// Which one of it: what it starts from and what restarts it begin another.
         generation: u32,
     },
+    /// What an act owes to a member of a roll.
+    Owed {
+        /// The case.
+        case: String,
+        /// The thing.
+        thing: String,
+        /// The act and its effect: `act/effect`.
+        rule: String,
+        /// Which member, from 0 on, in the order of the roll.
+        member: u32,
+    },
 }
 
 /// What came of it.
@@ -89,6 +100,23 @@ pub struct Facts {
     /// Whom the node's settings name as the first to appoint anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
+    /// The first checkpoint of the ledger that witnesses have signed since it was asked for: what a draw may take into its seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// A checkpoint of the ledger, as whoever has it decided has found and verified it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// How many decisions its tree holds.
+    pub decisions: u64,
+    /// The size of its tree.
+    pub size: u64,
+    /// Its root.
+    pub root: Digest,
+    /// The witnesses who have signed it, in the order of their names, each once.
+    pub witnesses: Vec<String>,
 }
 
 /// The record of a decision. It is kept sealed; the ledger holds a salted commitment to it.

@@ -123,6 +123,14 @@ impl Replay {
                 };
                 self.kernel.decide(&self.state, &input)?.into_iter().next()
             }
+            Subject::Owed { case, thing, .. } => {
+                let coming = Coming {
+                    module: record.module.clone(),
+                    case: case.clone(),
+                    thing: thing.clone(),
+                };
+                self.kernel.owed_once(&self.state, &coming, &self.home, Instant(record.at), salt)?
+            }
             Subject::Elapsed { case, thing, .. } => {
                 let coming = Coming {
                     module: record.module.clone(),

@@ -142,6 +142,9 @@ struct Expect {
     /// How many children there are, by case.
     #[serde(default)]
     kids: BTreeMap<String, usize>,
+    /// What of its rolls there is: `ROLL/count`, `ROLL/excluded`, `ROLL/left`, `ROLL/refused`, `ROLL/digest`, `ROLL/member/KEY`.
+    #[serde(default)]
+    roll: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -642,6 +645,15 @@ impl<'a> Run<'a> {
             let found = all.last().map_or("nothing", |notice| notice.say.as_str());
             if found != wanted {
                 return Ok(Some(format!("told.{who}: {found} and not {wanted}")));
+            }
+        }
+        for (name, wanted) in &expect.roll {
+            let (module, mut parts) = (self.module.name(), name.splitn(3, '/'));
+            let mut part = || parts.next().unwrap_or_default();
+            let (roll, what, key) = (part(), part(), part());
+            let found = mechanism::show_roll(&self.state, module, roll, id, what, key)?;
+            if found != *wanted {
+                return Ok(Some(format!("roll.{name}: {found} and not {wanted}")));
             }
         }
         for (case, wanted) in &expect.kids {

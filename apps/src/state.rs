@@ -35,6 +35,16 @@ pub enum Family {
     Posting,
     /// What is booked.
     Booking,
+    /// Rolls that were frozen, and what is owed to their members.
+    Roll,
+    /// Credentials that were issued, and the lists of what is valid.
+    Credential,
+    /// Draws: commitments, values, and what was drawn.
+    Draw,
+    /// Surveys: tokens that were used, and what was counted.
+    Survey,
+    /// Sealed envelopes, shares of them, and what became of each.
+    Sealed,
     /// What people were told.
     Notice,
     /// Documents that were decided.
@@ -66,6 +76,7 @@ impl Family {
                 | Self::Balance
                 | Self::Posting
                 | Self::Booking
+                | Self::Credential
                 | Self::Notice
         )
     }
@@ -86,6 +97,11 @@ impl Family {
             Self::Balance => b'b',
             Self::Posting => b'p',
             Self::Booking => b'o',
+            Self::Roll => b'm',
+            Self::Credential => b'v',
+            Self::Draw => b'h',
+            Self::Survey => b's',
+            Self::Sealed => b'e',
             Self::Notice => b'w',
             Self::Document => b'f',
             Self::Chain => b'c',

@@ -100,7 +100,12 @@ impl Run {
             lodged: Instant(at),
             home: HOME.into(),
             salt: Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?)),
-            facts: Facts { lists: None, first: Some(format!("li@{HOME}")), form: Vec::new() },
+            facts: Facts {
+                lists: None,
+                first: Some(format!("li@{HOME}")),
+                form: Vec::new(),
+                checkpoint: None,
+            },
             document,
         };
         let failed = |error: chancery_apps::StateError| NodeError::damaged(error.to_string());

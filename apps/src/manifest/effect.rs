@@ -2,6 +2,7 @@
 
 use super::{
     mistake::What,
+    more_verb::{self, MoreVerb},
     reader::{At, Fields, Placed, Table},
 };
 
@@ -14,12 +15,13 @@ pub(crate) struct Effect {
     pub condition: Option<Placed>,
     /// Once for each element of this list, which is `x`.
     pub each: Option<Placed>,
+    /// Once for each member of this roll, which is `x`: each in a decision of its own, after that of the act.
+    pub for_each: Option<String>,
     pub verb: Verb,
 }
 
 /// What is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a module has few of them")]
 pub(crate) enum Verb {
     /// Opens a child thing by its case's one inner act that opens.
     Open { case: String, with: Option<Fields> },
@@ -49,6 +51,8 @@ pub(crate) enum Verb {
     Booked { booking: String, keep: bool },
     /// Tells people.
     Notify { names: Placed, say: String },
+    /// Writes to a mechanism with rows of its own.
+    More(MoreVerb),
 }
 
 /// The verbs, for a hint.
@@ -58,7 +62,15 @@ impl Effect {
     pub(super) fn read(name: String, table: &Table<'_>) -> Option<Self> {
         let condition = table.formula("if");
         let each = table.formula("each");
-        let verbs: Vec<_> = VERBS.into_iter().filter(|verb| table.has(verb)).collect();
+        let for_each = table.text("for_each").map(|of| match of.strip_prefix("roll.") {
+            Some(roll) => roll.to_owned(),
+            None => {
+                table.mistake(What::Kind { key: "for_each".into(), wanted: "roll.NAME" });
+                String::new()
+            }
+        });
+        let all = || VERBS.into_iter().chain(more_verb::VERBS);
+        let verbs: Vec<_> = all().filter(|verb| table.has(verb)).collect();
         let verb = match verbs.as_slice() {
             ["open"] => {
                 Verb::Open { case: table.must("open")?, with: table.fields_or_formula("with") }
@@ -120,14 +132,15 @@ impl Effect {
                 }
             }
             ["notify"] => Verb::Notify { names: must(table, "notify")?, say: table.must("say")? },
+            [verb] => Verb::More(MoreVerb::read(verb, table)?),
             _ => {
-                let known = VERBS.map(str::to_owned).into();
+                let known = all().map(str::to_owned).collect();
                 let word = verbs.join(", ");
                 table.mistake(What::Word { key: "then", word, known });
                 return None;
             }
         };
-        Some(Self { at: table.at(), name, condition, each, verb })
+        Some(Self { at: table.at(), name, condition, each, for_each, verb })
     }
 
     pub(crate) fn formulas(&self) -> Vec<&Placed> {
@@ -146,6 +159,7 @@ impl Effect {
             }
             Verb::Booked { .. } => Vec::new(),
             Verb::Notify { names, .. } => vec![names],
+            Verb::More(more) => more.formulas(),
         };
         self.condition.iter().chain(&self.each).chain(own).collect()
     }

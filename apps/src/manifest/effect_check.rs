@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     case::{Act, Case},
     check::{CaseScope, wanted},
-    effect::Verb,
+    effect::{Effect, Verb},
     mechanism::{Account, Ask, Give, Registry},
     mistake::What,
     module::Module,
+    more::{self, Checked},
     reader::{At, Fields, Mistakes, Placed},
 };
 use crate::{
@@ -41,7 +42,7 @@ pub(super) fn of_state(module: &Module, name: &str, first: Option<&str>) -> Type
         }
         "free" => Type::Int,
         "has_role" => Type::Bool,
-        _ => Type::Any,
+        name => more::kind(module, name, first).unwrap_or(Type::Any),
     }
 }
 
@@ -49,13 +50,13 @@ fn quantity(account: &Account) -> Type {
     if account.unit == "fen" { Type::Money } else { Type::Int }
 }
 
-struct Checking<'a> {
-    module: &'a Module,
-    mistakes: &'a Mistakes,
+pub(super) struct Checking<'a> {
+    pub module: &'a Module,
+    pub mistakes: &'a Mistakes,
 }
 
 impl Checking<'_> {
-    fn declared<'n>(
+    pub(super) fn declared<'n>(
         &self,
         at: &At,
         kind: &'static str,
@@ -71,7 +72,7 @@ impl Checking<'_> {
     }
 
     /// The names that functions of state are given.
-    fn names(&self, placed: &Placed) {
+    pub(super) fn names(&self, placed: &Placed) {
         let (cases, registries) = (|| self.module.cases.keys(), || self.module.registries.keys());
         for (name, first) in placed.formula.calls() {
             let Some(first) = first else { continue };
@@ -80,7 +81,10 @@ impl Checking<'_> {
                 "things" => cases().collect(),
                 "balance" => self.module.accounts.keys().collect(),
                 "free" => self.module.bookings.keys().collect(),
-                _ => continue,
+                name => match self.module.more.known(name) {
+                    Some(known) => known,
+                    None => continue,
+                },
             };
             self.declared(&placed.at, "name", &first, known.into_iter().map(String::as_str));
         }
@@ -109,7 +113,9 @@ pub(super) fn effects(
     let checking = Checking { module, mistakes };
     for effect in &act.effects {
         let at = &effect.at;
-        let element = effect.each.as_ref().map(|each| element(each, scope, mistakes));
+        let member = for_each(&checking, case, effect);
+        let each = || effect.each.as_ref().map(|each| element(each, scope, mistakes));
+        let element = member.or_else(each);
         let scope = scope.with_element(element);
         if let Some(condition) = &effect.condition {
             wanted(condition, &scope, mistakes, "bool", &[Type::Bool]);
@@ -194,6 +200,10 @@ pub(super) fn effects(
                 texts.insert(say.clone());
                 check(names, "name, list of names", &[Type::Text, Type::list(Type::Text)]);
             }
+            Verb::More(more) => {
+                let checking = Checked { module, mistakes };
+                more.check(&checking, at, case, &scope);
+            }
         }
     }
 }
@@ -202,6 +212,39 @@ pub(super) fn effects(
 pub(super) fn names(module: &Module, case: &Case, mistakes: &Mistakes) {
     let checking = Checking { module, mistakes };
     case.formulas().into_iter().for_each(|placed| checking.names(placed));
+}
+
+/// What `x` is of an effect that is done for each member of a roll: later, and without the document of its act.
+fn for_each(checking: &Checking<'_>, case: &Case, effect: &Effect) -> Option<Type> {
+    let name = effect.for_each.as_ref()?;
+    let (at, rolls) = (&effect.at, checking.module.more.rolls.values());
+    // A thing has the rolls alone that its own acts freeze.
+    let own = rolls.filter(|roll| roll.close.0 == case.name).map(|roll| roll.name.as_str());
+    let is = checking.declared(at, "roll", name, own);
+    if effect.each.is_some() {
+        let (name, keys) = (effect.name.clone(), "each, for_each");
+        checking.mistakes.add(at, What::Both { name, keys });
+    }
+    let other = match &effect.verb {
+        Verb::Book { .. } | Verb::Booked { .. } => Some("book"),
+        Verb::More(verb) if !verb.for_each() => Some(verb.name()),
+        _ => None,
+    };
+    if let Some(word) = other {
+        let known = ["open", "tell", "record", "revise", "move", "notify", "issue", "status"];
+        let (key, word, known) = ("for_each", word.to_owned(), known.map(str::to_owned).into());
+        checking.mistakes.add(at, What::Word { key, word, known });
+    }
+    for placed in effect.formulas() {
+        let paths = placed.formula.paths();
+        let mut roots = paths.iter().filter_map(|path| path.first());
+        if let Some(name) = roots.find(|root| matches!(root.as_str(), "doc" | "head" | "me")) {
+            let (text, name) = (placed.formula.text().to_owned(), name.clone());
+            checking.mistakes.add(&placed.at, What::NotHere { text, name });
+        }
+    }
+    let roll = checking.module.more.rolls.get(name).filter(|_| is);
+    Some(roll.map_or(Type::Any, |roll| roll.kind(checking.module)))
 }
 
 /// What `x` is.
@@ -232,7 +275,13 @@ fn given(
     }
 }
 
-fn fields(checking: &Checking<'_>, at: &At, with: &Fields, kind: &Type, scope: &dyn Scope) {
+pub(super) fn fields(
+    checking: &Checking<'_>,
+    at: &At,
+    with: &Fields,
+    kind: &Type,
+    scope: &dyn Scope,
+) {
     let known = if let Type::Map(known) = kind { Some(known) } else { None };
     match with {
         Fields::Whole(placed) => {
@@ -356,6 +405,7 @@ pub(super) fn mechanisms(
     roles: &mut BTreeSet<String>,
 ) {
     let checking = Checking { module, mistakes };
+    more::check(module, mistakes, texts);
     for registry in module.registries.values() {
         texts.insert(format!("registry-{}", registry.name));
         self::registry(&checking, registry, texts, roles);

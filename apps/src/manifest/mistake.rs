@@ -335,6 +335,13 @@ pub enum What {
         /// The most characters.
         most: usize,
     },
+    /// The act that freezes a draw's list brings what the draw is made of, too.
+    OneEntry {
+        /// The draw.
+        draw: String,
+    },
+    /// A form of answers has no field that could be counted.
+    NothingToCount(String),
     /// No date, moment or year.
     NoTime(String),
     /// A moment of a story that is before the one before.
@@ -492,6 +499,8 @@ impl What {
             Self::NotHere { .. } => "not-here",
             Self::Text { .. } => "text",
             Self::TextLength { .. } => "text-length",
+            Self::OneEntry { .. } => "one-entry",
+            Self::NothingToCount(_) => "nothing-to-count",
             Self::NoTime(_) => "no-time",
             Self::Backwards(_) => "backwards",
             Self::NoAgency(_) => "no-agency",

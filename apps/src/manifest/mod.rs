@@ -6,7 +6,9 @@ mod case;
 mod changes;
 mod check;
 mod codes;
+mod credential;
 mod data;
+mod draw;
 mod effect;
 mod effect_check;
 mod extends;
@@ -15,13 +17,18 @@ mod mechanism;
 mod migration;
 mod mistake;
 mod module;
+mod more;
+mod more_verb;
 mod param;
 mod reader;
 mod reading;
 mod reading_check;
+mod roll;
+mod sealed;
 mod special;
 mod stock;
 mod story;
+mod survey;
 mod table;
 mod table_check;
 mod toml_tree;
@@ -32,14 +39,20 @@ mod tests;
 pub(crate) use self::{
     case::{Act, Case, Due, DueEnd, Ending, Need, Number, Round, Target},
     codes::read_codes,
+    credential::Credential,
     data::unknown_law,
+    draw::Draw,
     effect::{Effect, Verb},
     form::Form,
     mechanism::{Account, Ask, Booking, Give, Registry},
     migration::Migration,
+    more_verb::MoreVerb,
     reader::{Fields, Placed, is_name},
     reading::Until,
+    roll::Roll,
+    sealed::{Sealed, Shows},
     special::{How, Stale, Within},
+    survey::{Survey, tallied},
 };
 pub use self::{
     changes::{Change, How, Loosens, Touches},

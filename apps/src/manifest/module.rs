@@ -14,6 +14,7 @@ use super::{
     migration::Migration,
     mistake::{Mistake, What},
     param::{self, Param, Variant},
+    more::{self, More},
     reader::{At, File, Mistakes, Table, is_name, lines},
     story, table,
 };
@@ -62,6 +63,8 @@ pub struct Module {
     pub(crate) registries: BTreeMap<String, Registry>,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) bookings: BTreeMap<String, Booking>,
+    /// Rolls and what else has rows of its own.
+    pub(crate) more: More,
     pub(crate) tables: BTreeMap<String, crate::table::Table>,
     /// Tables that could not be read: what asks them is not judged.
     pub(super) unread: BTreeSet<String>,
@@ -166,6 +169,7 @@ impl Module {
             registries: BTreeMap::new(),
             accounts: BTreeMap::new(),
             bookings: BTreeMap::new(),
+            more: More::default(),
             tables: BTreeMap::new(),
             unread: BTreeSet::new(),
             codes: BTreeMap::new(),
@@ -222,6 +226,12 @@ impl Module {
                 self.once(file, &table, &name);
                 self.bookings.insert(name, one);
             }),
+            (folder, _) if more::FOLDERS.contains(&folder) => file.read(|table| {
+                let mut taken = More::default();
+                let Some(name) = taken.take(folder, &table) else { return };
+                self.once(file, &table, &name);
+                self.more.extend(taken);
+            }),
             ("tables", _) => file.read(|toml| {
                 let Some(found) = table::table(&toml) else {
                     self.unread.extend(toml.text("table"));
@@ -263,7 +273,8 @@ impl Module {
         let known = self.cases.contains_key(name)
             || self.registries.contains_key(name)
             || self.accounts.contains_key(name)
-            || self.bookings.contains_key(name);
+            || self.bookings.contains_key(name)
+            || self.more.has(name);
         if known {
             file.mistakes.add(&table.at(), What::Twice(name.to_owned()));
         }

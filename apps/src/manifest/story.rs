@@ -263,7 +263,7 @@ impl Story<'_> {
         expect.text("number");
         expect.text("title");
         expect.texts_of("flags");
-        for key in ["balance", "told"] {
+        for key in ["balance", "told", "roll"] {
             expect.texts_at(key);
         }
         expect.has("kids");
@@ -327,10 +327,13 @@ pub(super) fn rules(module: &Module) -> BTreeSet<String> {
             act.effects.iter().for_each(|effect| put(format!("{name}/{}", effect.name)));
             act.uniques.iter().for_each(|unique| put(format!("{name}/{}", unique.name)));
         }
+        super::more::rules(module, &case.name).into_iter().for_each(&mut put);
         case.uniques.iter().for_each(|unique| put(unique.name.clone()));
         case.rounds.iter().for_each(|round| put(round.name.clone()));
         case.numbers.iter().for_each(|number| put(format!("number-{}", number.name)));
     }
+    let own = super::more::own_rules(module).into_iter();
+    rules.extend(own.map(|rule| format!("{}/{rule}", module.name)));
     for account in module.accounts.values() {
         for limit in &account.limits {
             rules.insert(format!("{}/{}/{}", module.name, account.name, limit.name));

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use chancery_crypto::Hasher;
 
-use super::{account, booking, notice, registry};
+use super::{
+    account, booking,
+    more::{self, MoreDeed},
+    notice, registry,
+};
 use crate::{
     case::{Decided, Deciding, MOST_INNER, Made},
     environment::CaseEnvironment,
@@ -36,6 +40,7 @@ pub(crate) enum Deed {
     Book(booking::Wanted),
     Booked { booking: String, keep: bool },
     Notify { who: Vec<String>, say: String },
+    More(MoreDeed),
 }
 
 /// The most times that an effect is done for the elements of a list.
@@ -49,9 +54,16 @@ impl Deciding<'_> {
         act: &Act,
         refused: &mut Vec<Reason>,
     ) -> Result<Vec<Planned>, StateError> {
-        let mut planned = Vec::new();
+        // A roll that is frozen is there for what is owed to its members by the same act.
+        let frozen = more::frozen(self, act).into_iter();
+        let frozen = frozen.map(|(rule, deed)| Planned { rule, place: 0, deed: Deed::More(deed) });
+        let mut planned: Vec<_> = frozen.collect();
         for effect in &act.effects {
             let rule = format!("{}/{}", act.name, effect.name);
+            if let Some(deed) = more::owes(act, effect) {
+                planned.push(Planned { rule, place: 0, deed: Deed::More(deed) });
+                continue;
+            }
             let all = environment(None);
             let elements = match &effect.each {
                 None => vec![None],
@@ -83,7 +95,8 @@ impl Deciding<'_> {
         Ok(planned)
     }
 
-    fn deed(
+    /// What an effect comes to; nothing where its `if` does not hold.
+    pub(super) fn deed(
         &self,
         environment: &CaseEnvironment<'_>,
         effect: &Effect,
@@ -166,6 +179,7 @@ impl Deciding<'_> {
                 let who = names.names().into_iter().map(str::to_owned).collect();
                 Deed::Notify { who, say: say.clone() }
             }
+            Verb::More(verb) => Deed::More(more::deed(environment, verb)?),
         }))
     }
 
@@ -190,6 +204,7 @@ impl Deciding<'_> {
         let (mut moves, before) = (Vec::new(), thing.clone());
         for Planned { rule, place, deed } in own {
             let done = match deed {
+                Deed::More(deed) => more::carry_out(self, overlay, &rule, deed, thing)?,
                 Deed::Open { .. } | Deed::Tell { .. } => Ok(()),
                 Deed::Record { registry, with, revise } => {
                     registry::write(self, overlay, &rule, &registry, with, revise, document, thing)?
@@ -364,7 +379,7 @@ fn child_id(
     id.map(|id| id.to_string()).ok_or_else(|| StateError::damaged("a digest is no id"))
 }
 
-fn unknown(value: &Value) -> Refusal {
+pub(super) fn unknown(value: &Value) -> Refusal {
     match value {
         Value::Unknown(Why::Cost) => Refusal::Cost,
         Value::Unknown(why) => Refusal::Unknown { what: why.to_string() },
@@ -373,7 +388,7 @@ fn unknown(value: &Value) -> Refusal {
 }
 
 /// A value that can be kept.
-fn known(placed: &Placed, environment: &CaseEnvironment<'_>) -> Result<Value, Refusal> {
+pub(super) fn known(placed: &Placed, environment: &CaseEnvironment<'_>) -> Result<Value, Refusal> {
     let value = placed.formula.value(environment);
     match value.unkept() {
         None => Ok(value),
@@ -381,7 +396,7 @@ fn known(placed: &Placed, environment: &CaseEnvironment<'_>) -> Result<Value, Re
     }
 }
 
-fn map(
+pub(super) fn map(
     fields: &Fields,
     environment: &CaseEnvironment<'_>,
 ) -> Result<BTreeMap<String, Value>, Refusal> {

@@ -93,6 +93,11 @@ pub(super) fn index(module: &str, registry: &str, name: &str, value: &str) -> Ke
     Key::new(Family::Index, module).name(&format!("{registry}/{name}")).value(value)
 }
 
+/// Under which rows all records of a registry stand.
+pub(super) fn all(module: &str, registry: &str) -> Key {
+    Key::new(Family::Index, module).name(&format!("{registry}/"))
+}
+
 fn digest_of(record: &str) -> String {
     Digest::of(record.as_bytes()).to_string()
 }
@@ -125,7 +130,8 @@ impl Places {
         let indexed = registry.indexes.iter().filter_map(|(name, placed)| {
             Some(index(module, &registry.name, name, &text(placed)?).id(&digest_of(record)))
         });
-        let indexed: Vec<_> = indexed.collect();
+        let always = all(module, &registry.name).id(&digest_of(record));
+        let indexed: Vec<_> = indexed.chain([always]).collect();
         let unique = registry.uniques.iter().filter_map(|unique| {
             let value = together(&unique.of)?;
             let name = format!("{}/{}", registry.name, unique.name);

@@ -328,6 +328,16 @@ impl What {
                 ("the line is no CSV with as many cells as the header"),
                 ("此行不是 CSV，或者列数与标题行不同")
             ),
+            Self::OneEntry { draw } => say!(
+                language,
+                ("the act freezes the list of the draw \"{draw}\": what is drawn by must come by another act, after it"),
+                ("该动作固定抽取“{draw}”的名单；承诺、揭示和抽取须由其他动作分别办理")
+            ),
+            Self::NothingToCount(form) => say!(
+                language,
+                ("the form \"{form}\" has no field that can be counted; give one \"enum\", \"x-code\" or the type boolean"),
+                ("表单“{form}”没有可以统计的字段；请使用 enum、x-code 或者布尔类型的字段")
+            ),
             Self::Excess { what, most } => {
                 let of = kind_zh(what);
                 say!(
@@ -474,6 +484,12 @@ fn kind_zh(kind: &str) -> &'static str {
         "set" => "由动作设置的内容",
         "unique" => "唯一性规则",
         "byte" => "字节",
+        "roll" => "名单",
+        "registry or case" => "登记簿或事项",
+        "credential" => "证件",
+        "draw" => "抽取",
+        "survey" => "调查",
+        "sealed" => "密封件",
         _ => "名称",
     }
 }

@@ -36,6 +36,10 @@ impl Refusal {
             text(&format!("{kind}-{case}-{name}")).map_or_else(|| name.to_owned(), str::to_owned)
         };
         let role = |name: &String| text(&format!("role-{name}")).unwrap_or(name).to_owned();
+        let listed = |name: &String| {
+            let kinds = ["roll", "draw", "sealed"].map(|kind| format!("{kind}-{name}"));
+            kinds.iter().find_map(|kind| text(kind)).unwrap_or(name).to_owned()
+        };
         match self {
             Self::NotFiled => say!(
                 language,
@@ -236,6 +240,102 @@ impl Refusal {
                 let registry = text(&format!("registry-{registry}")).unwrap_or(registry);
                 say!(language, ("\"{registry}\" has no such record"), ("“{registry}”中没有该记录"))
             }
+            Self::NoCredential { id } => say!(
+                language,
+                ("there is no credential \"{id}\"; look its number up"),
+                ("没有编号为“{id}”的证件，请核对证件编号")
+            ),
+            Self::Status { is, now } => {
+                let (is, now) = (status(language, is), status(language, now));
+                say!(
+                    language,
+                    ("the credential is {is} and cannot become {now}; what is revoked is issued anew"),
+                    ("证件目前的状态为“{is}”，不能改为“{now}”；已撤销的证件只能重新签发")
+                )
+            }
+            Self::NotCommitted { who } => say!(
+                language,
+                ("{who} has filed no commitment before the list was frozen; open another draw with all who contribute"),
+                ("{who} 在名单固定之前没有提交承诺值；请另行组织抽取，并由全体参与人先行承诺")
+            ),
+            Self::NotRevealed { who } => say!(
+                language,
+                ("{who} has not revealed the value to which he has committed; nothing is drawn before all have"),
+                ("{who} 尚未揭示其承诺的数值；全体揭示之后方可抽取")
+            ),
+            Self::OtherValue { who } => say!(
+                language,
+                ("this is not the value to which {who} has committed"),
+                ("该数值与 {who} 此前承诺的不一致")
+            ),
+            Self::OneEntry { draw } => say!(
+                language,
+                ("the list of \"{draw}\" and what is drawn by must stand in different entries; do this after the list is frozen"),
+                ("“{draw}”的名单与抽取依据不能出自同一条记录；请在名单固定之后另行办理")
+            ),
+            Self::NoCheckpoint { least } => say!(
+                language,
+                ("no checkpoint after the list has been signed by {least} witnesses yet; try again when there is one"),
+                ("名单固定之后，尚无经 {least} 个见证方签署的检查点，请稍后再办")
+            ),
+            Self::TooFew { stratum, have, need } => say!(
+                language,
+                ("{need} are to be drawn and there are {have} ({stratum})"),
+                ("应抽取 {need} 个，现有 {have} 个（{stratum}）")
+            ),
+            Self::NotListed { who } => say!(
+                language,
+                ("{who} is not among those who were drawn"),
+                ("{who} 不在抽取结果之中")
+            ),
+            Self::NoToken => say!(
+                language,
+                ("the token is on no list of those who were asked; type it as it was given"),
+                ("该答卷码不在受邀名单之中，请核对后重新输入")
+            ),
+            Self::UsedToken => say!(
+                language,
+                ("the token has answered; each answers once"),
+                ("该答卷码已经使用，每个答卷码只能作答一次")
+            ),
+            Self::NoEnvelope { who } => say!(
+                language,
+                ("{who} has deposited no envelope here"),
+                ("{who} 在此没有存入密封件")
+            ),
+            Self::Envelope { why } => {
+                let why = envelope(language, *why);
+                say!(
+                    language,
+                    ("{why}; seal it again to the holders of this matter, or give the share of this envelope"),
+                    ("{why}；请按本事项的密钥持有人重新密封，或者提交该密封件的份额")
+                )
+            }
+            Self::Shares { have, need } => say!(
+                language,
+                ("{have} holders have given their shares and it takes {need}; nothing is opened"),
+                ("已有 {have} 名密钥持有人提交份额，需要 {need} 名；密封件均未开启")
+            ),
+            Self::Quota { say, most } => {
+                let rule = text(say).unwrap_or(say);
+                say!(language, ("{rule}: {most} are taken"), ("{rule}：已满 {most} 份"))
+            }
+            Self::Frozen { list } => {
+                let list = listed(list);
+                say!(
+                    language,
+                    ("\"{list}\" is frozen and is made once; whoever wants another opens another matter"),
+                    ("“{list}”已经固定，不能再次生成；如需另行生成，请另立事项")
+                )
+            }
+            Self::NotFrozen { list } => {
+                let list = listed(list);
+                say!(
+                    language,
+                    ("\"{list}\" is not frozen yet; do first what freezes it"),
+                    ("“{list}”尚未固定，请先办理固定名单的动作")
+                )
+            }
             Self::Limit { say, left } => {
                 let why = text(say).unwrap_or(say);
                 say!(language, ("{why}; there would be: {left}"), ("{why}；将为：{left}"))
@@ -363,6 +463,35 @@ impl Refusal {
                 ("裁定所需的运算步数超过上限")
             ),
         }
+    }
+}
+
+/// What is wrong with an envelope.
+fn envelope(language: Language, fault: crate::envelope::EnvelopeFault) -> &'static str {
+    use crate::envelope::EnvelopeFault as F;
+    match fault {
+        F::Unread => language.pick("it is no envelope", "内容不是密封件"),
+        F::Holders => language.pick("it is sealed to other holders", "密封件的密钥持有人不符"),
+        F::Share => {
+            language.pick("the share is not the one that belongs to it", "份额与该密封件不符")
+        }
+        F::Length => language.pick("it is longer than an envelope holds", "内容超过密封件的容量"),
+        F::TooFew => language.pick("there are too few shares", "份额不足"),
+        F::Sealed => language.pick(
+            "the shares are right and it does not open: it was sealed wrongly",
+            "份额无误而无法开启：密封时有误",
+        ),
+        F::Keys => language.pick("no keys can be made here", "此处无法生成密钥"),
+    }
+}
+
+/// What became of a credential.
+fn status(language: Language, name: &str) -> &str {
+    match name {
+        "valid" => language.pick("valid", "有效"),
+        "suspended" => language.pick("suspended", "暂扣"),
+        "revoked" => language.pick("revoked", "撤销"),
+        other => other,
     }
 }
 

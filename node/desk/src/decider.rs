@@ -275,7 +275,7 @@ fn decide_one(
         lodged: at,
         home: office.identity().agency.to_string(),
         salt: Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?)),
-        facts: Facts { lists: Some(one.lists), first, form: Vec::new() },
+        facts: Facts { lists: Some(one.lists), first, form: Vec::new(), checkpoint: None },
         document: one.document.clone(),
     };
     input.facts.form = kernel.judge_form(state, &input).map_err(error_of)?;
@@ -305,7 +305,7 @@ fn put(
         let commitment = Record::commitment(&bytes, &decision.salt);
         let envelope = match record.subject {
             Subject::Document(_) => envelope,
-            Subject::Elapsed { .. } => None,
+            Subject::Elapsed { .. } | Subject::Owed { .. } => None,
         };
         let kept = KeptDecision { record: ByteBuf::from(bytes), salt: decision.salt, envelope };
         let sealed =

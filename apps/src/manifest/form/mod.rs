@@ -74,6 +74,12 @@ impl Form {
         self.fields.iter().filter_map(move |field| Some((field.name.as_str(), named(&field.name)?)))
     }
 
+    /// Whether the form names all values that a field may have: by `enum`, or by a code list.
+    pub(super) fn is_closed(&self, field: &str) -> bool {
+        let schema = self.schema_of(field);
+        schema.is_some_and(|of| of.get("enum").is_some() || of.get("x-code").is_some())
+    }
+
     /// The kinds of its fields.
     pub(crate) fn kind(&self) -> Type {
         Type::map(self.fields.iter().map(|field| (field.name.clone(), field.kind.clone())))
