@@ -58,14 +58,20 @@ pub use self::{
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
-    manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
-    mechanism::{Answer, Look, Notice, looks, notices},
+    manifest::{
+        At, Authority, Both, DescribedTable, FormFault, MechanismFault, Mistake, Module, What,
+    },
+    mechanism::{
+        Answer, Change, Computed, Drilled, Grade, Line, Look, Matched, NotComputed, Noted, Notice,
+        Pair, Paper, PaperSeen, Regraded, Script, Sheet, Unplaced, Worked, conflicts, looks,
+        matches, noted, notices, statements,
+    },
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
     reading::{Hidden, Readable, Reader, Reading, Shown},
-    reason::{Reason, Refusal},
+    reason::{MechanismRefusal, Reason, Refusal},
     record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},

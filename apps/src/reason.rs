@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::FormFault;
+pub use crate::mechanism::MechanismRefusal;
 
 /// A refusal: by which rule, of which text, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,6 +184,8 @@ pub enum Refusal {
         /// The field.
         field: String,
     },
+    /// A mechanism refuses it.
+    Mechanism(MechanismRefusal),
     /// The kernel could not decide it: it would cost more steps than may be.
     Cost,
 }
@@ -203,6 +206,7 @@ impl Refusal {
             | Self::NoThing
             | Self::NoRecord { .. }
             | Self::About => "CHY-7100",
+            Self::Mechanism(why) => why.code(),
             Self::Need { .. } => "CHY-7101",
             Self::WrongState { .. } | Self::AtMost { .. } => "CHY-7102",
             Self::NotEntitled { .. } | Self::Excluded { .. } | Self::NoVote { .. } => "CHY-7103",

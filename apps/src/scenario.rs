@@ -138,6 +138,9 @@ struct Expect {
     /// How many children there are, by case.
     #[serde(default)]
     kids: BTreeMap<String, usize>,
+    /// What mechanisms keep: `report/NAME/DAY/EDITION/GROUP/FIGURE`.
+    #[serde(default)]
+    shows: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -196,6 +199,16 @@ impl Scenario {
     /// [`Broken`], at the first step that comes out otherwise.
     pub fn run(&self, module: &Module, folder: &[u8]) -> Result<Told, Broken> {
         Run::new(self, module, folder)?.run()
+    }
+
+    /// The state at its end.
+    #[cfg(test)]
+    pub(crate) fn end(&self, module: &Module, folder: &[u8]) -> Result<MemoryState, Broken> {
+        let mut run = Run::new(self, module, folder)?;
+        for (number, step) in (1..).zip(&self.step) {
+            run.step(number, step)?;
+        }
+        Ok(run.state)
     }
 }
 
@@ -608,6 +621,13 @@ impl<'a> Run<'a> {
             let found = all.last().map_or("nothing", |notice| notice.say.as_str());
             if found != wanted {
                 return Ok(Some(format!("told.{who}: {found} and not {wanted}")));
+            }
+        }
+        for (path, wanted) in &expect.shows {
+            let found = mechanism::shown(&self.state, self.module, (id, self.now), path)?;
+            let found = found.unwrap_or_else(|| "nothing".to_owned());
+            if found != *wanted {
+                return Ok(Some(format!("shows.{path}: {found} and not {wanted}")));
             }
         }
         for (case, wanted) in &expect.kids {

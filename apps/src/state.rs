@@ -37,6 +37,14 @@ pub enum Family {
     Booking,
     /// What people were told.
     Notice,
+    /// What reports have stated.
+    Report,
+    /// Who was matched with whom.
+    Matching,
+    /// Papers, what was handed in, and grades.
+    Exam,
+    /// What was drawn to be inspected, and noted.
+    Inspection,
     /// Documents that were decided.
     Document,
     /// The digest chain of each module, and the number of decisions.
@@ -67,6 +75,10 @@ impl Family {
                 | Self::Posting
                 | Self::Booking
                 | Self::Notice
+                | Self::Report
+                | Self::Matching
+                | Self::Exam
+                | Self::Inspection
         )
     }
 
@@ -87,6 +99,10 @@ impl Family {
             Self::Posting => b'p',
             Self::Booking => b'o',
             Self::Notice => b'w',
+            Self::Report => b'R',
+            Self::Matching => b'M',
+            Self::Exam => b'E',
+            Self::Inspection => b'I',
             Self::Document => b'f',
             Self::Chain => b'c',
             Self::Index => b'x',

@@ -3,6 +3,7 @@
 use super::{
     mistake::What,
     reader::{At, Fields, Placed, Table},
+    run::{RUNS, Run},
 };
 
 /// An effect.
@@ -49,10 +50,15 @@ pub(crate) enum Verb {
     Booked { booking: String, keep: bool },
     /// Tells people.
     Notify { names: Placed, say: String },
+    /// Has a mechanism work.
+    Run(Run),
 }
 
 /// The verbs, for a hint.
-const VERBS: [&str; 7] = ["open", "tell", "record", "revise", "move", "book", "notify"];
+const VERBS: [&str; 11] = [
+    "open", "tell", "record", "revise", "move", "book", "notify", RUNS[0], RUNS[1], RUNS[2],
+    RUNS[3],
+];
 
 impl Effect {
     pub(super) fn read(name: String, table: &Table<'_>) -> Option<Self> {
@@ -120,6 +126,7 @@ impl Effect {
                 }
             }
             ["notify"] => Verb::Notify { names: must(table, "notify")?, say: table.must("say")? },
+            [verb] if RUNS.contains(verb) => Verb::Run(Run::read(verb, table)?),
             _ => {
                 let known = VERBS.map(str::to_owned).into();
                 let word = verbs.join(", ");
@@ -146,6 +153,7 @@ impl Effect {
             }
             Verb::Booked { .. } => Vec::new(),
             Verb::Notify { names, .. } => vec![names],
+            Verb::Run(run) => run.formulas(),
         };
         self.condition.iter().chain(&self.each).chain(own).collect()
     }

@@ -6,10 +6,12 @@ use super::{
     case::{Act, Case},
     check::{CaseScope, wanted},
     effect::Verb,
+    exam_check, inspection_check, matching_check,
     mechanism::{Account, Ask, Give, Registry},
     mistake::What,
     module::Module,
     reader::{At, Fields, Mistakes, Placed},
+    report_check, run_check,
 };
 use crate::{
     formula::{Scope, Type},
@@ -41,6 +43,13 @@ pub(super) fn of_state(module: &Module, name: &str, first: Option<&str>) -> Type
         }
         "free" => Type::Int,
         "has_role" => Type::Bool,
+        "matched" => Type::Text,
+        "paper" => Type::list(Type::Text),
+        "graded" => Type::map([("points", Type::Decimal), ("passed", Type::Bool)]),
+        "checks" => inspection_check::checks(module, first),
+        "drawn" => {
+            Type::list(Type::map([("object", Type::Text), ("inspectors", Type::list(Type::Text))]))
+        }
         _ => Type::Any,
     }
 }
@@ -80,6 +89,9 @@ impl Checking<'_> {
                 "things" => cases().collect(),
                 "balance" => self.module.accounts.keys().collect(),
                 "free" => self.module.bookings.keys().collect(),
+                "matched" => self.module.matchings.keys().collect(),
+                "paper" | "graded" => self.module.exams.keys().collect(),
+                "checks" | "drawn" => self.module.inspections.keys().collect(),
                 _ => continue,
             };
             self.declared(&placed.at, "name", &first, known.into_iter().map(String::as_str));
@@ -190,6 +202,7 @@ pub(super) fn effects(
                 let known = module.bookings.keys().map(String::as_str);
                 checking.declared(at, "booking", booking, known);
             }
+            Verb::Run(run) => run_check::check(module, case, (at, run), &scope, mistakes),
             Verb::Notify { names, say } => {
                 texts.insert(say.clone());
                 check(names, "name, list of names", &[Type::Text, Type::list(Type::Text)]);
@@ -360,6 +373,10 @@ pub(super) fn mechanisms(
         texts.insert(format!("registry-{}", registry.name));
         self::registry(&checking, registry, texts, roles);
     }
+    report_check::check(module, mistakes, texts);
+    matching_check::check(module, mistakes, texts);
+    exam_check::check(module, mistakes, texts);
+    inspection_check::check(module, mistakes, texts);
     for account in module.accounts.values() {
         texts.insert(format!("account-{}", account.name));
         self::account(&checking, account, texts);

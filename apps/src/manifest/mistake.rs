@@ -1,6 +1,6 @@
 //! What can be wrong with a folder, with its place. The sentences stand in `wording`.
 
-use super::{form::FormFault, reader::At};
+use super::{fault::MechanismFault, form::FormFault, reader::At};
 use chancery_protocol::text::TextFault;
 
 use crate::formula::{Fault, KindFault, Type};
@@ -357,6 +357,8 @@ pub enum What {
         /// The field.
         field: String,
     },
+    /// Something is wrong with a mechanism that stands beside cases.
+    Mechanism(MechanismFault),
 }
 
 impl What {
@@ -440,6 +442,7 @@ impl What {
             Self::HiddenShown(_) => "hidden-shown",
             Self::NoOffice(_) => "no-office",
             Self::Unset { .. } => "unset",
+            Self::Mechanism(fault) => fault.code(),
         }
     }
 }

@@ -6,11 +6,17 @@ use chancery_crypto::{Digest, Language};
 
 use super::{
     case::Case,
-    check, codes, data,
+    check, codes,
+    computation::Computation,
+    computation_check, data,
+    exam::Exam,
     form::Form,
+    inspection::Inspection,
+    matching::Matching,
     mechanism::{Account, Booking, Registry},
     mistake::{Mistake, What},
     reader::{At, File, Mistakes, Table, is_name, lines},
+    report::Report,
     story, table,
 };
 use crate::{
@@ -62,6 +68,11 @@ pub struct Module {
     /// Tables that could not be read: what asks them is not judged.
     pub(super) unread: BTreeSet<String>,
     pub(crate) codes: BTreeMap<String, Codes>,
+    pub(crate) computations: BTreeMap<String, Computation>,
+    pub(crate) reports: BTreeMap<String, Report>,
+    pub(crate) matchings: BTreeMap<String, Matching>,
+    pub(crate) exams: BTreeMap<String, Exam>,
+    pub(crate) inspections: BTreeMap<String, Inspection>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
 }
@@ -96,6 +107,7 @@ impl Module {
         }
         if has {
             data::check(&module, &mistakes);
+            computation_check::settle(&mut module, &mistakes);
             check::module(&module, &mistakes);
         }
         // Stories speak of what the other files declare.
@@ -140,6 +152,11 @@ impl Module {
             tables: BTreeMap::new(),
             unread: BTreeSet::new(),
             codes: BTreeMap::new(),
+            computations: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            matchings: BTreeMap::new(),
+            exams: BTreeMap::new(),
+            inspections: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
         }
@@ -187,6 +204,36 @@ impl Module {
                 self.once(file, &table, &name);
                 self.bookings.insert(name, one);
             }),
+            ("computations", _) => file.read(|table| {
+                let Some(one) = Computation::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.computations.insert(name, one);
+            }),
+            ("reports", _) => file.read(|table| {
+                let Some(one) = Report::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.reports.insert(name, one);
+            }),
+            ("matchings", _) => file.read(|table| {
+                let Some(one) = Matching::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.matchings.insert(name, one);
+            }),
+            ("exams", _) => file.read(|table| {
+                let Some(one) = Exam::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.exams.insert(name, one);
+            }),
+            ("inspections", _) => file.read(|table| {
+                let Some(one) = Inspection::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.inspections.insert(name, one);
+            }),
             ("tables", _) => file.read(|toml| {
                 let Some(found) = table::table(&toml) else {
                     self.unread.extend(toml.text("table"));
@@ -214,7 +261,12 @@ impl Module {
         let known = self.cases.contains_key(name)
             || self.registries.contains_key(name)
             || self.accounts.contains_key(name)
-            || self.bookings.contains_key(name);
+            || self.bookings.contains_key(name)
+            || self.computations.contains_key(name)
+            || self.reports.contains_key(name)
+            || self.matchings.contains_key(name)
+            || self.exams.contains_key(name)
+            || self.inspections.contains_key(name);
         if known {
             file.mistakes.add(&table.at(), What::Twice(name.to_owned()));
         }

@@ -259,7 +259,7 @@ impl Story<'_> {
         expect.text("number");
         expect.text("title");
         expect.texts_of("flags");
-        for key in ["balance", "told"] {
+        for key in ["balance", "told", "shows"] {
             expect.texts_at(key);
         }
         expect.has("kids");

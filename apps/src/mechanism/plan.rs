@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chancery_crypto::Hasher;
 
-use super::{account, booking, notice, registry};
+use super::{account, booking, notice, registry, run::Ran};
 use crate::{
     case::{Decided, Deciding, MOST_INNER, Made},
     environment::CaseEnvironment,
@@ -36,6 +36,7 @@ pub(crate) enum Deed {
     Book(booking::Wanted),
     Booked { booking: String, keep: bool },
     Notify { who: Vec<String>, say: String },
+    Run(Ran),
 }
 
 /// The most times that an effect is done for the elements of a list.
@@ -161,6 +162,7 @@ impl Deciding<'_> {
             Verb::Booked { booking, keep } => {
                 Deed::Booked { booking: booking.clone(), keep: *keep }
             }
+            Verb::Run(run) => Deed::Run(Ran::plan(run, environment)?),
             Verb::Notify { names, say } => {
                 let names = value(names)?;
                 let who = names.names().into_iter().map(str::to_owned).collect();
@@ -187,7 +189,7 @@ impl Deciding<'_> {
         let (others, own): (Vec<_>, Vec<_>) = planned
             .into_iter()
             .partition(|one| matches!(one.deed, Deed::Open { .. } | Deed::Tell { .. }));
-        let (mut moves, before) = (Vec::new(), thing.clone());
+        let (mut moves, mut runs, before) = (Vec::new(), Vec::new(), thing.clone());
         for Planned { rule, place, deed } in own {
             let done = match deed {
                 Deed::Open { .. } | Deed::Tell { .. } => Ok(()),
@@ -201,6 +203,10 @@ impl Deciding<'_> {
                 Deed::Book(wanted) => booking::book(self, overlay, &rule, &wanted, thing)?,
                 Deed::Booked { booking, keep } => {
                     booking::settle(overlay, &booking, keep, thing)?;
+                    Ok(())
+                }
+                Deed::Run(run) => {
+                    runs.push((rule, run));
                     Ok(())
                 }
                 Deed::Notify { who, say } => {
@@ -217,6 +223,20 @@ impl Deciding<'_> {
         }
         if let Err(reasons) = account::post(self, overlay, moves)? {
             return Ok(Err(reasons));
+        }
+        // Mechanisms work over what else the act has done: a record that it corrects is corrected for them.
+        let mut others = others;
+        for (rule, run) in runs {
+            let opened = match run.carry_out(self, overlay, &rule, document)? {
+                Ok(opened) => opened,
+                Err(reasons) => return Ok(Err(reasons)),
+            };
+            let planned = (0..).zip(opened).map(|(place, (case, with))| Planned {
+                rule: rule.clone(),
+                place,
+                deed: Deed::Open { case, with },
+            });
+            others.extend(planned);
         }
         for Planned { rule, place, deed } in others {
             let done = match deed {

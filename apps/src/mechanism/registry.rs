@@ -93,6 +93,9 @@ pub(super) fn index(module: &str, registry: &str, name: &str, value: &str) -> Ke
     Key::new(Family::Index, module).name(&format!("{registry}/{name}")).value(value)
 }
 
+/// The index under which all records of a registry stand; no name is so.
+pub(super) const ALL: &str = "*";
+
 fn digest_of(record: &str) -> String {
     Digest::of(record.as_bytes()).to_string()
 }
@@ -125,7 +128,8 @@ impl Places {
         let indexed = registry.indexes.iter().filter_map(|(name, placed)| {
             Some(index(module, &registry.name, name, &text(placed)?).id(&digest_of(record)))
         });
-        let indexed: Vec<_> = indexed.collect();
+        let all = index(module, &registry.name, ALL, "").id(&digest_of(record));
+        let indexed: Vec<_> = indexed.chain([all]).collect();
         let unique = registry.uniques.iter().filter_map(|unique| {
             let value = together(&unique.of)?;
             let name = format!("{}/{}", registry.name, unique.name);
