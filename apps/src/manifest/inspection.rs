@@ -53,6 +53,10 @@ pub(crate) struct Finding {
 /// The longest that one may work without the ledger.
 const MOST_DAYS: u32 = 90;
 
+/// The most objects that one plan draws, and inspectors that go to each.
+const MOST_OBJECTS: u32 = 1_000;
+const MOST_INSPECTORS: u32 = 20;
+
 /// The most things that are looked at, and findings.
 const MOST: usize = 200;
 
@@ -97,7 +101,14 @@ impl Inspection {
         }
         let draw = table.table("draw").map(|draw| {
             missing(&draw, "where");
-            (draw.formula("where"), count(&draw, "objects"), count(&draw, "inspectors"))
+            let (objects, inspectors) = (count(&draw, "objects"), count(&draw, "inspectors"));
+            if objects.is_some_and(|n| n > MOST_OBJECTS) {
+                draw.mistake(What::Kind { key: "objects".into(), wanted: "1 … 1000" });
+            }
+            if inspectors.is_some_and(|n| n > MOST_INSPECTORS) {
+                draw.mistake(What::Kind { key: "inspectors".into(), wanted: "1 … 20" });
+            }
+            (draw.formula("where"), objects, inspectors)
         });
         let days = table.table("offline").and_then(|offline| count(&offline, "days"));
         if days.is_some_and(|days| days > MOST_DAYS) {

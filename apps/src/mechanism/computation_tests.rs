@@ -6,8 +6,10 @@ use chancery_crypto::{Language, cbor};
 use chancery_protocol::FormValue;
 
 use crate::{
+    calendar::Calendar,
     civil::Instant,
     folder::Folder,
+    formula::Formula,
     kernel::Kernel,
     manifest::{MechanismFault, Mistake, Module, What},
     mechanism::{Computed, NotComputed},
@@ -243,6 +245,24 @@ fn formulas_of_cases_call_it_and_are_held_to_its_inputs() {
         let bad = Module::read(&folder).expect_err("a mistake");
         assert!(bad.iter().any(|m| matches!(m.what, What::Kinds { .. })), "{bad:?}");
     }
+}
+
+/// A condition of a case that computes shows the steps of that, and the rows of tables, as its own.
+#[test]
+fn a_formula_that_computes_is_explained_through() {
+    let (folder, module) = whole();
+    let (state, kernel, calendar) =
+        (state(&folder, &module), Kernel::default(), Calendar::default());
+    let case = module.cases.get("return").expect("a case");
+    let deciding = kernel.deciding(&module, case, &calendar, "", "", Instant(0), Instant(0));
+    let environment = deciding.environment(&state, None, None, Value::None);
+    let text = "calc('annual-tax', day(2026, 1, 1), { income: yuan(36001) }).tax == yuan(1080)";
+    let explained = Formula::parse(text).expect("a formula").explain(&environment);
+    assert_eq!(explained.value, Value::Bool(false));
+    let read = explained.read();
+    assert!(read.contains(&"annual-tax.base = 36001.00".to_owned()), "{read:?}");
+    assert!(read.contains(&"annual-tax.tax = 1080.10".to_owned()), "{read:?}");
+    assert!(read.iter().any(|line| line.starts_with("annual 2019-01-01 #2")), "{read:?}");
 }
 
 /// A folder that would cost whoever only reads it: tests over long lists, and computations that call each other twice each.

@@ -1,7 +1,7 @@
 //! Exams: a paper drawn and sealed until its time, answers taken in time, marks by two and a third, grades, and grades made again
 //! when a key was wrong: tried first, and then done for all in one decision.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use chancery_crypto::{Digest, Hasher, cbor};
 use rust_decimal::Decimal;
@@ -17,7 +17,7 @@ use crate::{
     reason::{MechanismRefusal as Mine, Refusal},
     state::{Family, Key, Overlay, State, StateError},
     thing::Thing,
-    value::Value,
+    value::{Value, Why},
 };
 
 /// What is done with an exam, with the values that it has.
@@ -102,7 +102,9 @@ pub struct Regraded {
     pub after: Grade,
 }
 
+/// The most items of a bank, scripts of a sitting, answers, bytes of one, and steps of the formulas over items.
 const MOST_ITEMS: usize = 10_000;
+const MOST_STEPS: u64 = 5_000_000;
 const MOST_SCRIPTS: usize = 2_000;
 const MOST_ANSWERS: usize = 1_000;
 const MOST_ANSWER: usize = 4_000;
@@ -165,6 +167,8 @@ fn settled(marks: &[(String, u32)], differ: u32) -> Option<Decimal> {
 pub(super) struct Working<'a, 'd> {
     pub deciding: &'a Deciding<'d>,
     pub exam: &'a Exam,
+    /// What formulas over items have taken together.
+    pub steps: Cell<u64>,
 }
 
 impl Working<'_, '_> {
@@ -173,16 +177,13 @@ impl Working<'_, '_> {
     }
 
     /// The registry's items that are valid on the day on which the paper opens, by their keys.
-    fn bank(&self, state: &dyn State, opens: i64) -> Result<BTreeMap<String, Fields>, StateError> {
-        let all = registry::index(self.module(), &self.exam.items, registry::ALL, "");
+    fn bank(
+        &self,
+        state: &dyn State,
+        opens: i64,
+    ) -> Result<Option<BTreeMap<String, Fields>>, StateError> {
         let day = self.deciding.module.zone.date(Instant(opens));
-        let mut found = BTreeMap::new();
-        for (_, bytes) in state.scan(&all, "", MOST_ITEMS)? {
-            let record: String = cbor::decode(&bytes).map_err(StateError::damaged)?;
-            let version = registry::on(state, self.module(), &self.exam.items, &record, day)?;
-            found.extend(version.map(|version| (record, version.fields)));
-        }
-        Ok(found)
+        registry::all_on(state, self.module(), &self.exam.items, day, MOST_ITEMS)
     }
 
     fn of_item(
@@ -193,7 +194,12 @@ impl Working<'_, '_> {
     ) -> Result<Value, StateError> {
         let mut environment = self.deciding.environment(state, None, None, Value::None);
         environment.counts.insert("item", Value::Map(item.clone()));
+        let spent = self.steps.get();
+        if spent > MOST_STEPS {
+            return Ok(Value::Unknown(Why::Cost));
+        }
         let value = placed.formula.value(&environment);
+        self.steps.set(spent.saturating_add(environment.steps.get()));
         environment.check()?;
         Ok(value)
     }
@@ -230,7 +236,7 @@ impl Working<'_, '_> {
             return Ok(Err(Refusal::Mechanism(Mine::TooLate { until: opens })));
         }
         let seed = head(overlay, self.module())?.digest;
-        let bank = self.bank(overlay, opens)?;
+        let Some(bank) = self.bank(overlay, opens)? else { return Ok(Err(Refusal::Cost)) };
         let mut items: Vec<String> = Vec::new();
         for part in &self.exam.blueprint {
             let mut fits = Vec::new();
@@ -427,7 +433,7 @@ impl Working<'_, '_> {
         paper: &Paper,
         instead: &BTreeMap<String, String>,
     ) -> Result<Result<Vec<(String, String, Decimal)>, Refusal>, StateError> {
-        let bank = self.bank(state, paper.opens)?;
+        let Some(bank) = self.bank(state, paper.opens)? else { return Ok(Err(Refusal::Cost)) };
         let mut found = Vec::new();
         for record in &paper.items {
             let unknown =
@@ -525,7 +531,7 @@ pub(super) fn run(
 ) -> Decided<()> {
     let gone = || StateError::damaged("an exam that was checked is gone");
     let exam = deciding.module.exams.get(exam).ok_or_else(gone)?;
-    let working = Working { deciding, exam };
+    let working = Working { deciding, exam, steps: Cell::new(0) };
     let law = match &deed {
         Deed::Regrade => exam.regrade.as_ref(),
         Deed::Mark { part, .. } => {

@@ -1,6 +1,6 @@
 //! What may be seen of an exam: the paper once it is open, grades, and who would have another by other keys.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use chancery_crypto::{Digest, cbor};
 
@@ -117,7 +117,9 @@ impl Kernel {
         let Some(case) = module.cases.get(&exam.sitting) else { return Ok(None) };
         let calendar = self.calendar(state)?;
         let deciding = self.deciding(&module, case, &calendar, home, sitting, at, at);
-        let Ok(all) = (Working { deciding: &deciding, exam }).grades(state, sitting, keys)? else {
+        let Ok(all) = (Working { deciding: &deciding, exam, steps: Cell::new(0) })
+            .grades(state, sitting, keys)?
+        else {
             return Ok(None);
         };
         let mut found = Vec::new();

@@ -102,7 +102,9 @@ fn holds(all: &[Noted]) -> Holds {
     }
 }
 
+/// The most records of a registry, notes of an item, entries of a list, and steps of the formulas over objects.
 const MOST_RECORDS: usize = 10_000;
+const MOST_STEPS: u64 = 5_000_000;
 const MOST_NOTED: usize = 1_000;
 const MOST_ENTRIES: usize = 1_000;
 
@@ -212,30 +214,29 @@ impl Working<'_, '_> {
         self.deciding.module.name()
     }
 
-    /// The records of a registry, by an order that the ledger's own past gives.
+    /// The records of a registry, by an order that the ledger's own past gives; nothing where there are too many.
     fn order(
         &self,
         state: &dyn State,
         of: &str,
         seed: &Digest,
-    ) -> Result<Vec<(String, BTreeMap<String, Value>)>, StateError> {
-        let all = registry::index(self.module(), of, registry::ALL, "");
+    ) -> Result<Option<Vec<(String, BTreeMap<String, Value>)>>, StateError> {
         let day = self.deciding.module.zone.date(self.deciding.lodged);
-        let mut found = BTreeMap::new();
-        for (_, bytes) in state.scan(&all, "", MOST_RECORDS)? {
-            let record: String = cbor::decode(&bytes).map_err(StateError::damaged)?;
-            let version = registry::on(state, self.module(), of, &record, day)?;
-            let Some(version) = version else { continue };
+        let all = registry::all_on(state, self.module(), of, day, MOST_RECORDS)?;
+        let place = |record: &str| {
             let mut hasher = Hasher::new();
             hasher.update(b"chancery/1 inspection\0");
             hasher.update(seed.as_bytes());
-            for text in [of, &record] {
+            for text in [of, record] {
                 hasher.update(&(text.len() as u64).to_be_bytes());
                 hasher.update(text.as_bytes());
             }
-            found.insert(hasher.finish(), (record, version.fields));
-        }
-        Ok(found.into_values().collect())
+            hasher.finish()
+        };
+        Ok(all.map(|all| {
+            let placed = all.into_iter().map(|(record, fields)| (place(&record), (record, fields)));
+            placed.collect::<BTreeMap<_, _>>().into_values().collect()
+        }))
     }
 
     /// Draws objects, and to each who goes there: whoever has gone goes again only when all have.
@@ -250,18 +251,27 @@ impl Working<'_, '_> {
         hasher.update(plan.as_bytes());
         let seed = hasher.finish();
         let mut objects = Vec::new();
-        for (record, fields) in self.order(overlay, &one.object, &seed)? {
+        let all = self.order(overlay, &one.object, &seed)?;
+        let inspectors = self.order(overlay, &one.inspectors, &seed)?;
+        let (Some(all), Some(inspectors)) = (all, inspectors) else {
+            return Ok(Err(Refusal::Cost));
+        };
+        let mut steps = 0u64;
+        for (record, fields) in all {
             let mut environment = self.deciding.environment(overlay, None, None, Value::None);
             environment.counts.insert("object", Value::Map(fields));
             let fits = one.which.formula.value(&environment);
             environment.check()?;
+            steps = steps.saturating_add(environment.steps.get());
+            if steps > MOST_STEPS {
+                return Ok(Err(Refusal::Cost));
+            }
             match fits {
                 Value::Bool(true) => objects.push(record),
                 Value::Bool(false) => {}
                 other => return Ok(Err(Refusal::Unknown { what: format!("{record}: {other}") })),
             }
         }
-        let inspectors = self.order(overlay, &one.inspectors, &seed)?;
         let few = |of: &String, wanted: u32, there: usize| {
             let (of, wanted, there) = (of.clone(), wanted.into(), there as u64);
             Ok(Err(Refusal::Mechanism(Mine::TooFew { of, wanted, there })))

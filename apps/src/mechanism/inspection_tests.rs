@@ -46,11 +46,12 @@ fn files() -> Vec<(&'static str, String)> {
         ),
         (
             "cases/visit.toml",
-            "case = \"visit\"\nparent = \"plan\"\n[state]\non = {}\nover = { end = true }\n\
+            "case = \"visit\"\nparent = \"plan\"\n[state]\non = {}\nover = {}\nfiled = { end = true }\n\
              [act.go]\ninner = true\nfrom = \"\"\nform = \"go\"\nto = \"on\"\nset = { object = \"doc.object\", who = \"doc.who\" }\n\
              [act.note]\nfrom = [\"on\", \"over\"]\nby = [\"guard\"]\n\
              then.note = { inspection = \"site\", do = \"note\", device = \"doc.device\", seen = \"doc.seen\", entries = \"doc.entries\" }\n\
              [act.decide]\nfrom = \"on\"\nby = [\"chief\"]\nthen.settle = { inspection = \"site\", do = \"settle\", item = \"doc.item\", value = \"doc.value\" }\n\
+             [act.file]\nform = \"none\"\nfrom = \"over\"\nto = \"filed\"\nby = [\"chief\"]\n\
              [act.close]\nform = \"none\"\nfrom = \"on\"\nto = \"over\"\nby = [\"chief\"]\nthen.close = { inspection = \"site\", do = \"close\" }\n"
                 .into(),
         ),

@@ -93,6 +93,27 @@ pub(super) fn index(module: &str, registry: &str, name: &str, value: &str) -> Ke
     Key::new(Family::Index, module).name(&format!("{registry}/{name}")).value(value)
 }
 
+/// All records of a registry as they are valid on a day, by their keys; nothing where there are more than so many.
+pub(super) fn all_on(
+    state: &dyn State,
+    module: &str,
+    registry: &str,
+    day: Date,
+    most: usize,
+) -> Result<Option<BTreeMap<String, BTreeMap<String, Value>>>, StateError> {
+    let rows = state.scan(&index(module, registry, ALL, ""), "", most + 1)?;
+    if rows.len() > most {
+        return Ok(None);
+    }
+    let mut found = BTreeMap::new();
+    for (_, bytes) in rows {
+        let record: String = cbor::decode(&bytes).map_err(StateError::damaged)?;
+        let version = on(state, module, registry, &record, day)?;
+        found.extend(version.map(|version| (record, version.fields)));
+    }
+    Ok(Some(found))
+}
+
 /// The index under which all records of a registry stand; no name is so.
 pub(super) const ALL: &str = "*";
 
