@@ -7,6 +7,7 @@ use super::{
 
 /// What a mechanism is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a module has few of them")]
 pub(crate) enum Run {
     /// Makes an edition of a report, as of a day.
     Report { report: String, as_of: Placed },

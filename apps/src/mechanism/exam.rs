@@ -7,7 +7,7 @@ use chancery_crypto::{Digest, Hasher, cbor};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::registry;
+use super::registry::{self, Fields};
 use crate::{
     case::{Decided, Deciding},
     civil::{Instant, Period},
@@ -392,7 +392,7 @@ impl Working<'_, '_> {
     fn grade(
         &self,
         state: &dyn State,
-        paper: &[(String, String, Decimal)],
+        paper: &[Keyed],
         script: &Script,
     ) -> Result<Result<Grade, Refusal>, StateError> {
         let right =
@@ -432,7 +432,7 @@ impl Working<'_, '_> {
         state: &dyn State,
         paper: &Paper,
         instead: &BTreeMap<String, String>,
-    ) -> Result<Result<Vec<(String, String, Decimal)>, Refusal>, StateError> {
+    ) -> Result<Result<Vec<Keyed>, Refusal>, StateError> {
         let Some(bank) = self.bank(state, paper.opens)? else { return Ok(Err(Refusal::Cost)) };
         let mut found = Vec::new();
         for record in &paper.items {
@@ -459,7 +459,7 @@ impl Working<'_, '_> {
         state: &dyn State,
         sitting: &str,
         instead: &BTreeMap<String, String>,
-    ) -> Result<Result<Vec<(String, Script, Grade)>, Refusal>, StateError> {
+    ) -> Result<Result<Vec<Graded>, Refusal>, StateError> {
         let paper: Option<Paper> = read(state, &paper_key(self.module(), self.exam, sitting))?;
         let Some(paper) = paper else { return Ok(Err(Refusal::Mechanism(Mine::NoPaper))) };
         let keys = match self.keys(state, &paper, instead)? {
@@ -520,7 +520,11 @@ impl Working<'_, '_> {
     }
 }
 
-type Fields = BTreeMap<String, Value>;
+/// An item of a paper, its right answer and its points.
+type Keyed = (String, String, Decimal);
+
+/// A script by its thing, and the grade that it comes to.
+pub(super) type Graded = (String, Script, Grade);
 
 pub(super) fn run(
     deciding: &Deciding<'_>,

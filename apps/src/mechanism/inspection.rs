@@ -220,7 +220,7 @@ impl Working<'_, '_> {
         state: &dyn State,
         of: &str,
         seed: &Digest,
-    ) -> Result<Option<Vec<(String, BTreeMap<String, Value>)>>, StateError> {
+    ) -> Result<Option<Vec<(String, registry::Fields)>>, StateError> {
         let day = self.deciding.module.zone.date(self.deciding.lodged);
         let all = registry::all_on(state, self.module(), of, day, MOST_RECORDS)?;
         let place = |record: &str| {

@@ -150,13 +150,12 @@ fn what_is_forbidden_comes_in_on_no_way() {
     };
     let forbidden = |files: &[(&str, String)]| {
         let found = faults(files);
-        let bad = found.iter().find_map(|(file, _, fault)| match fault {
+        found.iter().find_map(|(file, _, fault)| match fault {
             Fault::Forbidden { attribute, way } if file == matching => {
                 Some((attribute.clone(), way.join(" -> ")))
             }
             _ => None,
-        });
-        bad
+        })
     };
     assert_eq!(forbidden(&files()), None);
     let bonus = named("left.points + left.bonus");

@@ -93,6 +93,9 @@ pub(super) fn index(module: &str, registry: &str, name: &str, value: &str) -> Ke
     Key::new(Family::Index, module).name(&format!("{registry}/{name}")).value(value)
 }
 
+/// What stands in a record.
+pub(super) type Fields = BTreeMap<String, Value>;
+
 /// All records of a registry as they are valid on a day, by their keys; nothing where there are more than so many.
 pub(super) fn all_on(
     state: &dyn State,
@@ -100,7 +103,7 @@ pub(super) fn all_on(
     registry: &str,
     day: Date,
     most: usize,
-) -> Result<Option<BTreeMap<String, BTreeMap<String, Value>>>, StateError> {
+) -> Result<Option<BTreeMap<String, Fields>>, StateError> {
     let rows = state.scan(&index(module, registry, ALL, ""), "", most + 1)?;
     if rows.len() > most {
         return Ok(None);
