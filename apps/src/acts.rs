@@ -9,7 +9,7 @@ use crate::{
     environment::CaseEnvironment,
     formula::Environment as _,
     input::{Document, Signer},
-    manifest::{Act, DueEnd, How, Stale, Within},
+    manifest::{Act, DueEnd, Recast, Stale, Within},
     reason::{Reason, Refusal},
     state::{Family, Key, Overlay, State, StateError},
     thing::{Span, Thing},
@@ -190,7 +190,7 @@ impl Deciding<'_> {
             if who.is_empty() || who.iter().any(String::is_empty) {
                 refuse("round", unknown(&value));
             }
-            if let How::Pass(_, within) = &change.how {
+            if let Recast::Pass(_, within) = &change.how {
                 for name in &who {
                     if !self.is_within(environment, signer, name, *within)? {
                         refuse("round", Refusal::NotWithin { who: name.clone() });
@@ -377,7 +377,7 @@ impl Deciding<'_> {
         &self,
         thing: &mut Thing,
         round: &str,
-        how: &How,
+        how: &Recast,
         who: Vec<String>,
         signer: &Signer,
     ) -> Result<(), Refusal> {
@@ -386,7 +386,7 @@ impl Deciding<'_> {
         let votes = thing.rounds.get_mut(round).filter(|_| here == Some(round));
         let Some(votes) = votes else { return Err(Refusal::NoRound { round: round.to_owned() }) };
         match how {
-            How::Add(_) => {
+            Recast::Add(_) => {
                 if let Some(who) = who.iter().find(|who| votes.of.contains(who)) {
                     return Err(Refusal::Asked { who: who.clone() });
                 }
@@ -395,7 +395,7 @@ impl Deciding<'_> {
                 }
                 votes.of.extend(who);
             }
-            How::Drop(_) => {
+            Recast::Drop(_) => {
                 // What was said stays said, and somebody is asked.
                 let open = |who: &&String| votes.of.contains(who) && !votes.said.contains_key(*who);
                 if let Some(who) = who.iter().find(|who| !open(who)) {
@@ -406,7 +406,7 @@ impl Deciding<'_> {
                 }
                 votes.of.retain(|known| !who.contains(known));
             }
-            How::Pass(..) => {
+            Recast::Pass(..) => {
                 let nobody = || Refusal::NoVote { who: signer.name.clone() };
                 let [to] = who.as_slice() else { return Err(nobody()) };
                 if votes.of.contains(to) {

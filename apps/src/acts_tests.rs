@@ -680,6 +680,7 @@ impl Office {
             since: 0,
             by: String::new(),
             document: String::new(),
+            second: None,
         };
         let plain = cbor::encode(&installed).expect("plain");
         writes.insert(office::folder(&module.digest()), Some(folder.encode()));

@@ -9,7 +9,7 @@ use crate::{
     calendar::{Calendar, Rule},
     civil::{Date, Instant, Zone},
     due,
-    formula::{Environment, MOST_STEPS},
+    formula::{Environment, Explained, MOST_STEPS},
     input::Document,
     jurisdiction::Held,
     look_up::{Looked, Looks},
@@ -292,6 +292,37 @@ impl<'a> CaseEnvironment<'a> {
                     None => Ok(Value::Unknown(Why::NoRow(of.clone()))),
                 }
             }
+            ("paper" | "checks" | "assigned", [Value::Text(of), Value::Text(thing)]) => {
+                let (state, module) = (self.state, self.module.name());
+                let (exam, inspection) =
+                    (self.module.exams.get(of), self.module.inspections.get(of));
+                match (name, exam, inspection) {
+                    ("paper", Some(exam), _) => {
+                        mechanism::paper(state, module, exam, thing, self.lodged)
+                    }
+                    ("checks", _, Some(one)) => mechanism::checks(state, module, one, thing),
+                    ("assigned", _, Some(one)) => mechanism::assigned(state, module, one, thing),
+                    _ => Ok(Value::Unknown(Why::NoRow(of.clone()))),
+                }
+            }
+            ("graded", [Value::Text(of), Value::Text(sitting), Value::Text(script)]) => {
+                let (state, module) = (self.state, self.module.name());
+                match self.module.exams.get(of) {
+                    Some(exam) => mechanism::graded(state, module, exam, (sitting, script)),
+                    None => Ok(Value::Unknown(Why::NoRow(of.clone()))),
+                }
+            }
+            ("matched", [Value::Text(of), Value::Text(pool), Value::Text(left)]) => {
+                let (state, module) = (self.state, self.module.name());
+                mechanism::placed(state, module, of, (pool.as_str(), left.as_str()))
+            }
+            ("calc", [Value::Text(of), Value::Date(on), Value::Map(given)]) => {
+                let found = self.module.computations.get(of);
+                Ok(match found {
+                    Some(one) => Value::Map(mechanism::calculate(self, one, *on, given, None)),
+                    None => Value::Unknown(Why::NoRow(of.clone())),
+                })
+            }
             _ => {
                 let found = match mechanism::call(self, name, arguments)? {
                     None => self.look_up(name, arguments)?,
@@ -394,6 +425,22 @@ impl Environment for CaseEnvironment<'_> {
 
     fn call(&self, name: &str, arguments: &[Value]) -> Value {
         self.read(|| self.state_call(name, arguments))
+    }
+
+    fn inside(&self, name: &str, arguments: &[Value]) -> Vec<Explained> {
+        let ("calc", [Value::Text(of), Value::Date(on), Value::Map(given)]) = (name, arguments)
+        else {
+            return Vec::new();
+        };
+        let Some(one) = self.module.computations.get(of) else { return Vec::new() };
+        let (_, steps) = mechanism::explained(self, one, *on, given);
+        let each = steps.into_iter().map(|step| Explained {
+            text: format!("{of}.{}", step.name),
+            value: step.value,
+            steps: Vec::new(),
+            looked: step.looked,
+        });
+        each.collect()
     }
 
     fn looked(&self) -> Vec<Looked> {

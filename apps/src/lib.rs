@@ -83,14 +83,15 @@ pub use self::{
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
     manifest::{
-        At, Authority, Both, Change, DescribedTable, Extends, FormFault, How, Loosens, Mistake,
-        Module, StockFault, Touches, What,
+        At, Authority, Both, Change, DescribedTable, Extends, FormFault, How, Loosens,
+        MechanismFault, Mistake, Module, StockFault, Touches, What,
     },
     mechanism::{
-        Answer, Deposit, DrawResult, Drawn, Issued, LeftOut, Look, Member, NotPlain, Notice,
-        Offline, Opening, Owed, PlainCredential, Replaced, RollHead, Status, StatusList,
-        draw_commitment, draw_order, draw_seed, looks, notices, openings, refused_members,
-        token_digest,
+        Answer, Computed, Deposit, DrawResult, Drawn, Drilled, Grade, Issued, LeftOut, Line, Look,
+        Matched, Member, NotComputed, NotPlain, Noted, Notice, Offline, Opening, Owed, Pair, Paper,
+        PaperSeen, PlainCredential, Regraded, Replaced, Restated, RollHead, Script, Sheet, Status,
+        StatusList, Unplaced, Worked, conflicts, draw_commitment, draw_order, draw_seed, looks,
+        matches, noted, notices, openings, refused_members, statements, token_digest,
     },
     migration::{Cover, Unmapped},
     office::{
@@ -100,7 +101,7 @@ pub use self::{
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
     office_versions::{Proposed, coming, known, proposed, waiting, whole_folder},
     reading::{Hidden, Readable, Reader, Reading, Shown},
-    reason::{Reason, Refusal},
+    reason::{MechanismRefusal, Reason, Refusal},
     record::{
         Also, Applied, Checkpoint, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject,
         beginning,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::FormFault;
+pub use crate::mechanism::MechanismRefusal;
 
 /// A refusal: by which rule, of which text, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -367,6 +368,8 @@ pub enum Refusal {
         /// The field.
         field: String,
     },
+    /// A mechanism refuses it.
+    Mechanism(MechanismRefusal),
     /// The kernel could not decide it: it would cost more steps than may be.
     Cost,
 }
@@ -389,6 +392,7 @@ impl Refusal {
             | Self::NoCredential { .. }
             | Self::NoEnvelope { .. }
             | Self::About => "CHY-7100",
+            Self::Mechanism(why) => why.code(),
             Self::Need { .. } | Self::Variant { .. } => "CHY-7101",
             Self::WrongState { .. }
             | Self::AtMost { .. }

@@ -145,6 +145,9 @@ struct Expect {
     /// What of its rolls there is: `ROLL/count`, `ROLL/excluded`, `ROLL/left`, `ROLL/refused`, `ROLL/digest`, `ROLL/member/KEY`.
     #[serde(default)]
     roll: BTreeMap<String, String>,
+    /// What mechanisms keep: `report/NAME/DAY/EDITION/GROUP/FIGURE`.
+    #[serde(default)]
+    shows: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -216,6 +219,16 @@ impl Scenario {
     /// [`Broken`], at the first step that comes out otherwise.
     pub fn run(&self, module: &Module, folder: &[u8]) -> Result<Told, Broken> {
         Run::new(self, module, folder)?.run()
+    }
+
+    /// The state at its end.
+    #[cfg(test)]
+    pub(crate) fn end(&self, module: &Module, folder: &[u8]) -> Result<MemoryState, Broken> {
+        let mut run = Run::new(self, module, folder)?;
+        for (number, step) in (1..).zip(&self.step) {
+            run.step(number, step)?;
+        }
+        Ok(run.state)
     }
 }
 
@@ -654,6 +667,13 @@ impl<'a> Run<'a> {
             let found = mechanism::show_roll(&self.state, module, roll, id, what, key)?;
             if found != *wanted {
                 return Ok(Some(format!("roll.{name}: {found} and not {wanted}")));
+            }
+        }
+        for (path, wanted) in &expect.shows {
+            let found = mechanism::shown(&self.state, self.module, (id, self.now), path)?;
+            let found = found.unwrap_or_else(|| "nothing".to_owned());
+            if found != *wanted {
+                return Ok(Some(format!("shows.{path}: {found} and not {wanted}")));
             }
         }
         for (case, wanted) in &expect.kids {

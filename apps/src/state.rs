@@ -47,6 +47,14 @@ pub enum Family {
     Sealed,
     /// What people were told.
     Notice,
+    /// What reports have stated.
+    Report,
+    /// Who was matched with whom.
+    Matching,
+    /// Papers, what was handed in, and grades.
+    Exam,
+    /// What was drawn to be inspected, and noted.
+    Inspection,
     /// Documents that were decided.
     Document,
     /// The digest chain of each module, and the number of decisions.
@@ -78,6 +86,10 @@ impl Family {
                 | Self::Booking
                 | Self::Credential
                 | Self::Notice
+                | Self::Report
+                | Self::Matching
+                | Self::Exam
+                | Self::Inspection
         )
     }
 
@@ -103,6 +115,10 @@ impl Family {
             Self::Survey => b's',
             Self::Sealed => b'e',
             Self::Notice => b'w',
+            Self::Report => b'R',
+            Self::Matching => b'M',
+            Self::Exam => b'E',
+            Self::Inspection => b'I',
             Self::Document => b'f',
             Self::Chain => b'c',
             Self::Index => b'x',

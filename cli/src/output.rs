@@ -18,9 +18,6 @@ macro_rules! print {
 macro_rules! println {
     ($($what:tt)*) => { $crate::output::put(format_args!($($what)*), "\n") };
 }
-macro_rules! eprint {
-    ($($what:tt)*) => { $crate::output::put_error(format_args!($($what)*), "") };
-}
 macro_rules! eprintln {
     ($($what:tt)*) => { $crate::output::put_error(format_args!($($what)*), "\n") };
 }

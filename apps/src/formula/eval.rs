@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Each, Kind, Node, Operator, functions};
+use super::{Each, Explained, Kind, Node, Operator, functions};
 use crate::{
     calendar::{Calendar, Rule},
     civil::{Period, Zone},
@@ -26,6 +26,11 @@ pub trait Environment {
 
     /// A function that reads state: `find`, `count`, `balance`, `org.rank` …
     fn call(&self, name: &str, arguments: &[Value]) -> Value;
+
+    /// The steps of what a function works out by formulas of its own.
+    fn inside(&self, _name: &str, _arguments: &[Value]) -> Vec<Explained> {
+        Vec::new()
+    }
 
     /// What was looked up in tables since this was asked last.
     fn looked(&self) -> Vec<Looked> {

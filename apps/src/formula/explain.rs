@@ -61,6 +61,13 @@ pub(super) fn explain(text: &str, tree: &Node, environment: &dyn Environment) ->
             steps.push(below);
         }
     }
+    if let Kind::Call(name, arguments) = &tree.kind
+        && name == "calc"
+    {
+        let given = |node| Evaluation::new(environment, text).value(node);
+        let given: Vec<_> = arguments.iter().map(given).collect();
+        steps.extend(environment.inside(name, &given));
+    }
     environment.looked();
     let value = Evaluation::new(environment, text).value(tree);
     let mut looked = environment.looked();

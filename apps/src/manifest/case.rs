@@ -209,7 +209,7 @@ pub(crate) struct Extend {
 
 impl Case {
     /// A case of nothing: what formulas stand in that belong to no case.
-    pub(super) fn nothing(at: At, name: &str, rule: Rule) -> Self {
+    pub(crate) fn nothing(at: At, name: &str, rule: Rule) -> Self {
         Self {
             at,
             name: name.to_owned(),

@@ -3,6 +3,7 @@
 use chancery_crypto::Digest;
 
 use super::{
+    computation_check,
     mistake::What,
     module::Module,
     reader::{At, Mistakes},
@@ -59,7 +60,7 @@ pub(crate) fn unknown_law<'l>(module: &Module, law: &'l str) -> Option<&'l str> 
     (named && !module.laws.contains_key(alias)).then_some(alias)
 }
 
-fn cite(module: &Module, mistakes: &Mistakes, at: &At, law: &str) {
+pub(super) fn cite(module: &Module, mistakes: &Mistakes, at: &At, law: &str) {
     if let Some(alias) = unknown_law(module, law) {
         let nearest = nearest(alias, module.laws.keys().map(String::as_str)).map(str::to_owned);
         mistakes.add(at, What::Undeclared { kind: "law", name: alias.to_owned(), nearest });
@@ -123,6 +124,9 @@ pub(super) fn kind(
     first: Option<&str>,
     given: &[Type],
 ) -> Result<Option<Type>, KindFault> {
+    if function == "calc" {
+        return computation_check::kind(module, first, given);
+    }
     if !matches!(function, "value" | "row" | "bracket" | "code") {
         return Ok(None);
     }

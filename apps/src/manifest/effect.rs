@@ -4,6 +4,7 @@ use super::{
     mistake::What,
     more_verb::{self, MoreVerb},
     reader::{At, Fields, Placed, Table},
+    run::{RUNS, Run},
 };
 
 /// An effect.
@@ -53,10 +54,15 @@ pub(crate) enum Verb {
     Notify { names: Placed, say: String },
     /// Writes to a mechanism with rows of its own.
     More(MoreVerb),
+    /// Has a mechanism work.
+    Run(Run),
 }
 
 /// The verbs, for a hint.
-const VERBS: [&str; 7] = ["open", "tell", "record", "revise", "move", "book", "notify"];
+const VERBS: [&str; 11] = [
+    "open", "tell", "record", "revise", "move", "book", "notify", RUNS[0], RUNS[1], RUNS[2],
+    RUNS[3],
+];
 
 impl Effect {
     pub(super) fn read(name: String, table: &Table<'_>) -> Option<Self> {
@@ -132,6 +138,7 @@ impl Effect {
                 }
             }
             ["notify"] => Verb::Notify { names: must(table, "notify")?, say: table.must("say")? },
+            [verb] if RUNS.contains(verb) => Verb::Run(Run::read(verb, table)?),
             [verb] => Verb::More(MoreVerb::read(verb, table)?),
             _ => {
                 let known = all().map(str::to_owned).collect();
@@ -160,6 +167,7 @@ impl Effect {
             Verb::Booked { .. } => Vec::new(),
             Verb::Notify { names, .. } => vec![names],
             Verb::More(more) => more.formulas(),
+            Verb::Run(run) => run.formulas(),
         };
         self.condition.iter().chain(&self.each).chain(own).collect()
     }

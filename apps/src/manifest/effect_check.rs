@@ -6,11 +6,13 @@ use super::{
     case::{Act, Case},
     check::{CaseScope, wanted},
     effect::{Effect, Verb},
+    exam_check, inspection_check, matching_check,
     mechanism::{Account, Ask, Give, Registry},
     mistake::What,
     module::Module,
     more::{self, Checked},
     reader::{At, Fields, Mistakes, Placed},
+    report_check, run_check,
 };
 use crate::{
     formula::{Scope, Type},
@@ -42,6 +44,13 @@ pub(super) fn of_state(module: &Module, name: &str, first: Option<&str>) -> Type
         }
         "free" => Type::Int,
         "has_role" => Type::Bool,
+        "matched" => Type::Text,
+        "paper" => Type::list(Type::Text),
+        "graded" => Type::map([("points", Type::Decimal), ("passed", Type::Bool)]),
+        "checks" => inspection_check::checks(module, first),
+        "assigned" => {
+            Type::list(Type::map([("object", Type::Text), ("inspectors", Type::list(Type::Text))]))
+        }
         name => more::kind(module, name, first).unwrap_or(Type::Any),
     }
 }
@@ -81,6 +90,9 @@ impl Checking<'_> {
                 "things" => cases().collect(),
                 "balance" => self.module.accounts.keys().collect(),
                 "free" => self.module.bookings.keys().collect(),
+                "matched" => self.module.matchings.keys().collect(),
+                "paper" | "graded" => self.module.exams.keys().collect(),
+                "checks" | "assigned" => self.module.inspections.keys().collect(),
                 name => match self.module.more.known(name) {
                     Some(known) => known,
                     None => continue,
@@ -196,6 +208,7 @@ pub(super) fn effects(
                 let known = module.bookings.keys().map(String::as_str);
                 checking.declared(at, "booking", booking, known);
             }
+            Verb::Run(run) => run_check::check(module, case, (at, run), &scope, mistakes),
             Verb::Notify { names, say } => {
                 texts.insert(say.clone());
                 check(names, "name, list of names", &[Type::Text, Type::list(Type::Text)]);
@@ -410,6 +423,10 @@ pub(super) fn mechanisms(
         texts.insert(format!("registry-{}", registry.name));
         self::registry(&checking, registry, texts, roles);
     }
+    report_check::check(module, mistakes, texts);
+    matching_check::check(module, mistakes, texts);
+    exam_check::check(module, mistakes, texts);
+    inspection_check::check(module, mistakes, texts);
     for account in module.accounts.values() {
         texts.insert(format!("account-{}", account.name));
         self::account(&checking, account, texts);

@@ -1,6 +1,6 @@
 //! What can be wrong with a folder, with its place. The sentences stand in `wording`.
 
-use super::{form::FormFault, reader::At, stock::StockFault};
+use super::{fault::MechanismFault, form::FormFault, reader::At, stock::StockFault};
 use chancery_protocol::text::TextFault;
 
 use crate::formula::{Fault, KindFault, Type};
@@ -416,6 +416,8 @@ pub enum What {
         /// What.
         name: String,
     },
+    /// Something is wrong with a mechanism that stands beside cases.
+    Mechanism(MechanismFault),
 }
 
 impl What {
@@ -518,6 +520,7 @@ impl What {
             Self::VariantOverlap { .. } => "variant-overlap",
             Self::VariantNever { .. } => "variant-never",
             Self::NothingOff { .. } => "nothing-off",
+            Self::Mechanism(fault) => fault.code(),
         }
     }
 }

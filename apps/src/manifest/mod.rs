@@ -6,13 +6,22 @@ mod case;
 mod changes;
 mod check;
 mod codes;
+mod computation;
+mod computation_check;
 mod credential;
 mod data;
 mod draw;
 mod effect;
 mod effect_check;
+mod exam;
+mod exam_check;
 mod extends;
+mod fault;
 mod form;
+mod inspection;
+mod inspection_check;
+mod matching;
+mod matching_check;
 mod mechanism;
 mod migration;
 mod mistake;
@@ -23,7 +32,11 @@ mod param;
 mod reader;
 mod reading;
 mod reading_check;
+mod report;
+mod report_check;
 mod roll;
+mod run;
+mod run_check;
 mod sealed;
 mod special;
 mod stock;
@@ -39,19 +52,25 @@ mod tests;
 pub(crate) use self::{
     case::{Act, Case, Due, DueEnd, Ending, Need, Number, Round, Target},
     codes::read_codes,
+    computation::{Computation, value_of},
     credential::Credential,
     data::unknown_law,
     draw::Draw,
     effect::{Effect, Verb},
+    exam::Exam,
     form::Form,
+    inspection::Inspection,
+    matching::Matching,
     mechanism::{Account, Ask, Booking, Give, Registry},
     migration::Migration,
     more_verb::MoreVerb,
     reader::{Fields, Placed, is_name},
     reading::Until,
+    report::{Figure, Measure, Report},
     roll::Roll,
+    run::{OfExam, OfInspection, Run},
     sealed::{Sealed, Shows},
-    special::{How, Stale, Within},
+    special::{Recast, Stale, Within},
     survey::{Survey, tallied},
 };
 pub use self::{
@@ -59,6 +78,7 @@ pub use self::{
     check::Authority,
     data::DescribedTable,
     extends::Extends,
+    fault::MechanismFault,
     form::FormFault,
     mistake::{Mistake, What},
     module::{Both, Module},

@@ -7,15 +7,21 @@ use chancery_crypto::{Digest, Language};
 
 use super::{
     case::Case,
-    check, codes, data,
+    check, codes,
+    computation::Computation,
+    computation_check, data,
+    exam::Exam,
     extends::{Extends, Whole},
     form::Form,
+    inspection::Inspection,
+    matching::Matching,
     mechanism::{Account, Booking, Registry},
     migration::Migration,
     mistake::{Mistake, What},
-    param::{self, Param, Variant},
     more::{self, More},
+    param::{self, Param, Variant},
     reader::{At, File, Mistakes, Table, is_name, lines},
+    report::Report,
     story, table,
 };
 use crate::{
@@ -69,6 +75,11 @@ pub struct Module {
     /// Tables that could not be read: what asks them is not judged.
     pub(super) unread: BTreeSet<String>,
     pub(crate) codes: BTreeMap<String, Codes>,
+    pub(crate) computations: BTreeMap<String, Computation>,
+    pub(crate) reports: BTreeMap<String, Report>,
+    pub(crate) matchings: BTreeMap<String, Matching>,
+    pub(crate) exams: BTreeMap<String, Exam>,
+    pub(crate) inspections: BTreeMap<String, Inspection>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
     pub(crate) params: BTreeMap<String, Param>,
@@ -125,6 +136,7 @@ impl Module {
         }
         if has {
             data::check(&module, &mistakes);
+            computation_check::settle(&mut module, &mistakes);
             check::module(&module, &mistakes);
         }
         // Stories speak of what the other files declare.
@@ -173,6 +185,11 @@ impl Module {
             tables: BTreeMap::new(),
             unread: BTreeSet::new(),
             codes: BTreeMap::new(),
+            computations: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            matchings: BTreeMap::new(),
+            exams: BTreeMap::new(),
+            inspections: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
             params: BTreeMap::new(),
@@ -226,6 +243,36 @@ impl Module {
                 self.once(file, &table, &name);
                 self.bookings.insert(name, one);
             }),
+            ("computations", _) => file.read(|table| {
+                let Some(one) = Computation::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.computations.insert(name, one);
+            }),
+            ("reports", _) => file.read(|table| {
+                let Some(one) = Report::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.reports.insert(name, one);
+            }),
+            ("matchings", _) => file.read(|table| {
+                let Some(one) = Matching::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.matchings.insert(name, one);
+            }),
+            ("exams", _) => file.read(|table| {
+                let Some(one) = Exam::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.exams.insert(name, one);
+            }),
+            ("inspections", _) => file.read(|table| {
+                let Some(one) = Inspection::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.inspections.insert(name, one);
+            }),
             (folder, _) if more::FOLDERS.contains(&folder) => file.read(|table| {
                 let mut taken = More::default();
                 let Some(name) = taken.take(folder, &table) else { return };
@@ -274,6 +321,11 @@ impl Module {
             || self.registries.contains_key(name)
             || self.accounts.contains_key(name)
             || self.bookings.contains_key(name)
+            || self.computations.contains_key(name)
+            || self.reports.contains_key(name)
+            || self.matchings.contains_key(name)
+            || self.exams.contains_key(name)
+            || self.inspections.contains_key(name)
             || self.more.has(name);
         if known {
             file.mistakes.add(&table.at(), What::Twice(name.to_owned()));

@@ -579,6 +579,11 @@ impl<'a> Table<'a> {
         each.collect()
     }
 
+    /// What stands under a key, whatever it is.
+    pub(super) fn plain_at(&self, key: &'static str) -> Option<&'a DeValue<'a>> {
+        self.value(key).map(Spanned::get_ref)
+    }
+
     /// The table that an entry is; nothing of any other.
     pub(super) fn inside(&self, entry: &Entry<'a>) -> Option<Table<'a>> {
         let (name, value) = self.table.iter().find(|(name, _)| *name.get_ref() == *entry.name)?;

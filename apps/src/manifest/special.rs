@@ -55,12 +55,12 @@ pub(crate) enum Within {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
     pub round: String,
-    pub how: How,
+    pub how: Recast,
 }
 
 /// What is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum Recast {
     /// These are asked besides, after the others.
     Add(Placed),
     /// These are not asked any more.
@@ -69,7 +69,7 @@ pub(crate) enum How {
     Pass(Placed, Within),
 }
 
-impl How {
+impl Recast {
     pub(crate) fn formula(&self) -> &Placed {
         match self {
             Self::Add(placed) | Self::Drop(placed) | Self::Pass(placed, _) => placed,
@@ -112,9 +112,9 @@ impl Special {
                 (table.formula("add"), table.formula("drop"), table.formula("pass"));
             let within = within(&table);
             let how = match (add, drop, pass) {
-                (Some(add), None, None) => How::Add(add),
-                (None, Some(drop), None) => How::Drop(drop),
-                (None, None, Some(pass)) => How::Pass(pass, within),
+                (Some(add), None, None) => Recast::Add(add),
+                (None, Some(drop), None) => Recast::Drop(drop),
+                (None, None, Some(pass)) => Recast::Pass(pass, within),
                 _ => {
                     let wanted = "add, drop, pass";
                     table.mistake(What::Kind { key: "change".into(), wanted });

@@ -263,7 +263,7 @@ impl Story<'_> {
         expect.text("number");
         expect.text("title");
         expect.texts_of("flags");
-        for key in ["balance", "told", "roll"] {
+        for key in ["balance", "told", "roll", "shows"] {
             expect.texts_at(key);
         }
         expect.has("kids");

@@ -6,24 +6,46 @@
 mod account;
 mod ask;
 mod booking;
+mod computation;
+#[cfg(test)]
+mod computation_tests;
 mod credential;
 #[cfg(test)]
 mod credential_tests;
 mod draw;
 #[cfg(test)]
 mod draw_tests;
+mod exam;
+mod exam_seen;
+#[cfg(test)]
+mod exam_tests;
+mod inspection;
+#[cfg(test)]
+mod inspection_tests;
+mod matching;
+#[cfg(test)]
+mod matching_tests;
 mod more;
 mod notice;
 mod owed;
 mod plan;
+mod refusal;
 mod registry;
+mod report;
+#[cfg(test)]
+mod report_tests;
 mod roll;
 #[cfg(test)]
 mod roll_tests;
+mod run;
 mod sealed;
 #[cfg(test)]
 mod sealed_tests;
+#[cfg(test)]
+mod seat_tests;
+mod stable;
 mod status_list;
+mod suppress;
 mod survey;
 #[cfg(test)]
 mod survey_tests;
@@ -33,15 +55,31 @@ mod tests;
 mod world;
 
 pub(crate) use self::{
-    account::balance, booking::free, more::call, owed::first as first_owed, plan::Planned,
-    registry::find, roll::show as show_roll,
+    account::balance,
+    booking::free,
+    computation::{Asked, calculate, explained},
+    exam_seen::{graded, paper},
+    inspection::{assigned, checks},
+    matching::placed,
+    more::call,
+    owed::first as first_owed,
+    plan::Planned,
+    registry::find,
+    roll::show as show_roll,
+    run::shown,
 };
 pub use self::{
     ask::{Answer, Look, looks},
+    computation::{Computed, NotComputed, Worked},
     credential::{Issued, Status},
     draw::{DrawResult, Drawn, Replaced, draw_commitment, draw_order, draw_seed},
+    exam::{Grade, Paper, PaperSeen, Regraded, Script},
+    inspection::{Noted, conflicts, noted},
+    matching::{Matched, Pair, Unplaced, matches},
     notice::{Notice, notices},
     owed::{Owed, refused_members},
+    refusal::MechanismRefusal,
+    report::{Drilled, Line, Restated, Sheet, statements},
     roll::{LeftOut, Member, RollHead},
     sealed::{Deposit, Opening, openings},
     status_list::{NotPlain, Offline, PlainCredential, StatusList},

@@ -8,6 +8,7 @@ use super::{
     account, booking,
     more::{self, MoreDeed},
     notice, registry,
+    run::Ran,
 };
 use crate::{
     case::{Decided, Deciding, MOST_INNER, Made},
@@ -41,6 +42,7 @@ pub(crate) enum Deed {
     Booked { booking: String, keep: bool },
     Notify { who: Vec<String>, say: String },
     More(MoreDeed),
+    Run(Ran),
 }
 
 /// The most times that an effect is done for the elements of a list.
@@ -174,6 +176,7 @@ impl Deciding<'_> {
             Verb::Booked { booking, keep } => {
                 Deed::Booked { booking: booking.clone(), keep: *keep }
             }
+            Verb::Run(run) => Deed::Run(Ran::plan(run, environment)?),
             Verb::Notify { names, say } => {
                 let names = value(names)?;
                 let who = names.names().into_iter().map(str::to_owned).collect();
@@ -201,7 +204,7 @@ impl Deciding<'_> {
         let (others, own): (Vec<_>, Vec<_>) = planned
             .into_iter()
             .partition(|one| matches!(one.deed, Deed::Open { .. } | Deed::Tell { .. }));
-        let (mut moves, before) = (Vec::new(), thing.clone());
+        let (mut moves, mut runs, before) = (Vec::new(), Vec::new(), thing.clone());
         for Planned { rule, place, deed } in own {
             let done = match deed {
                 Deed::More(deed) => more::carry_out(self, overlay, &rule, deed, thing)?,
@@ -218,6 +221,10 @@ impl Deciding<'_> {
                     booking::settle(overlay, &booking, keep, thing)?;
                     Ok(())
                 }
+                Deed::Run(run) => {
+                    runs.push((rule, run));
+                    Ok(())
+                }
                 Deed::Notify { who, say } => {
                     notice::tell(self, overlay, &rule, place, &who, &say, thing);
                     Ok(())
@@ -232,6 +239,20 @@ impl Deciding<'_> {
         }
         if let Err(reasons) = account::post(self, overlay, moves)? {
             return Ok(Err(reasons));
+        }
+        // Mechanisms work over what else the act has done: a record that it corrects is corrected for them.
+        let mut others = others;
+        for (rule, run) in runs {
+            let opened = match run.carry_out(self, overlay, &rule, document)? {
+                Ok(opened) => opened,
+                Err(reasons) => return Ok(Err(reasons)),
+            };
+            let planned = (0..).zip(opened).map(|(place, (case, with))| Planned {
+                rule: rule.clone(),
+                place,
+                deed: Deed::Open { case, with },
+            });
+            others.extend(planned);
         }
         for Planned { rule, place, deed } in others {
             let done = match deed {

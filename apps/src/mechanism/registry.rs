@@ -95,8 +95,35 @@ pub(super) fn index(module: &str, registry: &str, name: &str, value: &str) -> Ke
 
 /// Under which rows all records of a registry stand.
 pub(super) fn all(module: &str, registry: &str) -> Key {
-    Key::new(Family::Index, module).name(&format!("{registry}/"))
+    index(module, registry, ALL, "")
 }
+
+/// What stands in a record.
+pub(super) type Fields = BTreeMap<String, Value>;
+
+/// All records of a registry as they are valid on a day, by their keys; nothing where there are more than so many.
+pub(super) fn all_on(
+    state: &dyn State,
+    module: &str,
+    registry: &str,
+    day: Date,
+    most: usize,
+) -> Result<Option<BTreeMap<String, Fields>>, StateError> {
+    let rows = state.scan(&all(module, registry), "", most + 1)?;
+    if rows.len() > most {
+        return Ok(None);
+    }
+    let mut found = BTreeMap::new();
+    for (_, bytes) in rows {
+        let record: String = cbor::decode(&bytes).map_err(StateError::damaged)?;
+        let version = on(state, module, registry, &record, day)?;
+        found.extend(version.map(|version| (record, version.fields)));
+    }
+    Ok(Some(found))
+}
+
+/// The index under which all records of a registry stand; no name is so.
+const ALL: &str = "*";
 
 fn digest_of(record: &str) -> String {
     Digest::of(record.as_bytes()).to_string()
@@ -130,8 +157,8 @@ impl Places {
         let indexed = registry.indexes.iter().filter_map(|(name, placed)| {
             Some(index(module, &registry.name, name, &text(placed)?).id(&digest_of(record)))
         });
-        let always = all(module, &registry.name).id(&digest_of(record));
-        let indexed: Vec<_> = indexed.chain([always]).collect();
+        let all = all(module, &registry.name).id(&digest_of(record));
+        let indexed: Vec<_> = indexed.chain([all]).collect();
         let unique = registry.uniques.iter().filter_map(|unique| {
             let value = together(&unique.of)?;
             let name = format!("{}/{}", registry.name, unique.name);

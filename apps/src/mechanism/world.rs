@@ -88,6 +88,7 @@ impl World {
             since: START,
             by: String::new(),
             document: String::new(),
+            second: None,
         };
         let plain = cbor::encode(&installed).expect("plain");
         let mut writes = Writes::from([

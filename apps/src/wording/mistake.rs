@@ -439,6 +439,7 @@ impl What {
                 ("the role \"{role}\" is held in offices, and no matter of the case belongs to one: give it \"office\""),
                 ("角色“{role}”以处所为范围，而此类事项不属于任何处所：须写明 office")
             ),
+            Self::Mechanism(fault) => fault.say(language),
             Self::Unset { field } => {
                 say!(language, ("\"it.{field}\" is set by no act"), ("没有动作设置“it.{field}”"))
             }
@@ -473,6 +474,9 @@ fn kind_zh(kind: &str) -> &'static str {
         "round" => "会签轮次",
         "table" => "参数表",
         "code list" => "代码表",
+        "computation" => "计算",
+        "input" => "输入",
+        "result" => "结果",
         "code" => "代码",
         "column" => "列",
         "key" => "查找列",

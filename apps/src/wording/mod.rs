@@ -1,6 +1,9 @@
 //! What people read: the one place of this room in which sentences stand, in Chinese and English.
 
+mod computation;
+mod fault;
 mod mistake;
 mod reason;
+mod refusal;
 mod step;
 mod stock;

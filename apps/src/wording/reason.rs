@@ -46,6 +46,7 @@ impl Refusal {
                 ("it does not say where it belongs: it is an ordinary document, and no act on a module"),
                 ("文件未指明所属事项，只是普通公文，不是业务办理文件")
             ),
+            Self::Mechanism(why) => why.say(zone, language),
             Self::OtherHome { home } => say!(
                 language,
                 ("it is for the ledger of {home}, and is decided there alone"),

@@ -12,13 +12,13 @@ mod times;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::kinds::CaseScope;
 use self::rests::Rests;
 use super::{
     case::Case,
-    data, effect_check,
+    computation_check, data, effect_check,
     form::Form,
     mistake::What,
     module::Module,
@@ -66,9 +66,21 @@ impl Module {
     }
 }
 
+/// The kinds of what the acts of a case set; anything, where they rest on each other in a circle.
+pub(super) fn set_kinds(module: &Module, case: &Case) -> BTreeMap<String, Type> {
+    let (mistakes, rests) = (Mistakes::default(), Rests::of(case));
+    let circle = rests.circle().is_some();
+    let check = CaseCheck { module, case, mistakes: &mistakes, rests };
+    match circle || check.deep() {
+        true => case.fields().into_iter().map(|name| (name.to_owned(), Type::Any)).collect(),
+        false => check.known().1,
+    }
+}
+
 pub(super) fn module(module: &Module, mistakes: &Mistakes) {
     let mut texts = BTreeSet::from(["module".to_owned()]);
     texts.extend(data::texts(module));
+    texts.extend(computation_check::texts(module));
     let mut roles = BTreeSet::new();
     for case in module.cases.values() {
         let check = CaseCheck { module, case, mistakes, rests: Rests::of(case) };

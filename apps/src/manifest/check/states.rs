@@ -7,6 +7,7 @@ use crate::manifest::{
     case::{Act, Due, DueEnd, Ending, Round},
     effect::Verb,
     mistake::What,
+    run::{OfInspection, Run},
 };
 
 /// What can be, found by going on from what opens a matter.
@@ -167,6 +168,12 @@ impl CaseCheck<'_> {
         verbs.any(|verb| match verb {
             Verb::Open { case, .. } => act.opens && *case == self.case.name,
             Verb::Tell { case, act: told, .. } => *case == self.case.name && *told == act.name,
+            // What was found opens orders.
+            Verb::Run(Run::Inspection { inspection, what: OfInspection::Close }) => {
+                let found = self.module.inspections.get(inspection);
+                let mut findings = found.into_iter().flat_map(|one| &one.findings);
+                act.opens && findings.any(|finding| finding.order == self.case.name)
+            }
             _ => false,
         })
     }
