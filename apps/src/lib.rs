@@ -28,6 +28,7 @@ mod office_tables;
 mod office_tables_tests;
 #[cfg(test)]
 mod office_tests;
+mod paper;
 mod reading;
 #[cfg(test)]
 mod reading_tests;
@@ -64,6 +65,7 @@ pub use self::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
+    paper::{Colour, Face, Item, Metrics, NotPrinted, Paper, Qr, Run, SealPlace, Stroke},
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},
     record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},

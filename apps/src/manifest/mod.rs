@@ -18,6 +18,7 @@ mod reading_check;
 mod story;
 mod table;
 mod table_check;
+mod template;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub(crate) use self::{
     mechanism::{Account, Ask, Booking, Give, Registry},
     reader::{Fields, Placed, is_name},
     reading::Until,
+    template::{Align, Block, Body, Fixed, Numbers, Part, Place, Said, Sheet, Style, Template},
 };
 pub use self::{
     check::Authority,

@@ -12,6 +12,7 @@ use super::{
     mistake::{Mistake, What},
     reader::{At, File, Mistakes, Table, is_name, lines},
     story, table,
+    template::Template,
 };
 use crate::{
     calendar::Rule,
@@ -62,6 +63,8 @@ pub struct Module {
     /// Tables that could not be read: what asks them is not judged.
     pub(super) unread: BTreeSet<String>,
     pub(crate) codes: BTreeMap<String, Codes>,
+    /// What is printed.
+    pub(crate) templates: BTreeMap<String, Template>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
 }
@@ -140,6 +143,7 @@ impl Module {
             tables: BTreeMap::new(),
             unread: BTreeSet::new(),
             codes: BTreeMap::new(),
+            templates: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
         }
@@ -194,6 +198,16 @@ impl Module {
                 };
                 let (at, name) = (toml.at(), found.name.clone());
                 if self.tables.insert(name.clone(), found).is_some() {
+                    file.mistakes.add(&at, What::Twice(name));
+                }
+            }),
+            ("templates", _) => file.read(|table| {
+                let Some(one) = Template::read(&table) else { return };
+                let (at, name) = (table.at(), one.name.clone());
+                if !is_name(&name) {
+                    file.mistakes.add(&at, What::Name(name.clone()));
+                }
+                if self.templates.insert(name.clone(), one).is_some() {
                     file.mistakes.add(&at, What::Twice(name));
                 }
             }),

@@ -1,5 +1,6 @@
 //! What people read: the one place of this room in which sentences stand, in Chinese and English.
 
 mod mistake;
+mod paper;
 mod reason;
 mod step;

@@ -159,7 +159,7 @@ pub(super) fn head() -> Type {
 impl CaseCheck<'_> {
     /// The kinds of names, and of what acts set: each once, after those on which it rests. What rests on itself, as a sum that
     /// acts add to, may be anything while it is looked at.
-    fn known(&self) -> (BTreeMap<String, Type>, BTreeMap<String, Type>) {
+    pub(super) fn known(&self) -> (BTreeMap<String, Type>, BTreeMap<String, Type>) {
         let case = self.case;
         let formulas: BTreeMap<_, _> =
             case.who.iter().chain(&case.lets).map(|(name, placed)| (name, placed)).collect();
@@ -312,7 +312,7 @@ impl CaseCheck<'_> {
         }
     }
 
-    fn scope<'s>(
+    pub(super) fn scope<'s>(
         &'s self,
         act: Option<&'s Act>,
         named: &'s BTreeMap<String, Type>,

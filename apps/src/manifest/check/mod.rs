@@ -6,6 +6,7 @@ mod names;
 mod rests;
 mod rounds;
 mod states;
+mod templates;
 mod times;
 
 #[cfg(test)]
@@ -73,6 +74,7 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
         check.run(&mut texts, &mut roles);
     }
     effect_check::mechanisms(module, mistakes, &mut texts, &mut roles);
+    templates::check(module, mistakes);
     for (name, form) in &module.forms {
         texts.insert(format!("form-{name}"));
         for field in &form.fields {
