@@ -15,7 +15,8 @@ deps() { cargo tree --locked --package "$1" --edges normal --prefix none | cut -
 declare -A may=(
     [crypto]='' [certs]='crypto' [protocol]='crypto certs' [apps]='crypto certs protocol'
     [store]='' [ledger]='crypto certs protocol store' [bus]='crypto certs protocol store ledger'
-    [desk]='crypto certs protocol apps store ledger bus' [doors]='crypto certs protocol apps store ledger bus desk'
+    [desk]='crypto certs protocol apps store ledger bus' [doors]='crypto certs protocol apps store ledger bus desk print'
+    [print]='crypto certs protocol apps'
 )
 daemon=(tokio quinn axum hyper rocksdb tokio-postgres)
 for room in "${!may[@]}"; do
@@ -26,7 +27,7 @@ for room in "${!may[@]}"; do
         ! grep -qx -- "chancery-$other" <<<"$found" || complain "$room must not depend on $other"
     done
     ! grep -qx -- chancery <<<"$found" || complain "$room must not depend on cli"
-    case $room in crypto | certs | protocol | apps)
+    case $room in crypto | certs | protocol | apps | print)
         for name in "${daemon[@]}"; do
             ! grep -qx -- "$name" <<<"$found" || complain "$room must not depend on $name"
         done ;;
@@ -34,7 +35,7 @@ for room in "${!may[@]}"; do
 done
 
 # Engines: the file of each, and where one is chosen.
-named=$(grep -rniE 'rocks|postgres' --include='*.rs' --include=Cargo.toml crypto certs protocol apps node cli |
+named=$(grep -rniE 'rocks|postgres' --include='*.rs' --include=Cargo.toml crypto certs protocol apps print node cli |
     grep -vE '^node/store/(Cargo.toml|src/((rocks|postgres|engine).rs|postgres/tls.rs)):|^node/store/src/lib.rs:[0-9]+:mod ' || true)
 [ -z "$named" ] || complain "an engine is named outside of its own file:"$'\n'"$named"
 

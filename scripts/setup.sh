@@ -26,9 +26,11 @@ has_libclang || missing+=(libclang-dev)
 # them those tests say that they were skipped.
 if [[ "${1:-}" = @(tests|soak) ]] && command -v apt-get >/dev/null; then
     for pair in openssl:openssl curl:curl zip:zip unzip:unzip softhsm2-util:softhsm2 pkcs11-tool:opensc faketime:faketime \
-        ip:iproute2 tc:iproute2 setpriv:util-linux; do
+        ip:iproute2 tc:iproute2 setpriv:util-linux pdftotext:poppler-utils; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
     done
+    # What is printed is printed with these.
+    [ -e /usr/share/fonts/opentype/noto/NotoSerifCJK-Regular.ttc ] || missing+=(fonts-noto-cjk)
     # Debian does not put the server's programs on the path.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 fi

@@ -40,6 +40,7 @@ mod office_tables_tests;
 #[cfg(test)]
 mod office_tests;
 mod office_versions;
+mod paper;
 #[cfg(test)]
 mod param_tests;
 mod plain;
@@ -88,10 +89,11 @@ pub use self::{
     },
     mechanism::{
         Answer, Computed, Deposit, DrawResult, Drawn, Drilled, Grade, Issued, LeftOut, Line, Look,
-        Matched, Member, NotComputed, NotPlain, Noted, Notice, Offline, Opening, Owed, Pair, Paper,
-        PaperSeen, PlainCredential, Regraded, Replaced, Restated, RollHead, Script, Sheet, Status,
-        StatusList, Unplaced, Worked, conflicts, draw_commitment, draw_order, draw_seed, looks,
-        matches, noted, notices, openings, refused_members, statements, token_digest,
+        Matched, Member, NotComputed, NotPlain, Noted, Notice, Offline, Opening, Owed, Pair,
+        Paper as ExamPaper, PaperSeen, PlainCredential, Regraded, Replaced, Restated, RollHead,
+        Script, Sheet, Status, StatusList, Unplaced, Worked, conflicts, draw_commitment,
+        draw_order, draw_seed, looks, matches, noted, notices, openings, refused_members,
+        statements, token_digest,
     },
     migration::{Cover, Unmapped},
     office::{
@@ -100,6 +102,7 @@ pub use self::{
     office_codes::{CODES_MEDIA_TYPE, FiledCodes, filed_codes},
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
     office_versions::{Proposed, coming, known, proposed, waiting, whole_folder},
+    paper::{Colour, Face, Item, Metrics, NotPrinted, Paper, Qr, Run, SealPlace, Stroke},
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{MechanismRefusal, Reason, Refusal},
     record::{

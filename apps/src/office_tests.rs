@@ -139,6 +139,9 @@ pub(crate) fn folder() -> Folder {
         ("cases/permit.toml", PERMIT.to_owned()),
         ("cases/note.toml", NOTE.to_owned()),
         ("forms/apply.json", apply),
+        ("templates/permit.toml", template("permit", "{it.state}")),
+        ("templates/panel.toml", template("panel", "{it.panel}")),
+        ("templates/drawing.toml", template("drawing", "{due.drawing.day}")),
         ("forms/draw.json", form(&panel, r#""panel""#)),
         ("forms/grant.json", form("", "")),
         ("forms/remark.json", form("", "")),
@@ -146,6 +149,11 @@ pub(crate) fn folder() -> Folder {
         ("texts/en.ftl", TEXTS.to_owned()),
     ];
     Folder::of(files.map(|(path, text)| (path.to_owned(), text))).expect("a folder")
+}
+
+fn template(name: &str, text: &str) -> String {
+    let head = format!("template = \"{name}\"\nof = \"permit\"\ntitle = \"{{it.id}}\"\n");
+    format!("{head}[block.only]\ntext = \"{text}\"\n")
 }
 
 pub(crate) fn text(text: &str) -> FormValue {

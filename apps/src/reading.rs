@@ -1,5 +1,7 @@
 //! Who may read what modules keep: one predicate, by which everything that shows something of a thing chooses, and then masks.
 
+mod paper;
+
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},

@@ -28,6 +28,11 @@ impl Bench {
         reading.thing(coming).expect("reads").expect("it is there for him")
     }
 
+    /// For those beside.
+    pub(crate) fn draw_panel(&mut self, id: &str) {
+        self.draw(id);
+    }
+
     fn draw(&mut self, id: &str) {
         let panel = FormValue::List(vec![text(&officer("chen")), text(&officer("zhou"))]);
         self.act("zhang", "permit/draw", Some(id), [("panel", panel)]).expect("is drawn");

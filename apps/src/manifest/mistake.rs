@@ -359,6 +359,26 @@ pub enum What {
     HiddenShown(String),
     /// Something is wrong with a stock act.
     Stock(StockFault),
+    /// A paper shows what another case hides.
+    PaperShows(String),
+    /// A brace in what a template says has no other.
+    Brace(String),
+    /// Something of a template is larger than there is room, or lies outside of the sheet.
+    Outside {
+        /// What.
+        what: String,
+        /// The most that there is room for.
+        most: i64,
+    },
+    /// A block of a template stands over another.
+    Covers {
+        /// The block.
+        block: String,
+        /// The other.
+        other: String,
+    },
+    /// A block of a template flows where what is fixed has left nothing.
+    NoRoom(String),
     /// A role is held in offices, and nothing of the case belongs to one.
     NoOffice(String),
     /// Something that an act sets, and nothing ever reads, is set by one act and read where it may not be there.
@@ -509,6 +529,11 @@ impl What {
             Self::OtherYear { .. } => "other-year",
             Self::HiddenShown(_) => "hidden-shown",
             Self::Stock(fault) => fault.code(),
+            Self::PaperShows(_) => "paper-shows",
+            Self::Brace(_) => "brace",
+            Self::Outside { .. } => "outside",
+            Self::Covers { .. } => "covers",
+            Self::NoRoom(_) => "no-room",
             Self::NoOffice(_) => "no-office",
             Self::Unset { .. } => "unset",
             Self::NoParent { .. } => "no-parent",

@@ -44,6 +44,7 @@ mod story;
 mod survey;
 mod table;
 mod table_check;
+mod template;
 mod toml_tree;
 
 #[cfg(test)]
@@ -72,6 +73,7 @@ pub(crate) use self::{
     sealed::{Sealed, Shows},
     special::{Recast, Stale, Within},
     survey::{Survey, tallied},
+    template::{Align, Block, Body, Fixed, Numbers, Part, Place, Said, Sheet, Style, Template},
 };
 pub use self::{
     changes::{Change, How, Loosens, Touches},

@@ -23,6 +23,7 @@ use super::{
     reader::{At, File, Mistakes, Table, is_name, lines},
     report::Report,
     story, table,
+    template::Template,
 };
 use crate::{
     calendar::Rule,
@@ -80,6 +81,8 @@ pub struct Module {
     pub(crate) matchings: BTreeMap<String, Matching>,
     pub(crate) exams: BTreeMap<String, Exam>,
     pub(crate) inspections: BTreeMap<String, Inspection>,
+    /// What is printed.
+    pub(crate) templates: BTreeMap<String, Template>,
     pub(crate) zh: Words,
     pub(crate) en: Words,
     pub(crate) params: BTreeMap<String, Param>,
@@ -190,6 +193,7 @@ impl Module {
             matchings: BTreeMap::new(),
             exams: BTreeMap::new(),
             inspections: BTreeMap::new(),
+            templates: BTreeMap::new(),
             zh: Words::default(),
             en: Words::default(),
             params: BTreeMap::new(),
@@ -286,6 +290,16 @@ impl Module {
                 };
                 let (at, name) = (toml.at(), found.name.clone());
                 if self.tables.insert(name.clone(), found).is_some() {
+                    file.mistakes.add(&at, What::Twice(name));
+                }
+            }),
+            ("templates", _) => file.read(|table| {
+                let Some(one) = Template::read(&table) else { return };
+                let (at, name) = (table.at(), one.name.clone());
+                if !is_name(&name) {
+                    file.mistakes.add(&at, What::Name(name.clone()));
+                }
+                if self.templates.insert(name.clone(), one).is_some() {
                     file.mistakes.add(&at, What::Twice(name));
                 }
             }),

@@ -189,7 +189,7 @@ impl<'a> Table<'a> {
         self.file.mistakes.add(&self.at(), what);
     }
 
-    fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+    pub(super) fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.borrow_mut().insert(key);
         self.table.get(key)
     }

@@ -5,7 +5,17 @@ use crate::{folder::Folder, scenario::Scenario};
 fn folder(name: &str) -> Folder {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("modules").join(name);
     let mut folder = Folder::default();
-    for sub in ["", "forms", "cases", "registries", "accounts", "bookings", "texts", "scenarios"] {
+    for sub in [
+        "",
+        "forms",
+        "cases",
+        "registries",
+        "accounts",
+        "bookings",
+        "templates",
+        "texts",
+        "scenarios",
+    ] {
         let Ok(files) = std::fs::read_dir(root.join(sub)) else { continue };
         for file in files.flatten().filter(|file| file.path().is_file()) {
             let name = file.file_name().into_string().expect("a name");

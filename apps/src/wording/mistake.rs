@@ -434,6 +434,31 @@ impl What {
                 ("标题会显示应当隐去的“{name}”：能看到事项的人都能看到标题")
             ),
             Self::Stock(fault) => fault.say(language),
+            Self::PaperShows(name) => say!(
+                language,
+                ("the paper would show something of another case, which hides \"{name}\": set what is to be printed in this one"),
+                ("打印件会显示另一类事项的内容，而那里隐去“{name}”：请在本事项中以 set 写明要打印的内容")
+            ),
+            Self::Brace(text) => say!(
+                language,
+                ("a brace has no other in \"{text}\": values stand in {{ }}, and a brace itself is written twice"),
+                ("“{text}”中的花括号不成对：取值写在 {{ }} 之内，花括号本身须写两个")
+            ),
+            Self::Outside { what, most } => say!(
+                language,
+                ("\"{what}\" is out of bounds: there is room for {most} at most"),
+                ("“{what}”超出范围：最多只有 {most}")
+            ),
+            Self::Covers { block, other } => say!(
+                language,
+                ("the block \"{block}\" stands over \"{other}\": give one of them other lines or columns"),
+                ("版块“{block}”与“{other}”重叠：请给其中一个另外的行或列")
+            ),
+            Self::NoRoom(block) => say!(
+                language,
+                ("nothing is left of the sheet for \"{block}\": what has a fixed place takes it all"),
+                ("纸面已被固定位置的版块占满，没有“{block}”的位置")
+            ),
             Self::NoOffice(role) => say!(
                 language,
                 ("the role \"{role}\" is held in offices, and no matter of the case belongs to one: give it \"office\""),

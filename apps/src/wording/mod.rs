@@ -3,6 +3,7 @@
 mod computation;
 mod fault;
 mod mistake;
+mod paper;
 mod reason;
 mod refusal;
 mod step;

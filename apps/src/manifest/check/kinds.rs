@@ -317,7 +317,7 @@ impl CaseCheck<'_> {
         }
     }
 
-    fn scope<'s>(
+    pub(super) fn scope<'s>(
         &'s self,
         act: Option<&'s Act>,
         named: &'s BTreeMap<String, Type>,

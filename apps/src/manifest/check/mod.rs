@@ -7,6 +7,7 @@ mod rests;
 mod rounds;
 mod special;
 mod states;
+mod templates;
 mod times;
 
 #[cfg(test)]
@@ -88,6 +89,7 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
     }
     param::check(module, mistakes, &mut texts);
     effect_check::mechanisms(module, mistakes, &mut texts, &mut roles);
+    templates::check(module, mistakes);
     for (name, form) in &module.forms {
         texts.insert(format!("form-{name}"));
         for field in &form.fields {
