@@ -35,7 +35,9 @@ mod reason;
 mod record;
 mod replay;
 mod scenario;
+mod scenario_published;
 mod state;
+mod statute;
 mod table;
 #[cfg(test)]
 mod table_random_tests;
@@ -58,8 +60,11 @@ pub use self::{
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
-    manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
-    mechanism::{Answer, Look, Notice, looks, notices},
+    manifest::{At, Authority, Both, DescribedTable, EventKind, FormFault, Mistake, Module, What},
+    mechanism::{
+        Answer, Attached, Copy, Event, Found, Look, Notice, Opened, Published, SearchEntry, Spell,
+        Status, WorkView, copy, feed, looks, notices,
+    },
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },
@@ -70,6 +75,10 @@ pub use self::{
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
+    statute::{
+        Address, Change, Citation, Cut, Level, MOST_PARTS, MOST_TEXT, Part, Stray, compare, cut,
+        is_within, paragraphs,
+    },
     thing::{Parent, Span, Thing, Votes},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},

@@ -133,6 +133,26 @@ pub enum Refusal {
         /// Which registry.
         registry: String,
     },
+    /// There is no such work.
+    NoWork {
+        /// Which.
+        work: String,
+    },
+    /// No version of the work has such a part.
+    NoPart {
+        /// Its address.
+        address: String,
+    },
+    /// An event of a work does not follow those before it.
+    Event {
+        /// The event: publication and word.
+        event: String,
+        /// The day of it.
+        day: String,
+        /// What the work is then; none where it is not published.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<String>,
+    },
     /// A limit of an account does not hold after it.
     Limit {
         /// The name of its text.
@@ -202,9 +222,11 @@ impl Refusal {
             | Self::OtherType { .. }
             | Self::NoThing
             | Self::NoRecord { .. }
+            | Self::NoWork { .. }
+            | Self::NoPart { .. }
             | Self::About => "CHY-7100",
             Self::Need { .. } => "CHY-7101",
-            Self::WrongState { .. } | Self::AtMost { .. } => "CHY-7102",
+            Self::WrongState { .. } | Self::AtMost { .. } | Self::Event { .. } => "CHY-7102",
             Self::NotEntitled { .. } | Self::Excluded { .. } | Self::NoVote { .. } => "CHY-7103",
             Self::Window { .. } => "CHY-7104",
             Self::Form(_)

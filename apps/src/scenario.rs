@@ -16,10 +16,11 @@ use crate::{
     jurisdiction::is_path,
     kernel::{Coming, Decision, Kernel, Salt},
     manifest::{Due, Module},
-    mechanism::{self, Answer, looks, notices},
+    mechanism::{self, Answer, Published, looks, notices},
     office::{self, Installed},
     record::{Facts, Outcome, Subject},
     replay::Replay,
+    scenario_published::Seen,
     state::{Family, Key, MemoryState, State, StateError, Writes},
     thing::Thing,
     value::Value,
@@ -138,6 +139,9 @@ struct Expect {
     /// How many children there are, by case.
     #[serde(default)]
     kids: BTreeMap<String, usize>,
+    /// What everybody reads, by publication.
+    #[serde(default)]
+    published: BTreeMap<String, Seen>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -195,6 +199,14 @@ impl Scenario {
     /// # Errors
     /// [`Broken`], at the first step that comes out otherwise.
     pub fn run(&self, module: &Module, folder: &[u8]) -> Result<Told, Broken> {
+        Run::new(self, module, folder)?.run().map(|(told, _)| told)
+    }
+
+    /// As [`Scenario::run`], with the state that there is at its end.
+    ///
+    /// # Errors
+    /// As [`Scenario::run`].
+    pub fn run_to(&self, module: &Module, folder: &[u8]) -> Result<(Told, MemoryState), Broken> {
         Run::new(self, module, folder)?.run()
     }
 }
@@ -268,13 +280,13 @@ impl<'a> Run<'a> {
         Ok(Self { scenario, module, kernel, first: state.clone(), state, now, labels, made, told })
     }
 
-    fn run(mut self) -> Result<Told, Broken> {
+    fn run(mut self) -> Result<(Told, MemoryState), Broken> {
         for (number, step) in (1..).zip(&self.scenario.step) {
             self.step(number, step)?;
         }
         self.replay()?;
         self.told.decisions = self.made.len();
-        Ok(self.told)
+        Ok((self.told, self.state))
     }
 
     fn step(&mut self, number: usize, step: &Step) -> Result<(), Broken> {
@@ -608,6 +620,12 @@ impl<'a> Run<'a> {
             let found = all.last().map_or("nothing", |notice| notice.say.as_str());
             if found != wanted {
                 return Ok(Some(format!("told.{who}: {found} and not {wanted}")));
+            }
+        }
+        for (publication, seen) in &expect.published {
+            let published = Published::new(&self.state, self.module, self.now);
+            if let Some(why) = seen.differs(&published, publication, id)? {
+                return Ok(Some(format!("published.{publication}: {why}")));
             }
         }
         for (case, wanted) in &expect.kids {

@@ -37,6 +37,8 @@ pub enum Family {
     Booking,
     /// What people were told.
     Notice,
+    /// What is published.
+    Publication,
     /// Documents that were decided.
     Document,
     /// The digest chain of each module, and the number of decisions.
@@ -67,6 +69,7 @@ impl Family {
                 | Self::Posting
                 | Self::Booking
                 | Self::Notice
+                | Self::Publication
         )
     }
 
@@ -87,6 +90,7 @@ impl Family {
             Self::Posting => b'p',
             Self::Booking => b'o',
             Self::Notice => b'w',
+            Self::Publication => b'v',
             Self::Document => b'f',
             Self::Chain => b'c',
             Self::Index => b'x',

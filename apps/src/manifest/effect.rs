@@ -49,10 +49,20 @@ pub(crate) enum Verb {
     Booked { booking: String, keep: bool },
     /// Tells people.
     Notify { names: Placed, say: String },
+    /// Has an event of a work be read by everybody.
+    Publish {
+        publication: String,
+        event: String,
+        work: Placed,
+        form: Option<Fields>,
+        parts: Option<Placed>,
+        from: Option<Placed>,
+        reason: Option<Placed>,
+    },
 }
 
 /// The verbs, for a hint.
-const VERBS: [&str; 7] = ["open", "tell", "record", "revise", "move", "book", "notify"];
+const VERBS: [&str; 8] = ["open", "tell", "record", "revise", "move", "book", "notify", "publish"];
 
 impl Effect {
     pub(super) fn read(name: String, table: &Table<'_>) -> Option<Self> {
@@ -119,6 +129,15 @@ impl Effect {
                     _ => Verb::Booked { booking, keep },
                 }
             }
+            ["publish"] => Verb::Publish {
+                publication: table.must("publish")?,
+                event: table.must("as")?,
+                work: must(table, "work")?,
+                form: table.fields_or_formula("form"),
+                parts: table.formula("parts"),
+                from: table.formula("from"),
+                reason: table.formula("reason"),
+            },
             ["notify"] => Verb::Notify { names: must(table, "notify")?, say: table.must("say")? },
             _ => {
                 let known = VERBS.map(str::to_owned).into();
@@ -146,6 +165,10 @@ impl Effect {
             }
             Verb::Booked { .. } => Vec::new(),
             Verb::Notify { names, .. } => vec![names],
+            Verb::Publish { work, form, parts, from, reason, .. } => {
+                let others = [parts, from, reason].into_iter().flatten();
+                std::iter::once(work).chain(with_of(form)).chain(others).collect()
+            }
         };
         self.condition.iter().chain(&self.each).chain(own).collect()
     }

@@ -12,6 +12,8 @@ mod form;
 mod mechanism;
 mod mistake;
 mod module;
+mod publication;
+mod publication_check;
 mod reader;
 mod reading;
 mod reading_check;
@@ -28,6 +30,7 @@ pub(crate) use self::{
     effect::{Effect, Verb},
     form::Form,
     mechanism::{Account, Ask, Booking, Give, Registry},
+    publication::{Cutting, Publication},
     reader::{Fields, Placed, is_name},
     reading::Until,
 };
@@ -37,5 +40,6 @@ pub use self::{
     form::FormFault,
     mistake::{Mistake, What},
     module::{Both, Module},
+    publication::EventKind,
     reader::At,
 };

@@ -10,6 +10,7 @@ use super::{
     form::Form,
     mechanism::{Account, Booking, Registry},
     mistake::{Mistake, What},
+    publication::Publication,
     reader::{At, File, Mistakes, Table, is_name, lines},
     story, table,
 };
@@ -58,6 +59,7 @@ pub struct Module {
     pub(crate) registries: BTreeMap<String, Registry>,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) bookings: BTreeMap<String, Booking>,
+    pub(crate) publications: BTreeMap<String, Publication>,
     pub(crate) tables: BTreeMap<String, crate::table::Table>,
     /// Tables that could not be read: what asks them is not judged.
     pub(super) unread: BTreeSet<String>,
@@ -137,6 +139,7 @@ impl Module {
             registries: BTreeMap::new(),
             accounts: BTreeMap::new(),
             bookings: BTreeMap::new(),
+            publications: BTreeMap::new(),
             tables: BTreeMap::new(),
             unread: BTreeSet::new(),
             codes: BTreeMap::new(),
@@ -187,6 +190,12 @@ impl Module {
                 self.once(file, &table, &name);
                 self.bookings.insert(name, one);
             }),
+            ("publications", _) => file.read(|table| {
+                let Some(one) = Publication::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.publications.insert(name, one);
+            }),
             ("tables", _) => file.read(|toml| {
                 let Some(found) = table::table(&toml) else {
                     self.unread.extend(toml.text("table"));
@@ -214,7 +223,8 @@ impl Module {
         let known = self.cases.contains_key(name)
             || self.registries.contains_key(name)
             || self.accounts.contains_key(name)
-            || self.bookings.contains_key(name);
+            || self.bookings.contains_key(name)
+            || self.publications.contains_key(name);
         if known {
             file.mistakes.add(&table.at(), What::Twice(name.to_owned()));
         }

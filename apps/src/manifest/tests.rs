@@ -5,7 +5,17 @@ use crate::{folder::Folder, scenario::Scenario};
 fn folder(name: &str) -> Folder {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("modules").join(name);
     let mut folder = Folder::default();
-    for sub in ["", "forms", "cases", "registries", "accounts", "bookings", "texts", "scenarios"] {
+    for sub in [
+        "",
+        "forms",
+        "cases",
+        "registries",
+        "accounts",
+        "bookings",
+        "publications",
+        "texts",
+        "scenarios",
+    ] {
         let Ok(files) = std::fs::read_dir(root.join(sub)) else { continue };
         for file in files.flatten().filter(|file| file.path().is_file()) {
             let name = file.file_name().into_string().expect("a name");
@@ -111,7 +121,7 @@ fn each_mistake_is_named_with_its_file_and_line() {
         (case, "doc.column == it.column", "doc.column ==", "formula", "a value was expected"),
         (case, "law  = \"site 定时发布\"", "law  = \"web 定时发布\"", "undeclared", "law \"web\""),
         (case, "writer = \"author.draft\"", "writer = \"writer\"", "circle", "writer"),
-        (case, "at_most = 1", "at_most = 1.5", "float", ":101"),
+        (case, "at_most = 1", "at_most = 1.5", "float", ":106"),
         (case, "as  = \"{0}-{n:05}\"", "as  = \"{n:05}\"", "number-pattern", ""),
         (case, "as  = \"{0}-{n:05}\"", "as  = \"{0}-{n:05\"", "number-pattern", ""),
         (case, "as  = \"{0}-{n:05}\"", "as  = \"{0}-{n:}\"", "number-pattern", ""),

@@ -8,12 +8,23 @@ mod ask;
 mod booking;
 mod notice;
 mod plan;
+mod publication;
 mod registry;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{account::balance, booking::free, plan::Planned, registry::find};
+pub(crate) use self::{
+    account::balance,
+    booking::free,
+    plan::Planned,
+    publication::{cited, find as find_work},
+    registry::find,
+};
 pub use self::{
     ask::{Answer, Look, looks},
     notice::{Notice, notices},
+    publication::{
+        Attached, Copy, Event, Found, Opened, Published, SearchEntry, Spell, Status, WorkView,
+        copy, feed,
+    },
 };

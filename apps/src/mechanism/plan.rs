@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chancery_crypto::Hasher;
 
-use super::{account, booking, notice, registry};
+use super::{account, booking, notice, publication, registry};
 use crate::{
     case::{Decided, Deciding, MOST_INNER, Made},
     environment::CaseEnvironment,
@@ -36,6 +36,7 @@ pub(crate) enum Deed {
     Book(booking::Wanted),
     Booked { booking: String, keep: bool },
     Notify { who: Vec<String>, say: String },
+    Publish(publication::Wanted),
 }
 
 /// The most times that an effect is done for the elements of a list.
@@ -166,6 +167,38 @@ impl Deciding<'_> {
                 let who = names.names().into_iter().map(str::to_owned).collect();
                 Deed::Notify { who, say: say.clone() }
             }
+            Verb::Publish { publication, event, work, form, parts, from, reason } => {
+                let day = |placed: &Placed| match value(placed)? {
+                    Value::Date(day) => Ok(Some(day)),
+                    Value::None => Ok(None),
+                    other => Err(unknown(&other)),
+                };
+                let parts = match parts.as_ref().map(value).transpose()? {
+                    None | Some(Value::None) => Vec::new(),
+                    Some(Value::List(list)) => list,
+                    Some(one) => vec![one],
+                };
+                // What the signer gave as his reason is what readers are told, where nothing else is.
+                let given = environment.document.and_then(Document::filing);
+                let given = given.and_then(|filing| filing.reason.clone());
+                let reason = match reason {
+                    Some(reason) => Some(text(reason)?),
+                    None => given,
+                };
+                Deed::Publish(publication::Wanted {
+                    publication: publication.clone(),
+                    event: event.clone(),
+                    work: text(work)?,
+                    fields: form
+                        .as_ref()
+                        .map(|form| map(form, environment))
+                        .transpose()?
+                        .unwrap_or_default(),
+                    parts,
+                    from: from.as_ref().map(day).transpose()?,
+                    reason,
+                })
+            }
         }))
     }
 
@@ -206,6 +239,9 @@ impl Deciding<'_> {
                 Deed::Notify { who, say } => {
                     notice::tell(self, overlay, &rule, place, &who, &say, thing);
                     Ok(())
+                }
+                Deed::Publish(wanted) => {
+                    publication::publish(self, overlay, &rule, wanted, document)?
                 }
             };
             if let Err(reasons) = done {
