@@ -1,6 +1,6 @@
 //! Numbers as Chinese texts of law write them: 一百二十三, 二〇二六, and plain digits.
 
-/// The greatest number that is read or written.
+/// The greatest number that is read.
 pub(super) const GREATEST: u32 = 9_999;
 
 const DIGITS: [char; 10] = ['零', '一', '二', '三', '四', '五', '六', '七', '八', '九'];
@@ -74,6 +74,7 @@ fn by_powers(text: &str) -> Option<u32> {
 }
 
 /// A number as a text of law writes it, up to [`GREATEST`]; what is beyond is written with digits.
+#[cfg(test)]
 pub(super) fn written(n: u32) -> String {
     if n > GREATEST {
         return n.to_string();

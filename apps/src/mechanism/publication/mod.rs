@@ -8,6 +8,8 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod timeline;
+#[cfg(test)]
+mod timeline_tests;
 
 use std::collections::BTreeMap;
 
