@@ -151,7 +151,7 @@ pub enum Refusal {
         day: String,
         /// What the work is then; none where it is not published.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        status: Option<String>,
+        status: Option<Box<str>>,
     },
     /// A limit of an account does not hold after it.
     Limit {

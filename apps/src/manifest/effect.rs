@@ -19,7 +19,6 @@ pub(crate) struct Effect {
 
 /// What is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a module has few of them")]
 pub(crate) enum Verb {
     /// Opens a child thing by its case's one inner act that opens.
     Open { case: String, with: Option<Fields> },

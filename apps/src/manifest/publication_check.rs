@@ -108,7 +108,7 @@ pub(super) fn effect(
         check(reason, "text", &[Type::Text]);
     }
     let undeclared = |kind, name: &str, known: Vec<&str>| {
-        let nearest = crate::nearest::nearest(name, known.into_iter()).map(str::to_owned);
+        let nearest = crate::nearest::nearest(name, known).map(str::to_owned);
         mistakes.add(at, What::Undeclared { kind, name: name.to_owned(), nearest });
     };
     let Some(found) = module.publications.get(publication) else {

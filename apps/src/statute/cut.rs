@@ -110,7 +110,7 @@ fn mark(line: &str) -> (Mark, usize) {
             && let Some((n, rest)) = leading_number(rest)
             && let Some(rest) = rest.strip_prefix(close)
         {
-            let digits = line.chars().nth(1).is_some_and(|c| c.to_digit(10).is_some());
+            let digits = line.chars().nth(1).is_some_and(|c| c.is_ascii_digit());
             let mark = if digits { Mark::Digit(n) } else { Mark::Bracket(n) };
             return (mark, after(rest));
         }

@@ -184,7 +184,7 @@ impl Writing<'_> {
             return Ok(Err(Refusal::Event {
                 event: format!("{}-{}", self.publication.name, fault.event),
                 day: fault.day.to_string(),
-                status: fault.status.map(|status| status.name().to_owned()),
+                status: fault.status.map(|status| status.name().into()),
             }));
         }
         if unseen {
@@ -274,7 +274,7 @@ impl Writing<'_> {
                 return Ok(Err(Refusal::Event {
                     event: format!("{}-{}", self.publication.name, fault.event),
                     day: fault.day.to_string(),
-                    status: fault.status.map(|status| status.name().to_owned()),
+                    status: fault.status.map(|status| status.name().into()),
                 }));
             }
             overlay.put(rows::by_time(module, &self.publication.name, name, &event), Vec::new());
