@@ -15,8 +15,9 @@ deps() { cargo tree --locked --package "$1" --edges normal --prefix none | cut -
 declare -A may=(
     [crypto]='' [certs]='crypto' [protocol]='crypto certs' [apps]='crypto certs protocol'
     [store]='' [ledger]='crypto certs protocol store' [bus]='crypto certs protocol store ledger'
-    [desk]='crypto certs protocol apps store ledger bus' [doors]='crypto certs protocol apps store ledger bus desk print'
-    [print]='crypto certs protocol apps'
+    [search]='crypto certs protocol apps' [print]='crypto certs protocol apps'
+    [desk]='crypto certs protocol apps store ledger bus search'
+    [doors]='crypto certs protocol apps store ledger bus search desk print'
 )
 daemon=(tokio quinn axum hyper rocksdb tokio-postgres)
 for room in "${!may[@]}"; do
@@ -27,7 +28,7 @@ for room in "${!may[@]}"; do
         ! grep -qx -- "chancery-$other" <<<"$found" || complain "$room must not depend on $other"
     done
     ! grep -qx -- chancery <<<"$found" || complain "$room must not depend on cli"
-    case $room in crypto | certs | protocol | apps | print)
+    case $room in crypto | certs | protocol | apps | print | search)
         for name in "${daemon[@]}"; do
             ! grep -qx -- "$name" <<<"$found" || complain "$room must not depend on $name"
         done ;;

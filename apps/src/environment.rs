@@ -129,6 +129,10 @@ impl<'a> CaseEnvironment<'a> {
             }
             return mechanism::find(self.state, module, registry, of, day);
         }
+        if let Some(publication) = self.module.publications.get(name) {
+            let when = (self.lodged, day);
+            return mechanism::find_work(self.state, self.module, publication, of, when);
+        }
         match (self.module.cases.contains_key(name), of) {
             (true, [Value::Text(id)]) => {
                 let thing = Thing::get(self.state, module, name, id)?;
@@ -258,6 +262,9 @@ impl<'a> CaseEnvironment<'a> {
             }
             ("find_on", [Value::Text(of), Value::Date(day), rest @ ..]) => {
                 self.find(of, rest, *day)
+            }
+            ("cited", [Value::Text(of), Value::Date(day), Value::Text(text)]) => {
+                mechanism::cited(self.state, self.module, of, text, (self.lodged, *day))
             }
             // An index that there is not would find nothing, and nothing is what many conditions wait for.
             ("things", [Value::Text(case), Value::Text(index), _])

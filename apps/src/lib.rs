@@ -53,7 +53,9 @@ mod record;
 mod replay;
 mod rounds;
 mod scenario;
+mod scenario_published;
 mod state;
+mod statute;
 mod stories;
 mod table;
 #[cfg(test)]
@@ -84,16 +86,17 @@ pub use self::{
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
     manifest::{
-        At, Authority, Both, Change, DescribedTable, Extends, FormFault, How, Loosens,
+        At, Authority, Both, Change, DescribedTable, EventKind, Extends, FormFault, How, Loosens,
         MechanismFault, Mistake, Module, StockFault, Touches, What,
     },
     mechanism::{
-        Answer, Computed, Deposit, DrawResult, Drawn, Drilled, Grade, Issued, LeftOut, Line, Look,
-        Matched, Member, NotComputed, NotPlain, Noted, Notice, Offline, Opening, Owed, Pair,
-        Paper as ExamPaper, PaperSeen, PlainCredential, Regraded, Replaced, Restated, RollHead,
-        Script, Sheet, Status, StatusList, Unplaced, Worked, conflicts, draw_commitment,
-        draw_order, draw_seed, looks, matches, noted, notices, openings, refused_members,
-        statements, token_digest,
+        Answer, Attached, Computed, Copy, CredentialStatus, Deposit, DrawResult, Drawn, Drilled,
+        Event, Found, Grade, Issued, LeftOut, Line, Look, Matched, Member, NotComputed, NotPlain,
+        Noted, Notice, Offline, Opened, Opening, Owed, Pair, Paper as ExamPaper, PaperSeen,
+        PlainCredential, Published, Regraded, Replaced, Restated, RollHead, Script, SearchEntry,
+        Sheet, Spell, Status, StatusList, Unplaced, WorkView, Worked, conflicts, copy,
+        draw_commitment, draw_order, draw_seed, feed, looks, matches, noted, notices, openings,
+        refused_members, statements, token_digest,
     },
     migration::{Cover, Unmapped},
     office::{
@@ -112,6 +115,10 @@ pub use self::{
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
+    statute::{
+        Address, Change as PartChange, Citation, Cut, Level, MOST_PARTS, MOST_TEXT, Part, Stray,
+        compare, cut, is_within, paragraphs,
+    },
     stories::{Tale, tell},
     thing::{Parent, Span, Thing, Votes},
     turns::{Annulled, Back, Last, Suspended, Turns, Void},

@@ -223,6 +223,26 @@ pub enum Refusal {
         /// How many it takes.
         most: u32,
     },
+    /// There is no such work.
+    NoWork {
+        /// Which.
+        work: String,
+    },
+    /// No version of the work has such a part.
+    NoPart {
+        /// Its address.
+        address: String,
+    },
+    /// An event of a work does not follow those before it.
+    Event {
+        /// The event: publication and word.
+        event: String,
+        /// The day of it.
+        day: String,
+        /// What the work is then; none where it is not published.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<Box<str>>,
+    },
     /// A limit of an account does not hold after it.
     Limit {
         /// The name of its text.
@@ -391,6 +411,8 @@ impl Refusal {
             | Self::NoRecord { .. }
             | Self::NoCredential { .. }
             | Self::NoEnvelope { .. }
+            | Self::NoWork { .. }
+            | Self::NoPart { .. }
             | Self::About => "CHY-7100",
             Self::Mechanism(why) => why.code(),
             Self::Need { .. } | Self::Variant { .. } => "CHY-7101",
@@ -407,7 +429,8 @@ impl Refusal {
             | Self::NotRevealed { .. }
             | Self::NoCheckpoint { .. }
             | Self::Shares { .. }
-            | Self::NotFrozen { .. } => "CHY-7102",
+            | Self::NotFrozen { .. }
+            | Self::Event { .. } => "CHY-7102",
             Self::NotEntitled { .. }
             | Self::Excluded { .. }
             | Self::NoVote { .. }

@@ -17,10 +17,11 @@ use crate::{
     jurisdiction::is_path,
     kernel::{Coming, Decision, Kernel, Salt},
     manifest::{Due, Module},
-    mechanism::{self, Answer, looks, notices},
+    mechanism::{self, Answer, Published, looks, notices},
     office::{self, Installed},
     record::{Facts, Outcome, Subject},
     replay::Replay,
+    scenario_published::Seen,
     state::{Family, Key, MemoryState, State, StateError, Writes},
     thing::Thing,
     value::Value,
@@ -148,6 +149,9 @@ struct Expect {
     /// What mechanisms keep: `report/NAME/DAY/EDITION/GROUP/FIGURE`.
     #[serde(default)]
     shows: BTreeMap<String, String>,
+    /// What everybody reads, by publication.
+    #[serde(default)]
+    published: BTreeMap<String, Seen>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -218,6 +222,14 @@ impl Scenario {
     /// # Errors
     /// [`Broken`], at the first step that comes out otherwise.
     pub fn run(&self, module: &Module, folder: &[u8]) -> Result<Told, Broken> {
+        Run::new(self, module, folder)?.run().map(|(told, _)| told)
+    }
+
+    /// As [`Scenario::run`], with the state that there is at its end.
+    ///
+    /// # Errors
+    /// As [`Scenario::run`].
+    pub fn run_to(&self, module: &Module, folder: &[u8]) -> Result<(Told, MemoryState), Broken> {
         Run::new(self, module, folder)?.run()
     }
 
@@ -308,13 +320,13 @@ impl<'a> Run<'a> {
         Ok(Self { scenario, module, kernel, first: state.clone(), state, now, labels, made, told })
     }
 
-    fn run(mut self) -> Result<Told, Broken> {
+    fn run(mut self) -> Result<(Told, MemoryState), Broken> {
         for (number, step) in (1..).zip(&self.scenario.step) {
             self.step(number, step)?;
         }
         self.replay()?;
         self.told.decisions = self.made.len();
-        Ok(self.told)
+        Ok((self.told, self.state))
     }
 
     fn step(&mut self, number: usize, step: &Step) -> Result<(), Broken> {
@@ -674,6 +686,12 @@ impl<'a> Run<'a> {
             let found = found.unwrap_or_else(|| "nothing".to_owned());
             if found != *wanted {
                 return Ok(Some(format!("shows.{path}: {found} and not {wanted}")));
+            }
+        }
+        for (publication, seen) in &expect.published {
+            let published = Published::new(&self.state, self.module, self.now);
+            if let Some(why) = seen.differs(&published, publication, id)? {
+                return Ok(Some(format!("published.{publication}: {why}")));
             }
         }
         for (case, wanted) in &expect.kids {

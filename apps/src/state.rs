@@ -55,6 +55,8 @@ pub enum Family {
     Exam,
     /// What was drawn to be inspected, and noted.
     Inspection,
+    /// What is published.
+    Publication,
     /// Documents that were decided.
     Document,
     /// The digest chain of each module, and the number of decisions.
@@ -90,6 +92,7 @@ impl Family {
                 | Self::Matching
                 | Self::Exam
                 | Self::Inspection
+                | Self::Publication
         )
     }
 
@@ -119,6 +122,7 @@ impl Family {
             Self::Matching => b'M',
             Self::Exam => b'E',
             Self::Inspection => b'I',
+            Self::Publication => b'P',
             Self::Document => b'f',
             Self::Chain => b'c',
             Self::Index => b'x',

@@ -56,12 +56,22 @@ pub(crate) enum Verb {
     More(MoreVerb),
     /// Has a mechanism work.
     Run(Run),
+    /// Has an event of a work be read by everybody.
+    Publish {
+        publication: String,
+        event: String,
+        work: Placed,
+        form: Option<Fields>,
+        parts: Option<Placed>,
+        from: Option<Placed>,
+        reason: Option<Placed>,
+    },
 }
 
 /// The verbs, for a hint.
-const VERBS: [&str; 11] = [
-    "open", "tell", "record", "revise", "move", "book", "notify", RUNS[0], RUNS[1], RUNS[2],
-    RUNS[3],
+const VERBS: [&str; 12] = [
+    "open", "tell", "record", "revise", "move", "book", "notify", "publish", RUNS[0], RUNS[1],
+    RUNS[2], RUNS[3],
 ];
 
 impl Effect {
@@ -137,6 +147,15 @@ impl Effect {
                     _ => Verb::Booked { booking, keep },
                 }
             }
+            ["publish"] => Verb::Publish {
+                publication: table.must("publish")?,
+                event: table.must("as")?,
+                work: must(table, "work")?,
+                form: table.fields_or_formula("form"),
+                parts: table.formula("parts"),
+                from: table.formula("from"),
+                reason: table.formula("reason"),
+            },
             ["notify"] => Verb::Notify { names: must(table, "notify")?, say: table.must("say")? },
             [verb] if RUNS.contains(verb) => Verb::Run(Run::read(verb, table)?),
             [verb] => Verb::More(MoreVerb::read(verb, table)?),
@@ -168,6 +187,10 @@ impl Effect {
             Verb::Notify { names, .. } => vec![names],
             Verb::More(more) => more.formulas(),
             Verb::Run(run) => run.formulas(),
+            Verb::Publish { work, form, parts, from, reason, .. } => {
+                let others = [parts, from, reason].into_iter().flatten();
+                std::iter::once(work).chain(with_of(form)).chain(others).collect()
+            }
         };
         self.condition.iter().chain(&self.each).chain(own).collect()
     }

@@ -11,6 +11,7 @@ use super::{
     mistake::What,
     module::Module,
     more::{self, Checked},
+    publication_check,
     reader::{At, Fields, Mistakes, Placed},
     report_check, run_check,
 };
@@ -35,8 +36,10 @@ pub(super) fn of_state(module: &Module, name: &str, first: Option<&str>) -> Type
         Some(module.forms.get(&registry.form)?.kind())
     };
     let thing = || Some(fields_of(module.cases.get(first?)?));
+    let work = || module.publications.contains_key(first?).then(publication_check::kind);
     match name {
-        "find" | "find_on" => record().or_else(thing).unwrap_or(Type::Any),
+        "find" | "find_on" => record().or_else(thing).or_else(work).unwrap_or(Type::Any),
+        "cited" => publication_check::cited(),
         "things" => Type::list(thing().unwrap_or(Type::Any)),
         "balance" => {
             let account = first.and_then(|name| module.accounts.get(name));
@@ -86,7 +89,10 @@ impl Checking<'_> {
         for (name, first) in placed.formula.calls() {
             let Some(first) = first else { continue };
             let known: Vec<&String> = match name.as_str() {
-                "find" | "find_on" => registries().chain(cases()).collect(),
+                "find" | "find_on" => {
+                    registries().chain(cases()).chain(self.module.publications.keys()).collect()
+                }
+                "cited" => self.module.publications.keys().collect(),
                 "things" => cases().collect(),
                 "balance" => self.module.accounts.keys().collect(),
                 "free" => self.module.bookings.keys().collect(),
@@ -209,6 +215,12 @@ pub(super) fn effects(
                 checking.declared(at, "booking", booking, known);
             }
             Verb::Run(run) => run_check::check(module, case, (at, run), &scope, mistakes),
+            Verb::Publish { form, .. } => {
+                let kind = publication_check::effect(module, act, effect, &scope, mistakes);
+                if let (Some(kind), Some(form)) = (kind, form) {
+                    fields(&checking, at, form, &kind, &scope);
+                }
+            }
             Verb::Notify { names, say } => {
                 texts.insert(say.clone());
                 check(names, "name, list of names", &[Type::Text, Type::list(Type::Text)]);
@@ -437,6 +449,7 @@ pub(super) fn mechanisms(
         wanted(&booking.units, &Resource(module), mistakes, "int", &[Type::Int]);
         checking.names(&booking.units);
     }
+    publication_check::publications(module, mistakes, texts);
 }
 
 fn no_law(checking: &Checking<'_>, at: &At, rule: &str, law: &str) {

@@ -47,6 +47,20 @@ pub enum What {
     },
     /// A name that is no name.
     Name(String),
+    /// A key that what it stands beside does not take.
+    Needless {
+        /// The key.
+        key: String,
+        /// Beside what.
+        of: String,
+    },
+    /// What is personal would be read by everybody.
+    Personal {
+        /// The publication.
+        publication: String,
+        /// The field.
+        field: String,
+    },
     /// A file whose first key names no kind of thing.
     NoThing,
     /// A name stands for two things.
@@ -463,6 +477,8 @@ impl What {
             Self::Kind { .. } => "kind",
             Self::Float { .. } => "float",
             Self::Name(_) => "name",
+            Self::Personal { .. } => "personal",
+            Self::Needless { .. } => "needless",
             Self::NoThing => "no-thing",
             Self::Twice(_) => "twice",
             Self::Formula { .. } => "formula",

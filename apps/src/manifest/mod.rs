@@ -29,6 +29,8 @@ mod module;
 mod more;
 mod more_verb;
 mod param;
+mod publication;
+mod publication_check;
 mod reader;
 mod reading;
 mod reading_check;
@@ -65,6 +67,7 @@ pub(crate) use self::{
     mechanism::{Account, Ask, Booking, Give, Registry},
     migration::Migration,
     more_verb::MoreVerb,
+    publication::{Cutting, Publication},
     reader::{Fields, Placed, is_name},
     reading::Until,
     report::{Figure, Measure, Report},
@@ -84,6 +87,7 @@ pub use self::{
     form::FormFault,
     mistake::{Mistake, What},
     module::{Both, Module},
+    publication::EventKind,
     reader::At,
     stock::StockFault,
 };

@@ -20,6 +20,7 @@ use super::{
     mistake::{Mistake, What},
     more::{self, More},
     param::{self, Param, Variant},
+    publication::Publication,
     reader::{At, File, Mistakes, Table, is_name, lines},
     report::Report,
     story, table,
@@ -72,6 +73,7 @@ pub struct Module {
     pub(crate) bookings: BTreeMap<String, Booking>,
     /// Rolls and what else has rows of its own.
     pub(crate) more: More,
+    pub(crate) publications: BTreeMap<String, Publication>,
     pub(crate) tables: BTreeMap<String, crate::table::Table>,
     /// Tables that could not be read: what asks them is not judged.
     pub(super) unread: BTreeSet<String>,
@@ -185,6 +187,7 @@ impl Module {
             accounts: BTreeMap::new(),
             bookings: BTreeMap::new(),
             more: More::default(),
+            publications: BTreeMap::new(),
             tables: BTreeMap::new(),
             unread: BTreeSet::new(),
             codes: BTreeMap::new(),
@@ -283,6 +286,12 @@ impl Module {
                 self.once(file, &table, &name);
                 self.more.extend(taken);
             }),
+            ("publications", _) => file.read(|table| {
+                let Some(one) = Publication::read(&table) else { return };
+                let name = one.name.clone();
+                self.once(file, &table, &name);
+                self.publications.insert(name, one);
+            }),
             ("tables", _) => file.read(|toml| {
                 let Some(found) = table::table(&toml) else {
                     self.unread.extend(toml.text("table"));
@@ -335,6 +344,7 @@ impl Module {
             || self.registries.contains_key(name)
             || self.accounts.contains_key(name)
             || self.bookings.contains_key(name)
+            || self.publications.contains_key(name)
             || self.computations.contains_key(name)
             || self.reports.contains_key(name)
             || self.matchings.contains_key(name)

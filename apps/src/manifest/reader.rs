@@ -391,6 +391,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Whether a key holds a table.
+    pub(super) fn is_table(&self, key: &'static str) -> bool {
+        self.value(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Table(_)))
+    }
+
     /// Names, each with one of some words.
     pub(super) fn words(&self, key: &'static str, known: &[&str]) -> Vec<(String, String)> {
         let Some(value) = self.value(key) else { return Vec::new() };

@@ -267,6 +267,10 @@ impl Story<'_> {
             expect.texts_at(key);
         }
         expect.has("kids");
+        for (name, at) in expect.keys("published") {
+            let known = self.module.publications.keys().map(String::as_str);
+            self.declared(&at, "publication", &name, known);
+        }
         for (_, text, at) in &dues {
             if text.parse::<Date>().is_err() && text.parse::<Instant>().is_err() {
                 self.add(at, What::NoTime(text.clone()));

@@ -13,6 +13,7 @@ fn folder(name: &str) -> Folder {
         "accounts",
         "bookings",
         "templates",
+        "publications",
         "texts",
         "scenarios",
     ] {
@@ -121,7 +122,7 @@ fn each_mistake_is_named_with_its_file_and_line() {
         (case, "doc.column == it.column", "doc.column ==", "formula", "a value was expected"),
         (case, "law  = \"site 定时发布\"", "law  = \"web 定时发布\"", "undeclared", "law \"web\""),
         (case, "writer = \"author.draft\"", "writer = \"writer\"", "circle", "writer"),
-        (case, "at_most = 1", "at_most = 1.5", "float", ":101"),
+        (case, "at_most = 1", "at_most = 1.5", "float", ":106"),
         (case, "as  = \"{0}-{n:05}\"", "as  = \"{n:05}\"", "number-pattern", ""),
         (case, "as  = \"{0}-{n:05}\"", "as  = \"{0}-{n:05\"", "number-pattern", ""),
         (case, "as  = \"{0}-{n:05}\"", "as  = \"{0}-{n:}\"", "number-pattern", ""),

@@ -4,7 +4,7 @@ use chancery_crypto::{Algorithm, Digest, SigningKey};
 use chancery_protocol::FormValue;
 
 use super::{
-    Issued, Offline, PlainCredential, Status, StatusList,
+    CredentialStatus, Issued, Offline, PlainCredential, StatusList,
     world::{HOME, World, each_is_found, text},
 };
 use crate::civil::{Instant, Zone};
@@ -167,7 +167,7 @@ fn nobody_who_holds_the_paper_makes_it_valid_again() {
     // The paper is lost: another is issued in its place, by which the first ends for ever.
     note(&mut world, "lost", &thing, "L-0001-B");
     let first = Issued::of(&world.state, "licence", "permit", "L-0001").expect("read").expect("it");
-    assert_eq!(first.status, Status::Revoked);
+    assert_eq!(first.status, CredentialStatus::Revoked);
     assert_eq!(first.reason.as_deref(), Some("replaced: L-0001-B"));
     let second = shown(&world, "L-0001-B");
     assert_eq!(list(&world).check(&second, Instant(world.now)), Offline::Valid);

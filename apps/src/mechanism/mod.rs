@@ -29,6 +29,7 @@ mod more;
 mod notice;
 mod owed;
 mod plan;
+mod publication;
 mod refusal;
 mod registry;
 mod report;
@@ -64,6 +65,7 @@ pub(crate) use self::{
     more::call,
     owed::first as first_owed,
     plan::Planned,
+    publication::{cited, find as find_work},
     registry::find,
     roll::show as show_roll,
     run::shown,
@@ -71,13 +73,17 @@ pub(crate) use self::{
 pub use self::{
     ask::{Answer, Look, looks},
     computation::{Computed, NotComputed, Worked},
-    credential::{Issued, Status},
+    credential::{Issued, Status as CredentialStatus},
     draw::{DrawResult, Drawn, Replaced, draw_commitment, draw_order, draw_seed},
     exam::{Grade, Paper, PaperSeen, Regraded, Script},
     inspection::{Noted, conflicts, noted},
     matching::{Matched, Pair, Unplaced, matches},
     notice::{Notice, notices},
     owed::{Owed, refused_members},
+    publication::{
+        Attached, Copy, Event, Found, Opened, Published, SearchEntry, Spell, Status, WorkView,
+        copy, feed,
+    },
     refusal::MechanismRefusal,
     report::{Drilled, Line, Restated, Sheet, statements},
     roll::{LeftOut, Member, RollHead},

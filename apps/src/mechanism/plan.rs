@@ -7,7 +7,7 @@ use chancery_crypto::Hasher;
 use super::{
     account, booking,
     more::{self, MoreDeed},
-    notice, registry,
+    notice, publication, registry,
     run::Ran,
 };
 use crate::{
@@ -43,6 +43,7 @@ pub(crate) enum Deed {
     Notify { who: Vec<String>, say: String },
     More(MoreDeed),
     Run(Ran),
+    Publish(publication::Wanted),
 }
 
 /// The most times that an effect is done for the elements of a list.
@@ -183,6 +184,38 @@ impl Deciding<'_> {
                 Deed::Notify { who, say: say.clone() }
             }
             Verb::More(verb) => Deed::More(more::deed(environment, verb)?),
+            Verb::Publish { publication, event, work, form, parts, from, reason } => {
+                let day = |placed: &Placed| match value(placed)? {
+                    Value::Date(day) => Ok(Some(day)),
+                    Value::None => Ok(None),
+                    other => Err(unknown(&other)),
+                };
+                let parts = match parts.as_ref().map(value).transpose()? {
+                    None | Some(Value::None) => Vec::new(),
+                    Some(Value::List(list)) => list,
+                    Some(one) => vec![one],
+                };
+                // What the signer gave as his reason is what readers are told, where nothing else is.
+                let given = environment.document.and_then(Document::filing);
+                let given = given.and_then(|filing| filing.reason.clone());
+                let reason = match reason {
+                    Some(reason) => Some(text(reason)?),
+                    None => given,
+                };
+                Deed::Publish(publication::Wanted {
+                    publication: publication.clone(),
+                    event: event.clone(),
+                    work: text(work)?,
+                    fields: form
+                        .as_ref()
+                        .map(|form| map(form, environment))
+                        .transpose()?
+                        .unwrap_or_default(),
+                    parts,
+                    from: from.as_ref().map(day).transpose()?,
+                    reason,
+                })
+            }
         }))
     }
 
@@ -228,6 +261,9 @@ impl Deciding<'_> {
                 Deed::Notify { who, say } => {
                     notice::tell(self, overlay, &rule, place, &who, &say, thing);
                     Ok(())
+                }
+                Deed::Publish(wanted) => {
+                    publication::publish(self, overlay, &rule, wanted, document)?
                 }
             };
             if let Err(reasons) = done {

@@ -133,6 +133,16 @@ impl What {
                 let of = kind_zh(kind);
                 say!(language, ("there is no {kind} \"{name}\"{hint}"), ("没有{of}“{name}”{hint}"))
             }
+            Self::Personal { publication, field } => say!(
+                language,
+                ("everybody would read the field \"{field}\" of \"{publication}\", which is personal: publish a form without it"),
+                ("“{publication}”将公开个人信息字段“{field}”，应改用不含该字段的表单")
+            ),
+            Self::Needless { key, of } => say!(
+                language,
+                ("\"{of}\" takes no \"{key}\": leave it out"),
+                ("“{of}”不用“{key}”，应当删去")
+            ),
             Self::Unreachable(state) => say!(
                 language,
                 ("nothing ever leads to the state \"{state}\""),

@@ -4,7 +4,10 @@ mod computation;
 mod fault;
 mod mistake;
 mod paper;
+mod publication;
 mod reason;
 mod refusal;
 mod step;
 mod stock;
+
+pub(crate) use self::publication::PageWord;

@@ -3,6 +3,7 @@ use chancery_crypto::{Language, say};
 use crate::{
     civil::{Instant, Zone},
     manifest::{FormFault, Module},
+    mechanism::Status,
     reason::{Reason, Refusal},
 };
 
@@ -335,6 +336,25 @@ impl Refusal {
                     language,
                     ("\"{list}\" is not frozen yet; do first what freezes it"),
                     ("“{list}”尚未固定，请先办理固定名单的动作")
+                )
+            }
+            Self::NoWork { work } => say!(
+                language,
+                ("nothing is published under \"{work}\": see its name"),
+                ("没有以“{work}”为名的已发布文本，请核对名称")
+            ),
+            Self::NoPart { address } => say!(
+                language,
+                ("no version of it has the part {address}: see the addresses of its parts"),
+                ("其各版本均无 {address} 这一部分，请核对条款位置")
+            ),
+            Self::Event { event, day, status } => {
+                let name = text(&format!("event-{event}")).unwrap_or(event);
+                let status = Status::said(status.as_deref(), language);
+                say!(
+                    language,
+                    ("\"{name}\" cannot be on {day}: it is \"{status}\" then; give another day, or do first what it needs"),
+                    ("“{name}”不能发生在 {day}：届时其状态为“{status}”；请更正日期，或者先办理其前提事项")
                 )
             }
             Self::Limit { say, left } => {

@@ -38,3 +38,7 @@ form-remark-remark = remark
 form-change = change of a penalty
 form-change-how = how it was changed
 form-change-decision = number of the changing document
+publication-release = News
+event-release-publish = published
+event-release-correct = corrected
+event-release-withdraw = withdrawn

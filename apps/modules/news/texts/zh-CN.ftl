@@ -38,3 +38,7 @@ form-remark-remark = 意见
 form-change = 处罚决定的变更
 form-change-how = 变更方式
 form-change-decision = 变更文书文号
+publication-release = 发布的新闻
+event-release-publish = 发布
+event-release-correct = 更正
+event-release-withdraw = 撤回

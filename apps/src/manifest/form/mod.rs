@@ -80,6 +80,22 @@ impl Form {
         schema.is_some_and(|of| of.get("enum").is_some() || of.get("x-code").is_some())
     }
 
+    /// The fields that hold what is personal, themselves or in what lies within them.
+    pub(super) fn personal(&self) -> impl Iterator<Item = &str> {
+        fn is(schema: &serde_json::Value) -> bool {
+            match schema {
+                serde_json::Value::Object(map) => {
+                    map.get("x-personal") == Some(&serde_json::Value::Bool(true))
+                        || map.values().any(is)
+                }
+                serde_json::Value::Array(list) => list.iter().any(is),
+                _ => false,
+            }
+        }
+        let named = self.fields.iter().map(|field| field.name.as_str());
+        named.filter(|name| self.schema_of(name).is_some_and(is))
+    }
+
     /// The kinds of its fields.
     pub(crate) fn kind(&self) -> Type {
         Type::map(self.fields.iter().map(|field| (field.name.clone(), field.kind.clone())))
