@@ -17,6 +17,9 @@ mod input;
 mod jurisdiction;
 mod kernel;
 mod look_up;
+mod mandates;
+#[cfg(test)]
+mod mandates_tests;
 mod manifest;
 mod mechanism;
 mod nearest;
@@ -58,6 +61,7 @@ pub use self::{
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
+    mandates::{ACTS as MANDATE_ACTS, COUNTER, Mandate, REGISTRAR, mandates},
     manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
     mechanism::{Answer, Look, Notice, looks, notices},
     office::{
@@ -66,11 +70,13 @@ pub use self::{
     office_tables::{FiledTable, TABLE_MEDIA_TYPE, filed_tables},
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{Reason, Refusal},
-    record::{Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning},
+    record::{
+        Acted, Also, Applied, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject, beginning,
+    },
     replay::{Replay, ReplayFault, Replayed},
     scenario::{Broken, Scenario, Told},
     state::{Family, Key, MemoryState, Overlay, Row, State, StateError, Writes},
-    thing::{Parent, Span, Thing, Votes},
+    thing::{ByHand, Parent, Span, Thing, Votes},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},
     words::Words,

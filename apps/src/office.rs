@@ -11,6 +11,7 @@ use crate::{
     folder::{Folder, MEDIA_TYPE},
     input::Input,
     jurisdiction::{Held, is_path},
+    mandates::{self, COUNTER, REGISTRAR},
     manifest::Module,
     office_tables,
     reason::{Reason, Refusal},
@@ -28,7 +29,17 @@ pub const APPOINTER: &str = "appointer";
 pub const KEEPER: &str = "module-keeper";
 
 /// The acts of the office.
-pub const ACTS: [&str; 5] = ["appoint", "dismiss", "install", "calendar", "table"];
+pub const ACTS: [&str; 9] = [
+    "appoint",
+    "dismiss",
+    "install",
+    "calendar",
+    "table",
+    "empower",
+    "revoke",
+    "guardian",
+    "end-guardian",
+];
 
 /// An appointment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,7 +185,7 @@ pub(crate) fn calendar(state: &dyn State) -> Result<Calendar, StateError> {
     Ok(calendar)
 }
 
-fn reason(rule: &str, why: Refusal) -> Reason {
+pub(crate) fn reason(rule: &str, why: Refusal) -> Reason {
     Reason { rule: format!("{OFFICE}/{rule}"), law: None, why }
 }
 
@@ -191,6 +202,13 @@ pub(crate) fn decide(
     }
     if input.document.header.kind != act {
         return refused(Refusal::OtherType { wanted: act.to_owned() });
+    }
+    // What the office is told, everybody tells it himself.
+    if let Some(behalf) = input.document.filing().and_then(|filing| filing.behalf.as_ref()) {
+        return refused(Refusal::NoProxy { how: behalf.how });
+    }
+    if mandates::ACTS.contains(&act) {
+        return mandates::decide(overlay, input, act);
     }
     let signer = input.document.signer();
     let role = match act {
@@ -233,7 +251,7 @@ fn missing(act: &str, field: &str) -> Result<Result<Applied, Vec<Reason>>, State
     Ok(Err(vec![reason(act, Refusal::Field { field: field.to_owned() })]))
 }
 
-fn applied(kind: &str, thing: String, state: &str) -> Applied {
+pub(crate) fn applied(kind: &str, thing: String, state: &str) -> Applied {
     Applied {
         case: kind.to_owned(),
         thing,
@@ -254,8 +272,13 @@ fn appoint(
     };
     let Some(role) = text(input, "role") else { return missing(act, "role") };
     let module = text(input, "of").unwrap_or(OFFICE);
-    if module == OFFICE && !matches!(role, APPOINTER | KEEPER) {
+    if module == OFFICE && !matches!(role, APPOINTER | KEEPER | REGISTRAR | COUNTER) {
         return missing(act, "role");
+    }
+    // Parties hold their roles by what they are, and no office of an agency's.
+    let of_parties = described.is_some_and(|module| module.party_roles.contains_key(role));
+    if of_parties || officer.parse::<chancery_certs::PartyName>().is_ok() {
+        return missing(act, if of_parties { "role" } else { "officer" });
     }
     let until = match input.document.form().get("until") {
         None => None,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use chancery_protocol::Hand;
+
 use crate::manifest::FormFault;
 
 /// A refusal: by which rule, of which text, and why.
@@ -78,6 +80,20 @@ pub enum Refusal {
         who: String,
         /// As what.
         not_by: String,
+    },
+    /// Nobody may act so for a party in this act.
+    NoProxy {
+        /// As what.
+        how: Hand,
+    },
+    /// Whoever has signed may not act for the party.
+    NoMandate {
+        /// Who has signed.
+        who: String,
+        /// For whom.
+        party: String,
+        /// As what.
+        how: Hand,
     },
     /// The thing is in a state from which the act is not possible.
     WrongState {
@@ -205,7 +221,11 @@ impl Refusal {
             | Self::About => "CHY-7100",
             Self::Need { .. } => "CHY-7101",
             Self::WrongState { .. } | Self::AtMost { .. } => "CHY-7102",
-            Self::NotEntitled { .. } | Self::Excluded { .. } | Self::NoVote { .. } => "CHY-7103",
+            Self::NotEntitled { .. }
+            | Self::Excluded { .. }
+            | Self::NoProxy { .. }
+            | Self::NoMandate { .. }
+            | Self::NoVote { .. } => "CHY-7103",
             Self::Window { .. } => "CHY-7104",
             Self::Form(_)
             | Self::NoReason

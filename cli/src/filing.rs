@@ -6,7 +6,7 @@ use chancery_desk::asking::{LocalReply, LocalRequest};
 use chancery_doors::LocalClient;
 use chancery_ledger::unix_now;
 use chancery_protocol::{
-    DocumentHeader, DocumentId, Filing, Form, FormValue, Part, Urgency, sign_document,
+    Behalf, DocumentHeader, DocumentId, Filing, Form, FormValue, Part, Urgency, sign_document,
 };
 
 use crate::{failure::Failure, keys::Signer};
@@ -21,6 +21,8 @@ pub(crate) struct Filed<'a> {
     pub act: &'a str,
     pub title: String,
     pub about: Option<String>,
+    /// For whom, where another signs.
+    pub behalf: Option<Behalf>,
     pub seen: Option<u64>,
     pub reason: Option<String>,
     pub version: Option<Digest>,
@@ -49,6 +51,7 @@ impl Filed<'_> {
             reason: self.reason,
             version: self.version,
             until: now + UNTIL,
+            behalf: self.behalf,
         };
         let part = self.folder.as_ref().map(|(bytes, media_type)| Part {
             name: if *media_type == MEDIA_TYPE { "module.cbor" } else { "table.toml" }.into(),

@@ -63,7 +63,11 @@ impl Parties {
     /// Those of a document.
     pub(crate) fn of(header: &DocumentHeader) -> Self {
         Self {
-            sender: header.from.clone(),
+            // What is filed goes nowhere: it is taken in by whose ledger decides it, whoever has signed it.
+            sender: match &header.filing {
+                Some(filing) if header.is_internal() => filing.home.clone(),
+                _ => header.from.clone(),
+            },
             recipients: header.recipients().into_iter().cloned().collect(),
             created: header.created,
         }
