@@ -428,12 +428,13 @@ fn report(output: &Output, done: &crate::filing::Done, said: String) {
 }
 
 /// An act of the office.
-fn of_office<'a>(act: &'a str, title: String, form: Form) -> Filed<'a> {
-    let (about, seen, reason, version, folder) = Default::default();
-    Filed { module: OFFICE, kind: act, act, title, about, seen, reason, version, form, folder }
+pub(crate) fn of_office<'a>(act: &'a str, title: String, form: Form) -> Filed<'a> {
+    let (about, behalf, seen, reason, version, folder) = Default::default();
+    let module = OFFICE;
+    Filed { module, kind: act, act, title, about, behalf, seen, reason, version, form, folder }
 }
 
-fn texts<const N: usize>(fields: [(&str, Option<String>); N]) -> Form {
+pub(crate) fn texts<const N: usize>(fields: [(&str, Option<String>); N]) -> Form {
     let given = fields
         .into_iter()
         .filter_map(|(name, text)| Some((name.to_owned(), FormValue::Text(text?))));
