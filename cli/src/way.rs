@@ -1,5 +1,7 @@
 //! To which node a command speaks: the local one over its socket, or an agency's over HTTPS.
 
+use std::path::PathBuf;
+
 use chancery_apps::{Look, Module, Notice};
 use chancery_desk::{
     asking::{LocalReply, LocalRequest},
@@ -11,7 +13,7 @@ use chancery_doors::LocalClient;
 use crate::{
     failure::Failure,
     filing::module_of,
-    keys::Signer,
+    keys::{OpenKey, Signer},
     local::Local,
     web::{Remote, Web, escaped},
 };
@@ -30,8 +32,14 @@ pub(crate) struct Way {
 pub(crate) struct ReadingWay {
     #[command(flatten)]
     way: Way,
+    /// With --node: your private key, as `app do` takes it
+    #[arg(long, value_name = "KEY", env = "CHANCERY_KEY")]
+    key: Option<PathBuf>,
+    /// With --node: your certificate and its chain, PEM (default: those in the PKCS #12 file)
+    #[arg(long, value_name = "FILE", env = "CHANCERY_CERT")]
+    cert: Option<PathBuf>,
     #[command(flatten)]
-    signer: Option<Signer>,
+    open: OpenKey,
 }
 
 /// A node that is spoken to.
@@ -41,11 +49,6 @@ pub(crate) enum Door {
 }
 
 impl Way {
-    /// Whether it is an agency's node.
-    pub(crate) fn is_remote(&self) -> bool {
-        self.remote.agency().is_some()
-    }
-
     /// Goes there.
     pub(crate) fn open(&self, signer: Option<&Signer>) -> Result<Door, Failure> {
         match self.remote.open(signer)? {
@@ -58,7 +61,8 @@ impl Way {
 impl ReadingWay {
     /// Goes there.
     pub(crate) fn open(&self) -> Result<Door, Failure> {
-        self.way.open(self.signer.as_ref())
+        let signer = Signer::named(self.key.as_ref(), self.cert.as_ref(), &self.open);
+        self.way.open(signer.as_ref())
     }
 }
 

@@ -52,11 +52,6 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// The agency, if it is another's node that is asked.
-    pub(crate) fn agency(&self) -> Option<&AgencyName> {
-        self.node.as_ref()
-    }
-
     /// Goes there, if it is another's node that is asked.
     pub(crate) fn open(&self, signer: Option<&Signer>) -> Result<Option<Web>, Failure> {
         let (Some(agency), Some(address), Some(anchor)) = (&self.node, &self.connect, &self.anchor)

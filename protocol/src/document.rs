@@ -251,6 +251,15 @@ impl DocumentHeader {
         self.to.is_empty() && self.cc.is_empty() && self.filing.is_some()
     }
 
+    /// Whose envelope it goes in: the sending agency's. What is filed goes nowhere, and is put into one by whose ledger decides it,
+    /// whoever has signed it.
+    pub fn sender(&self) -> &AgencyName {
+        match &self.filing {
+            Some(filing) if self.is_internal() => &filing.home,
+            _ => &self.from,
+        }
+    }
+
     /// Which of its fields are critical: without them, it would say something else.
     pub fn critical(&self) -> Vec<String> {
         let form = (!self.form.is_empty()).then_some("form");

@@ -63,11 +63,7 @@ impl Parties {
     /// Those of a document.
     pub(crate) fn of(header: &DocumentHeader) -> Self {
         Self {
-            // What is filed goes nowhere: it is taken in by whose ledger decides it, whoever has signed it.
-            sender: match &header.filing {
-                Some(filing) if header.is_internal() => filing.home.clone(),
-                _ => header.from.clone(),
-            },
+            sender: header.sender().clone(),
             recipients: header.recipients().into_iter().cloned().collect(),
             created: header.created,
         }
