@@ -750,6 +750,7 @@ impl Office {
             fields: BTreeMap::new(),
             crit: Vec::new(),
             filing: Some(Filing {
+                behalf: None,
                 home: agency,
                 act: format!("dispatch/{act}"),
                 about,

@@ -21,7 +21,7 @@ use crate::{
     reason::{Reason, Refusal},
     record::{Also, Applied},
     state::{Family, Key, Overlay, State, StateError},
-    thing::{Parent, Thing},
+    thing::{ByHand, Parent, Thing},
     value::{Value, Why},
 };
 
@@ -590,6 +590,13 @@ impl<'a> Deciding<'a> {
         let signer = document.signer();
         thing.authors.entry(act.name.clone()).or_default().push(signer.name.clone());
         thing.documents.insert(act.name.clone(), document.id.to_string());
+        match document.filing().and_then(|filing| filing.behalf.as_ref()) {
+            Some(behalf) => {
+                let by = document.hand().name;
+                thing.hands.insert(act.name.clone(), ByHand { by, how: behalf.how });
+            }
+            None => drop(thing.hands.remove(&act.name)),
+        }
         if !thing.people.contains(&signer.name) {
             thing.people.push(signer.name);
         }
@@ -794,6 +801,7 @@ impl<'a> Deciding<'a> {
             state: thing.state.clone(),
             numbers,
             flags: thing.flags.clone(),
+            behalf: None,
             also: Vec::new(),
         })
     }

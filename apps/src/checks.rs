@@ -21,36 +21,17 @@ pub(crate) fn is_identity_number(text: &str) -> bool {
     format!("{year}-{month}-{day}").parse::<crate::civil::Date>().is_ok() && check == Some(last)
 }
 
-/// Whether a text is a unified social credit code (GB 32100): 18 characters, the last a check by MOD 31.
-pub(crate) fn is_credit_code(text: &str) -> bool {
-    const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
-    const WEIGHTS: [usize; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
-    let value = |byte: &u8| ALPHABET.iter().position(|known| known == byte);
-    let Some((last, first)) = text.as_bytes().split_last().filter(|(_, first)| first.len() == 17)
-    else {
-        return false;
-    };
-    let values: Option<Vec<_>> = first.iter().map(value).collect();
-    let Some(values) = values else { return false };
-    let sum: usize = values.iter().zip(WEIGHTS).map(|(value, weight)| value * weight).sum();
-    ALPHABET.get((31 - sum % 31) % 31) == Some(last)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn numbers_with_a_wrong_check_digit_are_none() {
-        // The examples of the two standards.
+        // The example of the standard.
         assert!(is_identity_number("11010519491231002X"));
-        assert!(is_credit_code("91350100M000100Y43"));
         for bad in ["110105194912310021", "11010519491331002X", "1101051949123100", "", "１１０"]
         {
             assert!(!is_identity_number(bad), "{bad}");
-        }
-        for bad in ["91350100M000100Y44", "91350100M000100I43", "91350100M000100Y4", ""] {
-            assert!(!is_credit_code(bad), "{bad}");
         }
     }
 }

@@ -74,10 +74,15 @@ impl Deciding<'_> {
             let why = Refusal::NotEntitled { who: signer.name.clone(), by: act.by.clone(), office };
             refused.push(self.reason(&format!("{}/by", act.name), law, why));
         }
+        // Who may not do it himself does not do it for another.
+        let hand = document.hand();
+        let both = [Some(&signer), Some(&hand).filter(|hand| **hand != signer)];
         for name in &act.not_by {
-            if self.is_one(&environment, name, &signer, &place, true)?.is {
-                let why = Refusal::Excluded { who: signer.name.clone(), not_by: name.clone() };
-                refused.push(self.reason(&format!("{}/not_by", act.name), law, why));
+            for who in both.into_iter().flatten() {
+                if self.is_one(&environment, name, who, &place, true)?.is {
+                    let why = Refusal::Excluded { who: who.name.clone(), not_by: name.clone() };
+                    refused.push(self.reason(&format!("{}/not_by", act.name), law, why));
+                }
             }
         }
         environment.check()?;
@@ -186,6 +191,10 @@ impl Deciding<'_> {
         place: &Place<'_>,
         excluded: bool,
     ) -> Result<Is, StateError> {
+        if self.module.is_of_parties(name) {
+            let is = self.module.has_party(name, signer);
+            return Ok(Is { is, offices: Vec::new() });
+        }
         if self.module.roles.contains_key(name) {
             let held = match excluded {
                 true => environment.held(name, &signer.name)?,

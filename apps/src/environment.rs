@@ -10,7 +10,7 @@ use crate::{
     civil::{Date, Instant, Zone},
     due,
     formula::{Environment, Explained, MOST_STEPS},
-    input::Document,
+    input::{Document, Signer},
     jurisdiction::Held,
     look_up::{Looked, Looks},
     manifest::{Case, Module},
@@ -180,8 +180,12 @@ impl<'a> CaseEnvironment<'a> {
     }
 
     fn me(&self) -> Value {
-        let Some(signer) = self.document.map(Document::signer) else { return Value::None };
-        let fields = [("name", signer.name), ("agency", signer.agency)];
+        let Some(document) = self.document else { return Value::None };
+        let (signer, hand) = (document.signer(), document.hand());
+        let behalf = document.filing().and_then(|filing| filing.behalf.as_ref());
+        let how = behalf.map_or("", |behalf| behalf.how.name()).to_owned();
+        let fields =
+            [("name", signer.name), ("agency", signer.agency), ("by", hand.name), ("how", how)];
         Value::Map(fields.map(|(name, text)| (name.to_owned(), Value::Text(text))).into())
     }
 
@@ -252,6 +256,15 @@ impl<'a> CaseEnvironment<'a> {
 
     fn state_call(&self, name: &str, arguments: &[Value]) -> Result<Value, StateError> {
         match (name, arguments) {
+            ("has_role", [me, Value::Text(role)]) if self.module.is_of_parties(role) => {
+                let text = |field: &str| me.field(field).as_text().map(str::to_owned);
+                let who = Signer {
+                    name: text("name").unwrap_or_default(),
+                    // Only of whoever has signed it is known whether he is a party.
+                    agency: text("agency").unwrap_or_else(|| "?".to_owned()),
+                };
+                Ok(Value::Bool(self.module.has_party(role, &who)))
+            }
             ("has_role", [me, Value::Text(role)]) => {
                 let who = me.field("name");
                 let who = who.as_text().or_else(|| me.as_text()).unwrap_or_default();

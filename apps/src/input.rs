@@ -1,5 +1,6 @@
 //! What is decided upon, and nothing else: no clock, disk, randomness or setting.
 
+use chancery_certs::{PartyKind, PartyName, SignerName};
 use chancery_protocol::{DocumentHeader, DocumentId, Filing, Form, VerifiedDocument};
 
 use crate::{civil::Instant, kernel::Salt, record::Facts};
@@ -26,15 +27,43 @@ pub struct Input {
 pub struct Signer {
     /// The officer, or the agency.
     pub name: String,
-    /// The agency.
+    /// The agency; empty of a party, who is of none.
     pub agency: String,
 }
 
 impl Signer {
-    /// Somebody by his name: an officer of the agency behind the `@`, or an agency.
+    /// Somebody as a certificate names him.
+    pub fn of(name: &SignerName) -> Self {
+        let agency = match name {
+            // The domain behind the @ is its registrar's, who keeps the names and has nothing to do with its matters.
+            SignerName::Party(_) => String::new(),
+            SignerName::Agency(agency) => agency.to_string(),
+            SignerName::Officer(officer) => officer.agency().to_string(),
+        };
+        Self { name: name.to_string(), agency }
+    }
+
+    /// Somebody by his name: a party, an officer of the agency behind the `@`, or an agency. Only parties are named as they are.
     pub(crate) fn named(name: &str) -> Self {
+        if name.parse::<PartyName>().is_ok() {
+            return Self::party(name);
+        }
         let agency = name.split_once('@').map_or(name, |(_, agency)| agency);
         Self { name: name.to_owned(), agency: agency.to_owned() }
+    }
+
+    pub(crate) fn party(name: &str) -> Self {
+        Self { name: name.to_owned(), agency: String::new() }
+    }
+
+    /// Whether it is an enterprise or a citizen.
+    pub fn is_party(&self) -> bool {
+        self.agency.is_empty() && !self.name.is_empty()
+    }
+
+    /// Of which kind a party is.
+    pub(crate) fn kind(&self) -> Option<PartyKind> {
+        self.name.parse::<PartyName>().ok().filter(|_| self.is_party()).map(|name| name.kind())
     }
 }
 
@@ -56,8 +85,7 @@ impl Document {
     pub fn of(document: &VerifiedDocument, part: Option<Vec<u8>>) -> Self {
         let signatures = document.report().signatures.iter();
         let named = signatures.filter_map(|signature| signature.signer.as_ref());
-        let signers = named
-            .map(|signer| Signer { name: signer.to_string(), agency: signer.agency().to_string() });
+        let signers = named.map(Signer::of);
         Self {
             id: document.id(),
             header: document.header().clone(),
@@ -75,8 +103,16 @@ impl Document {
         &self.header.form
     }
 
-    /// Who answers for it.
+    /// In whose name it is: that of whoever has signed it first, or of the party for whom he acts.
     pub(crate) fn signer(&self) -> Signer {
+        match self.filing().and_then(|filing| filing.behalf.as_ref()) {
+            Some(behalf) => Signer::party(behalf.party.as_str()),
+            None => self.hand(),
+        }
+    }
+
+    /// Who has signed it first.
+    pub(crate) fn hand(&self) -> Signer {
         let nobody = || Signer { name: String::new(), agency: String::new() };
         self.signers.first().cloned().unwrap_or_else(nobody)
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use chancery_crypto::{Digest, Hasher, cbor};
-use chancery_protocol::FormValue;
+use chancery_protocol::{FormValue, Hand};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     formula::Explained,
     input::{Document, Input},
     look_up::Consulted,
+    mandates,
     manifest::{Act, Case, FormFault, Module},
     migration,
     office::{self, Installed, OFFICE},
@@ -656,7 +657,16 @@ impl Kernel {
         let deciding =
             self.deciding(&module, case, &calendar, &input.home, &id, input.at, input.lodged);
         let deciding = Deciding { checkpoint: input.facts.checkpoint.clone(), ..deciding };
-        let outcome = deciding.act(overlay, input, act, form, thing, parent)?;
+        let outcome = match mandates::acted(overlay, input, &act.proxy)? {
+            Ok(behalf) => {
+                let outcome = deciding.act(overlay, input, act, form, thing, parent)?;
+                outcome.map(|applied| Applied { behalf, ..applied })
+            }
+            Err(why) => {
+                let law = act.law.as_deref();
+                Err(vec![deciding.reason(&format!("{}/proxy", act.name), law, why)])
+            }
+        };
         Ok((outcome, Some(version), deciding.looks.consulted()))
     }
 
@@ -678,7 +688,16 @@ impl Kernel {
         let id = input.document.id.to_string();
         let (home, at, lodged) = (&input.home, input.at, input.lodged);
         let deciding = self.deciding(&module, &registry.case, &calendar, home, &id, at, lodged);
-        let outcome = deciding.ask(overlay, input, registry, ask, form)?;
+        let outcome = match mandates::acted(overlay, input, &Hand::ALL)? {
+            Ok(behalf) => {
+                let outcome = deciding.ask(overlay, input, registry, ask, form)?;
+                outcome.map(|applied| Applied { behalf, ..applied })
+            }
+            Err(why) => {
+                let law = Some(ask.law.as_str());
+                Err(vec![deciding.reason(&format!("{}/proxy", ask.name), law, why)])
+            }
+        };
         Ok((outcome, Some(version), deciding.looks.consulted()))
     }
 

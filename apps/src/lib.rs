@@ -24,6 +24,9 @@ mod input;
 mod jurisdiction;
 mod kernel;
 mod look_up;
+mod mandates;
+#[cfg(test)]
+mod mandates_tests;
 mod manifest;
 mod mechanism;
 mod migration;
@@ -85,6 +88,7 @@ pub use self::{
     input::{Document, Input, Signer},
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
+    mandates::{ACTS as MANDATE_ACTS, COUNTER, Mandate, REGISTRAR, mandates},
     manifest::{
         At, Authority, Both, Change, DescribedTable, EventKind, Extends, FormFault, How, Loosens,
         MechanismFault, Mistake, Module, StockFault, Touches, What,
@@ -109,7 +113,7 @@ pub use self::{
     reading::{Hidden, Readable, Reader, Reading, Shown},
     reason::{MechanismRefusal, Reason, Refusal},
     record::{
-        Also, Applied, Checkpoint, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject,
+        Acted, Also, Applied, Checkpoint, Facts, MOST_RECORD, Outcome, Record, SEMANTICS, Subject,
         beginning,
     },
     replay::{Replay, ReplayFault, Replayed},
@@ -120,7 +124,7 @@ pub use self::{
         compare, cut, is_within, paragraphs,
     },
     stories::{Tale, tell},
-    thing::{Parent, Span, Thing, Votes},
+    thing::{ByHand, Parent, Span, Thing, Votes},
     turns::{Annulled, Back, Last, Suspended, Turns, Void},
     types::{AppError, DocumentType, Types, find_type, types},
     value::{Value, Why},

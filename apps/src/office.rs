@@ -11,6 +11,7 @@ use crate::{
     input::Input,
     jurisdiction::{Held, is_path},
     kernel::Kernel,
+    mandates::{self, COUNTER, REGISTRAR},
     manifest::Module,
     migration, office_codes, office_tables, office_versions,
     publisher::{self, Publisher},
@@ -29,7 +30,7 @@ pub const APPOINTER: &str = "appointer";
 pub const KEEPER: &str = "module-keeper";
 
 /// The acts of the office.
-pub const ACTS: [&str; 9] = [
+pub const ACTS: [&str; 13] = [
     "appoint",
     "dismiss",
     "install",
@@ -39,6 +40,10 @@ pub const ACTS: [&str; 9] = [
     "table",
     "codes",
     "publisher",
+    "empower",
+    "revoke",
+    "guardian",
+    "end-guardian",
 ];
 
 /// An appointment.
@@ -188,7 +193,7 @@ pub(crate) fn calendar(state: &dyn State) -> Result<Calendar, StateError> {
     Ok(calendar)
 }
 
-fn reason(rule: &str, why: Refusal) -> Reason {
+pub(crate) fn reason(rule: &str, why: Refusal) -> Reason {
     Reason { rule: format!("{OFFICE}/{rule}"), law: None, why }
 }
 
@@ -206,6 +211,13 @@ pub(crate) fn decide(
     }
     if input.document.header.kind != act {
         return refused(Refusal::OtherType { wanted: act.to_owned() });
+    }
+    // What the office is told, everybody tells it himself.
+    if let Some(behalf) = input.document.filing().and_then(|filing| filing.behalf.as_ref()) {
+        return refused(Refusal::NoProxy { how: behalf.how });
+    }
+    if mandates::ACTS.contains(&act) {
+        return mandates::decide(overlay, input, act);
     }
     let signer = input.document.signer();
     let role = match act {
@@ -273,8 +285,13 @@ fn appoint(
     };
     let Some(role) = text(input, "role") else { return missing(act, "role") };
     let module = text(input, "of").unwrap_or(OFFICE);
-    if module == OFFICE && !matches!(role, APPOINTER | KEEPER) {
+    if module == OFFICE && !matches!(role, APPOINTER | KEEPER | REGISTRAR | COUNTER) {
         return missing(act, "role");
+    }
+    // Parties hold their roles by what they are, and no office of an agency's.
+    let of_parties = described.is_some_and(|module| module.party_roles.contains_key(role));
+    if of_parties || officer.parse::<chancery_certs::PartyName>().is_ok() {
+        return missing(act, if of_parties { "role" } else { "officer" });
     }
     let until = match input.document.form().get("until") {
         None => None,

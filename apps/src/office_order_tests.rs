@@ -33,6 +33,7 @@ fn order(off: &[&str], work: &[&str]) -> Outcome {
         reason: None,
         version: None,
         until: AT + 1,
+        behalf: None,
     };
     let header = DocumentHeader {
         kind: "calendar".to_owned(),

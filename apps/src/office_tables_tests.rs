@@ -73,6 +73,7 @@ impl Office {
             reason: None,
             version: None,
             until: at + 100,
+            behalf: None,
         };
         let header = DocumentHeader {
             kind: kind.into(),

@@ -236,6 +236,7 @@ impl Bench {
             reason: None,
             version: None,
             until: self.at.0 + 86_400,
+            behalf: None,
         };
         let header = DocumentHeader {
             kind: kind.to_owned(),

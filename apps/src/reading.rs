@@ -20,6 +20,7 @@ use crate::{
     input::{Document, Signer},
     jurisdiction::Held,
     kernel::{Coming, Kernel},
+    mandates::{self, REGISTRAR},
     manifest::{Case, Module, Until},
     migration::Cover,
     office::{self, APPOINTER, Appointed, KEEPER, OFFICE},
@@ -82,6 +83,8 @@ pub struct Reading<'a> {
     at: Instant,
     calendar: Arc<Calendar>,
     held: RefCell<BTreeMap<(String, String), Held>>,
+    /// By case, as whom whoever reads is there: himself, and those for whom he acts.
+    selves: RefCell<BTreeMap<String, Vec<Signer>>>,
 }
 
 impl Kernel {
@@ -97,7 +100,8 @@ impl Kernel {
         at: Instant,
     ) -> Result<Reading<'a>, StateError> {
         let calendar = self.calendar(state)?;
-        Ok(Reading { kernel: self, state, who, home, at, calendar, held: RefCell::default() })
+        let (held, selves) = Default::default();
+        Ok(Reading { kernel: self, state, who, home, at, calendar, held, selves })
     }
 }
 
@@ -144,6 +148,9 @@ impl Reading<'_> {
         let Some(filing) = document.filing() else { return Ok(false) };
         let module = document.header.module.as_str();
         if module == OFFICE {
+            if mandates::ACTS.contains(&filing.act.as_str()) {
+                return Ok(mandates::concerns(document, name) || self.records_parties()?);
+            }
             let text = |field| match document.header.form.get(field) {
                 Some(FormValue::Text(text)) => text.as_str(),
                 _ => "",
@@ -257,7 +264,7 @@ impl Reading<'_> {
         let deciding = self.kernel.deciding(module, case, calendar, self.home, id, at, at);
         let environment = deciding.looking(self.state, thing);
         let readable = self.is_reader(&environment, case.read_by())?
-            || self.is_named(&environment)
+            || self.is_named(&environment)?
             || is_public(&environment);
         environment.check()?;
         if !readable {
@@ -276,15 +283,21 @@ impl Reading<'_> {
         environment: &CaseEnvironment<'_>,
         names: impl Iterator<Item = &'n str>,
     ) -> Result<bool, StateError> {
-        let Reader::Named(name) = self.who else { return Ok(false) };
-        let (module, signer) = (environment.module, Signer::named(name));
+        if !matches!(self.who, Reader::Named(_)) {
+            return Ok(false);
+        }
+        let (module, selves) = (environment.module, self.selves(environment)?);
         for name in names.collect::<BTreeSet<_>>() {
+            // What parties are lets them file, and see nothing of each other.
+            if module.is_of_parties(name) {
+                continue;
+            }
             let is = match module.roles.contains_key(name) {
                 true => {
                     let held = self.held(module.name(), name)?.of(module.is_of_an_office(name));
                     held.covers(&environment.office)
                 }
-                false => names_one(&environment.root(name), &signer),
+                false => selves.iter().any(|one| names_one(&environment.root(name), one)),
             };
             if is {
                 return Ok(true);
@@ -295,22 +308,28 @@ impl Reading<'_> {
 
     /// Whether a thing names whoever reads, as it is now: as one of `who`, its subject, or one who is asked in a round. Having
     /// done something with it is not enough: that may have been by a role that was taken away.
-    fn is_named(&self, environment: &CaseEnvironment<'_>) -> bool {
-        let (Reader::Named(name), Some(thing)) = (self.who, environment.thing) else {
-            return false;
-        };
-        let signer = Signer::named(name);
-        if !thing.people.iter().any(|known| *known == signer.name || *known == signer.agency) {
-            return false;
+    fn is_named(&self, environment: &CaseEnvironment<'_>) -> Result<bool, StateError> {
+        let selves = self.selves(environment)?;
+        Ok(selves.iter().any(|one| is_named(environment, one)))
+    }
+
+    /// As whom whoever reads is to be found in a case.
+    fn selves(&self, environment: &CaseEnvironment<'_>) -> Result<Vec<Signer>, StateError> {
+        let Reader::Named(name) = self.who else { return Ok(Vec::new()) };
+        let case = format!("{}/{}", environment.module.name(), environment.case.name);
+        if let Some(known) = self.selves.borrow().get(&case) {
+            return Ok(known.clone());
         }
-        let case = environment.case;
-        let subject = case.reading.subject.as_ref();
-        subject.is_some_and(|placed| names_one(&placed.formula.value(environment), &signer))
-            || case.who.iter().any(|(name, _)| names_one(&environment.root(name), &signer))
-            || thing
-                .rounds
-                .values()
-                .any(|votes| names_one(&Value::texts(votes.of.iter().cloned()), &signer))
+        let others = mandates::represented(self.state, name, &case, self.at)?;
+        let others = others.iter().map(|party| Signer::party(party));
+        let all: Vec<_> = std::iter::once(Signer::named(name)).chain(others).collect();
+        self.selves.borrow_mut().insert(case, all.clone());
+        Ok(all)
+    }
+
+    /// Whether whoever reads records guardians here, or appoints who does.
+    fn records_parties(&self) -> Result<bool, StateError> {
+        Ok(self.held(OFFICE, REGISTRAR)?.whole || self.held(OFFICE, APPOINTER)?.whole)
     }
 
     /// What is hidden of a thing that may be read.
@@ -336,9 +355,9 @@ impl Reading<'_> {
             let mut values: Vec<_> = named.map(|(name, _)| environment.root(name)).collect();
             values.extend(environment.thing.and_then(|thing| thing.set.get(&hide.name)).cloned());
             let is_named = match self.who {
-                Reader::Named(name) => {
-                    let signer = Signer::named(name);
-                    values.iter().any(|value| names_one(value, &signer))
+                Reader::Named(_) => {
+                    let selves = self.selves(environment)?;
+                    selves.iter().any(|one| values.iter().any(|value| names_one(value, one)))
                 }
                 Reader::Full | Reader::Public => false,
             };
@@ -363,6 +382,22 @@ fn shown_by_dues<'c>(case: &'c Case, hidden: &'c str) -> impl Iterator<Item = St
         .iter()
         .filter(move |due| due.formulas().iter().any(|placed| case.shows(&placed.formula, hidden)));
     dues.map(|due| due.name.clone())
+}
+
+/// Whether a thing names somebody as it is now.
+fn is_named(environment: &CaseEnvironment<'_>, signer: &Signer) -> bool {
+    let Some(thing) = environment.thing else { return false };
+    if !thing.people.iter().any(|known| *known == signer.name || *known == signer.agency) {
+        return false;
+    }
+    let case = environment.case;
+    let subject = case.reading.subject.as_ref();
+    subject.is_some_and(|placed| names_one(&placed.formula.value(environment), signer))
+        || case.who.iter().any(|(name, _)| names_one(&environment.root(name), signer))
+        || thing
+            .rounds
+            .values()
+            .any(|votes| names_one(&Value::texts(votes.of.iter().cloned()), signer))
 }
 
 fn is_public(environment: &CaseEnvironment<'_>) -> bool {
@@ -399,6 +434,7 @@ impl Hidden {
         for act in &self.acts {
             thing.filed.remove(act);
         }
+        thing.hands.retain(|act, hand| !self.acts.contains(act) && shown(&hand.by));
         for form in thing.filed.values_mut() {
             form.retain(|_, value| !self.names(value));
         }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use chancery_protocol::Hand;
+
 use crate::manifest::FormFault;
 pub use crate::mechanism::MechanismRefusal;
 
@@ -79,6 +81,20 @@ pub enum Refusal {
         who: String,
         /// As what.
         not_by: String,
+    },
+    /// Nobody may act so for a party in this act.
+    NoProxy {
+        /// As what.
+        how: Hand,
+    },
+    /// Whoever has signed may not act for the party.
+    NoMandate {
+        /// Who has signed.
+        who: String,
+        /// For whom.
+        party: String,
+        /// As what.
+        how: Hand,
     },
     /// The thing is in a state from which the act is not possible.
     WrongState {
@@ -433,6 +449,8 @@ impl Refusal {
             | Self::Event { .. } => "CHY-7102",
             Self::NotEntitled { .. }
             | Self::Excluded { .. }
+            | Self::NoProxy { .. }
+            | Self::NoMandate { .. }
             | Self::NoVote { .. }
             | Self::NotWithin { .. }
             | Self::Asked { .. }

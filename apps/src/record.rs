@@ -1,7 +1,7 @@
 //! What is kept of a decision, and the chain that binds each to those before it.
 
 use chancery_crypto::{Digest, Hasher, cbor};
-use chancery_protocol::DocumentId;
+use chancery_protocol::{DocumentId, Hand};
 use serde::{Deserialize, Serialize};
 
 use crate::{look_up::Consulted, manifest::FormFault, reason::Reason, state::Writes};
@@ -67,9 +67,28 @@ pub struct Applied {
     /// Rules that did not hold, and only mark it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
+    /// For whom it was done, where that is another than has signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behalf: Option<Acted>,
     /// Other things that were moved with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<Also>,
+}
+
+/// That somebody has acted for a party.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acted {
+    /// The party.
+    pub party: String,
+    /// Who has signed.
+    pub by: String,
+    /// As what.
+    #[serde(rename = "as")]
+    pub how: Hand,
+    /// The document of the office by which he may; none of an officer who helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<String>,
 }
 
 /// Another thing that was opened or moved by an effect.

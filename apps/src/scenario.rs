@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, PartyName};
 use chancery_crypto::{Digest, Language, cbor};
-use chancery_protocol::{DocumentHeader, DocumentId, Filing, FormValue, Urgency};
+use chancery_protocol::{Behalf, DocumentHeader, DocumentId, Filing, FormValue, Hand, Urgency};
 use serde::Deserialize;
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     input::{Document, Input, Signer},
     jurisdiction::is_path,
     kernel::{Coming, Decision, Kernel, Salt},
+    mandates,
     manifest::{Due, Module},
     mechanism::{self, Answer, Published, looks, notices},
     office::{self, Installed},
@@ -45,6 +46,9 @@ pub struct Scenario {
     /// Officers, by the names by which steps call them.
     #[serde(default)]
     officer: BTreeMap<String, Officer>,
+    /// Enterprises and citizens, likewise.
+    #[serde(default)]
+    party: BTreeMap<String, Party>,
     /// Orders of the calendar, by year.
     #[serde(default)]
     calendar: BTreeMap<String, Order>,
@@ -61,6 +65,23 @@ struct Officer {
     /// The office in which he holds them; none: the whole agency.
     #[serde(default)]
     office: Option<String>,
+    /// Whether he files for those who stand at a counter.
+    #[serde(default)]
+    counter: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Party {
+    /// Of an enterprise: its unified social credit code.
+    #[serde(default)]
+    code: Option<String>,
+    /// Those for whom it acts by a power, and what for.
+    #[serde(default)]
+    agent_of: BTreeMap<String, Vec<String>>,
+    /// Those whose guardian it is.
+    #[serde(default)]
+    guardian_of: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -79,6 +100,11 @@ struct Step {
     by: Option<String>,
     #[serde(default)]
     act: Option<String>,
+    /// For whom, and as what.
+    #[serde(default, rename = "for")]
+    party: Option<String>,
+    #[serde(default)]
+    how: Option<Hand>,
     #[serde(default)]
     on: Option<String>,
     /// Who has signed the same document besides: officers, or `agency`, the seal.
@@ -314,6 +340,7 @@ impl<'a> Run<'a> {
                 writes.insert(key, Some(cbor::encode(&held).expect("plain")));
             }
         }
+        scenario.mandates(now, &mut writes).map_err(|why| Broken::new(0, why))?;
         let mut state = MemoryState::default();
         state.apply(&writes);
         let (kernel, labels, made, told) = Default::default();
@@ -485,9 +512,18 @@ impl<'a> Run<'a> {
         by: &str,
     ) -> Result<Document, Broken> {
         let broken = |why: String| Broken::new(number, why);
-        if !self.scenario.officer.contains_key(by) {
-            return Err(broken(format!("by: no officer {by:?}")));
-        }
+        let signer =
+            self.scenario.signer(by).ok_or_else(|| broken(format!("by: nobody {by:?}")))?;
+        let behalf = match (&step.party, step.how) {
+            (None, None) => None,
+            (Some(party), Some(how)) => {
+                let name = self.scenario.party_name(party);
+                let name = name.and_then(|name| name.parse().ok());
+                let party = name.ok_or_else(|| broken(format!("for: no party {party:?}")))?;
+                Some(Behalf { party, how })
+            }
+            _ => return Err(broken("for and how stand together".into())),
+        };
         let about = match &step.on {
             None => None,
             Some(label) => {
@@ -525,6 +561,7 @@ impl<'a> Run<'a> {
             reason: step.reason.clone(),
             version: None,
             until: self.now.0 + 86_400,
+            behalf,
         };
         let header = DocumentHeader {
             kind,
@@ -550,16 +587,15 @@ impl<'a> Run<'a> {
         let id = cbor::encode(&header).map_err(|e| broken(e.to_string()))?;
         let id = DocumentId::from_slice(Digest::of(&id).as_bytes())
             .ok_or_else(|| broken("id".into()))?;
-        let name = self.scenario.officer_name(by);
-        let agency = name.split_once('@').map(|(_, agency)| agency.to_owned()).unwrap_or_default();
-        let mut signers = vec![Signer { name, agency: agency.clone() }];
+        let agency = signer.agency.clone();
+        let mut signers = vec![signer];
         for other in &step.sign {
             signers.push(match other.as_str() {
                 "agency" => Signer { name: agency.clone(), agency: agency.clone() },
-                other if self.scenario.officer.contains_key(other) => {
-                    Signer::named(&self.scenario.officer_name(other))
-                }
-                other => return Err(broken(format!("sign: no officer {other:?}"))),
+                other => self
+                    .scenario
+                    .signer(other)
+                    .ok_or_else(|| broken(format!("sign: nobody {other:?}")))?,
             });
         }
         Ok(Document { id, header, signers, part: None })
@@ -747,6 +783,53 @@ impl<'a> Run<'a> {
 }
 
 impl Scenario {
+    /// Somebody as a step calls him.
+    fn signer(&self, name: &str) -> Option<Signer> {
+        match self.officer.contains_key(name) {
+            true => Some(Signer::named(&self.officer_name(name))),
+            false => self.party_name(name).map(|name| Signer::party(&name)),
+        }
+    }
+
+    /// The name of a party: an enterprise's by its code, a citizen's by a pseudonym that is made of what steps call him.
+    fn party_name(&self, name: &str) -> Option<String> {
+        let local = match &self.party.get(name)?.code {
+            Some(code) => code.to_lowercase(),
+            None => {
+                let own = Digest::of(name.as_bytes()).to_string();
+                format!("p-{}", own.get(..20).unwrap_or_default())
+            }
+        };
+        Some(format!("{local}@party.{}", self.home))
+    }
+
+    /// What stands in the office when the story begins: who acts for whom, and who helps at the counter.
+    fn mandates(&self, now: Instant, writes: &mut Writes) -> Result<(), String> {
+        for (name, _) in self.officer.iter().filter(|(_, officer)| officer.counter) {
+            let held = office::Appointment { from: now.0, until: None, document: String::new() };
+            let mail = self.officer_name(name);
+            let key = office::appointment(office::OFFICE, mandates::COUNTER, &mail, None);
+            writes.insert(key, Some(cbor::encode(&held).expect("plain")));
+        }
+        for (name, party) in &self.party {
+            let full = |name: &str| {
+                let found = self.party_name(name).and_then(|name| name.parse::<PartyName>().ok());
+                found.map(String::from).ok_or_else(|| format!("party.{name}: no such party"))
+            };
+            let agents = party.agent_of.iter().map(|(of, scope)| (of, Hand::Agent, scope.clone()));
+            let guards = party.guardian_of.iter().map(|of| (of, Hand::Guardian, Vec::new()));
+            let by = full(name)?;
+            for (of, how, scope) in agents.chain(guards) {
+                let (party, document) = (full(of)?, format!("{name}/{of}/{}", how.name()));
+                let (by, basis, until, from) = (by.clone(), None, None, now.0);
+                let kept =
+                    mandates::Mandate { how, party, by, scope, basis, from, until, document };
+                writes.extend(mandates::rows(&kept));
+            }
+        }
+        Ok(())
+    }
+
     fn officer_name(&self, name: &str) -> String {
         let agency = self.officer.get(name).and_then(|officer| officer.agency.as_ref());
         format!("{name}@{}", agency.unwrap_or(&self.home))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chancery_crypto::{Digest, cbor};
+use chancery_protocol::Hand;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -46,6 +47,9 @@ pub struct Thing {
     pub authors: BTreeMap<String, Vec<String>>,
     /// The newest document of each act.
     pub documents: BTreeMap<String, String>,
+    /// By whose hand the newest document of an act was signed, where he acted for its author.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hands: BTreeMap<String, ByHand>,
     /// Who has to do with it.
     pub people: Vec<String>,
     /// Rounds that were begun.
@@ -82,6 +86,17 @@ pub struct Thing {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
 fn first(place: &u32) -> bool {
     *place == 0
+}
+
+/// By whose hand something was done for another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByHand {
+    /// Who has signed.
+    pub by: String,
+    /// As what.
+    #[serde(rename = "as")]
+    pub how: Hand,
 }
 
 /// The thing whose child another is.

@@ -127,6 +127,7 @@ impl Bench {
         let form: Form =
             form.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let filing = Filing {
+            behalf: None,
             home: HOME.parse().expect("a name"),
             act: act.to_owned(),
             about: about.map(str::to_owned),

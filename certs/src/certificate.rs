@@ -7,7 +7,7 @@ use x509_parser::{
 };
 
 use crate::{
-    AgencyName, CertError, NameFault, NameKind, OfficerName, SignerName,
+    AgencyName, Assurance, CertError, NameFault, NameKind, OfficerName, SignerName,
     algorithm::scheme_of_der,
     distinguished::{DistinguishedName, tag_of},
     encoding::{self, tlv},
@@ -264,7 +264,12 @@ impl Certificate {
         self.0.self_issued
     }
 
-    /// Who signs with it: the one officer or, without officers, the one agency that it names.
+    /// Of a party: how surely the key is its own.
+    pub fn assurance(&self) -> Option<Assurance> {
+        self.0.extensions.party.as_ref().map(|party| party.value)
+    }
+
+    /// Who signs with it: the one officer or party or, without those, the one agency that it names.
     ///
     /// # Errors
     /// [`CertError::Name`] when it names nobody, or more than one.
@@ -272,7 +277,10 @@ impl Certificate {
         let bad =
             |why| CertError::Name { what: NameKind::Subject, given: self.0.subject.clone(), why };
         match (self.0.emails.as_slice(), self.0.dns_names.as_slice()) {
+            ([email], []) if self.assurance().is_some() => email.parse().map(SignerName::Party),
             ([email], []) => email.parse::<OfficerName>().map(SignerName::Officer),
+            // What is marked as a party's names a party, or nobody.
+            ([], [_]) if self.assurance().is_some() => Err(bad(NameFault::NoName)),
             ([], [dns]) => dns.parse::<AgencyName>().map(SignerName::Agency),
             ([], []) => Err(bad(NameFault::NoName)),
             _ => Err(bad(NameFault::SeveralNames)),
@@ -286,7 +294,7 @@ impl Certificate {
     pub fn agency_name(&self) -> Result<AgencyName, CertError> {
         match self.signer_name()? {
             SignerName::Agency(name) => Ok(name),
-            SignerName::Officer(_) => Err(CertError::Name {
+            SignerName::Officer(_) | SignerName::Party(_) => Err(CertError::Name {
                 what: NameKind::Subject,
                 given: self.0.subject.clone(),
                 why: NameFault::OfAnOfficer,

@@ -8,6 +8,7 @@ use x509_parser::{
 };
 
 use crate::{
+    Assurance,
     distinguished::{Attribute, encode_part, tag_of},
     encoding::{self, named_bits, tlv, unsigned},
     general_name::GeneralName,
@@ -83,6 +84,8 @@ pub(crate) struct Extensions {
     pub(crate) inhibit_any: Option<Extension<u32>>,
     pub(crate) authority_access: Option<Extension<Vec<(ObjectId, GeneralName)>>>,
     pub(crate) subject_access: Option<Extension<Vec<(ObjectId, GeneralName)>>>,
+    /// Of a party: how surely the key is its own.
+    pub(crate) party: Option<Extension<Assurance>>,
     /// The value of cRLDistributionPoints as it stands.
     pub(crate) points_der: Option<Vec<u8>>,
     /// What is not known here, and whether it is critical.
@@ -149,6 +152,7 @@ fn title(id: &ObjectId) -> String {
         known::INHIBIT_ANY => "inhibitAnyPolicy",
         known::AUTHORITY_ACCESS => "authorityInfoAccess",
         known::SUBJECT_ACCESS => "subjectInfoAccess",
+        known::PARTY => "party extension",
         _ => return format!("extension {id}"),
     };
     name.to_owned()
@@ -197,6 +201,11 @@ impl Extensions {
                 let encoded = sequence(value.iter().map(Point::encode).collect());
                 self.freshest = Some(Extension { critical, value });
                 encoded
+            }
+            known::PARTY => {
+                let value = Assurance::read(der).ok_or("it is no assurance")?;
+                self.party = Some(Extension { critical, value });
+                value.der()
             }
             _ if KNOWN.contains(&id.as_bytes()) => self.take_parsed(parsed, critical, der)?,
             _ => {

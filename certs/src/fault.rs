@@ -302,6 +302,8 @@ pub enum NameKind {
     Agency,
     /// That of an officer.
     Officer,
+    /// That of an enterprise or citizen.
+    Party,
     /// The subject of a certificate.
     Subject,
 }
@@ -330,6 +332,14 @@ pub enum NameFault {
     SeveralNames,
     /// It is an officer's.
     OfAnOfficer,
+    /// It is no unified social credit code, nor a pseudonym.
+    CreditCode,
+    /// The pseudonym is too short, too long, or of other characters.
+    Pseudonym,
+    /// A citizen's identity number stands in it.
+    Identity,
+    /// Only parties are named so.
+    OfAParty,
 }
 
 /// Why what a sealed statement says cannot hold.

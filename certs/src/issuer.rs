@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
-    AgencyName, CertError, Certificate, OfficerName, Profile, Purpose, RefusalFault, TrustStore,
+    AgencyName, Assurance, CertError, Certificate, NameFault, NameKind, OfficerName, PartyName,
+    Profile, Purpose, RefusalFault, TrustStore, party::holds_identity_number,
 };
 
 /// How far before now a certificate starts, so that a clock a little behind accepts it.
@@ -18,6 +19,8 @@ const LAST_TIME: i64 = 253_370_764_799;
 
 /// id-ce-extKeyUsage.
 const EXTENDED_KEY_USAGE: &[u64] = &[2, 5, 29, 37];
+/// What marks a party's certificate: 2.25.2931456848727973727.
+const PARTY: &[u64] = &[2, 25, 2_931_456_848_727_973_727];
 /// An ExtKeyUsageSyntax of id-kp-timeStamping alone.
 const TIME_STAMPING: [u8; 12] =
     [0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
@@ -32,8 +35,10 @@ pub struct Subject {
     pub profile: Profile,
     /// The display name (CN), for people: 杭州市司法局. Never compared.
     pub display: String,
-    /// The agency (node, seal) or officer that it names.
+    /// The agency (node, seal), officer or party that it names.
     pub name: Option<String>,
+    /// Of a party: how surely the key is its own.
+    pub assurance: Option<Assurance>,
     /// For a CA: the subtrees of agency names under which it may certify.
     pub permitted: Vec<AgencyName>,
     /// For a CA: how many CAs may follow below it.
@@ -55,6 +60,12 @@ impl Subject {
         Self::new(Profile::Officer, Some(name.into()), display)
     }
 
+    /// An enterprise or a citizen.
+    pub fn party(name: PartyName, display: &str, assurance: Assurance) -> Self {
+        let base = Self::new(Profile::Party, Some(name.into()), display);
+        Self { assurance: Some(assurance), ..base }
+    }
+
     /// A CA that may certify only below `permitted`.
     pub fn authority(display: &str, permitted: &[AgencyName], path_len: Option<u8>) -> Self {
         let base = Self::new(Profile::Intermediate, None, display);
@@ -66,6 +77,7 @@ impl Subject {
             profile,
             display: display.to_owned(),
             name,
+            assurance: None,
             permitted: Vec::new(),
             path_len: None,
             validity: None,
@@ -230,6 +242,7 @@ impl Issuer {
         {
             return refuse(RefusalFault::Depth { ca });
         }
+        check_names(subject)?;
         let own_end = self.certificate.not_after();
         let end = match subject.validity {
             None => now.saturating_add(subject.profile.default_validity()).min(own_end),
@@ -307,7 +320,7 @@ impl Issuer {
         let purpose = match profile {
             Profile::Root | Profile::Intermediate => Purpose::Any,
             Profile::Node => Purpose::Node,
-            Profile::Seal | Profile::Officer => Purpose::Sign,
+            Profile::Seal | Profile::Officer | Profile::Party => Purpose::Sign,
             Profile::Timestamp => Purpose::TimeStamp,
         };
         TrustStore::new([root])?
@@ -315,6 +328,19 @@ impl Issuer {
             .map(drop)
             .map_err(CertError::Unverifiable)
     }
+}
+
+/// Nobody but a party is named as parties are, and no certificate shows an identity number.
+fn check_names(subject: &Subject) -> Result<(), CertError> {
+    let of = |what, given: &str, why| Err(CertError::Name { what, given: given.to_owned(), why });
+    let name = subject.name.as_deref().unwrap_or_default();
+    if holds_identity_number(&subject.display) {
+        return of(NameKind::Subject, &subject.display, NameFault::Identity);
+    }
+    if subject.profile == Profile::Officer && name.parse::<PartyName>().is_ok() {
+        return of(NameKind::Officer, name, NameFault::OfAParty);
+    }
+    Ok(())
 }
 
 fn params(subject: &Subject, now: i64, end: i64) -> Result<CertificateParams, CertError> {
@@ -342,6 +368,10 @@ fn params(subject: &Subject, now: i64, end: i64) -> Result<CertificateParams, Ce
         let mut usage = CustomExtension::from_oid_content(EXTENDED_KEY_USAGE, TIME_STAMPING.into());
         usage.set_criticality(true);
         out.custom_extensions = vec![usage];
+    }
+    if let Some(assurance) = subject.assurance.filter(|_| subject.profile == Profile::Party) {
+        // Not critical: to software that does not know it, it is an ordinary certificate for signing.
+        out.custom_extensions = vec![CustomExtension::from_oid_content(PARTY, assurance.der())];
     }
     if subject.profile.is_ca() {
         let constraint = subject.path_len;
@@ -378,6 +408,10 @@ pub(crate) fn alternative_name(profile: Profile, name: &str) -> Result<SanType, 
     match profile {
         Profile::Officer => {
             let name: OfficerName = name.parse()?;
+            Ok(SanType::Rfc822Name(ia5(name.as_str())?))
+        }
+        Profile::Party => {
+            let name: PartyName = name.parse()?;
             Ok(SanType::Rfc822Name(ia5(name.as_str())?))
         }
         _ => {

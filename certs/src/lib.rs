@@ -32,6 +32,7 @@ mod general_name;
 mod issuer;
 mod name;
 mod oid;
+mod party;
 mod path;
 mod profile;
 mod request;
@@ -62,6 +63,7 @@ pub use fault::{
 pub use formats::Formats;
 pub use issuer::{Issuer, RevocationReason, Revoked, Subject};
 pub use name::{AgencyName, OfficerName, SignerName};
+pub use party::{Assurance, PartyKind, PartyName, is_credit_code};
 pub use path::{
     KnownCrl, PathError, PathReason, RevocationCheck, SignatureBudget, TrustStore, ValidPath,
     anchors_of_file, rfc3339,

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CertError, NameFault, NameKind};
+use crate::{CertError, NameFault, NameKind, PartyName};
 
 /// An agency, named as in DNS from the leaf up: `justice.hangzhou.gov.cn`. Lower case, two labels
 /// or more (RFC 1123 §2.1 syntax). No DNS look-up is ever made.
@@ -43,7 +43,7 @@ impl FromStr for AgencyName {
     }
 }
 
-/// An officer or party, named as a mailbox: `clerk.07@justice.hangzhou.gov.cn`.
+/// An officer, named as a mailbox: `clerk.07@justice.hangzhou.gov.cn`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OfficerName {
@@ -83,16 +83,19 @@ impl FromStr for OfficerName {
 pub enum SignerName {
     /// An agency's seal.
     Agency(AgencyName),
-    /// An officer's or party's signature.
+    /// An officer's signature.
     Officer(OfficerName),
+    /// The signature of an enterprise or a citizen.
+    Party(PartyName),
 }
 
 impl SignerName {
-    /// The agency that the signer is or belongs to.
+    /// The agency that the signer is or belongs to; of a party, the registrar's domain.
     pub fn agency(&self) -> &AgencyName {
         match self {
             Self::Agency(name) => name,
             Self::Officer(name) => name.agency(),
+            Self::Party(name) => name.registrar(),
         }
     }
 }
@@ -102,6 +105,7 @@ impl fmt::Display for SignerName {
         match self {
             Self::Agency(name) => name.fmt(f),
             Self::Officer(name) => name.fmt(f),
+            Self::Party(name) => name.fmt(f),
         }
     }
 }

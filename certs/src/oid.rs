@@ -39,6 +39,8 @@ pub(crate) mod known {
     /// Document signing as Microsoft and Adobe named it before RFC 9336.
     pub(crate) const MS_DOCUMENTS: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 10, 3, 12];
     pub(crate) const ADOBE_DOCUMENTS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x2f, 1, 1, 5];
+    /// 2.25.2931456848727973727: the certificate is a party's. See docs/formats.md.
+    pub(crate) const PARTY: &[u8] = &[0x69, 0xa8, 0xd7, 0xa8, 0x8f, 0x8e, 0xf6, 0xc4, 0xbe, 0x5f];
     pub(crate) const PRECERTIFICATE: &[u8] = &[0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 4, 4];
     pub(crate) const EC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
     pub(crate) const RSA_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];

@@ -15,6 +15,8 @@ pub enum Profile {
     Seal,
     /// A person's signature.
     Officer,
+    /// The signature of an enterprise or a citizen.
+    Party,
     /// A time-stamping authority (RFC 3161 §2.3).
     Timestamp,
 }
@@ -33,6 +35,7 @@ impl Profile {
             Self::Node => "node",
             Self::Seal => "seal",
             Self::Officer => "officer",
+            Self::Party => "party",
             Self::Timestamp => "timestamp",
         }
     }
@@ -49,7 +52,7 @@ impl Profile {
             Self::Intermediate => 10 * 365 * DAY,
             Self::Node => 90 * DAY,
             Self::Seal => 3 * 365 * DAY,
-            Self::Officer => 2 * 365 * DAY,
+            Self::Officer | Self::Party => 2 * 365 * DAY,
             // Tokens can be relied on for as long as this lasts, and longer with archive time-stamps.
             Self::Timestamp => 10 * 365 * DAY,
         }
@@ -61,7 +64,7 @@ impl Profile {
                 vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign]
             }
             Self::Node | Self::Timestamp => vec![KeyUsagePurpose::DigitalSignature],
-            Self::Seal | Self::Officer => vec![KeyUsagePurpose::ContentCommitment],
+            Self::Seal | Self::Officer | Self::Party => vec![KeyUsagePurpose::ContentCommitment],
         }
     }
 

@@ -39,6 +39,7 @@ impl CertificateRequest {
     pub fn make(key: &SigningKey, name: &SignerName, display: &str) -> Result<String, CertError> {
         let profile = match name {
             SignerName::Officer(_) => Profile::Officer,
+            SignerName::Party(_) => Profile::Party,
             SignerName::Agency(_) => Profile::Seal,
         };
         let mut params = CertificateParams::default();

@@ -3,23 +3,25 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use chancery_apps::Module;
+use chancery_certs::{PartyName, TrustStore};
 use chancery_crypto::Language;
-use chancery_desk::{
-    asking::{LocalReply, LocalRequest},
-    matters::{Called, MatterView, Question},
+use chancery_desk::matters::{Called, MatterView, Question};
+use chancery_ledger::unix_now;
+use chancery_protocol::{
+    Behalf, FilingReceipt, FilingReceiptFile, Form, FormValue, Hand, Validation,
 };
-use chancery_doors::LocalClient;
-use chancery_protocol::{Form, FormValue};
-use chancery_store::files::read_file;
+use chancery_store::files::{read_file, write_new};
 use clap::Subcommand;
 
 use crate::{
     failure::Failure,
-    filing::{Filed, form_value, module_of},
+    filing::{Filed, form_value},
     keys::Signer,
     local::Local,
     output::{Output, plain, time},
     told,
+    verify::print_receipt,
+    way::{Door, ReadingWay, Way},
 };
 
 #[derive(Debug, Subcommand)]
@@ -30,14 +32,16 @@ pub(crate) enum App {
         /// The module's name
         module: String,
         #[command(flatten)]
-        local: Local,
+        way: ReadingWay,
     },
     /// Do an act: fill in its form, sign it, and have it decided
     #[command(after_help = "Examples:
   chancery app do news item/draft --set headline=… --set column=work --set text=@article.txt
   chancery app do news release --on 3f2a91c0
   chancery app do news return --on 3f2a91c0 --reason 数据有误
-  chancery app do news item/draft --form article.json")]
+  chancery app do news item/draft --form article.json
+  chancery app do licence apply --set what=食品经营许可 --node a.zj.gov.cn --connect 10.0.0.7:8443 --anchor root.pem --receipt mine.receipt
+  chancery app do licence apply --set what=… --for p-7hq2m4k9x3v6t5wa@party.zj.gov.cn --as guardian --node …")]
     Do(Box<Do>),
     /// List the matters of a module
     #[command(
@@ -53,7 +57,7 @@ pub(crate) enum App {
         #[arg(long, default_value_t = 50)]
         limit: u32,
         #[command(flatten)]
-        local: Local,
+        way: ReadingWay,
     },
     /// Show who has looked at what registries keep of you, for what purpose and on what basis
     #[command(
@@ -64,7 +68,7 @@ pub(crate) enum App {
         #[arg(long, value_name = "NAME")]
         of: Option<String>,
         #[command(flatten)]
-        local: Local,
+        way: ReadingWay,
     },
     /// Show what modules have told you
     #[command(
@@ -75,7 +79,7 @@ pub(crate) enum App {
         #[arg(long, value_name = "NAME")]
         of: Option<String>,
         #[command(flatten)]
-        local: Local,
+        way: ReadingWay,
     },
     /// Show a matter: its state, deadlines with how each was counted, and what was done
     #[command(after_help = "Example:\n  chancery app show 3f2a91c0")]
@@ -83,7 +87,7 @@ pub(crate) enum App {
         /// The first digits of its id
         id: String,
         #[command(flatten)]
-        local: Local,
+        way: ReadingWay,
     },
 }
 
@@ -113,28 +117,37 @@ pub(crate) struct Do {
     seen: Option<u64>,
     #[command(flatten)]
     signer: Signer,
+    /// For this enterprise or citizen, and not for yourself
+    #[arg(long = "for", value_name = "PARTY", requires = "as_what")]
+    party: Option<PartyName>,
+    /// As what you act for it: by a power of attorney, as its guardian, or as an officer who helps it at the counter
+    #[arg(long = "as", id = "as_what", value_name = "HOW", value_parser = ["agent", "guardian", "assisted"], requires = "party")]
+    how: Option<String>,
+    /// With --node: keep the node's receipt in this new file, which `chancery verify` takes (*.receipt)
+    #[arg(long, value_name = "FILE", requires = "node")]
+    receipt: Option<PathBuf>,
     #[command(flatten)]
-    local: Local,
+    way: Way,
 }
 
 impl App {
     pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
-            Self::Describe { module, local } => {
-                let module = module_of(&mut local.connect()?, &module)?;
+            Self::Describe { module, way } => {
+                let module = way.open()?.module(&module)?;
                 describe(output, &module);
                 Ok(ExitCode::SUCCESS)
             }
             Self::Do(command) => command.run(output),
-            Self::List { module, state, limit, local } => {
+            Self::List { module, state, limit, way } => {
                 let question =
                     Question { module: Some(module), state, limit, ..Question::default() };
-                list(output, &mut local.connect()?, question)
+                list(output, &mut way.open()?, question)
             }
-            Self::Looks { of, local } => told::looks(output, &mut local.connect()?, of),
-            Self::Notices { of, local } => told::notices(output, &mut local.connect()?, of),
-            Self::Show { id, local } => {
-                let matter = matter(&mut local.connect()?, &id)?;
+            Self::Looks { of, way } => told::looks(output, &mut way.open()?, of),
+            Self::Notices { of, way } => told::notices(output, &mut way.open()?, of),
+            Self::Show { id, way } => {
+                let matter = way.open()?.matter(&id)?;
                 if output.json {
                     output.print_json(&serde_json::json!(matter));
                 } else {
@@ -169,7 +182,7 @@ impl Tasks {
     pub(crate) fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let Self { of, module, limit, local } = self;
         let question = Question { module, state: None, tasks: true, of, limit };
-        list(output, &mut local.connect()?, question)
+        list(output, &mut Door::Local(local.connect()?), question)
     }
 }
 
@@ -182,27 +195,8 @@ fn of<'a>(output: &Output, called: &'a Called) -> &'a str {
     output.t(&called.en, &called.zh)
 }
 
-fn matter(client: &mut LocalClient, id: &str) -> Result<MatterView, Failure> {
-    match client.ask(&LocalRequest::Matter { id: id.to_owned() })? {
-        LocalReply::Matter(view) => Ok(*view),
-        other => Err(Failure::from_reply(other)),
-    }
-}
-
-fn list(
-    output: &Output,
-    client: &mut LocalClient,
-    question: Question,
-) -> Result<ExitCode, Failure> {
-    client.send(&LocalRequest::Matters(question))?;
-    let mut found = Vec::new();
-    loop {
-        match client.reply()? {
-            LocalReply::Matter(view) => found.push(*view),
-            LocalReply::Done => break,
-            other => return Err(Failure::from_reply(other)),
-        }
-    }
+fn list(output: &Output, door: &mut Door, question: Question) -> Result<ExitCode, Failure> {
+    let found = door.matters(question)?;
     if output.json {
         output.print_json(&serde_json::json!(found));
         return Ok(ExitCode::SUCCESS);
@@ -260,6 +254,14 @@ fn show(output: &Output, view: &MatterView) {
             plain(of(output, &done.called)),
             done.by.join(", ")
         );
+        if let (Some(hand), Some(how)) = (&done.hand, &done.how) {
+            let how = match how.as_str() {
+                "agent" => output.t("as agent", "代理"),
+                "guardian" => output.t("as guardian", "监护人"),
+                _ => output.t("assisted by", "帮办"),
+            };
+            println!("      {how} {}", plain(hand));
+        }
     }
     if !view.possible.is_empty() {
         println!("  {}", output.t("can be done now:", "现在可以办理："));
@@ -327,10 +329,13 @@ fn describe(output: &Output, module: &Module) {
 
 impl Do {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let mut client = self.local.connect()?;
-        let module = module_of(&mut client, &self.module)?;
+        if let Some(path) = &self.receipt {
+            Failure::unless_new(path)?;
+        }
+        let mut door = self.way.open(Some(&self.signer))?;
+        let module = door.module(&self.module)?;
         let about = match &self.on {
-            Some(id) => Some(matter(&mut client, id)?),
+            Some(id) => Some(door.matter(id)?),
             None => None,
         };
         let (case, act) = match (self.act.split_once('/'), &about) {
@@ -351,20 +356,25 @@ impl Do {
             // A matter keeps the version under which it was opened; the node knows which that is.
             version: about.is_none().then(|| module.digest()),
             about: about.map(|view| view.id),
+            behalf: self.behalf(),
             seen: self.seen,
             reason: self.reason.clone(),
             form,
             folder: None,
         };
-        let done = filed.file(&mut client, &self.signer)?;
+        let done = match &mut door {
+            Door::Local(client) => filed.file(client, &self.signer)?,
+            Door::Web(web) => filed.file_at(web)?,
+        };
         let applied = &done.applied;
+        let kept = self.keep(&mut door, &done.document.to_string())?;
         let asked = module
             .questions()
             .iter()
             .any(|(registry, ask, _)| (*registry, *ask) == (case.as_str(), act.as_str()));
-        if asked {
+        if asked && matches!(door, Door::Local(_)) {
             let id = done.document.to_string();
-            let answer = told::answer(&mut client, module.name(), &id)?;
+            let answer = told::answer(&mut door, module.name(), &id)?;
             if output.json {
                 let mut json = told::json(&answer);
                 if let Some(map) = json.as_object_mut() {
@@ -380,7 +390,7 @@ impl Do {
             output.print_json(&serde_json::json!({
                 "document": done.document, "module": module.name(), "case": applied.case,
                 "matter": applied.thing, "state": applied.state, "sequence": applied.sequence,
-                "numbers": applied.numbers, "flags": applied.flags,
+                "numbers": applied.numbers, "flags": applied.flags, "receipt": kept,
             }));
             return Ok(ExitCode::SUCCESS);
         }
@@ -394,7 +404,29 @@ impl Do {
         for flag in &applied.flags {
             println!("  ! {}", plain(flag));
         }
+        if let (Some(receipt), Some(path)) = (&kept, &self.receipt) {
+            println!("  {} {}", output.t("receipt", "回执"), path.display());
+            print_receipt(output, receipt);
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// For whom it is done, and as what.
+    fn behalf(&self) -> Option<Behalf> {
+        let how = self.how.as_deref()?;
+        let how = Hand::ALL.into_iter().find(|hand| hand.name() == how)?;
+        Some(Behalf { party: self.party.clone()?, how })
+    }
+
+    /// Keeps the node's receipt, once it is found to hold.
+    fn keep(&self, door: &mut Door, document: &str) -> Result<Option<FilingReceipt>, Failure> {
+        let (Door::Web(web), Some(path)) = (door, &self.receipt) else { return Ok(None) };
+        let bytes = web.receipt(document)?;
+        let trust = TrustStore::new(web.anchors().iter().cloned())?;
+        let by = Validation::new(&trust, unix_now());
+        let (receipt, _) = FilingReceiptFile::decode(&bytes)?.verify(&by)?;
+        write_new(path, &bytes)?;
+        Ok(Some(receipt))
     }
 
     /// The form as it was given: a file, and fields beside it.

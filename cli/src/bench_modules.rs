@@ -48,6 +48,7 @@ fn document(
         reason: None,
         version: None,
         until: i64::MAX,
+        behalf: None,
     };
     let parts = part.iter().map(|bytes| Part {
         name: "module.cbor".into(),

@@ -8,8 +8,8 @@ use std::{
 
 use chancery_bus::NodeError;
 use chancery_certs::{
-    AgencyName, Certificate, CertificateRequest, Issuer, OfficerName, Profile, RevocationReason,
-    Revoked, Subject, encode_crl, encode_pem_chain,
+    AgencyName, Assurance, Certificate, CertificateRequest, Issuer, OfficerName, PartyName,
+    Profile, RevocationReason, Revoked, Subject, encode_crl, encode_pem_chain,
 };
 use chancery_crypto::SigningKey;
 use chancery_ledger::unix_now;
@@ -29,11 +29,14 @@ pub(crate) enum Ca {
         after_help = "Example:\n  chancery ca init --dir ca/root --display 国家根 --permit gov.cn"
     )]
     Init(Init),
-    /// Issue a certificate: for a CA below, a node, a seal or an officer
+    /// Issue a certificate: for a CA below, a node, a seal, an officer, an enterprise or a citizen
     #[command(after_help = "Examples:
   chancery ca issue --ca ca/root --profile intermediate --display 浙江省 --permit zj.gov.cn --out ca/zj
   chancery ca issue --ca ca/zj --profile seal --name justice.zj.gov.cn --display 浙江省司法厅 --out justice --no-passphrase
-  chancery ca issue --ca ca/zj --profile officer --name li@justice.zj.gov.cn --display 李明 --out li")]
+  chancery ca issue --ca ca/zj --profile officer --name li@justice.zj.gov.cn --display 李明 --out li
+  chancery ca issue --ca ca/zj --profile party --name 91350100m000100y43@party.zj.gov.cn --display 某公司 --out firm
+  chancery ca issue --ca ca/zj --profile party --name p-7hq2m4k9x3v6t5wa@party.zj.gov.cn --display 申请人 --out citizen
+An enterprise is named by its unified social credit code, a citizen by a pseudonym drawn at random (p- and 16 to 40 of a-z, 0-9).")]
     Issue(Issue),
     /// Issue a certificate for the key of a request (PKCS #10)
     #[command(after_help = "Example:
@@ -56,7 +59,32 @@ enum IssuedProfile {
     Node,
     Seal,
     Officer,
+    Party,
     Timestamp,
+}
+
+/// How surely a party's key is its own.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Held {
+    /// Used at an agency's counter
+    Counter,
+    /// Kept by a browser
+    Browser,
+    /// Kept by a program, in a file
+    Program,
+    /// Kept in a token
+    Token,
+}
+
+impl From<Held> for Assurance {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::Counter => Self::Counter,
+            Held::Browser => Self::Browser,
+            Held::Program => Self::Program,
+            Held::Token => Self::Token,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,9 +116,12 @@ pub(crate) struct Issue {
     /// What the certificate is for
     #[arg(long, value_enum)]
     profile: IssuedProfile,
-    /// The agency (node, seal) or officer that it names
+    /// The agency (node, seal), officer or party that it names
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Of a party: how its key is kept
+    #[arg(long, value_enum, default_value = "program")]
+    assurance: Held,
     /// The name for people
     #[arg(long, value_name = "NAME")]
     display: String,
@@ -126,9 +157,12 @@ pub(crate) struct SignRequest {
     /// What the certificate is for
     #[arg(long, value_enum)]
     profile: EndProfile,
-    /// The agency or officer that it names (default: as requested)
+    /// The agency, officer or party that it names (default: as requested)
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Of a party: how its key is kept
+    #[arg(long, value_enum, default_value = "program")]
+    assurance: Held,
     /// The name for people (default: as requested)
     #[arg(long, value_name = "NAME")]
     display: Option<String>,
@@ -150,6 +184,7 @@ enum EndProfile {
     Node,
     Seal,
     Officer,
+    Party,
     Timestamp,
 }
 
@@ -257,10 +292,12 @@ impl SignRequest {
             EndProfile::Node => Profile::Node,
             EndProfile::Seal => Profile::Seal,
             EndProfile::Officer => Profile::Officer,
+            EndProfile::Party => Profile::Party,
             EndProfile::Timestamp => Profile::Timestamp,
         };
         let subject = match profile {
             Profile::Officer => Subject::officer(name.parse()?, &display),
+            Profile::Party => Subject::party(name.parse()?, &display, self.assurance.into()),
             _ => Subject::agency(profile, name.parse()?, &display),
         };
         let validity = self.days.map(|days| i64::from(days) * 86_400);
@@ -438,6 +475,12 @@ impl Issue {
                 let name: OfficerName = name()?.parse()?;
                 let stem = name.as_str().split('@').next().unwrap_or("officer").to_owned();
                 (Profile::Officer, Subject::officer(name, &self.display), stem)
+            }
+            IssuedProfile::Party => {
+                let name: PartyName = name()?.parse()?;
+                let stem = name.as_str().split('@').next().unwrap_or("party").to_owned();
+                let subject = Subject::party(name, &self.display, self.assurance.into());
+                (Profile::Party, subject, stem)
             }
         };
         let validity = self.days.map(|days| i64::from(days) * 86_400);

@@ -6,9 +6,9 @@ use std::{
 };
 
 use chancery_certs::{
-    CertError, Certificate, CertificateRequest, Crl, PathError, PathFault, PathReason, Purpose,
-    Scrutiny, SignerName, SubjectName, TrustStore, Uncovered, ValidPath, certificate_blocks,
-    check_name, decode_crls,
+    CertError, Certificate, CertificateRequest, Crl, PartyName, PathError, PathFault, PathReason,
+    Purpose, Scrutiny, SignerName, SubjectName, TrustStore, Uncovered, ValidPath,
+    certificate_blocks, check_name, decode_crls,
 };
 use chancery_protocol::Language;
 use chancery_store::files::{read_file, write_new};
@@ -102,6 +102,8 @@ pub(crate) struct Request {
 impl Request {
     fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let name = match self.name.contains('@') {
+            // What is named as parties are is a party.
+            true if self.name.parse::<PartyName>().is_ok() => SignerName::Party(self.name.parse()?),
             true => SignerName::Officer(self.name.parse()?),
             false => SignerName::Agency(self.name.parse()?),
         };

@@ -329,6 +329,10 @@ pub(crate) const CODES: &[Code] = &[
 
     code("CHY-6050", ["a name for people is blank, or holds characters that cannot be seen", "名称为空，或含有不可见字符"],
         ["Write it without characters that cannot be seen.", "请去掉不可见字符后重写。"]),
+    code("CHY-6060", ["an address is none", "地址无效"],
+        ["Give --connect HOST:PORT.", "请以 --connect 主机:端口 的形式给出。"]),
+    code("CHY-6061", ["an agency's node does not answer as it should", "机关节点没有正常应答"],
+        ["Check --connect and --anchor, that the node lets parties in (api.officer_certificates), and that your certificate is in force.", "请检查 --connect 与 --anchor、对方节点是否允许当事人凭证书接入（api.officer_certificates），以及证书是否有效。"]),
     code("CHY-7001", ["no module has this document type", "没有模块提供此公文类型"],
         ["Choose one of those with --type.", "请用 --type 选择所列类型之一。"]),
     code("CHY-7002", ["a file is no part of a module", "文件不能作为模块的一部分"],

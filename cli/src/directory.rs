@@ -297,7 +297,7 @@ fn load_registrar(signer: &Signer) -> Result<(Credential, AgencyName), Failure> 
     let signer = signer.load()?;
     match signer.name().clone() {
         SignerName::Agency(registrar) => Ok((signer, registrar)),
-        SignerName::Officer(_) => Err(Failure::usage(
+        SignerName::Officer(_) | SignerName::Party(_) => Err(Failure::usage(
             "CHY-6010",
             format!("{} is an officer; a directory is signed by a seal", signer.name()),
             "Give the registrar's seal with --key and --cert.",

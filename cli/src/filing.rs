@@ -1,15 +1,17 @@
 //! Acts on what modules keep: made, signed and filed.
 
 use chancery_apps::{Applied, Folder, MEDIA_TYPE, Module};
+use chancery_certs::{AgencyName, Credential};
 use chancery_crypto::{Commitment, Digest};
 use chancery_desk::asking::{LocalReply, LocalRequest};
 use chancery_doors::LocalClient;
 use chancery_ledger::unix_now;
 use chancery_protocol::{
-    DocumentHeader, DocumentId, Filing, Form, FormValue, Part, Urgency, sign_document,
+    Behalf, DocumentHeader, DocumentId, Filing, Form, FormValue, Part, SignedDocument, Urgency,
+    sign_document,
 };
 
-use crate::{failure::Failure, keys::Signer};
+use crate::{failure::Failure, keys::Signer, web::Web};
 
 /// For how long a signed act may be lodged.
 const UNTIL: i64 = 24 * 3600;
@@ -21,6 +23,8 @@ pub(crate) struct Filed<'a> {
     pub act: &'a str,
     pub title: String,
     pub about: Option<String>,
+    /// For whom, where another signs.
+    pub behalf: Option<Behalf>,
     pub seen: Option<u64>,
     pub reason: Option<String>,
     pub version: Option<Digest>,
@@ -39,16 +43,56 @@ impl Filed<'_> {
     /// Signs it and files it at the node.
     pub(crate) fn file(self, client: &mut LocalClient, signer: &Signer) -> Result<Done, Failure> {
         let signer = signer.load()?;
-        let now = unix_now();
         let home = signer.name().agency().clone();
+        let (signed, part) = self.sign(&signer, home)?;
+        match client.ask(&LocalRequest::Submit { document: signed.bytes().to_vec() })? {
+            LocalReply::Ready => {}
+            other => return Err(Failure::from_reply(other)),
+        }
+        if let Some(part) = part {
+            client.send_raw(&part)?;
+        }
+        match client.reply()? {
+            LocalReply::Submitted { document, applied: Some(applied), .. } => {
+                Ok(Done { document, applied })
+            }
+            other => Err(Failure::from_reply(other)),
+        }
+    }
+
+    /// Signs it, with the key by which one has come, and files it at an agency's node.
+    pub(crate) fn file_at(self, web: &Web) -> Result<Done, Failure> {
+        let (signed, part) = self.sign(web.credential(), web.agency().clone())?;
+        let answer = web.submit(&signed, part.as_deref())?;
+        let text = |name: &str| answer.get(name).and_then(|value| value.as_str());
+        let texts = |name: &str| -> Vec<String> {
+            let list = answer.get(name).and_then(|value| value.as_array());
+            list.into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+        };
+        let (Some(thing), Some(state)) = (text("matter"), text("state")) else {
+            return Err(Failure::unexpected());
+        };
+        let (thing, state) = (thing.to_owned(), state.to_owned());
+        let applied = Applied { thing, state, numbers: texts("numbers"), ..Applied::default() };
+        Ok(Done { document: signed.id(), applied })
+    }
+
+    /// Signs it, for an agency's ledger. Gives what goes along with it, too.
+    fn sign(
+        self,
+        signer: &Credential,
+        home: AgencyName,
+    ) -> Result<(SignedDocument, Option<Vec<u8>>), Failure> {
+        let now = unix_now();
         let filing = Filing {
-            home: home.clone(),
+            home,
             act: self.act.to_owned(),
             about: self.about,
             seen: self.seen,
             reason: self.reason,
             version: self.version,
             until: now + UNTIL,
+            behalf: self.behalf,
         };
         let part = self.folder.as_ref().map(|(bytes, media_type)| Part {
             name: if *media_type == MEDIA_TYPE { "module.cbor" } else { "table.toml" }.into(),
@@ -60,7 +104,8 @@ impl Filed<'_> {
             kind: self.kind.to_owned(),
             number: None,
             title: self.title,
-            from: home,
+            // Of a party, the domain of its registrar.
+            from: signer.name().agency().clone(),
             to: Vec::new(),
             cc: Vec::new(),
             classification: None,
@@ -78,20 +123,8 @@ impl Filed<'_> {
             nonce: Digest::from_bytes(chancery_crypto::random()?),
         };
         header.crit = header.critical();
-        let signed = sign_document(&header, &signer, Commitment::Approval, now)?;
-        match client.ask(&LocalRequest::Submit { document: signed.bytes().to_vec() })? {
-            LocalReply::Ready => {}
-            other => return Err(Failure::from_reply(other)),
-        }
-        if let Some((folder, _)) = self.folder {
-            client.send_raw(&folder)?;
-        }
-        match client.reply()? {
-            LocalReply::Submitted { document, applied: Some(applied), .. } => {
-                Ok(Done { document, applied })
-            }
-            other => Err(Failure::from_reply(other)),
-        }
+        let signed = sign_document(&header, signer, Commitment::Approval, now)?;
+        Ok((signed, self.folder.map(|(bytes, _)| bytes)))
     }
 }
 

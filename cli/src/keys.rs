@@ -47,6 +47,17 @@ pub(crate) struct Signer {
     open: OpenKey,
 }
 
+impl Signer {
+    /// A key and certificate that were named, if a key was.
+    pub(crate) fn named(
+        key: Option<&PathBuf>,
+        cert: Option<&PathBuf>,
+        open: &OpenKey,
+    ) -> Option<Self> {
+        Some(Self { key: key?.clone(), cert: cert.cloned(), open: open.clone() })
+    }
+}
+
 const NEW_PASSPHRASE: &str = "CHANCERY_NEW_PASSPHRASE";
 
 /// A passphrase or PIN.

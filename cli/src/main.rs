@@ -31,6 +31,7 @@ mod local;
 mod module;
 mod module_versions;
 mod node;
+mod party;
 mod pkcs12;
 mod place;
 mod report;
@@ -42,6 +43,8 @@ mod told;
 mod trust;
 mod tsa;
 mod verify;
+mod way;
+mod web;
 
 use std::process::ExitCode;
 
@@ -107,6 +110,9 @@ enum Command {
     /// See what modules keep, and act on it
     #[command(subcommand)]
     App(app::App),
+    /// Give powers of attorney, and record guardians
+    #[command(subcommand)]
+    Party(party::Party),
     /// List what is to be done, and by when
     Tasks(app::Tasks),
     /// Make, check, try and install modules; decide again what they have decided
@@ -189,6 +195,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Watch(watch) => watch.run(output),
         Command::Trace(trace) => trace.run(output),
         Command::App(app) => app.run(output),
+        Command::Party(party) => party.run(output),
         Command::Tasks(tasks) => tasks.run(output),
         Command::Module(module) => module.run(output),
         Command::Doc(doc) => doc.run(output),

@@ -503,8 +503,9 @@ pub(crate) fn report(output: &Output, done: &crate::filing::Done, said: String) 
 
 /// An act of the office.
 pub(crate) fn of_office<'a>(act: &'a str, title: String, form: Form) -> Filed<'a> {
-    let (about, seen, reason, version, folder) = Default::default();
-    Filed { module: OFFICE, kind: act, act, title, about, seen, reason, version, form, folder }
+    let (about, behalf, seen, reason, version, folder) = Default::default();
+    let module = OFFICE;
+    Filed { module, kind: act, act, title, about, behalf, seen, reason, version, form, folder }
 }
 
 pub(crate) fn texts<const N: usize>(fields: [(&str, Option<String>); N]) -> Form {

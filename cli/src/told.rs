@@ -4,19 +4,16 @@ use std::process::ExitCode;
 
 use chancery_apps::Answer;
 use chancery_desk::asking::{LocalReply, LocalRequest};
-use chancery_doors::LocalClient;
 
 use crate::{
     failure::Failure,
     output::{Output, plain, time},
+    way::Door,
 };
 
 /// What a registry has answered to a question that was just put to it.
-pub(crate) fn answer(
-    client: &mut LocalClient,
-    module: &str,
-    document: &str,
-) -> Result<Answer, Failure> {
+pub(crate) fn answer(door: &mut Door, module: &str, document: &str) -> Result<Answer, Failure> {
+    let Door::Local(client) = door else { return Err(Failure::unexpected()) };
     let (module, document) = (module.to_owned(), document.to_owned());
     match client.ask(&LocalRequest::Answer { module, document })? {
         LocalReply::Answer(answer) => Ok(*answer),
@@ -61,13 +58,10 @@ pub(crate) fn show(output: &Output, answer: &Answer) {
 /// Who has looked at what is kept of somebody.
 pub(crate) fn looks(
     output: &Output,
-    client: &mut LocalClient,
+    door: &mut Door,
     of: Option<String>,
 ) -> Result<ExitCode, Failure> {
-    let found = match client.ask(&LocalRequest::Looks { of })? {
-        LocalReply::Looks(found) => found,
-        other => return Err(Failure::from_reply(other)),
-    };
+    let found = door.looks(of)?;
     if output.json {
         let each = found
             .iter()
@@ -100,13 +94,10 @@ pub(crate) fn looks(
 /// What somebody was told.
 pub(crate) fn notices(
     output: &Output,
-    client: &mut LocalClient,
+    door: &mut Door,
     of: Option<String>,
 ) -> Result<ExitCode, Failure> {
-    let found = match client.ask(&LocalRequest::Notices { of })? {
-        LocalReply::Notices(found) => found,
-        other => return Err(Failure::from_reply(other)),
-    };
+    let found = door.notices(of)?;
     if output.json {
         let each = found
             .iter()
@@ -118,7 +109,7 @@ pub(crate) fn notices(
         println!("{}", output.t("nothing", "没有通知"));
     }
     for (name, notice) in found {
-        let said = crate::filing::module_of(client, &name).ok();
+        let said = door.module(&name).ok();
         let language = crate::app::language(output);
         let said = said.and_then(|module| module.text(language, &notice.say).map(str::to_owned));
         let said = said.unwrap_or(notice.say);

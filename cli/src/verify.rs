@@ -7,9 +7,9 @@ use std::{
 
 use chancery_bus::NodeError;
 use chancery_protocol::{
-    CONTENT_MAGIC, ContentOpener, Evidence, EvidenceVerifier, Finding, ForkProof, Indication,
-    Opening, ProtocolError, SignatureReport, SignedDocument, SubIndication, Validation,
-    VerificationReport, verify_document_by,
+    CONTENT_MAGIC, ContentOpener, Evidence, EvidenceVerifier, FilingReceipt, FilingReceiptFile,
+    Finding, ForkProof, Indication, Opening, ProtocolError, SignatureReport, SignedDocument,
+    SubIndication, Validation, VerificationReport, verify_document_by,
 };
 use chancery_store::StoreError;
 use chancery_store::files::{members, open_member, read_file, read_member};
@@ -42,7 +42,7 @@ pub(crate) enum ReportForm {
   chancery verify received --anchor root.pem --report html > report.html
 A document is a folder as `chancery open` writes it, its document.cose with `parts/` and `evidence/` beside
 it, one file with its parts (`doc sign --attached`), or an ASiC-E container with CAdES signatures. A file
-*.fork is the proof that a ledger was forked. The network is never used. Exit 0: all passed; 1: one failed; 5: none failed and one is indeterminate.")]
+*.fork is the proof that a ledger was forked, a file *.receipt what a party keeps of what it has filed. The network is never used. Exit 0: all passed; 1: one failed; 5: none failed and one is indeterminate.")]
 pub(crate) struct Verify {
     /// Folders or files
     #[arg(required = true, value_name = "DOCUMENT")]
@@ -96,6 +96,8 @@ enum Verdict {
     Forked { agency: String, sizes: (u64, u64) },
     /// It is such a proof, and shows nothing.
     NoFork(String),
+    /// It is the receipt of something that was filed, and shows it.
+    Filed { receipt: FilingReceipt, report: Box<VerificationReport> },
     /// It is a document.
     Report { title: String, report: Box<VerificationReport> },
     /// It cannot be read as one.
@@ -145,6 +147,13 @@ fn verify_one(path: &Path, by: &Validation<'_>, output: &Output) -> Result<Verdi
                 sizes: (first.checkpoint.size, second.checkpoint.size),
             },
             Err(error) => Verdict::NoFork(error.to_string()),
+        });
+    }
+    if path.extension().is_some_and(|e| e == "receipt") {
+        let read = FilingReceiptFile::decode(&read_file(path)?);
+        return Ok(match read.and_then(|file| file.verify(by)) {
+            Ok((receipt, report)) => Verdict::Filed { receipt, report: Box::new(report) },
+            Err(error) => Verdict::Unreadable(error.to_string()),
         });
     }
     if path.is_dir()
@@ -306,7 +315,7 @@ fn check_attached(
 impl Verdict {
     fn indication(&self) -> Indication {
         match self {
-            Self::Report { report, .. } => report.indication,
+            Self::Report { report, .. } | Self::Filed { report, .. } => report.indication,
             Self::Unreadable(_) | Self::Forked { .. } => Indication::TotalFailed,
             Self::NoFork(_) | Self::NotRead(_) => Indication::Indeterminate,
         }
@@ -321,6 +330,16 @@ impl Verdict {
                     object.insert("path".into(), path.to_string_lossy().into());
                     object.insert("title".into(), title.as_str().into());
                     object.insert("lenient".into(), lenient.into());
+                }
+                value
+            }
+            Self::Filed { receipt, report } => {
+                let mut value = serde_json::to_value(report).unwrap_or_default();
+                if let Some(object) = value.as_object_mut() {
+                    object.insert("path".into(), path.to_string_lossy().into());
+                    object.insert("title".into(), shown_name(path).into());
+                    object.insert("lenient".into(), lenient.into());
+                    object.insert("receipt".into(), serde_json::json!(receipt));
                 }
                 value
             }
@@ -374,7 +393,7 @@ impl Verdict {
     }
 
     fn print(&self, output: &Output, path: &Path) {
-        let (title, report) = match self {
+        let (title, report, receipt) = match self {
             Self::Forked { .. } | Self::NoFork(_) => {
                 let (mark, sub) = match self {
                     Self::Forked { .. } => ("✗", SubIndication::LedgerForked),
@@ -394,10 +413,14 @@ impl Verdict {
                 print_advice(output, sub);
                 return;
             }
-            Self::Report { title, report } => (title, report),
+            Self::Filed { receipt, report } => (shown_name(path), report, Some(receipt)),
+            Self::Report { title, report } => (title.clone(), report, None),
         };
         let sub = report.sub_indication.map_or_else(String::new, |s| format!("  {}", name(s)));
-        println!("{}{sub}  {}", report.indication.name(), plain(title));
+        println!("{}{sub}  {}", report.indication.name(), plain(&title));
+        if let Some(receipt) = receipt {
+            print_receipt(output, receipt);
+        }
         if let Some(document) = &report.document {
             println!("  {} {document}", output.t("document", "文件编号"));
         }
@@ -423,6 +446,20 @@ impl Verdict {
         if let Some(sub) = report.sub_indication {
             print_advice(output, sub);
         }
+    }
+}
+
+/// What an agency's receipt says.
+pub(crate) fn print_receipt(output: &Output, receipt: &FilingReceipt) {
+    println!("  {} {}", output.t("filed with", "受理机关"), receipt.agency);
+    println!("  {} {}", output.t("filed at", "提交时间"), time(receipt.time));
+    println!("  {} {}", output.t("entry", "账本条目"), receipt.entry);
+    if receipt.one_copy {
+        let words = output.t(
+            "one copy: nobody but the agency has the document yet; keep yours",
+            "仅有一份：除受理机关外尚无他方持有该文件，请自行保存",
+        );
+        println!("  ! {words}");
     }
 }
 

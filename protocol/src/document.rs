@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, collections::BTreeSet, fmt, str::FromStr};
 
-use chancery_certs::{AgencyName, Credential};
+use chancery_certs::{AgencyName, Credential, PartyName};
 use chancery_crypto::{
     Commitment, CoseSign, Digest, Hasher, MAX_RECEIPTS, SignatureAt, UnsignedElement, cbor,
 };
@@ -133,6 +133,46 @@ pub struct Filing {
     pub version: Option<Digest>,
     /// Until when it may be lodged, in seconds since 1970 UTC.
     pub until: i64,
+    /// For whom its signer acts, if not for himself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behalf: Option<Behalf>,
+}
+
+/// For whom an act is done that another signs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Behalf {
+    /// The enterprise or citizen.
+    pub party: PartyName,
+    /// As what whoever signs acts.
+    #[serde(rename = "as")]
+    pub how: Hand,
+}
+
+/// As what somebody acts for a party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hand {
+    /// By a power of attorney.
+    Agent,
+    /// As its guardian.
+    Guardian,
+    /// As an officer who helps: the party stands beside him.
+    Assisted,
+}
+
+impl Hand {
+    /// All that there are.
+    pub const ALL: [Self; 3] = [Self::Agent, Self::Guardian, Self::Assisted];
+
+    /// Its name in headers and interfaces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Guardian => "guardian",
+            Self::Assisted => "assisted",
+        }
+    }
 }
 
 /// What is signed. Unknown fields of a header from a newer version are ignored on reading, but the
@@ -209,6 +249,15 @@ impl DocumentHeader {
     /// Whether it goes to nobody: an act within the agency, for its own ledger.
     pub fn is_internal(&self) -> bool {
         self.to.is_empty() && self.cc.is_empty() && self.filing.is_some()
+    }
+
+    /// Whose envelope it goes in: the sending agency's. What is filed goes nowhere, and is put into one by whose ledger decides it,
+    /// whoever has signed it.
+    pub fn sender(&self) -> &AgencyName {
+        match &self.filing {
+            Some(filing) if self.is_internal() => &filing.home,
+            _ => &self.from,
+        }
     }
 
     /// Which of its fields are critical: without them, it would say something else.

@@ -109,7 +109,7 @@ pub fn check_inside(
     // Whoever has a genuine document of another agency could hand it on in an envelope of its own: it would look as
     // if that agency had sent it here.
     let inner = document.header();
-    let (from, sender) = (&inner.from, &header.sender);
+    let (from, sender) = (inner.sender(), &header.sender);
     if from != sender {
         let (sender, from) = (sender.clone(), from.clone());
         return Err(EnvelopeFault::OtherSender { sender, from }.into());

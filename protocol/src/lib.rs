@@ -31,6 +31,7 @@ mod error;
 mod evidence;
 mod fact;
 mod fault;
+mod filing_receipt;
 mod form;
 mod inbound;
 mod inspection;
@@ -70,8 +71,8 @@ pub use content::{
 pub use courier::{AttemptEnd, Courier, Flight};
 pub use delivery::{OutboundAction, on_reply, retry_delay};
 pub use document::{
-    DocumentHeader, DocumentId, Filing, Part, SignedDocument, Urgency, commit_to_document,
-    sign_document, unsigned_header,
+    Behalf, DocumentHeader, DocumentId, Filing, Hand, Part, SignedDocument, Urgency,
+    commit_to_document, sign_document, unsigned_header,
 };
 pub use encrypted_file::{
     ENCRYPTED_CHUNK, ENCRYPTED_FILE_CHUNK_PLAINTEXT, ENCRYPTED_FILE_MAGIC, EncryptedFileError,
@@ -95,6 +96,7 @@ pub use fault::{
     EntryFault, EnvelopeFault, HeaderFault, HeaderLine, ManifestFault, MessageFault, NameFault,
     OrderFault, ProofFault, ReceiptFault, TimeFault, UnsupportedFault, ZipFault,
 };
+pub use filing_receipt::{FilingReceipt, FilingReceiptFile};
 pub use form::{Form, FormValue, MAX_FORM};
 pub use inbound::{
     Arrived, Checked, Entrance, Holding, Inbound, InboundAnswer, InboundFact, InboundStep,

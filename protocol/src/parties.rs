@@ -63,7 +63,7 @@ impl Parties {
     /// Those of a document.
     pub(crate) fn of(header: &DocumentHeader) -> Self {
         Self {
-            sender: header.from.clone(),
+            sender: header.sender().clone(),
             recipients: header.recipients().into_iter().cloned().collect(),
             created: header.created,
         }

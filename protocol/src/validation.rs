@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use chancery_certs::{
     CertError, Certificate, Crl, KnownCrl, PathError, PathReason, Purpose, RevocationCheck,
-    Scrutiny, SignatureBudget, SignedCms, TimeStampToken, TrustStore, Uncovered, ValidPath,
-    VerifiedTimeStamp,
+    Scrutiny, SignatureBudget, SignedCms, SignerName, TimeStampToken, TrustStore, Uncovered,
+    ValidPath, VerifiedTimeStamp,
 };
 use chancery_crypto::{CoseSignature, CryptoError, SignatureAt, UnsignedElement};
 
@@ -180,7 +180,13 @@ pub fn verify_document_by(document: &SignedDocument, by: &Validation<'_>) -> Ver
     let from = &document.header().from;
     let by_sender = |s: &SignatureReport| {
         s.finding.indication == Indication::TotalPassed
-            && s.signer.as_ref().is_some_and(|signer| signer.agency() == from)
+            && s.signer.as_ref().is_some_and(|signer| match signer {
+                // What a registrar's parties sign is none of its own letters.
+                SignerName::Party(name) => {
+                    name.registrar() == from && document.header().is_internal()
+                }
+                signer => signer.agency() == from,
+            })
     };
     let finding = if report.signatures.iter().any(by_sender) {
         Finding::passed(DocumentFact::SignedBySender { sender: from.clone() })

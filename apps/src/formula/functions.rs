@@ -186,7 +186,7 @@ pub(super) fn call(environment: &dyn Environment, name: &str, values: &[Value]) 
             None => overflow("digest"),
         },
         ("check_id", [Value::Text(text)]) => Value::Bool(checks::is_identity_number(text)),
-        ("check_uscc", [Value::Text(text)]) => Value::Bool(checks::is_credit_code(text)),
+        ("check_uscc", [Value::Text(text)]) => Value::Bool(chancery_certs::is_credit_code(text)),
         _ => time(environment, name, values),
     }
 }

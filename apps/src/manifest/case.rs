@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chancery_protocol::Hand;
+
 use super::{
     effect::Effect,
     mistake::What,
@@ -119,6 +121,8 @@ pub(crate) struct Act {
     pub to: Target,
     pub by: Vec<String>,
     pub not_by: Vec<String>,
+    /// As what somebody may act in it for a party.
+    pub proxy: Vec<Hand>,
     pub after: Vec<String>,
     pub before: Vec<String>,
     pub needs: Vec<Need>,
@@ -427,8 +431,8 @@ impl Act {
             table.tables("need").into_iter().filter_map(|(name, t)| Need::read(name, &t)).collect();
         // Nobody signs an inner act, and it has no time of its own.
         for key in [
-            "by", "not_by", "after", "before", "reason", "vote", "hand", "change", "undoes",
-            "sign", "stale", "resume",
+            "by", "not_by", "proxy", "after", "before", "reason", "vote", "hand", "change",
+            "undoes", "sign", "stale", "resume",
         ] {
             if inner && table.has(key) {
                 table.mistake(What::UnknownKey { key: key.into(), nearest: None });
@@ -445,6 +449,7 @@ impl Act {
             to: target(table, "to"),
             by: table.names("by"),
             not_by: table.names("not_by"),
+            proxy: if inner { Vec::new() } else { super::reading::proxies(table) },
             after: table.names("after"),
             before: table.names("before"),
             needs,

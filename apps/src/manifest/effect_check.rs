@@ -378,9 +378,7 @@ impl Scope for RecordScope<'_> {
         match name {
             "it" => Some(self.it.clone()),
             "ask" | "doc" => self.ask.clone(),
-            "me" if self.ask.is_some() => {
-                Some(Type::map([("name", Type::Text), ("agency", Type::Text)]))
-            }
+            "me" if self.ask.is_some() => Some(super::check::me()),
             "lodged" => Some(Type::Instant),
             "home" => Some(Type::Text),
             _ => None,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, PartyKind};
 use chancery_crypto::{Digest, Language};
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     param::{self, Param, Variant},
     publication::Publication,
     reader::{At, File, Mistakes, Table, is_name, lines},
+    reading::RoleScope,
     report::Report,
     story, table,
     template::Template,
@@ -31,6 +32,7 @@ use crate::{
     civil::Zone,
     codes::Codes,
     folder::Folder,
+    input::Signer,
     words::{MOST_WORDS, NoLine, Words},
 };
 
@@ -66,6 +68,8 @@ pub struct Module {
     pub(crate) roles: BTreeMap<String, At>,
     /// Those of them that are held in offices, and never in the whole agency.
     pub(crate) office_roles: BTreeSet<String>,
+    /// Those of them that parties have, and of which kind those are.
+    pub(crate) party_roles: BTreeMap<String, Option<PartyKind>>,
     pub(crate) cases: BTreeMap<String, Case>,
     pub(crate) forms: BTreeMap<String, Form>,
     pub(crate) registries: BTreeMap<String, Registry>,
@@ -181,6 +185,7 @@ impl Module {
             zone: Zone::CHINA,
             roles: BTreeMap::new(),
             office_roles: BTreeSet::new(),
+            party_roles: BTreeMap::new(),
             cases: BTreeMap::new(),
             forms: BTreeMap::new(),
             registries: BTreeMap::new(),
@@ -393,8 +398,10 @@ impl Module {
             }
         }
         for (name, role) in table.tables("role") {
-            if super::reading::is_of_an_office(&role) {
-                self.office_roles.insert(name.clone());
+            match super::reading::role_scope(&role) {
+                RoleScope::Agency => {}
+                RoleScope::Office => drop(self.office_roles.insert(name.clone())),
+                RoleScope::Party(kind) => drop(self.party_roles.insert(name.clone(), kind)),
             }
             self.roles.insert(name, role.at());
         }
@@ -453,6 +460,17 @@ impl Module {
     /// Whether a role is held in offices, and never in the whole agency.
     pub fn is_of_an_office(&self, role: &str) -> bool {
         self.office_roles.contains(role)
+    }
+
+    /// Whether parties have a role, by what they are.
+    pub fn is_of_parties(&self, role: &str) -> bool {
+        self.party_roles.contains_key(role)
+    }
+
+    /// Whether somebody is one of the parties that have a role.
+    pub(crate) fn has_party(&self, role: &str, who: &Signer) -> bool {
+        let kind = self.party_roles.get(role);
+        kind.is_some_and(|kind| who.is_party() && kind.is_none_or(|kind| who.kind() == Some(kind)))
     }
 
     /// The states of a case, in their order.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use chancery_certs::PartyKind;
+use chancery_protocol::Hand;
+
 use super::{
     case::{Act, Case},
     mistake::What,
@@ -68,17 +71,64 @@ impl Hide {
     }
 }
 
-/// Whether a role is held in offices, and never in the whole agency: its scope.
-pub(super) fn is_of_an_office(table: &Table<'_>) -> bool {
-    match table.text("scope").as_deref() {
-        None | Some("agency") => false,
-        Some("office") => true,
+/// Where a role is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RoleScope {
+    /// In the whole agency, or in offices.
+    Agency,
+    /// In offices, and never in the whole agency.
+    Office,
+    /// Parties have it, or those of one kind: nobody is appointed to it.
+    Party(Option<PartyKind>),
+}
+
+/// Where a role is held, and of parties, by which.
+pub(super) fn role_scope(table: &Table<'_>) -> RoleScope {
+    let word = |key, word: String, known: &[&str]| {
+        let known = known.iter().map(|&known| known.to_owned()).collect();
+        table.mistake(What::Word { key, word, known });
+    };
+    let kind = match table.text("of").as_deref() {
+        None => None,
+        Some("legal") => Some(PartyKind::Legal),
+        Some("natural") => Some(PartyKind::Natural),
         Some(other) => {
-            let known = ["office", "agency"].map(str::to_owned).into();
-            table.mistake(What::Word { key: "scope", word: other.to_owned(), known });
-            false
+            word("of", other.to_owned(), &["legal", "natural"]);
+            None
+        }
+    };
+    let scope = match table.text("scope").as_deref() {
+        None | Some("agency") => RoleScope::Agency,
+        Some("office") => RoleScope::Office,
+        Some("party") => return RoleScope::Party(kind),
+        Some(other) => {
+            word("scope", other.to_owned(), &["office", "agency", "party"]);
+            RoleScope::Agency
+        }
+    };
+    // Only parties are of a kind.
+    if table.has("of") {
+        table.mistake(What::UnknownKey { key: "of".into(), nearest: None });
+    }
+    scope
+}
+
+/// As what somebody may act for a party in an act: all, if it says nothing.
+pub(super) fn proxies(table: &Table<'_>) -> Vec<Hand> {
+    if !table.has("proxy") {
+        return Hand::ALL.into();
+    }
+    let mut all = Vec::new();
+    for name in table.names_or_none("proxy") {
+        match Hand::ALL.into_iter().find(|hand| hand.name() == name) {
+            Some(hand) => all.push(hand),
+            None => {
+                let known = Hand::ALL.map(|hand| hand.name().to_owned()).into();
+                table.mistake(What::Word { key: "proxy", word: name, known });
+            }
         }
     }
+    all
 }
 
 impl Case {

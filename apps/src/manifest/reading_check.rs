@@ -25,7 +25,7 @@ impl Scope for OpeningScope {
         Some(match name {
             "doc" => self.doc.clone(),
             "head" => self.head.clone(),
-            "me" => Type::map([("name", Type::Text), ("agency", Type::Text)]),
+            "me" => super::check::me(),
             "lodged" => Type::Instant,
             "home" => Type::Text,
             _ => return None,

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, is_credit_code};
+use chancery_protocol::Hand;
 
 use super::{
     case::{Act, Case},
@@ -23,6 +24,7 @@ pub(super) fn read(file: File<'_>, module: &Module, rules: &BTreeSet<String>) {
             module,
             rules,
             officers: BTreeSet::new(),
+            parties: BTreeSet::new(),
             labels: BTreeMap::new(),
             now: None,
         };
@@ -36,6 +38,8 @@ struct Story<'a> {
     /// All rules by which something may be refused.
     rules: &'a BTreeSet<String>,
     officers: BTreeSet<String>,
+    /// Those of them that are parties.
+    parties: BTreeSet<String>,
     /// What was named so far, and of which case it is, where that can be said.
     labels: BTreeMap<String, Option<String>>,
     now: Option<Instant>,
@@ -58,8 +62,27 @@ impl Story<'_> {
                 let known = self.module.roles.keys().map(String::as_str);
                 self.declared(&officer.at_key("roles"), "role", &role, known);
             }
+            officer.bool("counter");
             self.officers.insert(name);
         }
+        let parties = table.tables("party");
+        let names: BTreeSet<_> = parties.iter().map(|(name, _)| name.clone()).collect();
+        for (name, party) in parties {
+            if let Some(code) = party.text("code").filter(|code| !is_credit_code(code)) {
+                self.add(&party.at_key("code"), What::Name(code));
+            }
+            let known = || names.iter().map(String::as_str);
+            for (of, at) in party.texts_of("guardian_of") {
+                self.declared(&at, "party", &of, known());
+            }
+            for (of, at) in party.keys("agent_of") {
+                self.declared(&at, "party", &of, known());
+            }
+            if !self.officers.insert(name.clone()) {
+                self.add(&party.at(), What::Twice(name));
+            }
+        }
+        self.parties = names;
         for (year, order) in table.tables_by_any("calendar") {
             self.order(&year, &order);
         }
@@ -153,6 +176,21 @@ impl Story<'_> {
             if other.is_some() && !there {
                 self.add(&step.at(), What::MissingKey { key: key.into() });
             }
+        }
+        let (party, how) = (step.text("for"), step.text("how"));
+        for (key, other, there) in [("how", &party, how.is_some()), ("for", &how, party.is_some())]
+        {
+            if other.is_some() && !there {
+                self.add(&step.at(), What::MissingKey { key: key.into() });
+            }
+        }
+        if let Some(party) = &party {
+            let known = self.parties.iter().map(String::as_str);
+            self.declared(&step.at_key("for"), "party", party, known);
+        }
+        if let Some(how) = how.filter(|how| Hand::ALL.iter().all(|hand| hand.name() != how)) {
+            let known = Hand::ALL.map(|hand| hand.name().to_owned()).into();
+            self.add(&step.at_key("how"), What::Word { key: "how", word: how, known });
         }
         if let Some(by) = &by {
             let known = self.officers.iter().map(String::as_str);
@@ -306,6 +344,7 @@ pub(super) fn rules(module: &Module) -> BTreeSet<String> {
             for stock in [
                 "by",
                 "not_by",
+                "proxy",
                 "from",
                 "at_most",
                 "form",
@@ -350,7 +389,7 @@ pub(super) fn rules(module: &Module) -> BTreeSet<String> {
         registry.uniques.iter().for_each(|unique| put(unique.name.clone()));
         registry.duplicates.iter().for_each(|one| put(one.name.clone()));
         for ask in &registry.asks {
-            for stock in ["by", "form", "purpose", "where"] {
+            for stock in ["by", "proxy", "form", "purpose", "where"] {
                 put(format!("{}/{stock}", ask.name));
             }
             ask.needs.iter().for_each(|need| put(format!("{}/{}", ask.name, need.name)));

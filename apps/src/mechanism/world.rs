@@ -118,6 +118,7 @@ impl World {
         let (case, name_of) = act.split_once('/').expect("case/act");
         let kind = self.module.form_of(case, name_of).expect("a form").0.to_owned();
         let filing = Filing {
+            behalf: None,
             home: HOME.parse().expect("an agency"),
             act: act.to_owned(),
             about: about.map(str::to_owned),

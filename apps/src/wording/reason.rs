@@ -1,4 +1,5 @@
 use chancery_crypto::{Language, say};
+use chancery_protocol::Hand;
 
 use crate::{
     civil::{Instant, Zone},
@@ -185,6 +186,31 @@ impl Refusal {
                     ("{who} 同时是“{not_by}”，应当回避")
                 )
             }
+            Self::NoProxy { how } => {
+                let (en, zh) = hand(*how);
+                say!(
+                    language,
+                    ("nobody may do this for another as {en}: the party does it itself, or as its module says"),
+                    ("该动作不得以{zh}身份代办，应由当事人本人办理，或者按模块规定的方式办理")
+                )
+            }
+            Self::NoMandate { who, party, how } => match how {
+                Hand::Agent => say!(
+                    language,
+                    ("{who} has no power of attorney from {party} that is in force and for this act: the party gives one with \"chancery party empower\""),
+                    ("{who} 没有 {party} 就该动作出具的有效授权委托书；当事人可用 chancery party empower 出具")
+                ),
+                Hand::Guardian => say!(
+                    language,
+                    ("{who} is not recorded as the guardian of {party}: an officer records it with \"chancery party guardian\""),
+                    ("{who} 未登记为 {party} 的监护人；由工作人员用 chancery party guardian 登记")
+                ),
+                Hand::Assisted => say!(
+                    language,
+                    ("{who} is not appointed to help {party} or anybody at a counter here (the office's role \"counter\")"),
+                    ("{who} 未被任命为本机关的窗口帮办人员（office 的 counter 角色），不得为 {party} 帮办")
+                ),
+            },
             Self::WrongState { state, since, from } => {
                 let (state, since) = (named("state", state), time(*since));
                 let from: Vec<_> = from.iter().map(|name| named("state", name)).collect();
@@ -513,6 +539,15 @@ fn status(language: Language, name: &str) -> &str {
         "suspended" => language.pick("suspended", "暂扣"),
         "revoked" => language.pick("revoked", "撤销"),
         other => other,
+    }
+}
+
+/// As what somebody acts, in words.
+fn hand(how: Hand) -> (&'static str, &'static str) {
+    match how {
+        Hand::Agent => ("an agent", "代理人"),
+        Hand::Guardian => ("a guardian", "监护人"),
+        Hand::Assisted => ("an officer who helps", "帮办人员"),
     }
 }
 

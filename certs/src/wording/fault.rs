@@ -579,6 +579,7 @@ impl NameKind {
         match self {
             Self::Agency => say!(language, ("agency name"), ("机关名称")),
             Self::Officer => say!(language, ("officer name"), ("人员名称")),
+            Self::Party => say!(language, ("party name"), ("当事人名称")),
             Self::Subject => say!(language, ("certificate subject"), ("证书主体")),
         }
     }
@@ -628,6 +629,26 @@ impl NameFault {
             Self::OfAnOfficer => {
                 say!(language, ("it is an officer's, not an agency's"), ("属于人员而非机关"))
             }
+            Self::CreditCode => say!(
+                language,
+                ("before the @ stands a unified social credit code in small letters, with its check digit, or p- and a pseudonym"),
+                ("@ 之前须为校验码正确的统一社会信用代码（小写），或者 p- 加代号")
+            ),
+            Self::Pseudonym => say!(
+                language,
+                ("a pseudonym is p- and 16 to 40 of a-z and 0-9, drawn at random"),
+                ("代号须为 p- 加 16 至 40 个随机产生的 a-z、0-9 字符")
+            ),
+            Self::Identity => say!(
+                language,
+                ("an identity number stands in it, which no certificate shows: draw a pseudonym"),
+                ("其中含有公民身份号码；证书中不得出现身份号码，请另取代号")
+            ),
+            Self::OfAParty => say!(
+                language,
+                ("it is of the form that only enterprises and citizens have: use the profile party"),
+                ("该形式专用于企业和公民，请使用 party 类证书")
+            ),
         }
     }
 }

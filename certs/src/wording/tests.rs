@@ -89,9 +89,9 @@ fn every_fault_is_said_in_both_languages() {
             Request(RequestFault::WeakRsa), }
         RequestFault { Key { kind: text() }, WeakRsa, Algorithm { oid: text() }, NotSigned,
             Name { name: text() }, Names, }
-        NameKind { Agency, Officer, Subject, }
+        NameKind { Agency, Officer, Party, Subject, }
         NameFault { Length, OneLabel, LabelLength, Characters, Hyphen, NoAt, LocalPart, NoName,
-            SeveralNames, OfAnOfficer, }
+            SeveralNames, OfAnOfficer, CreditCode, Pseudonym, Identity, OfAParty, }
         StatementFault { KeyNotInUse, Expired { version: 7 }, Witnesses { agency: agency(), most: 7 }, }
     }
     for one in each!(CmsFault: Size, NoSignedData, ContentKind, Signers { count: 7 }, NoSuchSigner,

@@ -16,6 +16,8 @@ pub enum UnacceptedFault {
     },
     /// Nobody has signed it.
     Unsigned,
+    /// An enterprise or a citizen has signed it, and it is to go to agencies: those file with modules.
+    SendsNothing,
     /// It does not verify: what was found besides what holds.
     Unverified(Vec<Finding>),
     /// The agency is its own recipient.

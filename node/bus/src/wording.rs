@@ -42,6 +42,11 @@ impl UnacceptedFault {
                 let all: Vec<_> = findings.iter().map(|finding| finding.say(language)).collect();
                 all.join(language.pick("; ", "；"))
             }
+            Self::SendsNothing => say!(
+                language,
+                ("enterprises and citizens file acts with modules, and send no documents to agencies"),
+                ("企业和公民只向业务模块提交办理文件，不得直接向机关发文")
+            ),
             Self::ToItself(agency) => {
                 say!(language, ("{agency} cannot send to itself"), ("{agency} 不能向自己发送"))
             }
@@ -118,6 +123,7 @@ mod tests {
         let all = [
             UnacceptedFault::OtherAgency { from: agency.clone(), own: agency.clone() },
             UnacceptedFault::Unsigned,
+            UnacceptedFault::SendsNothing,
             UnacceptedFault::Unverified(Vec::new()),
             UnacceptedFault::ToItself(agency.clone()),
             UnacceptedFault::KeyEnded { agency: agency.clone(), until: 1_790_000_000 },

@@ -12,7 +12,7 @@ use cedar_policy::{
     RestrictedExpression, Schema, SchemaFragment, ValidationMode, Validator,
 };
 use chancery_bus::{AccessSettings, NodeConfig, NodeError};
-use chancery_certs::AgencyName;
+use chancery_certs::{AgencyName, SignerName};
 use chancery_ledger::unix_now;
 use chancery_protocol::{DocumentHeader, SecrecyLevel};
 use chancery_store::files::read_text;
@@ -58,6 +58,8 @@ impl Action<'_> {
     pub const OPERATE: Action<'static> = Action::own("operate");
     /// Have content removed for good.
     pub const PURGE: Action<'static> = Action::own("purge");
+    /// File with a module, as an enterprise or a citizen, and read what is kept of it.
+    pub const FILE: Action<'static> = Action::own("file");
     /// Take out what modules have decided, with all that was filed: whoever may that reads all of it.
     pub const EXPORT: Action<'static> = Action::own("export");
 }
@@ -137,7 +139,10 @@ const CLEARED: [(&str, SecrecyLevel); 3] = [
     ("cleared-secret", SecrecyLevel::Secret),
 ];
 
-/// Somebody who asks: an officer by name, `unix:NAME`, or `token:NAME`.
+/// What stands before the name of an enterprise or a citizen.
+const PARTY: &str = "party:";
+
+/// Somebody who asks: an officer by name, `party:NAME`, `unix:NAME`, or `token:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller(pub(crate) String);
 
@@ -145,6 +150,19 @@ impl Caller {
     /// An officer or agency that has proved it with a certificate or a signature.
     pub fn signer(name: impl std::fmt::Display) -> Self {
         Self(name.to_string())
+    }
+
+    /// Whoever a certificate names. Parties are told apart from officers by more than where they are named.
+    pub fn of(name: &SignerName) -> Self {
+        match name {
+            SignerName::Party(name) => Self(format!("{PARTY}{name}")),
+            name => Self::signer(name),
+        }
+    }
+
+    /// The name of an enterprise or a citizen.
+    pub fn party(&self) -> Option<&str> {
+        self.0.strip_prefix(PARTY)
     }
 
     /// A user of this machine.
@@ -347,6 +365,10 @@ impl Access {
     /// How secret a document may be that somebody sees at a time. This is asked whichever door he comes in by. Whoever is
     /// in a role at all is an officer of the agency, or stands for one: what is 内部 is for him.
     pub fn clearance(&self, officer: &Caller, _at: i64) -> SecrecyLevel {
+        // A party is nobody's officer, whatever roles the rules know it by.
+        if officer.party().is_some() {
+            return SecrecyLevel::None;
+        }
         let roles = self.roles_of(officer);
         let cleared = CLEARED.iter().filter(|(role, _)| roles.contains(role));
         let most = cleared.map(|(_, level)| *level).max();
@@ -582,12 +604,14 @@ fn process_user() -> u32 {
     std::fs::metadata("/proc/self").map_or(u32::MAX, |entry| entry.uid())
 }
 
-fn default_roles(agency: &AgencyName, own: &Caller) -> [(String, Vec<String>); 4] {
+fn default_roles(agency: &AgencyName, own: &Caller) -> [(String, Vec<String>); 5] {
     let officers = format!("*@{agency}");
     [
         ("operator".into(), vec!["unix:root".into(), own.name().into()]),
         ("clerk".into(), vec!["unix:*".into(), officers]),
         ("auditor".into(), Vec::new()),
+        // Whom a registrar of the trust domain has certified as an enterprise or a citizen.
+        ("party".into(), vec!["party:*".into()]),
         // Nobody, until somebody says so.
         ("cleared".into(), Vec::new()),
     ]
@@ -596,6 +620,12 @@ fn default_roles(agency: &AgencyName, own: &Caller) -> [(String, Vec<String>); 4
 /// Whether a role's entry means somebody: a name, or one with a star for everything before or after it.
 fn fits(entry: &str, caller: &Caller) -> bool {
     let name = caller.name();
+    // Those of one registrar: party:*@party.zj.gov.cn.
+    if let Some(end) = entry.strip_prefix("party:*") {
+        return caller
+            .party()
+            .is_some_and(|name| end.is_empty() || end.starts_with('@') && name.ends_with(end));
+    }
     match (entry.strip_prefix('*'), entry.strip_suffix('*')) {
         (Some(end), _) if end.starts_with('@') => name.ends_with(end) && !name.contains(':'),
         (_, Some(start)) if start == "unix:" || start == "token:" => name.starts_with(start),

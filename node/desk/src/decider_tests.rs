@@ -30,6 +30,7 @@ fn act(module: &str, kind: &str, act: &str, about: Option<&str>, form: Form) -> 
         reason: None,
         version: None,
         until: now() + 3600,
+        behalf: None,
     };
     let mut header = DocumentHeader {
         to: Vec::new(),

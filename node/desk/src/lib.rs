@@ -10,6 +10,7 @@ pub mod arrivals;
 pub mod asking;
 pub mod backup;
 mod decider;
+pub mod filing;
 pub mod finding;
 pub mod heads;
 mod limited;

@@ -129,6 +129,12 @@ pub struct DoneView {
     /// The newest document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
+    /// Who has signed that for the last of them, if another has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand: Option<String>,
+    /// As what: agent, guardian or assisted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<String>,
 }
 
 /// Something that can be done now.
@@ -440,6 +446,8 @@ fn view(matter: Coming, shown: Shown, dues: Vec<Deadline>) -> MatterView {
         at: thing.when(act).map_or(0, |at| at.0),
         by: by.clone(),
         document: thing.documents.get(act).cloned(),
+        hand: thing.hands.get(act).map(|hand| hand.by.clone()),
+        how: thing.hands.get(act).map(|hand| hand.how.name().to_owned()),
         act: act.clone(),
     });
     let mut done: Vec<_> = done.collect();

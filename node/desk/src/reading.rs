@@ -23,6 +23,11 @@ impl Office {
     /// # Errors
     /// [`NodeError::NotPermitted`] for whom no rule lets read anything.
     pub fn reader(&self, caller: &Caller) -> Result<Reader, NodeError> {
+        if let Some(name) = caller.party() {
+            // What a party may file, it may follow: its own matters, and those for whom it acts.
+            self.permit(caller, Action::FILE, Object::Node)?;
+            return Ok(Reader::Named(name.to_owned()));
+        }
         let officer = self.access.officer_of(caller);
         let who = officer.as_ref().unwrap_or(caller);
         if self.permit(who, Action::EXPORT, Object::Node).is_ok() {
@@ -50,8 +55,7 @@ pub fn reads(
     }
     let who = office.reader(caller).unwrap_or(Reader::Public);
     let signers = head.report.signatures.iter().filter_map(|signature| signature.signer.as_ref());
-    let signers =
-        signers.map(|name| Signer { name: name.to_string(), agency: name.agency().to_string() });
+    let signers = signers.map(Signer::of);
     let document = Document {
         id: head.document.id(),
         header: header.clone(),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chancery_bus::{
     NodeError, UnacceptedFault as Fault, content::Spool, fresh::FreshEnvelope, witness,
 };
-use chancery_certs::{AgencyName, Formats};
+use chancery_certs::{AgencyName, Formats, SignerName};
 use chancery_crypto::{Commitment, ContentKey, Digest, PartSealer, cbor};
 use chancery_ledger::{
     Commit, Outcome,
@@ -116,15 +116,27 @@ pub struct Accepted {
 /// Verifies a document that is to go out.
 fn verify_own(office: &Office, document: SignedDocument) -> Result<VerifiedDocument, NodeError> {
     let (own, from) = (&office.identity().agency, &document.header().from);
-    if from != own {
+    // A party is named by its registrar, whose agency this need not be; it files here, and sends nothing.
+    let filed_here = document.header().filing.as_ref().is_some_and(|filing| filing.home == *own);
+    if from != own && !(filed_here && document.header().is_internal()) {
         return Err(refuse(Fault::OtherAgency { from: from.clone(), own: own.clone() }));
     }
-    office.verify(document).passed().map_err(|judged| {
+    let (own, from) = (own.clone(), from.clone());
+    let verified = office.verify(document).passed().map_err(|judged| {
         let report = judged.report();
         let bad = report.signatures.iter().map(|s| &s.finding).chain(&report.findings);
         let bad = bad.filter(|f| f.indication != Indication::TotalPassed);
         refuse(Fault::Unverified(bad.cloned().collect()))
-    })
+    })?;
+    let first = verified.report().signatures.first().and_then(|one| one.signer.as_ref());
+    match first {
+        Some(SignerName::Party(_)) if !verified.header().is_internal() => {
+            Err(refuse(Fault::SendsNothing))
+        }
+        Some(SignerName::Party(_)) => Ok(verified),
+        _ if from != own => Err(refuse(Fault::OtherAgency { from, own })),
+        _ => Ok(verified),
+    }
 }
 
 fn refuse(fault: Fault) -> NodeError {
@@ -170,7 +182,10 @@ impl Submission {
         header.check_new()?;
         // Who signed first answers for it; the others stand by what they signed.
         let signer = verified.report().signatures.first().and_then(|s| s.signer.as_ref());
-        let signer = Caller::signer(signer.ok_or_else(|| refuse(Fault::Unsigned))?);
+        let signer = Caller::of(signer.ok_or_else(|| refuse(Fault::Unsigned))?);
+        if signer.party().is_some() {
+            return Self::admit_party(office, caller, &signer, verified);
+        }
         // Before anything is looked for: who may do nothing here does not learn which documents there are.
         office.access.could(&signer, Action::SEAL)?;
         let act = match header.filing {
@@ -186,6 +201,24 @@ impl Submission {
         access.check(&signer, caller, action, object)?;
         access.check(&signer, caller, Action::SEAL, Object::Document(header, false))?;
         Self::take(office, verified, act.and_then(|act| act.effect), first)
+    }
+
+    /// Takes what an enterprise or a citizen files. Whoever comes in as one hands in its own documents.
+    fn admit_party(
+        office: &Office,
+        caller: &Caller,
+        signer: &Caller,
+        verified: VerifiedDocument,
+    ) -> Result<Self, NodeError> {
+        let of_itself = caller.party().is_none() || caller == signer;
+        let object = Object::Document(verified.header(), false);
+        office.access.check(signer, caller, Action::FILE, object)?;
+        if !of_itself {
+            let why = format!("{caller} hands in a document of {signer}");
+            let rule = "parties hand in their own documents".to_owned();
+            return Err(NodeError::NotPermitted { rule, why });
+        }
+        Self::take(office, verified, None, None)
     }
 
     /// Takes a document of the node itself.

@@ -4,6 +4,8 @@
 use chancery_apps::{Answer, Instant, Look, Notice, Reader, StateError};
 use chancery_bus::NodeError;
 use chancery_store::Blocking;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{Office, access::Caller, decider};
 
@@ -18,6 +20,76 @@ fn of_whom(who: Reader, of: Option<String>) -> Result<String, NodeError> {
         (Reader::Named(name), None) => Ok(name),
         (Reader::Named(name), Some(of)) if of == name => Ok(of),
         (_, of) => Err(nobody(of)),
+    }
+}
+
+/// Who has looked, as systems are told it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LookView {
+    /// The module.
+    pub module: String,
+    /// The registry.
+    pub registry: String,
+    /// The question.
+    pub ask: String,
+    /// Who has looked.
+    pub who: String,
+    /// For what purpose, if one must be named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// On what basis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<String>,
+    /// The article.
+    pub law: String,
+    /// When, in seconds since 1970 UTC.
+    pub at: i64,
+    /// By which document.
+    pub document: String,
+}
+
+impl LookView {
+    /// The module and the look.
+    pub fn into_look(self) -> (String, Look) {
+        let Self { module, registry, ask, who, purpose, basis, law, at, document } = self;
+        (module, Look { registry, ask, who, purpose, basis, law, at, document })
+    }
+
+    /// A look at what a module keeps.
+    pub fn of(module: String, look: Look) -> Self {
+        let Look { registry, ask, who, purpose, basis, law, at, document } = look;
+        Self { module, registry, ask, who, purpose, basis, law, at, document }
+    }
+}
+
+/// What somebody was told, as systems are told it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct NoticeView {
+    /// The module.
+    pub module: String,
+    /// The case.
+    pub case: String,
+    /// The matter.
+    pub matter: String,
+    /// How that is called.
+    pub title: String,
+    /// The name of the text in the module's words.
+    pub say: String,
+    /// When, in seconds since 1970 UTC.
+    pub at: i64,
+}
+
+impl NoticeView {
+    /// The module and the notice.
+    pub fn into_notice(self) -> (String, Notice) {
+        let Self { module, case, matter, title, say, at } = self;
+        (module, Notice { case, thing: matter, title, say, at })
+    }
+
+    /// A notice of a module.
+    pub fn of(module: String, notice: Notice) -> Self {
+        let Notice { case, thing, title, say, at } = notice;
+        Self { module, case, matter: thing, title, say, at }
     }
 }
 

@@ -66,7 +66,7 @@ impl Scope for CaseScope<'_> {
                 None => Type::Any,
             },
             "head" => head(),
-            "me" => Type::map([("name", Type::Text), ("agency", Type::Text)]),
+            "me" => super::me(),
             "at" | "lodged" => Type::Instant,
             "home" => Type::Text,
             "param" => self.module.param_kinds(),

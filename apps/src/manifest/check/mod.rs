@@ -124,6 +124,11 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
     }
 }
 
+/// What is known of whoever has signed: in whose name, and by whose hand.
+pub(super) fn me() -> Type {
+    Type::map(["name", "agency", "by", "how"].map(|name| (name, Type::Text)))
+}
+
 /// Has a formula be of one of some kinds.
 pub(super) fn wanted(
     placed: &Placed,

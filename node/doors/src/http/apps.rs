@@ -5,11 +5,14 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     extract::{Path, State},
+    http::header,
+    response::{IntoResponse as _, Response},
 };
 use chancery_desk::{
     Office,
     access::Caller,
     matters::{self, MatterView, ModuleView, Question},
+    told::{self, LookView, NoticeView},
 };
 use chancery_store::blocking;
 use serde::Deserialize;
@@ -77,4 +80,50 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Answer<Json<MatterView>> {
     Ok(Json(blocking(move |here| matters::matter(here, &node, &caller, &id)).await?))
+}
+
+/// The folder of a module in force, by which forms are made: CBOR, as `chancery module` writes it.
+#[utoipa::path(get, path = "/v1/apps/{module}/folder", tag = "apps",
+    params(("module" = String, Path, description = "The module's name")),
+    responses((status = 200, description = "CBOR", body = Vec<u8>, content_type = "application/cbor"), Problems))]
+pub(super) async fn folder(
+    State(node): Node,
+    Extension(caller): Who,
+    Path(module): Path<String>,
+) -> Answer<Response> {
+    let found = blocking(move |here| matters::folder(here, &node, &caller, &module)).await?;
+    Ok(([(header::CONTENT_TYPE, "application/cbor")], found).into_response())
+}
+
+/// Of whom is asked.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Whom {
+    /// Somebody else than who asks, for whoever may read all that modules keep.
+    of: Option<String>,
+}
+
+/// Who has looked at what registries keep of whoever asks.
+#[utoipa::path(get, path = "/v1/looks", tag = "apps", params(Whom),
+    responses((status = 200, description = "They", body = Vec<LookView>), Problems))]
+pub(super) async fn looks(
+    State(node): Node,
+    Extension(caller): Who,
+    Params(Whom { of }): Params<Whom>,
+) -> Answer<Json<Vec<LookView>>> {
+    let found = blocking(move |here| told::looks(here, &node, &caller, of)).await?;
+    Ok(Json(found.into_iter().map(|(module, look)| LookView::of(module, look)).collect()))
+}
+
+/// What modules have told whoever asks.
+#[utoipa::path(get, path = "/v1/notices", tag = "apps", params(Whom),
+    responses((status = 200, description = "They", body = Vec<NoticeView>), Problems))]
+pub(super) async fn notices(
+    State(node): Node,
+    Extension(caller): Who,
+    Params(Whom { of }): Params<Whom>,
+) -> Answer<Json<Vec<NoticeView>>> {
+    let found = blocking(move |here| told::notices(here, &node, &caller, of)).await?;
+    Ok(Json(found.into_iter().map(|(module, notice)| NoticeView::of(module, notice)).collect()))
 }

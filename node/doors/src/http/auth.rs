@@ -1,4 +1,4 @@
-//! Who asks: a bearer token (RFC 6750), of which the node knows the digest, or an officer's certificate.
+//! Who asks: a bearer token (RFC 6750), of which the node knows the digest, or the certificate of an officer or a party.
 
 use std::sync::Arc;
 
@@ -89,8 +89,12 @@ impl OfficerVerifier {
         let leaf = chain.first().ok_or(chancery_certs::CertError::NoCertificate)?;
         self.office.stands(&chain, Purpose::Sign)?;
         match leaf.signer_name()? {
-            name @ SignerName::Officer(_) => Ok((Caller::signer(name), chain)),
-            other => Err(NodeError::Unauthenticated(format!("{other} is no officer"))),
+            name @ (SignerName::Officer(_) | SignerName::Party(_)) => {
+                Ok((Caller::of(&name), chain))
+            }
+            other @ SignerName::Agency(_) => {
+                Err(NodeError::Unauthenticated(format!("{other} is no officer")))
+            }
         }
     }
 }

@@ -415,3 +415,17 @@ pub(super) async fn evidence_file(
     let found = found.ok_or_else(|| NodeError::NotFound(format!("…/{file}")))?;
     Ok(([(header::CONTENT_TYPE, "application/cbor")], found.bytes).into_response())
 }
+
+/// The receipt of a document that was filed with a module: what its signer keeps, and `chancery verify` takes.
+#[utoipa::path(get, path = "/v1/documents/{id}/receipt", tag = "documents",
+    params(("id" = String, Path, min_length = 4, description = "The id of document or envelope, or its first digits")),
+    responses((status = 200, description = "CBOR", body = Vec<u8>, content_type = "application/cbor"), Problems))]
+pub(super) async fn receipt(
+    State(node): Node,
+    Extension(caller): Who,
+    Path(id): Path<String>,
+) -> Answer<Response> {
+    let found =
+        blocking(move |here| chancery_desk::filing::receipt(here, &node, &caller, &id)).await?;
+    Ok(([(header::CONTENT_TYPE, "application/cbor")], found).into_response())
+}

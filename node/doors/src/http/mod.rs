@@ -61,6 +61,10 @@ fn routes() -> OpenApiRouter<Arc<Office>> {
         .routes(routes!(apps::modules))
         .routes(routes!(apps::list))
         .routes(routes!(apps::show))
+        .routes(routes!(apps::folder))
+        .routes(routes!(apps::looks))
+        .routes(routes!(apps::notices))
+        .routes(routes!(documents::receipt))
         .routes(routes!(events::events))
         .routes(routes!(ledger::checkpoint))
         .routes(routes!(ledger::entries))
@@ -74,7 +78,7 @@ fn routes() -> OpenApiRouter<Arc<Office>> {
 
 fn description() -> OpenApi {
     let text = "The local interface of a Chancery node, for the agency's own systems. Requests carry a bearer token, or \
-                come over TLS with an officer's certificate; the node's policies say who may do what. Errors are \
+                come over TLS with the certificate of an officer or of an enterprise or citizen; the node's policies say who may do what. Errors are \
                 problem details (RFC 9457) with a stable code.";
     let info = InfoBuilder::new()
         .title("Chancery node")

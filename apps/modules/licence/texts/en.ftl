@@ -1,0 +1,17 @@
+role-firm = enterprise
+role-citizen = citizen
+role-officer = officer in charge
+case-application = application for a licence
+state-application-applied = applied for
+state-application-granted = granted
+state-application-refused = refused
+state-application-withdrawn = withdrawn
+act-application-apply = apply
+act-application-supplement = supplement
+act-application-withdraw = withdraw
+act-application-grant = grant
+act-application-refuse = refuse
+form-apply = application
+form-apply-what = what is applied for
+form-remark = remark
+form-remark-remark = remark

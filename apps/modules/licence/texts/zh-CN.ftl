@@ -1,0 +1,17 @@
+role-firm = 企业
+role-citizen = 公民
+role-officer = 办理人员
+case-application = 许可申请
+state-application-applied = 已申请
+state-application-granted = 准予许可
+state-application-refused = 不予许可
+state-application-withdrawn = 已撤回
+act-application-apply = 提出申请
+act-application-supplement = 补正
+act-application-withdraw = 撤回申请
+act-application-grant = 准予许可
+act-application-refuse = 不予许可
+form-apply = 申请
+form-apply-what = 申请事项
+form-remark = 说明
+form-remark-remark = 说明
