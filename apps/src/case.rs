@@ -198,7 +198,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// What comes of a deadline that has passed, with all that follows.
-    fn passed(
+    pub(crate) fn passed(
         &self,
         overlay: &mut Overlay<'_>,
         thing: &mut Thing,
@@ -760,7 +760,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Writes a thing, and what follows from it.
-    fn keep(
+    pub(crate) fn keep(
         &self,
         overlay: &mut Overlay<'_>,
         thing: &mut Thing,

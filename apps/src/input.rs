@@ -74,10 +74,4 @@ impl Document {
     pub(crate) fn form(&self) -> &Form {
         &self.header.form
     }
-
-    /// Who answers for it.
-    pub(crate) fn signer(&self) -> Signer {
-        let nobody = || Signer { name: String::new(), agency: String::new() };
-        self.signers.first().cloned().unwrap_or_else(nobody)
-    }
 }

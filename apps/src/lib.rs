@@ -3,6 +3,9 @@
 //! A module is a folder of data ([`Module`]); every act is a signed document ([`Input`]); [`Kernel::decide`] gives what it changes
 //! and the [`Record`] that is kept of it. Nothing here has a clock, a disk, randomness, a setting, or an order that is not its own.
 
+mod between;
+#[cfg(test)]
+mod between_tests;
 mod calendar;
 mod case;
 mod checks;
@@ -11,6 +14,7 @@ mod codes;
 mod due;
 mod entitled;
 mod environment;
+mod exchange;
 mod folder;
 mod formula;
 mod input;
@@ -34,6 +38,7 @@ mod reading_tests;
 mod reason;
 mod record;
 mod replay;
+mod rules;
 mod scenario;
 mod state;
 mod table;
@@ -48,9 +53,11 @@ mod wording;
 mod words;
 
 pub use self::{
+    between::{Answered, Deferral, MOST_DEFERRED, is_for_modules},
     calendar::{Calendar, Day, Derivation, NoEnd, Rule, Step, Still, Year},
     civil::{Date, Instant, NoTime, Period, Unit, Zone},
     due::Moment,
+    exchange::{Exchange, Original, TookEffect, effect_key},
     folder::{Folder, MEDIA_TYPE, NoFolder},
     formula::{
         Environment, Explained, Fault, Formula, KindFault, Mismatch, NoFormula, Scope, Type,
@@ -59,7 +66,7 @@ pub use self::{
     kernel::{Coming, Deadline, Decision, Head, Kernel, Salt, decisions, head},
     look_up::{Consulted, Looked},
     manifest::{At, Authority, Both, DescribedTable, FormFault, Mistake, Module, What},
-    mechanism::{Answer, Look, Notice, looks, notices},
+    mechanism::{Answer, Look, Notice, Owed, looks, notices, owed},
     office::{
         ACTS as OFFICE_ACTS, APPOINTER, Appointed, Installed, KEEPER, OFFICE, appointed, installed,
     },

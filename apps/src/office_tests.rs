@@ -274,6 +274,7 @@ impl Bench {
                 Ok(applied.clone())
             }
             Outcome::Refused(reasons) => Err(reasons.clone()),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -15,8 +15,8 @@ use crate::{
     input::{Document, Input, Signer},
     jurisdiction::is_path,
     kernel::{Coming, Decision, Kernel, Salt},
-    manifest::{Due, Module},
-    mechanism::{self, Answer, looks, notices},
+    manifest::{Due, Module, Side},
+    mechanism::{self, Answer, looks, notices, owed},
     office::{self, Installed},
     record::{Facts, Outcome, Subject},
     replay::Replay,
@@ -138,6 +138,9 @@ struct Expect {
     /// How many children there are, by case.
     #[serde(default)]
     kids: BTreeMap<String, usize>,
+    /// What it owes to other agencies: `form agency`.
+    #[serde(default)]
+    owed: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -391,6 +394,9 @@ impl<'a> Run<'a> {
                 let each = reasons.iter().map(|reason| reason.say(self.module, Language::En));
                 Err(broken(format!("it was refused: {}", each.collect::<Vec<_>>().join("; "))))
             }
+            (_, Some(Outcome::Deferred(_) | Outcome::Quarantined { .. })) => {
+                Err(broken("it was not decided".into()))
+            }
             // A refusal changes nothing: neither here, where its document is not even kept.
             (Some(wanted), Some(Outcome::Refused(reasons))) => {
                 self.told.refused.extend(reasons.iter().map(|reason| reason.rule.clone()));
@@ -460,13 +466,22 @@ impl<'a> Run<'a> {
             let value = value_of(value).ok_or_else(|| broken(format!("form.{field}")))?;
             form.insert(field.clone(), value);
         }
-        let agency: AgencyName = self
-            .scenario
-            .home
-            .parse()
-            .map_err(|_| broken(format!("home: {}", self.scenario.home)))?;
+        let parsed =
+            |name: &str| name.parse::<AgencyName>().map_err(|_| broken(format!("agency: {name}")));
+        let home = parsed(&self.scenario.home)?;
+        let signer = self.scenario.officer_name(by);
+        let own = signer.split_once('@').map(|(_, agency)| agency).unwrap_or_default();
+        let of = self.module.cases.get(&case).and_then(|case| case.act(name));
+        // What another agency sends goes under its seal; what is sent names somebody to whom.
+        let side = of.map(|act| act.side).unwrap_or_default();
+        let from = if side == Side::Received { parsed(own)? } else { home.clone() };
+        let to = if side == Side::Filed { Vec::new() } else { vec![home.clone()] };
+        let mut signers = vec![Signer { name: signer.clone(), agency: own.to_owned() }];
+        if side == Side::Received {
+            signers.push(Signer { name: own.to_owned(), agency: own.to_owned() });
+        }
         let filing = Filing {
-            home: agency.clone(),
+            home,
             act: format!("{case}/{name}"),
             about: about.map(|(_, id)| id),
             seen: step.seen,
@@ -478,8 +493,8 @@ impl<'a> Run<'a> {
             kind,
             number: None,
             title: step.title.clone().unwrap_or_else(|| name.to_owned()),
-            from: agency,
-            to: Vec::new(),
+            from,
+            to,
             cc: Vec::new(),
             classification: None,
             secrecy_period: None,
@@ -498,9 +513,7 @@ impl<'a> Run<'a> {
         let id = cbor::encode(&header).map_err(|e| broken(e.to_string()))?;
         let id = DocumentId::from_slice(Digest::of(&id).as_bytes())
             .ok_or_else(|| broken("id".into()))?;
-        let name = self.scenario.officer_name(by);
-        let agency = name.split_once('@').map(|(_, agency)| agency.to_owned()).unwrap_or_default();
-        Ok(Document { id, header, signers: vec![Signer { name, agency }], part: None })
+        Ok(Document { id, header, signers, part: None })
     }
 
     fn expect(&self, number: usize, expect: &Expect, label: &str) -> Result<(), Broken> {
@@ -608,6 +621,14 @@ impl<'a> Run<'a> {
             let found = all.last().map_or("nothing", |notice| notice.say.as_str());
             if found != wanted {
                 return Ok(Some(format!("told.{who}: {found} and not {wanted}")));
+            }
+        }
+        if let Some(wanted) = &expect.owed {
+            let all = owed(&self.state, "", 10_000)?.into_iter().map(|(_, owed)| owed);
+            let own = all.filter(|owed| owed.thing == id);
+            let found: Vec<_> = own.map(|owed| format!("{} {}", owed.form, owed.to)).collect();
+            if found != *wanted {
+                return Ok(Some(format!("owed: {found:?} and not {wanted:?}")));
             }
         }
         for (case, wanted) in &expect.kids {

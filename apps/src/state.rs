@@ -37,6 +37,10 @@ pub enum Family {
     Booking,
     /// What people were told.
     Notice,
+    /// Which act took effect on a document that was exchanged.
+    Effect,
+    /// Documents that are owed to other agencies, and what became of those that were sent.
+    Owed,
     /// Documents that were decided.
     Document,
     /// The digest chain of each module, and the number of decisions.
@@ -87,6 +91,8 @@ impl Family {
             Self::Posting => b'p',
             Self::Booking => b'o',
             Self::Notice => b'w',
+            Self::Effect => b'v',
+            Self::Owed => b'e',
             Self::Document => b'f',
             Self::Chain => b'c',
             Self::Index => b'x',

@@ -8,6 +8,7 @@ use super::{
     module::rule,
     reader::{At, Placed, Table},
     reading::Reading,
+    side::Side,
 };
 use crate::calendar::Rule;
 
@@ -107,6 +108,8 @@ pub(crate) struct Act {
     pub form: Option<String>,
     /// The form of what an inner act is given by whoever runs it.
     pub shape: Option<String>,
+    /// Where its document is made.
+    pub side: Side,
     pub from: Vec<String>,
     /// Whether it may open a thing.
     pub opens: bool,
@@ -393,7 +396,7 @@ impl Act {
         let needs =
             table.tables("need").into_iter().filter_map(|(name, t)| Need::read(name, &t)).collect();
         // Nobody signs an inner act, and it has no time of its own.
-        for key in ["by", "not_by", "after", "before", "reason", "vote"] {
+        for key in ["by", "not_by", "after", "before", "reason", "vote", "side"] {
             if inner && table.has(key) {
                 table.mistake(What::UnknownKey { key: key.into(), nearest: None });
             }
@@ -404,6 +407,7 @@ impl Act {
             at: table.at(),
             shape: inner.then(|| table.text("form")).flatten(),
             form: (!inner).then_some(form),
+            side: Side::read(table),
             from: from.into_iter().filter(|state| !state.is_empty()).collect(),
             opens,
             to: target(table, "to"),

@@ -47,12 +47,23 @@ pub(crate) enum Verb {
     },
     /// Makes what this thing holds firm, or gives it back.
     Booked { booking: String, keep: bool },
+    /// Owes a document to other agencies, which the seal makes.
+    Send {
+        form: String,
+        to: Placed,
+        /// The thing there.
+        on: Option<Placed>,
+        title: Option<Placed>,
+        with: Option<Fields>,
+        /// The inner act of this thing that follows from a refusal.
+        refused: Option<String>,
+    },
     /// Tells people.
     Notify { names: Placed, say: String },
 }
 
 /// The verbs, for a hint.
-const VERBS: [&str; 7] = ["open", "tell", "record", "revise", "move", "book", "notify"];
+const VERBS: [&str; 8] = ["open", "tell", "record", "revise", "move", "book", "send", "notify"];
 
 impl Effect {
     pub(super) fn read(name: String, table: &Table<'_>) -> Option<Self> {
@@ -119,6 +130,14 @@ impl Effect {
                     _ => Verb::Booked { booking, keep },
                 }
             }
+            ["send"] => Verb::Send {
+                form: table.must("send")?,
+                to: must(table, "to")?,
+                on: table.formula("on"),
+                title: table.formula("title"),
+                with: table.fields_or_formula("with"),
+                refused: table.text("refused"),
+            },
             ["notify"] => Verb::Notify { names: must(table, "notify")?, say: table.must("say")? },
             _ => {
                 let known = VERBS.map(str::to_owned).into();
@@ -145,6 +164,9 @@ impl Effect {
                 [of, from, to].into_iter().chain(units).collect()
             }
             Verb::Booked { .. } => Vec::new(),
+            Verb::Send { to, on, title, with: fields, .. } => {
+                std::iter::once(to).chain(on).chain(title).chain(with_of(fields)).collect()
+            }
             Verb::Notify { names, .. } => vec![names],
         };
         self.condition.iter().chain(&self.each).chain(own).collect()

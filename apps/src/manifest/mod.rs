@@ -15,6 +15,7 @@ mod module;
 mod reader;
 mod reading;
 mod reading_check;
+mod side;
 mod story;
 mod table;
 mod table_check;
@@ -30,6 +31,7 @@ pub(crate) use self::{
     mechanism::{Account, Ask, Booking, Give, Registry},
     reader::{Fields, Placed, is_name},
     reading::Until,
+    side::Side,
 };
 pub use self::{
     check::Authority,

@@ -51,6 +51,8 @@ pub struct Module {
     pub(crate) rule: Rule,
     pub(crate) zone: Zone,
     pub(crate) roles: BTreeMap<String, At>,
+    /// The forms of what the agency's seal may send alone.
+    pub(crate) sent: BTreeSet<String>,
     /// Those of them that are held in offices, and never in the whole agency.
     pub(crate) office_roles: BTreeSet<String>,
     pub(crate) cases: BTreeMap<String, Case>,
@@ -131,6 +133,7 @@ impl Module {
             rule: Rule::Civil,
             zone: Zone::CHINA,
             roles: BTreeMap::new(),
+            sent: BTreeSet::new(),
             office_roles: BTreeSet::new(),
             cases: BTreeMap::new(),
             forms: BTreeMap::new(),
@@ -246,6 +249,7 @@ impl Module {
                 }),
             }
         }
+        self.sent = table.names_or_none("sent").into_iter().collect();
         for (name, role) in table.tables("role") {
             if super::reading::is_of_an_office(&role) {
                 self.office_roles.insert(name.clone());

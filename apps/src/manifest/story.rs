@@ -262,6 +262,7 @@ impl Story<'_> {
         for key in ["balance", "told"] {
             expect.texts_at(key);
         }
+        expect.texts_of("owed");
         expect.has("kids");
         for (_, text, at) in &dues {
             if text.parse::<Date>().is_err() && text.parse::<Instant>().is_err() {

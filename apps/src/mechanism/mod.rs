@@ -9,11 +9,19 @@ mod booking;
 mod notice;
 mod plan;
 mod registry;
+mod send;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{account::balance, booking::free, plan::Planned, registry::find};
+pub(crate) use self::{
+    account::balance,
+    booking::free,
+    plan::Planned,
+    registry::find,
+    send::{Sent, owed_key, sent_key},
+};
 pub use self::{
     ask::{Answer, Look, looks},
     notice::{Notice, notices},
+    send::{Owed, owed},
 };

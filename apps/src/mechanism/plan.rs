@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chancery_crypto::Hasher;
 
-use super::{account, booking, notice, registry};
+use super::{account, booking, notice, registry, send};
 use crate::{
     case::{Decided, Deciding, MOST_INNER, Made},
     environment::CaseEnvironment,
@@ -35,6 +35,7 @@ pub(crate) enum Deed {
     Move(account::Move),
     Book(booking::Wanted),
     Booked { booking: String, keep: bool },
+    Send(Box<send::Sending>),
     Notify { who: Vec<String>, say: String },
 }
 
@@ -161,6 +162,24 @@ impl Deciding<'_> {
             Verb::Booked { booking, keep } => {
                 Deed::Booked { booking: booking.clone(), keep: *keep }
             }
+            Verb::Send { form, to, on, title, with: fields, refused } => {
+                let values = match fields {
+                    None => BTreeMap::new(),
+                    Some(fields) => map(fields, environment)?,
+                };
+                let taken = self.module.receiving(form);
+                let (case, act) = taken.ok_or_else(|| Refusal::Unknown { what: form.clone() })?;
+                let about = on.as_ref().map(text).transpose()?;
+                Deed::Send(Box::new(send::Sending {
+                    form: form.clone(),
+                    act: format!("{}/{}", case.name, act.name),
+                    refused: refused.clone(),
+                    to: send::recipients(&value(to)?, self.home)?,
+                    about,
+                    title: title.as_ref().map(text).transpose()?,
+                    with: send::form(&values)?,
+                }))
+            }
             Verb::Notify { names, say } => {
                 let names = value(names)?;
                 let who = names.names().into_iter().map(str::to_owned).collect();
@@ -201,6 +220,10 @@ impl Deciding<'_> {
                 Deed::Book(wanted) => booking::book(self, overlay, &rule, &wanted, thing)?,
                 Deed::Booked { booking, keep } => {
                     booking::settle(overlay, &booking, keep, thing)?;
+                    Ok(())
+                }
+                Deed::Send(sending) => {
+                    send::owe(self, overlay, (&rule, place), &sending, document, thing)?;
                     Ok(())
                 }
                 Deed::Notify { who, say } => {

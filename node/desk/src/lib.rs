@@ -5,6 +5,7 @@
 
 pub mod access;
 mod acts;
+mod agencies;
 mod archive;
 pub mod arrivals;
 pub mod asking;

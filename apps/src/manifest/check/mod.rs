@@ -22,7 +22,7 @@ use super::{
     mistake::What,
     module::Module,
     reader::{At, Mistakes, Placed},
-    reading_check,
+    reading_check, side,
 };
 use crate::{
     formula::{KindFault, Scope, Type},
@@ -73,6 +73,7 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
         check.run(&mut texts, &mut roles);
     }
     effect_check::mechanisms(module, mistakes, &mut texts, &mut roles);
+    side::check(module, mistakes);
     for (name, form) in &module.forms {
         texts.insert(format!("form-{name}"));
         for field in &form.fields {

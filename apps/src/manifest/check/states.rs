@@ -158,6 +158,14 @@ impl CaseCheck<'_> {
             Verb::Open { case, .. } => act.opens && *case == self.case.name,
             Verb::Tell { case, act: told, .. } => *case == self.case.name && *told == act.name,
             _ => false,
+        }) || self.follows_a_refusal(act)
+    }
+
+    /// Whether it is what follows when another agency refuses what was sent to it.
+    fn follows_a_refusal(&self, act: &Act) -> bool {
+        let mut verbs = self.case.acts.iter().flat_map(|act| &act.effects);
+        verbs.any(|effect| {
+            matches!(&effect.verb, Verb::Send { refused: Some(refused), .. } if *refused == act.name)
         })
     }
 
