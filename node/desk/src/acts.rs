@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chancery_apps::{
-    Document, Exchange, Facts, Input, Instant, Key, Original, Refusal, Row, Salt, Signer, State,
-    StateError,
-};
+use chancery_apps::{Original, Refusal};
 use chancery_bus::{NodeError, UnacceptedFault as Fault};
 use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{Commitment, Digest, cbor};
@@ -23,7 +20,13 @@ use chancery_protocol::{
 use chancery_store::{Blocking, Read, Table, blocking};
 use serde::{Deserialize, Serialize};
 
-use crate::{Office, access::Action, heads::OpenedHead, submission::Submission};
+use crate::{
+    Office,
+    access::Action,
+    exchange::{fault_of, judge},
+    heads::OpenedHead,
+    submission::Submission,
+};
 
 /// Where the module of official documents keeps the acts that took effect, in [`Table::Modules`].
 const ACTS: &[u8] = b"official-documents/acts/";
@@ -110,7 +113,10 @@ pub(crate) fn of(
     of_in(office.store(here), on)
 }
 
-fn of_in(store: &(impl Read + ?Sized), on: &Subject) -> Result<Option<ActRecord>, NodeError> {
+pub(crate) fn of_in(
+    store: &(impl Read + ?Sized),
+    on: &Subject,
+) -> Result<Option<ActRecord>, NodeError> {
     let at = |key: &[u8]| {
         let found = store.get(Table::Modules, key)?;
         Ok::<Option<ActRecord>, NodeError>(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
@@ -124,81 +130,8 @@ fn of_in(store: &(impl Read + ?Sized), on: &Subject) -> Result<Option<ActRecord>
     }
 }
 
-fn refuse(fault: Fault) -> NodeError {
+pub(crate) fn refuse(fault: Fault) -> NodeError {
     NodeError::NotAccepted(fault)
-}
-
-/// What took effect, as the rules of the exchange see it: the records that are kept here.
-struct Effects<'a, S: Read + ?Sized>(&'a S);
-
-impl<S: Read + ?Sized> State for Effects<'_, S> {
-    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StateError> {
-        let damaged = || StateError::damaged("a key of an act is none");
-        let (original, sender) =
-            (key.id.parse().map_err(|_| damaged())?, key.value.parse().map_err(|_| damaged())?);
-        let found = of_in(self.0, &Subject::new(original, &sender, &key.module));
-        let found = found.map_err(|error| StateError(Box::new(error)))?;
-        found.map(|record| cbor::encode(&record).map_err(StateError::damaged)).transpose()
-    }
-
-    fn scan(&self, _: &Key, _: &str, _: usize) -> Result<Vec<Row>, StateError> {
-        // They are asked for one by one.
-        Ok(Vec::new())
-    }
-}
-
-fn failed(error: StateError) -> NodeError {
-    match error.0.downcast::<NodeError>() {
-        Ok(error) => *error,
-        Err(other) => NodeError::damaged(other.to_string()),
-    }
-}
-
-/// What the rules of the exchange say of an act: whether it is the first of those that take effect.
-fn judge(
-    store: &(impl Read + ?Sized),
-    office: &Office,
-    (document, header): (DocumentId, &DocumentHeader),
-    on: Option<Original>,
-) -> Result<Result<(), Refusal>, NodeError> {
-    let now = Instant(unix_now());
-    let signer = Signer { name: header.from.to_string(), agency: header.from.to_string() };
-    let input = Input {
-        at: now,
-        lodged: now,
-        home: office.identity().agency.to_string(),
-        // What is recorded of it, an entry of its own commits to.
-        salt: Salt::Own(Digest::of(&[])),
-        facts: Facts::default(),
-        document: Document {
-            id: document,
-            header: header.clone(),
-            signers: vec![signer],
-            part: None,
-        },
-    };
-    let judged = Exchange { on }.judge(&Effects(store), &input).map_err(failed)?;
-    Ok(judged.map(drop))
-}
-
-/// A refusal by the rules of the exchange, in the words that the desk has for it.
-fn fault_of(why: Refusal, header: &DocumentHeader, on: &DocumentId) -> NodeError {
-    let agency = |name: &str| name.parse::<AgencyName>().ok();
-    let fault = match why {
-        Refusal::OfTheNode => Some(Fault::OfTheNode),
-        Refusal::NamesNothing { kind } => Some(Fault::NamesNothing { kind }),
-        Refusal::NotHere { .. } => {
-            Some(Fault::NotHere { document: *on, kind: header.kind.clone() })
-        }
-        Refusal::NotSentTo { agency: other } => agency(&other).map(Fault::NotSent),
-        Refusal::GoesElsewhere { to } => {
-            agency(&to).map(|to| Fault::GoesElsewhere { kind: header.kind.clone(), to })
-        }
-        Refusal::NoReason => Some(Fault::NoReason),
-        Refusal::TookEffect { kind, time } => Some(Fault::TookEffect { kind, time }),
-        _ => None,
-    };
-    fault.map_or_else(|| NodeError::damaged("an act is refused for no reason"), refuse)
 }
 
 /// The refusal of an act on a document that another has taken effect on.

@@ -11,6 +11,7 @@ pub mod arrivals;
 pub mod asking;
 pub mod backup;
 mod decider;
+mod exchange;
 pub mod finding;
 pub mod heads;
 mod limited;
