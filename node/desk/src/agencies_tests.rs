@@ -15,7 +15,7 @@ use chancery_test_domain::{Domain, now};
 use super::*;
 use crate::{
     submit::Refused,
-    testing::{envelope_of, events, hand_in, header, rows, running, signed, until},
+    testing::{envelope_of, events, hand_in, header, rows, running_with, signed, until},
 };
 
 const A: &str = "a.gov.cn";
@@ -56,7 +56,8 @@ struct Desk {
 
 impl Desk {
     async fn new(domain: &Domain, name: &'static str, officer: &str, installed: bool) -> Self {
-        let (office, tasks) = running(domain, name);
+        let first = Some(officer.to_owned());
+        let (office, tasks) = running_with(domain, name, |config| config.access.appointer = first);
         let desk = Self { name, office, officer: domain.officer(officer), _tasks: tasks };
         for role in ["appointer", "module-keeper"] {
             desk.appoint(officer, role, "office").await;
