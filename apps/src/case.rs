@@ -264,7 +264,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// What comes of a deadline that has passed, with all that follows.
-    fn passed(
+    pub(crate) fn passed(
         &self,
         overlay: &mut Overlay<'_>,
         thing: &mut Thing,
@@ -739,7 +739,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Writes a thing, and what follows from it.
-    fn keep(
+    pub(crate) fn keep(
         &self,
         overlay: &mut Overlay<'_>,
         thing: &mut Thing,

@@ -103,8 +103,12 @@ impl Document {
         &self.header.form
     }
 
-    /// In whose name it is: that of whoever has signed it first, or of the party for whom he acts.
+    /// In whose name it is: that of whoever has signed it first, or of the party for whom he acts; of what comes from elsewhere that of
+    /// the agency, whoever has signed it there.
     pub(crate) fn signer(&self) -> Signer {
+        if self.is_from_elsewhere() {
+            return Signer::named(self.header.from.as_str());
+        }
         match self.filing().and_then(|filing| filing.behalf.as_ref()) {
             Some(behalf) => Signer::party(behalf.party.as_str()),
             None => self.hand(),

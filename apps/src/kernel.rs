@@ -16,6 +16,7 @@ use chancery_protocol::{FormValue, Hand};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    between::Between,
     calendar::Calendar,
     case::Deciding,
     civil::Instant,
@@ -24,12 +25,13 @@ use crate::{
     input::{Document, Input},
     look_up::Consulted,
     mandates,
-    manifest::{Act, Case, FormFault, Module},
+    manifest::{Act, Case, FormFault, Module, Side},
     migration,
     office::{self, Installed, OFFICE},
     office_versions::{self, whole_folder},
     reason::{Reason, Refusal},
     record::{Applied, Facts, Outcome, Record, SEMANTICS, Subject, beginning, commit_to_writes},
+    rules::{OfCase, OfOffice, Rules as _},
     state::{Family, Key, Overlay, State, StateError, Writes},
     thing::{Parent, Thing},
 };
@@ -131,7 +133,7 @@ pub fn decisions(state: &dyn State) -> Result<u64, StateError> {
     }
 }
 
-fn decided(document: &Document) -> Key {
+pub(crate) fn decided(document: &Document) -> Key {
     Key::new(Family::Document, "").id(&document.id.to_string())
 }
 
@@ -200,6 +202,13 @@ impl Kernel {
     /// [`StateError`] when state cannot be read; nothing was decided then.
     pub fn decide(&self, state: &dyn State, input: &Input) -> Result<Vec<Decision>, StateError> {
         let mut all = Vec::new();
+        if let Some(waits) = self.wait(state, input)? {
+            return Ok(waits);
+        }
+        // An answer to what nothing here waits for: to what an officer has sent, or answered before.
+        if input.document.filing().is_none() && self.is_idle_answer(state, input)? {
+            return Ok(all);
+        }
         let mut overlay = Overlay::new(state);
         self.effective(&mut overlay, input, &mut all)?;
         let found = self.route(&overlay, input)?;
@@ -225,21 +234,20 @@ impl Kernel {
         // A document is decided once, whatever came of it; what was refused has written nothing else.
         let mut writes = if outcome.is_ok() { inner.into_writes() } else { Writes::new() };
         let repeated = matches!(&outcome, Err(reasons) if reasons.iter().any(|r| r.why == Refusal::DecidedBefore));
+        // What comes a second time from elsewhere was answered, and says nothing new.
+        if repeated && input.document.header.from.as_str() != input.home {
+            return Ok(all);
+        }
         if !repeated {
             writes.insert(decided(&input.document), Some(Vec::new()));
+            Self::wait_no_more(&overlay, &input.document, &mut writes)?;
         }
         let outcome = match outcome {
             Ok(applied) => Outcome::Applied(applied),
             Err(reasons) => Outcome::Refused(reasons),
         };
         let subject = Subject::Document(input.document.id);
-        let by = By {
-            at: input.at,
-            lodged: input.lodged,
-            salt: input.salt,
-            facts: input.facts.clone(),
-            tables,
-        };
+        let by = By::of(input, tables);
         all.push(self.record(&overlay, &module, version, subject, outcome, writes, &by)?);
         Ok(all)
     }
@@ -494,7 +502,7 @@ impl Kernel {
 
     /// The record of a decision, with the chain that it goes on.
     #[expect(clippy::too_many_arguments, reason = "they are what a record is made of")]
-    fn record(
+    pub(crate) fn record(
         &self,
         state: &dyn State,
         module: &str,
@@ -536,6 +544,12 @@ impl Kernel {
         let document = &input.document;
         let name = &document.header.module;
         let refused = |why| Ok(Err(Reason { rule: name.clone(), law: None, why }));
+        if let Some(between) = self.between(state, input)? {
+            return match state.get(&decided(document))? {
+                Some(_) => refused(Refusal::DecidedBefore),
+                None => Ok(Ok(Routed::Between(between))),
+            };
+        }
         let Some(filing) = document.filing() else { return refused(Refusal::NotFiled) };
         if filing.home.as_str() != input.home {
             return refused(Refusal::OtherHome { home: filing.home.to_string() });
@@ -549,6 +563,9 @@ impl Kernel {
         if input.lodged.0 >= filing.until {
             return refused(Refusal::TooOld { until: filing.until });
         }
+        if let Some(why) = Self::no_request(input) {
+            return refused(why);
+        }
         if name == OFFICE {
             return Ok(Ok(Routed::Office(filing.act.clone())));
         }
@@ -559,6 +576,9 @@ impl Kernel {
         if let Some(registry) = module.registries.get(case) {
             let (asked, version) = (registry.ask(act), module.digest());
             let Some(ask) = asked else { return refused(Refusal::NoAct) };
+            if document.is_from_elsewhere() {
+                return refused(Refusal::Side { received: false });
+            }
             if filing.about.is_some() {
                 return refused(Refusal::About);
             }
@@ -602,6 +622,17 @@ impl Kernel {
         if *form != document.header.kind {
             return refused(Refusal::OtherType { wanted: form.clone() });
         }
+        let received = act.side == Side::Received;
+        if received != document.is_from_elsewhere() {
+            return refused(Refusal::Side { received });
+        }
+        if act.side == Side::Sent && document.header.to.is_empty() {
+            return refused(Refusal::NoRecipient { who: String::new() });
+        }
+        // What nobody but a seal has signed is only what a seal may say.
+        if received && document.is_of_the_seal() && !module.sent.contains(form) {
+            return refused(Refusal::SealAlone { form: form.clone() });
+        }
         if let (Some(seen), Some((_, thing))) = (filing.seen, &thing)
             && seen != thing.sequence
             && !Deciding::takes_stale(act)
@@ -634,7 +665,12 @@ impl Kernel {
                     _ => None,
                 };
                 let module = of.as_ref().map(|(_, module)| module.as_ref());
-                return Ok((office::decide(self, overlay, input, &act, module)?, None, Vec::new()));
+                let rules = OfOffice { kernel: self, act: &act, module };
+                return Ok((rules.decide(overlay, input)?, None, Vec::new()));
+            }
+            Routed::Between(between) => {
+                let (applied, version) = self.settle_between(overlay, input, between)?;
+                return Ok((Ok(applied), Some(version), Vec::new()));
             }
             Routed::Ask { version, registry, ask } => {
                 return self.answer(overlay, input, version, &registry, &ask);
@@ -659,7 +695,8 @@ impl Kernel {
         let deciding = Deciding { checkpoint: input.facts.checkpoint.clone(), ..deciding };
         let outcome = match mandates::acted(overlay, input, &act.proxy)? {
             Ok(behalf) => {
-                let outcome = deciding.act(overlay, input, act, form, thing, parent)?;
+                let rules = OfCase { deciding: &deciding, act, form, thing, parent };
+                let outcome = rules.decide(overlay, input)?;
                 outcome.map(|applied| Applied { behalf, ..applied })
             }
             Err(why) => {
@@ -861,12 +898,19 @@ pub struct Deadline {
 
 /// What stands around a decision and is in its record.
 #[derive(Debug, Clone)]
-struct By {
+pub(crate) struct By {
     at: Instant,
     lodged: Instant,
     salt: Salt,
     facts: Facts,
     tables: Vec<Consulted>,
+}
+
+impl By {
+    pub(crate) fn of(input: &Input, tables: Vec<Consulted>) -> Self {
+        let Input { at, lodged, salt, .. } = *input;
+        Self { at, lodged, salt, facts: input.facts.clone(), tables }
+    }
 }
 
 /// What came of a document, by which version of the module, and by which tables.
@@ -875,6 +919,8 @@ type Judged = (Result<Applied, Vec<Reason>>, Option<Digest>, Vec<Consulted>);
 /// Where a document belongs.
 enum Routed {
     Office(String),
+    /// No act here: it discharges what was owed, or answers what was sent.
+    Between(Between),
     Case {
         module: String,
         version: Digest,

@@ -7,6 +7,9 @@
 mod acts;
 #[cfg(test)]
 mod acts_tests;
+mod between;
+#[cfg(test)]
+mod between_tests;
 mod calendar;
 mod case;
 mod checks;
@@ -16,6 +19,7 @@ mod due;
 mod entitled;
 mod envelope;
 mod environment;
+mod exchange;
 #[cfg(test)]
 mod extends_tests;
 mod folder;
@@ -55,6 +59,7 @@ mod reason;
 mod record;
 mod replay;
 mod rounds;
+mod rules;
 mod scenario;
 mod scenario_published;
 mod state;
@@ -75,12 +80,14 @@ mod wording;
 mod words;
 
 pub use self::{
+    between::{Answered, Deferral, MOST_DEFERRED, is_for_modules},
     calendar::{Calendar, Day, Derivation, NoEnd, Rule, Step, Still, Year},
     civil::{Date, Instant, NoTime, Period, Unit, Zone},
     due::Moment,
     envelope::{
         Envelope, EnvelopeFault, MOST_ENVELOPE, MOST_HOLDERS, MOST_SEALED, envelope_context,
     },
+    exchange::{Exchange, Original, TookEffect, effect_key},
     folder::{Folder, MEDIA_TYPE, NoFolder},
     formula::{
         Environment, Explained, Fault, Formula, KindFault, Mismatch, NoFormula, Scope, Type,
@@ -96,11 +103,11 @@ pub use self::{
     mechanism::{
         Answer, Attached, Computed, Copy, CredentialStatus, Deposit, DrawResult, Drawn, Drilled,
         Event, Found, Grade, Issued, LeftOut, Line, Look, Matched, Member, NotComputed, NotPlain,
-        Noted, Notice, Offline, Opened, Opening, Owed, Pair, Paper as ExamPaper, PaperSeen,
-        PlainCredential, Published, Regraded, Replaced, Restated, RollHead, Script, SearchEntry,
-        Sheet, Spell, Status, StatusList, Unplaced, WorkView, Worked, conflicts, copy,
+        Noted, Notice, Offline, Opened, Opening, Owed, OwedDocument, Pair, Paper as ExamPaper,
+        PaperSeen, PlainCredential, Published, Regraded, Replaced, Restated, RollHead, Script,
+        SearchEntry, Sheet, Spell, Status, StatusList, Unplaced, WorkView, Worked, conflicts, copy,
         draw_commitment, draw_order, draw_seed, feed, looks, matches, noted, notices, openings,
-        refused_members, statements, token_digest,
+        owed_documents, refused_members, statements, token_digest,
     },
     migration::{Cover, Unmapped},
     office::{

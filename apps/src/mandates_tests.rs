@@ -159,6 +159,7 @@ impl Bench {
         match &decision.record.outcome {
             Outcome::Applied(applied) => Ok(applied.clone()),
             Outcome::Refused(reasons) => Err(reasons.clone()),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -283,6 +283,7 @@ impl Bench {
                 Ok(applied.clone())
             }
             Outcome::Refused(reasons) => Err(reasons.clone()),
+            other => panic!("{other:?}"),
         }
     }
 

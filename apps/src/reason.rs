@@ -406,14 +406,115 @@ pub enum Refusal {
     },
     /// A mechanism refuses it.
     Mechanism(MechanismRefusal),
+    /// The program failed at it: whoever made it has to mend it.
+    Failed,
+    /// It is not known yet whether the document holds.
+    Unverified {
+        /// What is open.
+        what: String,
+    },
+    /// The act is made by documents that come from another agency, or by none that do.
+    Side {
+        /// Whether it is made by those that come from another agency.
+        received: bool,
+    },
+    /// A node makes it by itself, and nobody else.
+    OfTheNode,
+    /// An act on a document names none.
+    NamesNothing {
+        /// The act.
+        kind: String,
+    },
+    /// The document on which somebody acts is not here, or went the other way.
+    NotHere {
+        /// Which.
+        document: String,
+    },
+    /// What is withdrawn was not sent there.
+    NotSentTo {
+        /// Where.
+        agency: String,
+    },
+    /// The act does not go to whoever sent the document.
+    GoesElsewhere {
+        /// To whom it is to go.
+        to: String,
+    },
+    /// Another act took effect first.
+    TookEffect {
+        /// Which.
+        kind: String,
+        /// When, in seconds since 1970 UTC.
+        time: i64,
+    },
+    /// It is not taken, and no more is told.
+    NotAccepted {
+        /// The code of the kind of reason.
+        code: String,
+    },
+    /// It goes to nobody to whom it could go.
+    NoRecipient {
+        /// Who is named; nobody when empty.
+        who: String,
+    },
+    /// A document of another agency does not have its seal.
+    Unsealed {
+        /// The agency.
+        agency: String,
+    },
+    /// Nobody but a seal has signed it, and the module does not say that a seal may say that alone.
+    SealAlone {
+        /// The form.
+        form: String,
+    },
     /// The kernel could not decide it: it would cost more steps than may be.
     Cost,
+}
+
+impl Reason {
+    /// What the sender of a request is told of it. What an agency keeps shows in its refusals: of what does not rest on the request alone
+    /// no more than the kind is said.
+    pub fn for_sender(&self) -> Self {
+        let own = matches!(
+            self.why,
+            Refusal::OtherHome { .. }
+                | Refusal::Classified
+                | Refusal::DecidedBefore
+                | Refusal::TooOld { .. }
+                | Refusal::NoModule
+                | Refusal::NoAct
+                | Refusal::OtherType { .. }
+                | Refusal::NoThing
+                | Refusal::About
+                | Refusal::Form(_)
+                | Refusal::NoReason
+                | Refusal::Unverified { .. }
+                | Refusal::Side { .. }
+                | Refusal::Unsealed { .. }
+                | Refusal::SealAlone { .. }
+                | Refusal::Failed
+        );
+        let said = || Self { rule: self.rule.clone(), law: None, why: self.why.clone() };
+        let kind = || Self {
+            rule: String::new(),
+            law: None,
+            why: Refusal::NotAccepted { code: self.why.code().to_owned() },
+        };
+        if own { said() } else { kind() }
+    }
 }
 
 impl Refusal {
     /// The code that programs go by.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::NotAccepted { code } => {
+                let known =
+                    ["CHY-7101", "CHY-7102", "CHY-7103", "CHY-7104", "CHY-7105", "CHY-7106"];
+                let known =
+                    known.into_iter().chain(["CHY-7107", "CHY-7108", "CHY-7110", "CHY-7112"]);
+                known.into_iter().find(|known| known == code).unwrap_or("CHY-7100")
+            }
             Self::NotFiled
             | Self::OtherHome { .. }
             | Self::Classified
@@ -429,6 +530,13 @@ impl Refusal {
             | Self::NoEnvelope { .. }
             | Self::NoWork { .. }
             | Self::NoPart { .. }
+            | Self::OfTheNode
+            | Self::NamesNothing { .. }
+            | Self::NotHere { .. }
+            | Self::NotSentTo { .. }
+            | Self::GoesElsewhere { .. }
+            | Self::Unverified { .. }
+            | Self::Side { .. }
             | Self::About => "CHY-7100",
             Self::Mechanism(why) => why.code(),
             Self::Need { .. } | Self::Variant { .. } => "CHY-7101",
@@ -446,7 +554,8 @@ impl Refusal {
             | Self::NoCheckpoint { .. }
             | Self::Shares { .. }
             | Self::NotFrozen { .. }
-            | Self::Event { .. } => "CHY-7102",
+            | Self::Event { .. }
+            | Self::TookEffect { .. } => "CHY-7102",
             Self::NotEntitled { .. }
             | Self::Excluded { .. }
             | Self::NoProxy { .. }
@@ -457,13 +566,16 @@ impl Refusal {
             | Self::LastAsked
             | Self::NotSigned { .. }
             | Self::NotListed { .. }
-            | Self::NoToken => "CHY-7103",
+            | Self::NoToken
+            | Self::Unsealed { .. }
+            | Self::SealAlone { .. } => "CHY-7103",
             Self::OtherText => "CHY-7108",
             Self::Window { .. } => "CHY-7104",
             Self::Form(_)
             | Self::NoReason
             | Self::Past { .. }
             | Self::Field { .. }
+            | Self::NoRecipient { .. }
             | Self::Slot { .. }
             | Self::OtherValue { .. }
             | Self::Envelope { .. }
@@ -474,7 +586,7 @@ impl Refusal {
             | Self::TooFew { .. } => "CHY-7106",
             Self::NotUnique { .. } | Self::UsedToken => "CHY-7107",
             Self::Moved { .. } => "CHY-7108",
-            Self::Unknown { .. } | Self::Cost => "CHY-7110",
+            Self::Unknown { .. } | Self::Cost | Self::Failed => "CHY-7110",
             Self::Taken { .. } => "CHY-7112",
             Self::Folder { .. }
             | Self::OtherFolder

@@ -4,7 +4,9 @@ use chancery_crypto::{Digest, Hasher, cbor};
 use chancery_protocol::{DocumentId, Hand};
 use serde::{Deserialize, Serialize};
 
-use crate::{look_up::Consulted, manifest::FormFault, reason::Reason, state::Writes};
+use crate::{
+    between::Deferral, look_up::Consulted, manifest::FormFault, reason::Reason, state::Writes,
+};
 
 /// The meaning of what is the kernel's own: formulas, calendars, mechanisms. It changes by an entry; old ones are kept.
 pub const SEMANTICS: u32 = 1;
@@ -47,6 +49,13 @@ pub enum Outcome {
     Applied(Applied),
     /// It was refused, and changed nothing.
     Refused(Vec<Reason>),
+    /// It waits for what it needs to be decided, and loses no time by that.
+    Deferred(Deferral),
+    /// The program failed at it. It changed nothing, and is decided by no such program.
+    Quarantined {
+        /// Which program, and its version.
+        program: String,
+    },
 }
 
 /// What took effect.
@@ -113,6 +122,9 @@ pub struct Facts {
     /// Whether the verdict on the document was TOTAL-PASSED: nothing else is ever decided upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lists: Option<Digest>,
+    /// Why it was not known yet whether the document holds, if so: it was only decided that it waits, or that it waited in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<String>,
     /// What a JSON Schema found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub form: Vec<FormFault>,

@@ -121,7 +121,13 @@ impl Replay {
                     facts: record.facts.clone(),
                     document: document.ok_or(ReplayFault::Document)?,
                 };
-                self.kernel.decide(&self.state, &input)?.into_iter().next()
+                match &record.outcome {
+                    // What a program failed at is not tried again: that it failed is what was recorded.
+                    Outcome::Quarantined { program } => {
+                        Some(self.kernel.quarantine(&self.state, &input, program)?)
+                    }
+                    _ => self.kernel.decide(&self.state, &input)?.into_iter().next(),
+                }
             }
             Subject::Owed { case, thing, .. } => {
                 let coming = Coming {

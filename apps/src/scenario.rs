@@ -17,8 +17,8 @@ use crate::{
     jurisdiction::is_path,
     kernel::{Coming, Decision, Kernel, Salt},
     mandates,
-    manifest::{Due, Module},
-    mechanism::{self, Answer, Published, looks, notices},
+    manifest::{Due, Module, Side},
+    mechanism::{self, Answer, Published, looks, notices, owed_documents},
     office::{self, Installed},
     record::{Facts, Outcome, Subject},
     replay::Replay,
@@ -178,6 +178,9 @@ struct Expect {
     /// What everybody reads, by publication.
     #[serde(default)]
     published: BTreeMap<String, Seen>,
+    /// What it owes to other agencies: `form agency`.
+    #[serde(default)]
+    owed: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -470,6 +473,9 @@ impl<'a> Run<'a> {
                 let each = reasons.iter().map(|reason| reason.say(self.module, Language::En));
                 Err(broken(format!("it was refused: {}", each.collect::<Vec<_>>().join("; "))))
             }
+            (_, Some(Outcome::Deferred(_) | Outcome::Quarantined { .. })) => {
+                Err(broken("it was not decided".into()))
+            }
             // A refusal changes nothing: neither here, where its document is not even kept.
             (Some(wanted), Some(Outcome::Refused(reasons))) => {
                 self.told.refused.extend(reasons.iter().map(|reason| reason.rule.clone()));
@@ -548,13 +554,21 @@ impl<'a> Run<'a> {
             let value = value_of(value).ok_or_else(|| broken(format!("form.{field}")))?;
             form.insert(field.clone(), value);
         }
-        let agency: AgencyName = self
-            .scenario
-            .home
-            .parse()
-            .map_err(|_| broken(format!("home: {}", self.scenario.home)))?;
+        let parsed =
+            |name: &str| name.parse::<AgencyName>().map_err(|_| broken(format!("agency: {name}")));
+        let home = parsed(&self.scenario.home)?;
+        let own = signer.agency.clone();
+        let of = self.module.cases.get(&case).and_then(|case| case.act(name));
+        // What another agency sends goes under its seal; what is sent names somebody to whom.
+        let side = of.map(|act| act.side).unwrap_or_default();
+        let from = if side == Side::Received { parsed(&own)? } else { home.clone() };
+        let to = if side == Side::Filed { Vec::new() } else { vec![home.clone()] };
+        let mut signers = vec![signer];
+        if side == Side::Received {
+            signers.push(Signer { name: own.clone(), agency: own.clone() });
+        }
         let filing = Filing {
-            home: agency.clone(),
+            home,
             act: format!("{case}/{name}"),
             about: about.map(|(_, id)| id),
             seen: step.seen,
@@ -567,8 +581,8 @@ impl<'a> Run<'a> {
             kind,
             number: None,
             title: step.title.clone().unwrap_or_else(|| name.to_owned()),
-            from: agency,
-            to: Vec::new(),
+            from,
+            to,
             cc: Vec::new(),
             classification: None,
             secrecy_period: None,
@@ -587,11 +601,9 @@ impl<'a> Run<'a> {
         let id = cbor::encode(&header).map_err(|e| broken(e.to_string()))?;
         let id = DocumentId::from_slice(Digest::of(&id).as_bytes())
             .ok_or_else(|| broken("id".into()))?;
-        let agency = signer.agency.clone();
-        let mut signers = vec![signer];
         for other in &step.sign {
             signers.push(match other.as_str() {
-                "agency" => Signer { name: agency.clone(), agency: agency.clone() },
+                "agency" => Signer { name: own.clone(), agency: own.clone() },
                 other => self
                     .scenario
                     .signer(other)
@@ -728,6 +740,14 @@ impl<'a> Run<'a> {
             let published = Published::new(&self.state, self.module, self.now);
             if let Some(why) = seen.differs(&published, publication, id)? {
                 return Ok(Some(format!("published.{publication}: {why}")));
+            }
+        }
+        if let Some(wanted) = &expect.owed {
+            let all = owed_documents(&self.state, "", 10_000)?.into_iter().map(|(_, owed)| owed);
+            let own = all.filter(|owed| owed.thing == id);
+            let found: Vec<_> = own.map(|owed| format!("{} {}", owed.form, owed.to)).collect();
+            if found != *wanted {
+                return Ok(Some(format!("owed: {found:?} and not {wanted:?}")));
             }
         }
         for (case, wanted) in &expect.kids {

@@ -57,6 +57,10 @@ pub enum Family {
     Inspection,
     /// What is published.
     Publication,
+    /// Which act took effect on a document that was exchanged.
+    Effect,
+    /// Documents that are owed to other agencies, and what became of those that were sent.
+    Owed,
     /// Documents that were decided.
     Document,
     /// The digest chain of each module, and the number of decisions.
@@ -123,6 +127,8 @@ impl Family {
             Self::Exam => b'E',
             Self::Inspection => b'I',
             Self::Publication => b'P',
+            Self::Effect => b'i',
+            Self::Owed => b'j',
             Self::Document => b'f',
             Self::Chain => b'c',
             Self::Index => b'x',

@@ -195,6 +195,7 @@ impl Bench {
                 assert!(!reasons[0].say_plainly(Language::En).is_empty());
                 Err(reasons[0].why.clone())
             }
+            other => panic!("{other:?}"),
         }
     }
 

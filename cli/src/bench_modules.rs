@@ -101,12 +101,7 @@ impl Run {
             lodged: Instant(at),
             home: HOME.into(),
             salt: Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?)),
-            facts: Facts {
-                lists: None,
-                first: Some(format!("li@{HOME}")),
-                form: Vec::new(),
-                checkpoint: None,
-            },
+            facts: Facts { first: Some(format!("li@{HOME}")), ..Facts::default() },
             document,
         };
         let failed = |error: chancery_apps::StateError| NodeError::damaged(error.to_string());
@@ -120,7 +115,7 @@ impl Run {
         self.bytes += (record.len() + rows.sum::<usize>()) as u64;
         let thing = match &decision.record.outcome {
             Outcome::Applied(applied) => applied.thing.clone(),
-            Outcome::Refused(_) => return Err(Failure::unexpected()),
+            _ => return Err(Failure::unexpected()),
         };
         self.state.apply(&decision.writes);
         self.made.push((decision, input.document));

@@ -773,11 +773,13 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
             let commitment = Record::commitment(&decision.record, &decision.salt);
             let entry = entries.get(place);
             let found =
-                entries.iter().find(|(_, known)| *known == commitment).map(|(index, _)| *index);
+                entries.iter().find(|one| one.commitment == commitment).map(|one| one.index);
             match (entry, found) {
-                (Some((index, known)), _) if *known == commitment => {
+                (Some(DecidedEntry { index, commitment: known, came }), _)
+                    if *known == commitment =>
+                {
                     place += 1;
-                    match step(&mut replay, path, &decision, by) {
+                    match step(&mut replay, path, &decision, *came, by) {
                         Ok(proved) => {
                             made += 1;
                             unproved += u64::from(!proved);
@@ -790,7 +792,7 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
                 }
                 // Made after the ledger was taken.
                 (None, _) => later += 1,
-                (Some((index, _)), None) => {
+                (Some(DecidedEntry { index, .. }), None) => {
                     let why = output.t(
                         "the record is not the one that the entry commits to",
                         "记录与条目的承诺不符",
@@ -798,7 +800,7 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
                     wrong = Some(Wrong { entry: Some(*index), number: made, why: why.to_owned() });
                     break 'all;
                 }
-                (Some((index, _)), Some(other)) => {
+                (Some(DecidedEntry { index, .. }), Some(other)) => {
                     let why = match output.chinese {
                         true => format!("此处是第 {other} 条的记录：缺少记录或者次序有误"),
                         false => format!(
@@ -812,7 +814,7 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
         }
     }
     if wrong.is_none()
-        && let Some((index, _)) = entries.get(place)
+        && let Some(DecidedEntry { index, .. }) = entries.get(place)
     {
         let why = output.t("its record is missing", "缺少该条的记录").to_owned();
         wrong = Some(Wrong { entry: Some(*index), number: made, why });
@@ -870,16 +872,28 @@ fn replay(output: &Output, path: &Path, by: &Validation<'_>) -> Result<ExitCode,
 
 const REMEDY: &str = "Check that this is the right folder; if it is, ask for the export again.";
 
-/// The entries of decisions: index and commitment, in order.
-fn decided(export: &Export) -> Result<Vec<(u64, Digest)>, Failure> {
-    let mut found = Vec::new();
+/// The entry of a decision.
+struct DecidedEntry {
+    index: u64,
+    commitment: Digest,
+    /// The time of the entry by which its document came from another agency, if it did.
+    came: Option<i64>,
+}
+
+/// The entries of decisions, in order.
+fn decided(export: &Export) -> Result<Vec<DecidedEntry>, Failure> {
+    let (mut found, mut came) = (Vec::new(), HashMap::new());
     let mut bundle = 0;
     while let Some(bytes) = export.entries(bundle)? {
         let first = bundle * tile::TILE_WIDTH as u64;
         for (index, leaf) in (first..).zip(tile::entries(&bytes)?) {
             let leaf = Leaf::decode(leaf)?;
+            if leaf.event == Event::ContentConsignment {
+                came.insert(leaf.envelope, leaf.time);
+            }
             if leaf.event == Event::Decided {
-                found.push((index, leaf.commitment));
+                let (commitment, came) = (leaf.commitment, came.get(&leaf.envelope).copied());
+                found.push(DecidedEntry { index, commitment, came });
             }
         }
         bundle += 1;
@@ -903,9 +917,14 @@ fn step(
     replay: &mut Replay,
     path: &Path,
     decision: &ExportedDecision,
+    came: Option<i64>,
     by: &Validation<'_>,
 ) -> Result<bool, String> {
     let record = Record::decode(&decision.record).map_err(|error| error.to_string())?;
+    // What comes from elsewhere is lodged by the entry of its arrival, whoever would rather have it otherwise.
+    if came.is_some_and(|came| came != record.lodged) {
+        return Err("it was lodged at another time than that of its arrival's entry".into());
+    }
     let mut proved = true;
     let document = match &decision.document {
         None => None,
@@ -952,6 +971,8 @@ fn step(
                     let each = reasons.iter().map(|reason| reason.rule.clone());
                     format!("refused by {}", each.collect::<Vec<_>>().join(", "))
                 }
+                Outcome::Deferred(waits) => format!("waits ({})", waits.why.rule),
+                Outcome::Quarantined { program } => format!("set apart by {program}"),
             };
             Err(format!("it comes out otherwise ({}): {now}", parts.join(", ")))
         }

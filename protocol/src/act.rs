@@ -11,15 +11,18 @@ pub enum Act {
     Withdraw,
     /// 撤回答复: the recipient's node says whether the withdrawal came in time.
     WithdrawalAnswer,
+    /// 办理答复: the node of the agency whose ledger decides a request says what was decided.
+    Decision,
 }
 
 /// The field of a document that says why.
 pub const REASON: &str = "reason";
-/// The field of [`Act::WithdrawalAnswer`] that says `accepted` or `refused`.
+/// The field of [`Act::WithdrawalAnswer`] that says `accepted` or `refused`, and of [`Act::Decision`] that says `applied` or `refused`.
 pub const OUTCOME: &str = "outcome";
 
 impl Act {
-    const ALL: [Self; 4] = [Self::Receive, Self::Return, Self::Withdraw, Self::WithdrawalAnswer];
+    const ALL: [Self; 5] =
+        [Self::Receive, Self::Return, Self::Withdraw, Self::WithdrawalAnswer, Self::Decision];
 
     /// The document type of the act.
     pub fn kind(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Act {
             Self::Return => "退回",
             Self::Withdraw => "撤回",
             Self::WithdrawalAnswer => "撤回答复",
+            Self::Decision => "办理答复",
         }
     }
 

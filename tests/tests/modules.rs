@@ -586,3 +586,78 @@ fn registries_answer_children_are_told_and_nothing_is_booked_twice() {
     let replayed = press.replay("decisions").ok().json();
     assert_eq!(state_of(&replayed, "desk"), press.state("desk"));
 }
+
+/// Two agencies over one module, whose nodes are killed while something is owed: what one asks is decided at the other, once, and its reply here; each
+/// ledger is decided again by itself.
+#[test]
+fn an_inquiry_crosses_two_nodes_that_are_killed_and_each_ledger_is_decided_again() {
+    let mut world = World::new();
+    for agency in ["a", "b"] {
+        let clerk = format!("clerk@{agency}.zj.gov.cn");
+        world.set(agency, "access.appointer", &clerk);
+        world.start(agency);
+        for role in ["appointer", "module-keeper"] {
+            world.clerk(agency, &format!("module appoint {clerk} --role {role}")).ok();
+        }
+        world.clerk(agency, &format!("module install {}", built_in("inquiry").display())).ok();
+        let words = ["module", "appoint", &clerk, "--role", "clerk", "--of", "inquiry"];
+        world.clerk_words(agency, &words).ok();
+    }
+    let matters = |world: &World, agency: &str, case: &str| -> Vec<Value> {
+        let all = world.clerk(agency, "--json app list inquiry --limit 100").ok().json();
+        all.as_array().unwrap().iter().filter(|one| one["case"] == case).cloned().collect()
+    };
+    let of_kind = |world: &World, agency: &str, kind: &str| {
+        world.list(agency, "inbox").into_iter().filter(|one| one["kind"] == kind).count()
+    };
+    let ask = |world: &World, subject: &str| {
+        let subject = format!("subject={subject}");
+        let words =
+            ["--json", "app", "do", "inquiry", "question/ask", "--set", "agency=b.zj.gov.cn"];
+        let more = ["--set", subject.as_str(), "--set", "text=请协查"];
+        let asked = world.clerk_words("a", &[&words[..], &more].concat()).ok().json();
+        asked["matter"].as_str().unwrap().to_owned()
+    };
+    let asked = ask(&world, "某批货物");
+    for agency in ["a", "b"] {
+        world.kill(agency);
+    }
+    for agency in ["a", "b"] {
+        world.start(agency);
+    }
+    world.wait("the inquiry is decided there", 60, |w| matters(w, "b", "inquiry").len() == 1);
+    let inquiry = matters(&world, "b", "inquiry")[0]["id"].as_str().unwrap().to_owned();
+    let answer = ["app", "do", "inquiry", "answer", "--on", &inquiry, "--set", "text=查无此批"];
+    world.clerk_words("b", &answer).ok();
+    world.kill("b");
+    world.start("b");
+    world.wait("the reply is decided here", 60, |w| {
+        let shown = w.clerk("a", &format!("--json app show {asked}")).ok().json();
+        shown["state"] == "answered"
+    });
+    // A fourth that is open is refused there, and its matter here goes on.
+    for subject in ["一", "二", "三"] {
+        ask(&world, subject);
+    }
+    world.wait("three are open", 60, |w| matters(w, "b", "inquiry").len() == 4);
+    let fourth = ask(&world, "四");
+    world.wait("the fourth is refused", 60, |w| {
+        let shown = w.clerk("a", &format!("--json app show {fourth}")).ok().json();
+        shown["state"] == "declined"
+    });
+    world.wait("each is answered once", 60, |w| of_kind(w, "a", "办理答复") == 5);
+    world.wait("and so is the reply", 60, |w| of_kind(w, "b", "办理答复") == 1);
+    assert_eq!((of_kind(&world, "b", "inquire"), of_kind(&world, "a", "reply")), (5, 1));
+    assert_eq!(matters(&world, "b", "inquiry").len(), 4);
+    for agency in ["a", "b"] {
+        let listed = world.clerk(agency, "--json module list").ok().json();
+        let out = format!("decisions-{agency}");
+        world.clerk(agency, &format!("module export --out {out}")).ok();
+        let replayed = world.run(&format!("--json module replay {out} --anchor root/ca.pem")).ok();
+        let replayed = replayed.json();
+        let all = listed.as_array().unwrap();
+        let live = all.iter().find(|view| view["name"] == "inquiry").unwrap();
+        assert_eq!(live["state"].as_str().unwrap(), state_of(&replayed, "inquiry"), "{agency}");
+        world.run(&format!("audit {out} --anchor root/ca.pem")).ok();
+    }
+}

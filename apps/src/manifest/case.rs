@@ -10,6 +10,7 @@ use super::{
     module::rule,
     reader::{At, Placed, Table},
     reading::Reading,
+    side::Side,
     special::Special,
     stock::{Stock, Writer},
 };
@@ -115,6 +116,8 @@ pub(crate) struct Act {
     pub form: Option<String>,
     /// The form of what an inner act is given by whoever runs it.
     pub shape: Option<String>,
+    /// Where its document is made.
+    pub side: Side,
     pub from: Vec<String>,
     /// Whether it may open a thing.
     pub opens: bool,
@@ -431,7 +434,7 @@ impl Act {
             table.tables("need").into_iter().filter_map(|(name, t)| Need::read(name, &t)).collect();
         // Nobody signs an inner act, and it has no time of its own.
         for key in [
-            "by", "not_by", "proxy", "after", "before", "reason", "vote", "hand", "change",
+            "by", "not_by", "proxy", "after", "before", "reason", "vote", "side", "hand", "change",
             "undoes", "sign", "stale", "resume",
         ] {
             if inner && table.has(key) {
@@ -444,6 +447,7 @@ impl Act {
             at: table.at(),
             shape: inner.then(|| table.text("form")).flatten(),
             form: (!inner).then_some(form),
+            side: Side::read(table),
             from: from.into_iter().filter(|state| !state.is_empty()).collect(),
             opens,
             to: target(table, "to"),

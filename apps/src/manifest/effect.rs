@@ -50,6 +50,17 @@ pub(crate) enum Verb {
     },
     /// Makes what this thing holds firm, or gives it back.
     Booked { booking: String, keep: bool },
+    /// Owes a document to other agencies, which the seal makes.
+    Send {
+        form: String,
+        to: Placed,
+        /// The thing there.
+        on: Option<Placed>,
+        title: Option<Placed>,
+        with: Option<Fields>,
+        /// The inner act of this thing that follows from a refusal.
+        refused: Option<String>,
+    },
     /// Tells people.
     Notify { names: Placed, say: String },
     /// Writes to a mechanism with rows of its own.
@@ -69,9 +80,9 @@ pub(crate) enum Verb {
 }
 
 /// The verbs, for a hint.
-const VERBS: [&str; 12] = [
-    "open", "tell", "record", "revise", "move", "book", "notify", "publish", RUNS[0], RUNS[1],
-    RUNS[2], RUNS[3],
+const VERBS: [&str; 13] = [
+    "open", "tell", "record", "revise", "move", "book", "send", "notify", "publish", RUNS[0],
+    RUNS[1], RUNS[2], RUNS[3],
 ];
 
 impl Effect {
@@ -156,6 +167,14 @@ impl Effect {
                 from: table.formula("from"),
                 reason: table.formula("reason"),
             },
+            ["send"] => Verb::Send {
+                form: table.must("send")?,
+                to: must(table, "to")?,
+                on: table.formula("on"),
+                title: table.formula("title"),
+                with: table.fields_or_formula("with"),
+                refused: table.text("refused"),
+            },
             ["notify"] => Verb::Notify { names: must(table, "notify")?, say: table.must("say")? },
             [verb] if RUNS.contains(verb) => Verb::Run(Run::read(verb, table)?),
             [verb] => Verb::More(MoreVerb::read(verb, table)?),
@@ -184,6 +203,9 @@ impl Effect {
                 [of, from, to].into_iter().chain(units).collect()
             }
             Verb::Booked { .. } => Vec::new(),
+            Verb::Send { to, on, title, with: fields, .. } => {
+                std::iter::once(to).chain(on).chain(title).chain(with_of(fields)).collect()
+            }
             Verb::Notify { names, .. } => vec![names],
             Verb::More(more) => more.formulas(),
             Verb::Run(run) => run.formulas(),

@@ -6,7 +6,9 @@ use super::{
     case::{Act, Case},
     check::{CaseScope, wanted},
     effect::{Effect, Verb},
-    exam_check, inspection_check, matching_check,
+    exam_check,
+    form::Form,
+    inspection_check, matching_check,
     mechanism::{Account, Ask, Give, Registry},
     mistake::What,
     module::Module,
@@ -221,6 +223,21 @@ pub(super) fn effects(
                     fields(&checking, at, form, &kind, &scope);
                 }
             }
+            Verb::Send { form, to, on, title, with, refused } => {
+                check(to, "name, list of names", &[Type::Text, Type::list(Type::Text)]);
+                for placed in [on, title].into_iter().flatten() {
+                    check(placed, "text", &[Type::Text]);
+                }
+                sent(&checking, at, form, on.as_ref());
+                if let Some(form) = module.forms.get(form) {
+                    filled(&checking, at, with.as_ref(), form, &scope);
+                }
+                if let Some(refused) = refused {
+                    let inner = case.acts.iter().filter(|act| act.inner() && !act.opens);
+                    let inner = inner.map(|act| act.name.as_str());
+                    checking.declared(at, "inner act", refused, inner);
+                }
+            }
             Verb::Notify { names, say } => {
                 texts.insert(say.clone());
                 check(names, "name, list of names", &[Type::Text, Type::list(Type::Text)]);
@@ -280,6 +297,27 @@ fn element(each: &Placed, scope: &CaseScope<'_>, mistakes: &Mistakes) -> Type {
     }
 }
 
+/// What the seal says alone is listed, and whoever gets it has an act that takes it in.
+fn sent(checking: &Checking<'_>, at: &At, form: &str, on: Option<&Placed>) {
+    let module = checking.module;
+    if !checking.declared(at, "form", form, module.forms.keys().map(String::as_str)) {
+        return;
+    }
+    if !module.sent.contains(form) {
+        checking.mistakes.add(at, What::NotSent(form.to_owned()));
+    }
+    match module.receiving(form) {
+        None => checking.mistakes.add(at, What::NotReceived(form.to_owned())),
+        Some((_, act)) if on.is_none() && !act.opens => {
+            checking.mistakes.add(at, What::MissingKey { key: "on".into() });
+        }
+        Some((_, act)) if on.is_some() && act.opens && act.from.is_empty() => {
+            checking.mistakes.add(at, What::UnknownKey { key: "on".into(), nearest: None });
+        }
+        Some(_) => {}
+    }
+}
+
 /// What an inner act is given must be what its form has, if it has one.
 fn given(
     checking: &Checking<'_>,
@@ -289,14 +327,36 @@ fn given(
     scope: &CaseScope<'_>,
 ) {
     let form = act.shape.as_ref().and_then(|shape| checking.module.forms.get(shape));
-    let kind = form.map_or(Type::Any, |form| form.kind());
-    match with {
-        Some(with) => fields(checking, at, with, &kind, scope),
-        None => {
-            for field in form.into_iter().flat_map(|form| &form.fields).filter(|f| f.required) {
-                checking.mistakes.add(at, What::MissingKey { key: format!("with.{}", field.name) });
+    match (form, with) {
+        (Some(form), with) => filled(checking, at, with, form, scope),
+        (None, Some(with)) => fields(checking, at, with, &Type::Any, scope),
+        (None, None) => {}
+    }
+}
+
+/// The fields of a form, as they are given; those that must be there.
+fn filled(
+    checking: &Checking<'_>,
+    at: &At,
+    with: Option<&Fields>,
+    form: &Form,
+    scope: &CaseScope<'_>,
+) {
+    let must = || form.fields.iter().filter(|field| field.required);
+    let missing = match with {
+        Some(with) => {
+            fields(checking, at, with, &form.kind(), scope);
+            match with {
+                Fields::Each(each) => {
+                    must().filter(|f| each.iter().all(|(name, _)| *name != f.name)).collect()
+                }
+                Fields::Whole(_) => Vec::new(),
             }
         }
+        None => must().collect::<Vec<_>>(),
+    };
+    for field in missing {
+        checking.mistakes.add(at, What::MissingKey { key: format!("with.{}", field.name) });
     }
 }
 

@@ -395,6 +395,12 @@ pub enum What {
     NoRoom(String),
     /// A role is held in offices, and nothing of the case belongs to one.
     NoOffice(String),
+    /// An act of another agency is to be done by a role, which is held here alone.
+    RoleElsewhere(String),
+    /// What is sent, no act of the module takes in.
+    NotReceived(String),
+    /// What is sent is not among what the seal may say alone.
+    NotSent(String),
     /// Something that an act sets, and nothing ever reads, is set by one act and read where it may not be there.
     Unset {
         /// The field.
@@ -551,6 +557,9 @@ impl What {
             Self::Covers { .. } => "covers",
             Self::NoRoom(_) => "no-room",
             Self::NoOffice(_) => "no-office",
+            Self::RoleElsewhere(_) => "role-elsewhere",
+            Self::NotReceived(_) => "not-received",
+            Self::NotSent(_) => "not-sent",
             Self::Unset { .. } => "unset",
             Self::NoParent { .. } => "no-parent",
             Self::OtherParent { .. } => "other-parent",

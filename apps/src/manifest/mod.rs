@@ -40,6 +40,7 @@ mod roll;
 mod run;
 mod run_check;
 mod sealed;
+mod side;
 mod special;
 mod stock;
 mod story;
@@ -74,6 +75,7 @@ pub(crate) use self::{
     roll::Roll,
     run::{OfExam, OfInspection, Run},
     sealed::{Sealed, Shows},
+    side::Side,
     special::{Recast, Stale, Within},
     survey::{Survey, tallied},
     template::{Align, Block, Body, Fixed, Numbers, Part, Place, Said, Sheet, Style, Template},

@@ -66,6 +66,8 @@ pub struct Module {
     pub(crate) rule: Rule,
     pub(crate) zone: Zone,
     pub(crate) roles: BTreeMap<String, At>,
+    /// The forms of what the agency's seal may send alone.
+    pub(crate) sent: BTreeSet<String>,
     /// Those of them that are held in offices, and never in the whole agency.
     pub(crate) office_roles: BTreeSet<String>,
     /// Those of them that parties have, and of which kind those are.
@@ -184,6 +186,7 @@ impl Module {
             rule: Rule::Civil,
             zone: Zone::CHINA,
             roles: BTreeMap::new(),
+            sent: BTreeSet::new(),
             office_roles: BTreeSet::new(),
             party_roles: BTreeMap::new(),
             cases: BTreeMap::new(),
@@ -397,6 +400,7 @@ impl Module {
                 }),
             }
         }
+        self.sent = table.names_or_none("sent").into_iter().collect();
         for (name, role) in table.tables("role") {
             match super::reading::role_scope(&role) {
                 RoleScope::Agency => {}

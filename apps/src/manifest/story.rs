@@ -304,6 +304,7 @@ impl Story<'_> {
         for key in ["balance", "told", "roll", "shows"] {
             expect.texts_at(key);
         }
+        expect.texts_of("owed");
         expect.has("kids");
         for (name, at) in expect.keys("published") {
             let known = self.module.publications.keys().map(String::as_str);

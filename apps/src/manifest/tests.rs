@@ -41,7 +41,7 @@ fn mistakes(folder: &Folder) -> Vec<String> {
 
 #[test]
 fn the_stories_of_every_module_come_out_as_they_are_told() {
-    for name in ["news", "desk", "licence"] {
+    for name in ["news", "desk", "licence", "inquiry"] {
         let folder = folder(name);
         assert_eq!(mistakes(&folder), Vec::<String>::new(), "{name}");
         let module = Module::read(&folder).expect("it has no mistake");

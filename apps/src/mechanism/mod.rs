@@ -44,6 +44,7 @@ mod sealed;
 mod sealed_tests;
 #[cfg(test)]
 mod seat_tests;
+mod send;
 mod stable;
 mod status_list;
 mod suppress;
@@ -69,6 +70,7 @@ pub(crate) use self::{
     registry::find,
     roll::show as show_roll,
     run::shown,
+    send::{Sent, owed_key, sent_key},
 };
 pub use self::{
     ask::{Answer, Look, looks},
@@ -88,6 +90,7 @@ pub use self::{
     report::{Drilled, Line, Restated, Sheet, statements},
     roll::{LeftOut, Member, RollHead},
     sealed::{Deposit, Opening, openings},
+    send::{Owed as OwedDocument, owed as owed_documents},
     status_list::{NotPlain, Offline, PlainCredential, StatusList},
     survey::token_digest,
 };

@@ -9,6 +9,7 @@ use super::{
     more::{self, MoreDeed},
     notice, publication, registry,
     run::Ran,
+    send,
 };
 use crate::{
     case::{Decided, Deciding, MOST_INNER, Made},
@@ -40,6 +41,7 @@ pub(crate) enum Deed {
     Move(account::Move),
     Book(booking::Wanted),
     Booked { booking: String, keep: bool },
+    Send(Box<send::Sending>),
     Notify { who: Vec<String>, say: String },
     More(MoreDeed),
     Run(Ran),
@@ -178,6 +180,24 @@ impl Deciding<'_> {
                 Deed::Booked { booking: booking.clone(), keep: *keep }
             }
             Verb::Run(run) => Deed::Run(Ran::plan(run, environment)?),
+            Verb::Send { form, to, on, title, with: fields, refused } => {
+                let values = match fields {
+                    None => BTreeMap::new(),
+                    Some(fields) => map(fields, environment)?,
+                };
+                let taken = self.module.receiving(form);
+                let (case, act) = taken.ok_or_else(|| Refusal::Unknown { what: form.clone() })?;
+                let about = on.as_ref().map(text).transpose()?;
+                Deed::Send(Box::new(send::Sending {
+                    form: form.clone(),
+                    act: format!("{}/{}", case.name, act.name),
+                    refused: refused.clone(),
+                    to: send::recipients(&value(to)?, self.home)?,
+                    about,
+                    title: title.as_ref().map(text).transpose()?,
+                    with: send::form(&values)?,
+                }))
+            }
             Verb::Notify { names, say } => {
                 let names = value(names)?;
                 let who = names.names().into_iter().map(str::to_owned).collect();
@@ -256,6 +276,10 @@ impl Deciding<'_> {
                 }
                 Deed::Run(run) => {
                     runs.push((rule, run));
+                    Ok(())
+                }
+                Deed::Send(sending) => {
+                    send::owe(self, overlay, (&rule, place), &sending, document, thing)?;
                     Ok(())
                 }
                 Deed::Notify { who, say } => {

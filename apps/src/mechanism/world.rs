@@ -166,6 +166,7 @@ impl World {
             came = match &decision.record.outcome {
                 Outcome::Applied(applied) => Ok(applied.thing.clone()),
                 Outcome::Refused(reasons) => Err(reasons.clone()),
+                other => panic!("{other:?}"),
             };
             let own = matches!(decision.record.subject, Subject::Document(_));
             self.state.apply(&decision.writes);

@@ -475,6 +475,21 @@ impl What {
                 ("角色“{role}”以处所为范围，而此类事项不属于任何处所：须写明 office")
             ),
             Self::Mechanism(fault) => fault.say(language),
+            Self::RoleElsewhere(role) => say!(
+                language,
+                ("an act that another agency sends is done by agencies, and \"{role}\" is a role here: name them in [who] (anybody = \"me.agency\")"),
+                ("来文动作由机关办理，而“{role}”是本机关的角色：请在 [who] 中指明机关（如 anybody = \"me.agency\"）")
+            ),
+            Self::NotReceived(form) => say!(
+                language,
+                ("no act takes in \"{form}\" where it is sent to: one needs side = \"received\" and that form"),
+                ("收件方没有动作受理“{form}”：须有一个动作写明 side = \"received\" 并使用该表单")
+            ),
+            Self::NotSent(form) => say!(
+                language,
+                ("\"{form}\" would go out under the seal alone: list it in module.toml, sent = [\"{form}\"]"),
+                ("“{form}”将只凭机关印章发出：须在 module.toml 中列明 sent = [\"{form}\"]")
+            ),
             Self::Unset { field } => {
                 say!(language, ("\"it.{field}\" is set by no act"), ("没有动作设置“it.{field}”"))
             }

@@ -504,6 +504,82 @@ impl Refusal {
                 ("the field \"{field}\" is missing or is not what it must be"),
                 ("字段“{field}”缺失或者不合要求")
             ),
+            Self::OfTheNode => say!(
+                language,
+                ("a node makes it by itself, and nobody else"),
+                ("该类文书由节点自动制作，不能由他人提交")
+            ),
+            Self::NamesNothing { kind } => say!(
+                language,
+                ("a {kind} names the document that it is about"),
+                ("“{kind}”必须指明所针对的文件")
+            ),
+            Self::NotHere { document } => say!(
+                language,
+                ("the document {document} is not here, or went the other way"),
+                ("此处没有文件 {document}，或者其收发方向不符")
+            ),
+            Self::NotSentTo { agency } => {
+                say!(language, ("it was not sent to {agency}"), ("该文件未曾发往 {agency}"))
+            }
+            Self::GoesElsewhere { to } => say!(
+                language,
+                ("it goes to {to} alone, which sent the document"),
+                ("只能发往该文件的发送机关 {to}")
+            ),
+            Self::TookEffect { kind, time: at } => {
+                let at = time(*at);
+                say!(
+                    language,
+                    ("{kind} took effect on it at {at}, and only the first act does"),
+                    ("“{kind}”已于 {at} 生效，只有最先的动作有效")
+                )
+            }
+            Self::Failed => say!(
+                language,
+                ("the program failed at it, and it has changed nothing: its operator finds it in the node's log"),
+                ("程序处理该文件时出错，未作任何变更；请由运维人员查看节点日志")
+            ),
+            Self::NotAccepted { code } => say!(
+                language,
+                ("it is not taken ({code}): ask the agency what stands against it"),
+                ("不予办理（{code}）；具体原因请向该机关询问")
+            ),
+            Self::Unverified { what } => say!(
+                language,
+                ("it is not known yet whether the document holds: {what}"),
+                ("尚不能确认该文件是否有效：{what}")
+            ),
+            Self::Side { received: true } => say!(
+                language,
+                ("the act is made by documents that come from another agency, and this one was made here"),
+                ("该动作由其他机关来文办理，不能由本机关文件办理")
+            ),
+            Self::Side { received: false } => say!(
+                language,
+                ("the act is made by documents of the agency itself, and this one comes from another: file it there as a request that the module takes in"),
+                ("该动作由本机关文件办理，不受理其他机关来文；请改用该模块受理来文的动作")
+            ),
+            Self::NoRecipient { who } if who.is_empty() => say!(
+                language,
+                ("it goes to nobody: name the agency to which it is sent"),
+                ("没有收件机关：请指明发往哪个机关")
+            ),
+            Self::NoRecipient { who } => say!(
+                language,
+                ("it cannot be sent to {who}: that is no other agency"),
+                ("不能发往 {who}：它不是其他机关的名称")
+            ),
+            Self::Unsealed { agency } => say!(
+                language,
+                ("the seal of {agency} is not on it: its node adds it to what it sends"),
+                ("该文件没有 {agency} 的机关电子印章，应由其节点加盖后发出")
+            ),
+            Self::SealAlone { form } => say!(
+                language,
+                ("only a seal has signed it, and the module does not list \"{form}\" among what a seal may say alone: an officer has to sign it"),
+                ("该文件只有机关印章，而模块未把“{form}”列为可单凭印章发出的文书，须由经办人签署")
+            ),
             Self::Cost => say!(
                 language,
                 ("it would take more steps than a decision may"),

@@ -606,14 +606,17 @@ impl<'a> Offered<'a> {
             commit.stored.push((sender.clone(), size));
         }
         let inline = so_far.inline.take();
-        if there.is_none_or(|there| there.transit) {
+        // What is there stands in the order of what came since then.
+        let kept = there.filter(|there| !there.transit).map(|there| there.time);
+        let time = kept.unwrap_or_else(|| self.bus.micros());
+        if kept.is_none() {
             if let Some(there) = there {
                 commit.batch.delete(Table::Journal, there.journal_key(&id));
             }
             let record = EnvelopeRecord {
                 sealed: self.envelope.clone(),
                 incoming: true,
-                time: self.bus.micros(),
+                time,
                 in_file: inline.is_none(),
                 own_key: None,
                 purged: None,
@@ -623,7 +626,7 @@ impl<'a> Offered<'a> {
         }
         match &so_far.inspected {
             Some(inspected) => {
-                self.bus.indexer.arrived(&id, &inspected.document, &mut commit.batch);
+                self.bus.indexer.arrived(&id, &inspected.document, time, &mut commit.batch);
             }
             None if transit => {}
             // Without that, nothing says that it was opened: it can only be carried on.

@@ -43,6 +43,6 @@ pub fn unwrap_opened(bus: &Bus, opened: &OpenedEnvelope) -> Result<ContentKey, P
 /// is given is written in the same commit; everything else follows the ledger's feed.
 pub trait Arrivals: std::fmt::Debug + Send + Sync {
     /// A document for this agency came in, and was opened; its signatures were not looked at yet. Puts what is to be known of it
-    /// into the commit of its receipt.
-    fn arrived(&self, id: &EnvelopeId, document: &SignedDocument, batch: &mut Batch);
+    /// into the commit of its receipt. `time` is its place in the order of what came, in microseconds since 1970 UTC.
+    fn arrived(&self, id: &EnvelopeId, document: &SignedDocument, time: i64, batch: &mut Batch);
 }

@@ -19,7 +19,7 @@ use crate::{Bus, Identity, Mark, NodeConfig, NodeError, opening::Arrivals};
 struct Nobody;
 
 impl Arrivals for Nobody {
-    fn arrived(&self, _: &EnvelopeId, _: &SignedDocument, _: &mut Batch) {}
+    fn arrived(&self, _: &EnvelopeId, _: &SignedDocument, _: i64, _: &mut Batch) {}
 }
 
 pub(crate) fn name(text: &str) -> AgencyName {

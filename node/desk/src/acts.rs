@@ -1,5 +1,5 @@
 //! What the node enforces of human acts: a document is received, returned or withdrawn, and only the first of
-//! these takes effect.
+//! these takes effect. The rules are the exchange's, a module of the kernel; here is what they are told, and what comes of them.
 
 use std::{
     collections::BTreeMap,
@@ -7,19 +7,26 @@ use std::{
     time::Duration,
 };
 
+use chancery_apps::{Original, Refusal};
 use chancery_bus::{NodeError, UnacceptedFault as Fault};
 use chancery_certs::{AgencyName, rfc3339};
 use chancery_crypto::{Commitment, Digest, cbor};
 use chancery_ledger::{Commit, Outcome, receipt_key, records::EnvelopeRecord, unix_now};
 use chancery_protocol::text::show_line;
 use chancery_protocol::{
-    Act, DocumentHeader, DocumentId, EnvelopeId, Event, Leaf, OUTCOME, REASON, SignedDocument,
-    Urgency, VerifiedDocument, commit_to_document, sign_document,
+    Act, DocumentHeader, DocumentId, EnvelopeId, Event, Leaf, OUTCOME, SignedDocument, Urgency,
+    VerifiedDocument, commit_to_document, sign_document,
 };
 use chancery_store::{Blocking, Read, Table, blocking};
 use serde::{Deserialize, Serialize};
 
-use crate::{Office, access::Action, heads::OpenedHead, submission::Submission};
+use crate::{
+    Office,
+    access::Action,
+    exchange::{fault_of, judge},
+    heads::OpenedHead,
+    submission::Submission,
+};
 
 /// Where the module of official documents keeps the acts that took effect, in [`Table::Modules`].
 const ACTS: &[u8] = b"official-documents/acts/";
@@ -40,18 +47,7 @@ const ANSWER_EVERY: Duration = Duration::from_secs(10);
 const ANSWERS_AT_ONCE: usize = 64;
 
 /// The act that took effect on a document that came in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ActRecord {
-    /// The act's document type.
-    pub kind: String,
-    /// The act's document.
-    pub document: DocumentId,
-    /// When it took effect here, in seconds since 1970 UTC.
-    pub time: i64,
-    /// Its module, which earlier versions did not keep: they took an act of any for one on any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub module: Option<String>,
-}
+pub(crate) use chancery_apps::TookEffect as ActRecord;
 
 /// The answer to a withdrawal, from when it is recorded that it took effect or did not until the answer is sent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -117,7 +113,10 @@ pub(crate) fn of(
     of_in(office.store(here), on)
 }
 
-fn of_in(store: &(impl Read + ?Sized), on: &Subject) -> Result<Option<ActRecord>, NodeError> {
+pub(crate) fn of_in(
+    store: &(impl Read + ?Sized),
+    on: &Subject,
+) -> Result<Option<ActRecord>, NodeError> {
     let at = |key: &[u8]| {
         let found = store.get(Table::Modules, key)?;
         Ok::<Option<ActRecord>, NodeError>(found.map(|bytes| cbor::decode(&bytes)).transpose()?)
@@ -131,7 +130,7 @@ fn of_in(store: &(impl Read + ?Sized), on: &Subject) -> Result<Option<ActRecord>
     }
 }
 
-fn refuse(fault: Fault) -> NodeError {
+pub(crate) fn refuse(fault: Fault) -> NodeError {
     NodeError::NotAccepted(fault)
 }
 
@@ -178,10 +177,11 @@ fn act_on(header: &DocumentHeader, module: Option<&str>) -> Option<Act> {
     Act::of(&header.kind).filter(|_| module.unwrap_or(MODULE) == header.module)
 }
 
-/// Checks an act that a clerk submits. Withdrawals of the document that came before take effect before it.
+/// Checks an act that a clerk submits, by the rules of the exchange. Withdrawals of the document that came before take effect before it.
 pub(crate) fn check(
     here: &Blocking,
     office: &Office,
+    document: DocumentId,
     header: &DocumentHeader,
 ) -> Result<Option<CheckedAct>, NodeError> {
     let envelopes = match &header.in_reply_to {
@@ -192,45 +192,39 @@ pub(crate) fn check(
         envelopes.iter().filter_map(|id| crate::opening::inside(here, office, id).ok());
     let module = inside.next().map(|(_, document)| document.header().module.clone());
     let Some(act) = act_on(header, module.as_deref()) else { return Ok(None) };
-    let action = match act {
-        Act::Receive => Action::RECEIVE,
-        Act::Return => Action::RETURN,
-        Act::Withdraw => Action::WITHDRAW,
-        Act::WithdrawalAnswer => {
-            return Err(refuse(Fault::OfTheNode));
-        }
-    };
-    let named = || refuse(Fault::NamesNothing { kind: header.kind.clone() });
-    let original = header.in_reply_to.ok_or_else(named)?;
     let incoming = !matches!(act, Act::Withdraw);
     let mut heads =
         envelopes.iter().filter_map(|id| crate::opening::open_head(here, office, id).ok());
     let head = heads.find(|head| head.incoming == incoming);
-    let unknown = || refuse(Fault::NotHere { document: original, kind: header.kind.clone() });
-    let on = head.ok_or_else(unknown)?;
-    let theirs = on.document.header();
-    if act == Act::Withdraw {
-        let recipients = theirs.recipients();
-        if let Some(other) = header.recipients().iter().find(|r| !recipients.contains(r)) {
-            return Err(refuse(Fault::NotSent((*other).clone())));
+    let original = head.as_ref().map(|head| {
+        let theirs = head.document.header();
+        let to = theirs.recipients().into_iter().cloned().collect();
+        Original { from: theirs.from.clone(), to, incoming: head.incoming }
+    });
+    let judged = || judge(office.store(here), office, (document, header), original.clone());
+    let on = header.in_reply_to.unwrap_or(document);
+    match judged()? {
+        // Who came first is seen once all who came were looked at.
+        Ok(()) | Err(Refusal::TookEffect { .. }) => {}
+        Err(why) => return Err(fault_of(why, header, &on)),
+    }
+    let kind = header.kind.clone();
+    let head = head.ok_or_else(|| refuse(Fault::NotHere { document: on, kind }))?;
+    let action = match act {
+        Act::Receive => Action::RECEIVE,
+        Act::Return => Action::RETURN,
+        Act::Withdraw => {
+            return Ok(Some(CheckedAct { action: Action::WITHDRAW, on: head, effect: None }));
         }
-        return Ok(Some(CheckedAct { action, on, effect: None }));
-    }
-    if header.to != [theirs.from.clone()] {
-        return Err(refuse(Fault::GoesElsewhere {
-            kind: header.kind.clone(),
-            to: theirs.from.clone(),
-        }));
-    }
-    if act == Act::Return && header.fields.get(REASON).is_none_or(|r| r.trim().is_empty()) {
-        return Err(refuse(Fault::NoReason));
-    }
-    let subject = Subject::of(&on);
+        Act::WithdrawalAnswer | Act::Decision => return Err(refuse(Fault::OfTheNode)),
+    };
+    let subject = Subject::of(&head);
     settle(here, office, &subject)?;
-    if of(here, office, &subject)?.is_some() {
-        return Err(too_late(here, office, &subject));
+    match judged()? {
+        Ok(()) => Ok(Some(CheckedAct { action, on: head, effect: Some(Effect(subject)) })),
+        Err(Refusal::TookEffect { .. }) => Err(too_late(here, office, &subject)),
+        Err(why) => Err(fault_of(why, header, &on)),
     }
-    Ok(Some(CheckedAct { action, on, effect: Some(Effect(subject)) }))
 }
 
 /// Whether a document may be an act, so that whoever takes it in has to be able to wait.
@@ -321,17 +315,20 @@ fn take_effect(
         cbor::encode(&AnswerDue { accepted, withdrawal: document.id(), to: header.from.clone() })
     };
     let subject = Subject::new(original, &header.from, &header.module);
+    let in_time = || {
+        let judged = judge(office.store(here), office, (document.id(), header), None)?;
+        Ok::<_, NodeError>(judged.is_ok())
+    };
     let mut commit =
         Commit { leaves: vec![leaf(Event::WithdrawalAcceptance)], ..Commit::default() };
-    Effect(subject.clone()).put(&record, &mut commit)?;
+    Effect(subject).put(&record, &mut commit)?;
     commit.batch.put(Table::Modules, AnswerDue::key(id), due(true)?);
-    let accepted = match office.ledger().commit_blocking(here, commit)? {
-        Outcome::Committed(_) => true,
-        Outcome::Stale(..) => {
-            let held = of(here, office, &subject)?;
-            held.is_some_and(|held| held.document == document.id())
-        }
-    };
+    let accepted = in_time()?
+        && match office.ledger().commit_blocking(here, commit)? {
+            Outcome::Committed(_) => true,
+            // Another came first meanwhile, or it is this one once more.
+            Outcome::Stale(..) => in_time()?,
+        };
     if !accepted {
         let leaf = leaf(Event::WithdrawalRejection);
         let mut commit = Commit::default();

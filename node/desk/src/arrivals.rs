@@ -8,16 +8,20 @@ use chancery_ledger::{
 use chancery_protocol::{Act, DocumentHeader, DocumentId, EnvelopeId, SignedDocument};
 use chancery_store::{Batch, Blocking, Store, StoreError, Table, all};
 
-use crate::{Office, acts, lookup::MAX_FOUND, opening::inside};
+use crate::{Office, acts, agencies, lookup::MAX_FOUND, opening::inside};
 
 /// Puts what comes in into the index, in the commit of its receipt: whoever looks something up waits for nothing, and looking
-/// changes nothing. A withdrawal acts besides, and is verified before it does: it waits for [`take_up`].
+/// changes nothing. A withdrawal acts besides, and is verified before it does: it waits for [`take_up`]. A request to a module waits
+/// for the decider, in the order in which it came.
 #[derive(Debug)]
 pub struct Indexer;
 
 impl Arrivals for Indexer {
-    fn arrived(&self, id: &EnvelopeId, document: &SignedDocument, batch: &mut Batch) {
+    fn arrived(&self, id: &EnvelopeId, document: &SignedDocument, time: i64, batch: &mut Batch) {
         index(batch, id, document.header(), &document.id());
+        if chancery_apps::is_for_modules(document.header()) {
+            agencies::arrived(id, time, batch);
+        }
         if calls_for_an_answer(document.header()) {
             batch.put(Table::Unindexed, *id.digest().as_bytes(), []);
         }
@@ -29,7 +33,7 @@ impl Arrivals for Indexer {
 pub(crate) fn calls_for_an_answer(header: &DocumentHeader) -> bool {
     match Act::of(&header.kind) {
         Some(Act::Withdraw) => header.in_reply_to.is_some(),
-        Some(Act::Receive | Act::Return | Act::WithdrawalAnswer) | None => false,
+        Some(Act::Receive | Act::Return | Act::WithdrawalAnswer | Act::Decision) | None => false,
     }
 }
 

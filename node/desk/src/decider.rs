@@ -1,6 +1,7 @@
 //! The decider: verified documents into the kernel, one after the other, and what it gives into the ledger: the arrival and each
 //! decision are entries of one commit.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use chancery_apps::{
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::{
-    Office, reading,
+    Office, agencies, reading,
     rows::{self, Keys, StoredState, error_of},
 };
 
@@ -25,6 +26,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Decider {
     kernel: Kernel,
+    /// A document of this title makes the program fail.
+    #[cfg(test)]
+    pub(crate) failing: Mutex<Option<String>>,
     index: OnceLock<IndexKey>,
     waiting: Mutex<Vec<Waiting>>,
     deciding: Mutex<()>,
@@ -112,7 +116,7 @@ pub(crate) fn looking<'a>(here: &'a Blocking, office: &'a Office) -> Looking<'a>
 }
 
 /// The time by which is decided: it never goes back behind the ledger's newest entry.
-fn now(office: &Office) -> Instant {
+pub(crate) fn now(office: &Office) -> Instant {
     Instant(unix_now().max(office.ledger().newest_time().unwrap_or(i64::MIN)))
 }
 
@@ -138,6 +142,10 @@ pub(crate) fn file(
             Err(mpsc::TryRecvError::Empty) => {}
         }
         let _deciding = lock(&decider.deciding);
+        // What came before is decided before.
+        if let Err(error) = agencies::settle(here, office) {
+            tracing::error!(%error, "requests that came before could not be decided");
+        }
         let mut waiting = lock(&decider.waiting);
         let mut bytes = 0;
         let fits = waiting.iter().take(MOST_TOGETHER).take_while(|one| {
@@ -275,23 +283,79 @@ fn decide_one(
         lodged: at,
         home: office.identity().agency.to_string(),
         salt: Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?)),
-        facts: Facts { lists: Some(one.lists), first, form: Vec::new(), checkpoint: None },
+        facts: Facts { lists: Some(one.lists), first, ..Facts::default() },
         document: one.document.clone(),
     };
-    input.facts.form = kernel.judge_form(state, &input).map_err(error_of)?;
-    let made = kernel.decide(state, &input).map_err(error_of)?;
+    let decided = guarded(office, &mut input, |input| {
+        input.facts.form = kernel.judge_form(state, input)?;
+        kernel.decide(state, input)
+    });
+    let made = match decided {
+        Ok(made) => made.map_err(error_of)?,
+        Err(why) => {
+            tracing::error!(document = %input.document.id, %why, "the program failed at a document; it is refused");
+            return Err(failed(&input));
+        }
+    };
     match made.last().map(|decision| &decision.record.outcome) {
         Some(Outcome::Applied(applied)) => {
             let applied = applied.clone();
             Ok((made, applied))
         }
         Some(Outcome::Refused(reasons)) => Err(declined(kernel, state, &input, reasons)),
+        // What is filed here is decided at once.
+        Some(Outcome::Deferred(_) | Outcome::Quarantined { .. }) => Err(failed(&input)),
         None => Err(NodeError::damaged("nothing was decided")),
     }
 }
 
+/// This program, as entries name it that say at what it failed.
+pub(crate) const PROGRAM: &str = concat!("chancery ", env!("CARGO_PKG_VERSION"));
+
+/// Runs what decides, with nobody else deciding meanwhile.
+pub(crate) fn alone<T>(office: &Office, run: impl FnOnce() -> T) -> T {
+    let _deciding = lock(&office.decider.deciding);
+    run()
+}
+
+/// Decides an input, so that a program that fails at it fails at nothing else: nothing that it works on outlives it. Gives what the
+/// program said when it failed.
+pub(crate) fn guarded<T>(
+    office: &Office,
+    input: &mut Input,
+    decide: impl FnOnce(&mut Input) -> T,
+) -> Result<T, String> {
+    #[cfg(not(test))]
+    let _ = office;
+    let run = AssertUnwindSafe(|| {
+        #[cfg(test)]
+        {
+            let failing = lock(&office.decider.failing).clone();
+            assert!(failing.as_ref() != Some(&input.document.header.title), "it was to fail");
+        }
+        decide(input)
+    });
+    std::panic::catch_unwind(run).map_err(|thrown| {
+        let text = thrown.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| thrown.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        text.unwrap_or_default()
+    })
+}
+
+/// The refusal of a document at which the program failed.
+fn failed(input: &Input) -> NodeError {
+    let rule = input.document.header.module.clone();
+    let reason = Reason { rule: rule.clone(), law: None, why: Refusal::Failed };
+    NodeError::Declined {
+        code: reason.why.code(),
+        en: reason.say_plainly(Language::En),
+        zh: reason.say_plainly(Language::Zh),
+        rules: rule,
+    }
+}
+
 /// Puts decisions into a commit: rows, records, entries.
-fn put(
+pub(crate) fn put(
     office: &Office,
     look: &Looking<'_>,
     made: &[Decision],
@@ -463,8 +527,10 @@ fn pass_one(
     at: Instant,
 ) -> Result<usize, NodeError> {
     let _deciding = lock(&office.decider.deciding);
-    let look = looking(here, office);
     let home = office.identity().agency.to_string();
+    // What came in time is decided, or is known to wait, before anything passes.
+    agencies::settle(here, office)?;
+    let look = looking(here, office);
     let salt = Salt::Fresh(Digest::from_bytes(chancery_crypto::random()?));
     let (made, moved) = look.with(|kernel, state| kernel.due(state, coming, at, &home, salt))?;
     if made.is_empty() {

@@ -5,11 +5,13 @@
 
 pub mod access;
 mod acts;
+mod agencies;
 mod archive;
 pub mod arrivals;
 pub mod asking;
 pub mod backup;
 mod decider;
+mod exchange;
 pub mod filing;
 pub mod finding;
 pub mod heads;

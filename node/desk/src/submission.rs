@@ -161,7 +161,8 @@ impl Submission {
         let document = if small { read() } else { in_place(|_| read()) }?;
         if acts::may_be(document.header()) {
             return in_place(|here| {
-                let check = |header: &DocumentHeader| acts::check(here, office, header);
+                let id = document.id();
+                let check = |header: &DocumentHeader| acts::check(here, office, id, header);
                 Self::admit(office, caller, document, first, check)
             });
         }
@@ -435,14 +436,21 @@ pub(crate) struct SealedSubmission {
     request: Option<RequestKey>,
 }
 
-/// What a module is to decide, if a document is filed with one. Such a one is for this ledger.
+/// What a module is to decide, if a document is filed with one. What another ledger decides goes there: it is a request. Here it only
+/// discharges what was owed, when the seal alone makes it.
 fn filed(
     office: &Office,
     document: &VerifiedDocument,
 ) -> Result<Option<(chancery_apps::Document, Digest)>, NodeError> {
     let Some(filing) = &document.header().filing else { return Ok(None) };
     let own = &office.identity().agency;
-    if filing.home != *own {
+    let goes_there = document.header().recipients().contains(&&filing.home);
+    let signers = document.report().signatures.iter().filter_map(|one| one.signer.as_ref());
+    let by_seal = signers.into_iter().all(|signer| signer.to_string() == own.as_str());
+    if filing.home != *own && goes_there && !by_seal {
+        return Ok(None);
+    }
+    if filing.home != *own && !goes_there {
         return Err(refuse(Fault::OtherAgency { from: filing.home.clone(), own: own.clone() }));
     }
     let lists = *document.lists();

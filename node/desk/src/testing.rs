@@ -53,7 +53,16 @@ fn desk(domain: &Domain, agency: &str, change: impl FnOnce(&mut NodeConfig)) -> 
 
 /// The same, and everything that it does by itself runs: it meets its peers.
 pub(crate) fn running(domain: &Domain, agency: &str) -> (Arc<Office>, Tasks) {
-    let office = desk(domain, agency, |_| {});
+    running_with(domain, agency, |_| {})
+}
+
+/// The same, with other settings.
+pub(crate) fn running_with(
+    domain: &Domain,
+    agency: &str,
+    change: impl FnOnce(&mut NodeConfig),
+) -> (Arc<Office>, Tasks) {
+    let office = desk(domain, agency, change);
     let mut tasks = Tasks::default();
     office.bus().run_in(&mut tasks, Mark::Fresh);
     office.run_in(&mut tasks);

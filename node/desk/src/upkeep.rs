@@ -9,7 +9,7 @@ use chancery_bus::{NodeError, tasks::Tasks};
 use chancery_ledger::unix_now;
 use chancery_store::blocking;
 
-use crate::{Office, acts, arrivals, decider, purge, request_key::forget_requests};
+use crate::{Office, acts, agencies, arrivals, decider, purge, request_key::forget_requests};
 
 /// Between two looks for requests that are to be forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(6 * 3600);
@@ -119,6 +119,8 @@ impl Office {
     pub fn run_in(self: &Arc<Self>, tasks: &mut Tasks) {
         tasks.add("the task that takes withdrawals up", keep_taking_up(self.clone()));
         tasks.add("the task that answers withdrawals", acts::keep_answering(self.clone()));
+        tasks.add("the task that decides requests", agencies::keep_deciding(self.clone()));
+        tasks.add("the task that sends what is owed", agencies::keep_sending(self.clone()));
         tasks.add("the task that has deadlines pass", keep_passing(self.clone()));
         tasks.add("the task that purges", purge::resume(self.clone()));
         tasks.add("the task that forgets requests", keep_forgetting(self.clone()));

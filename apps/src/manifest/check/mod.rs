@@ -25,7 +25,7 @@ use super::{
     module::Module,
     param,
     reader::{At, Mistakes, Placed},
-    reading_check,
+    reading_check, side,
 };
 use crate::{
     formula::{KindFault, Scope, Type},
@@ -89,6 +89,7 @@ pub(super) fn module(module: &Module, mistakes: &Mistakes) {
     }
     param::check(module, mistakes, &mut texts);
     effect_check::mechanisms(module, mistakes, &mut texts, &mut roles);
+    side::check(module, mistakes);
     templates::check(module, mistakes);
     for (name, form) in &module.forms {
         texts.insert(format!("form-{name}"));

@@ -175,6 +175,14 @@ impl CaseCheck<'_> {
                 act.opens && findings.any(|finding| finding.order == self.case.name)
             }
             _ => false,
+        }) || self.follows_a_refusal(act)
+    }
+
+    /// Whether it is what follows when another agency refuses what was sent to it.
+    fn follows_a_refusal(&self, act: &Act) -> bool {
+        let mut verbs = self.case.acts.iter().flat_map(|act| &act.effects);
+        verbs.any(|effect| {
+            matches!(&effect.verb, Verb::Send { refused: Some(refused), .. } if *refused == act.name)
         })
     }
 
