@@ -83,7 +83,8 @@ fn quarantined(document: &Document) -> Key {
 impl Document {
     /// Whether another agency has sent it to the one that decides it. What a party files with it has nobody sent.
     pub(crate) fn is_from_elsewhere(&self) -> bool {
-        self.filing().is_some_and(|filing| filing.home != *self.header.sender())
+        let by_party = self.header.is_internal() && self.hand().agency.is_empty();
+        self.filing().is_some_and(|filing| filing.home != self.header.from && !by_party)
     }
 
     /// Whether the seal of its agency is on it.

@@ -29,19 +29,7 @@ const B: &str = "customs.hz.gov.cn";
 const BEGIN: i64 = 1_772_413_200;
 
 fn folder() -> Folder {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("modules/inquiry");
-    let mut folder = Folder::default();
-    for sub in ["", "forms", "cases", "texts"] {
-        for file in std::fs::read_dir(root.join(sub)).expect("a folder").flatten() {
-            if file.path().is_file() {
-                let name = file.file_name().into_string().expect("a name");
-                let path = if sub.is_empty() { name } else { format!("{sub}/{name}") };
-                let text = std::fs::read_to_string(file.path()).expect("text");
-                folder.add(&path, text).expect("a file");
-            }
-        }
-    }
-    folder
+    Folder::of_this_crate("inquiry")
 }
 
 /// The ledger of an agency, as the kernel sees it.

@@ -158,6 +158,29 @@ impl Folder {
 }
 
 #[cfg(test)]
+impl Folder {
+    /// A module of this crate, whole.
+    pub(crate) fn of_this_crate(name: &str) -> Self {
+        fn below(root: &std::path::Path, at: &std::path::Path, into: &mut Folder) {
+            for file in std::fs::read_dir(at).expect("a folder").flatten() {
+                let path = file.path();
+                if path.is_dir() {
+                    below(root, &path, into);
+                    continue;
+                }
+                let own = path.strip_prefix(root).expect("below it");
+                let text = std::fs::read_to_string(&path).expect("text");
+                into.add(own.to_str().expect("text"), text).expect("a file");
+            }
+        }
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("modules").join(name);
+        let mut folder = Self::default();
+        below(&root, &root, &mut folder);
+        folder
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -29,15 +29,7 @@ const OTHER: &str = "p-3333333333333333@party.gov.cn";
 const DAY: i64 = 86_400;
 
 fn folder() -> Folder {
-    let files = [
-        ("module.toml", include_str!("../modules/licence/module.toml")),
-        ("cases/application.toml", include_str!("../modules/licence/cases/application.toml")),
-        ("forms/apply.json", include_str!("../modules/licence/forms/apply.json")),
-        ("forms/remark.json", include_str!("../modules/licence/forms/remark.json")),
-        ("texts/zh-CN.ftl", include_str!("../modules/licence/texts/zh-CN.ftl")),
-        ("texts/en.ftl", include_str!("../modules/licence/texts/en.ftl")),
-    ];
-    Folder::of(files.map(|(path, text)| (path.to_owned(), text.to_owned()))).expect("a folder")
+    Folder::of_this_crate("licence")
 }
 
 fn text(text: &str) -> FormValue {

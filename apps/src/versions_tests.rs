@@ -14,23 +14,12 @@ use crate::{
 
 pub(crate) const HOME: &str = "news.hangzhou.gov.cn";
 
-/// The files of a folder that is built in.
-macro_rules! files {
-    ($base:literal: $($path:literal),* $(,)?) => {
-        Folder::of([$(($path, include_str!(concat!("../modules/", $base, "/", $path)))),*])
-            .expect("a folder")
-    };
-}
-
 pub(crate) fn news() -> Folder {
-    files!("news": "module.toml", "cases/item.toml", "forms/article.json", "forms/change.json",
-        "forms/remark.json", "scenarios/P5-1.toml", "scenarios/P5-2.toml", "texts/en.ftl",
-        "texts/zh-CN.ftl")
+    Folder::of_this_crate("news")
 }
 
 pub(crate) fn hangzhou() -> Folder {
-    files!("news-hangzhou": "module.toml", "cases/item.toml", "scenarios/1.toml", "texts/en.ftl",
-        "texts/zh-CN.ftl")
+    Folder::of_this_crate("news-hangzhou")
 }
 
 /// A folder with some of its text in other words.

@@ -1,30 +1,8 @@
 use super::*;
 use crate::{folder::Folder, scenario::Scenario};
 
-/// A folder of this crate.
 fn folder(name: &str) -> Folder {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("modules").join(name);
-    let mut folder = Folder::default();
-    for sub in [
-        "",
-        "forms",
-        "cases",
-        "registries",
-        "accounts",
-        "bookings",
-        "templates",
-        "publications",
-        "texts",
-        "scenarios",
-    ] {
-        let Ok(files) = std::fs::read_dir(root.join(sub)) else { continue };
-        for file in files.flatten().filter(|file| file.path().is_file()) {
-            let name = file.file_name().into_string().expect("a name");
-            let path = if sub.is_empty() { name } else { format!("{sub}/{name}") };
-            folder.add(&path, std::fs::read_to_string(file.path()).expect("text")).expect("a file");
-        }
-    }
-    folder
+    Folder::of_this_crate(name)
 }
 
 fn mistakes(folder: &Folder) -> Vec<String> {
