@@ -326,6 +326,8 @@ impl Cutting {
         if n != wanted {
             self.stray(label, wanted);
         }
+        // No list goes on behind a heading.
+        self.last = None;
         if self.put(address.clone(), level, label, rest) {
             self.headings.push((level, n, address));
         } else {
