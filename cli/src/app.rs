@@ -1,11 +1,17 @@
 //! `chancery app`: what modules keep, and acts on it. Nothing here is made for one module.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use chancery_apps::Module;
 use chancery_certs::{PartyName, TrustStore};
 use chancery_crypto::Language;
-use chancery_desk::matters::{Called, MatterView, Question};
+use chancery_desk::{
+    asking::{LocalReply, LocalRequest},
+    matters::{Called, MatterView, Question},
+};
 use chancery_ledger::unix_now;
 use chancery_protocol::{
     Behalf, FilingReceipt, FilingReceiptFile, Form, FormValue, Hand, Validation,
@@ -81,6 +87,25 @@ pub(crate) enum App {
         #[command(flatten)]
         way: ReadingWay,
     },
+    /// Print a matter by a template of its module, as PDF/A
+    #[command(
+        after_help = "Example:\n  chancery app print 3f2a91c0 --template notice --out notice.pdf"
+    )]
+    Print {
+        /// The first digits of its id
+        id: String,
+        /// The template, a file in the module's folder `templates`
+        #[arg(long, value_name = "NAME")]
+        template: String,
+        /// The language of what the template says
+        #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "zh")]
+        of: crate::output::Language,
+        /// The new file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        local: Local,
+    },
     /// Show a matter: its state, deadlines with how each was counted, and what was done
     #[command(after_help = "Example:\n  chancery app show 3f2a91c0")]
     Show {
@@ -146,6 +171,9 @@ impl App {
             }
             Self::Looks { of, way } => told::looks(output, &mut way.open()?, of),
             Self::Notices { of, way } => told::notices(output, &mut way.open()?, of),
+            Self::Print { id, template, of, out, local } => {
+                print_paper(output, (id, template), of, &out, &local)
+            }
             Self::Show { id, way } => {
                 let matter = way.open()?.matter(&id)?;
                 if output.json {
@@ -157,6 +185,44 @@ impl App {
             }
         }
     }
+}
+
+/// Prints a matter into a new file, and says which characters somebody must look at.
+fn print_paper(
+    output: &Output,
+    (id, template): (String, String),
+    of: crate::output::Language,
+    out: &Path,
+    local: &Local,
+) -> Result<ExitCode, Failure> {
+    Failure::unless_new(out)?;
+    let chinese = of == crate::output::Language::Zh;
+    let mut client = local.connect()?;
+    let warnings = match client.ask(&LocalRequest::Print { id, template, chinese })? {
+        LocalReply::Paper { warnings } => warnings,
+        other => return Err(Failure::from_reply(other)),
+    };
+    let mut bytes = Vec::new();
+    loop {
+        match client.reply()? {
+            LocalReply::File(piece) => bytes.extend_from_slice(&piece.bytes),
+            LocalReply::Done => break,
+            other => return Err(Failure::from_reply(other)),
+        }
+    }
+    write_new(out, &bytes)?;
+    let said: Vec<_> = warnings.iter().map(|(en, zh)| output.t(en, zh)).collect();
+    if output.json {
+        output.print_json(&serde_json::json!({
+            "file": out, "bytes": bytes.len(), "warnings": said,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for warning in said {
+        println!("! {}", plain(warning));
+    }
+    println!("{} {}", output.t("printed:", "已打印："), out.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 #[derive(Debug, clap::Args)]

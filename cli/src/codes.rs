@@ -367,6 +367,8 @@ pub(crate) const CODES: &[Code] = &[
         ["`chancery module check FOLDER` names each with file and line.", "用 chancery module check 目录 逐条查看文件和行号。"]),
     code("CHY-7112", ["it is booked already", "该时段已被占用"],
         ["Ask for one of the slots that are named as free.", "请改用所列的空闲时段。"]),
+    code("CHY-7113", ["it cannot be printed", "无法打印"],
+        ["Mend what is named, or take another template.", "请按所述原因处理，或者改用其他模板。"]),
 ];
 
 /// The entry of a code.

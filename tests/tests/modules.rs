@@ -111,6 +111,27 @@ fn as_nobody(world: &World, export: &str) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
+/// A matter is printed, and what is written on the paper can be read again.
+fn printed(world: &World, id: &str, title: &str) {
+    let words = |template: &str| {
+        format!("--json app print {id} --template {template} --out {template}.pdf")
+    };
+    world.clerk("a", &words("nothing")).refused(4, "CHY-7113");
+    assert!(!world.path("nothing.pdf").exists());
+    if !std::path::Path::new("/usr/share/fonts/opentype/noto/NotoSerifCJK-Regular.ttc").exists() {
+        eprintln!("SKIPPED: the fonts are not here (scripts/setup.sh tests installs them)");
+        return;
+    }
+    let said = world.clerk("a", &words("notice")).ok().json();
+    assert_eq!(said["warnings"], serde_json::json!([]), "{said}");
+    world.clerk("a", &words("notice")).refused(2, "CHY-6015");
+    let text =
+        std::process::Command::new("pdftotext").arg(world.path("notice.pdf")).arg("-").output();
+    let text = String::from_utf8(text.unwrap().stdout).unwrap();
+    let bare: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    assert!(bare.contains(title), "{text}");
+}
+
 #[test]
 fn what_is_filed_by_command_is_decided_recorded_and_decided_again_with_the_same_digest() {
     let press = Press::installed();
@@ -127,6 +148,7 @@ fn what_is_filed_by_command_is_decided_recorded_and_decided_again_with_the_same_
         (shown["state"].as_str(), shown["title"].as_str()),
         (Some("published"), Some("市政府召开常务会议"))
     );
+    printed(&press.world, &id[..12], "市政府召开常务会议");
     // Elsewhere, from the export and the anchor alone.
     press.world.clerk("a", "module export --out decisions").ok();
     let replayed = press.replay("decisions").ok().json();

@@ -83,6 +83,15 @@ pub enum LocalRequest {
         /// The first digits of its id.
         id: String,
     },
+    /// A matter on paper, by a template of its module: [`LocalReply::Paper`], the PDF in pieces, [`LocalReply::Done`].
+    Print {
+        /// The first digits of the matter's id.
+        id: String,
+        /// The template.
+        template: String,
+        /// Whether what the template says is printed in Chinese, or in English.
+        chinese: bool,
+    },
     /// What a registry has answered to a question of the caller's.
     Answer {
         /// The module.
@@ -171,6 +180,7 @@ impl LocalRequest {
             | Self::Appointed { .. }
             | Self::Matters(_)
             | Self::Matter { .. }
+            | Self::Print { .. }
             | Self::Answer { .. }
             | Self::Looks { .. }
             | Self::Notices { .. }
@@ -226,6 +236,10 @@ pub enum LocalReply {
     Looks(Vec<(String, chancery_apps::Look)>),
     /// Each with its module.
     Notices(Vec<(String, chancery_apps::Notice)>),
+    /// Characters that no font has, in English and in Chinese; what is printed follows as [`LocalReply::File`].
+    Paper {
+        warnings: Vec<(String, String)>,
+    },
     /// One of a list; [`LocalReply::Done`] ends it.
     Matter(Box<MatterView>),
     /// One of a list; [`LocalReply::Done`] ends it.

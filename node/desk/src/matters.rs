@@ -366,6 +366,26 @@ fn coming(module: &str, case: &str, thing: &str) -> Coming {
     Coming { module: module.to_owned(), case: case.to_owned(), thing: thing.to_owned() }
 }
 
+/// Does something with a matter as the caller may read it, found as [`matter`] finds it; `work` is also told when it is.
+///
+/// # Errors
+/// As of [`matter`].
+pub fn with_matter<T>(
+    here: &Blocking,
+    office: &Office,
+    caller: &Caller,
+    id: &str,
+    work: impl FnOnce(&chancery_apps::Reading<'_>, &Coming, Instant) -> T,
+) -> Result<T, NodeError> {
+    let view = matter(here, office, caller, id)?;
+    let (who, home) = (office.reader(caller)?, office.identity().agency.to_string());
+    let (found, now) = (coming(&view.module, &view.case, &view.id), Instant(unix_now()));
+    decider::looking(here, office).with(|kernel, state| {
+        let reading = kernel.reading(state, &who, &home, now)?;
+        Ok(work(&reading, &found, now))
+    })
+}
+
 /// A matter by the first digits of its id, among those that the caller may read: he does not learn that there are others.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ mod door;
 mod http;
 mod local;
 mod monitor;
+mod paper;
 mod run;
 mod socket;
 mod tsa;

@@ -34,10 +34,19 @@ use tokio::{
     time::timeout,
 };
 
-use crate::local::{Frame, RAW, read_length, unexpected};
+use crate::{
+    local::{Frame, RAW, read_length, unexpected},
+    paper,
+};
 
 /// Documents of a list that are opened at once.
 const PAGE: usize = 128;
+
+/// In pieces of so many bytes goes what is printed.
+const PIECE: usize = 256 << 10;
+
+/// What is printed, as a file.
+const PAPER: &str = "paper.pdf";
 
 /// Frames between the disk and the socket.
 const AHEAD: usize = 8;
@@ -341,6 +350,20 @@ async fn answer(
             let (office, caller) = (office.clone(), client.caller.clone());
             let found = blocking(move |here| matters::matter(here, &office, &caller, &id)).await?;
             LocalReply::Matter(Box::new(found))
+        }
+        LocalRequest::Print { id, template, chinese } => {
+            let (office, caller) = (office.clone(), client.caller.clone());
+            let language = if chinese { Language::Zh } else { Language::En };
+            let printed = blocking(move |here| {
+                paper::print(here, &office, &caller, (&id, &template), language)
+            });
+            let (bytes, warnings) = printed.await?;
+            client.send(&LocalReply::Paper { warnings }).await?;
+            for piece in bytes.chunks(PIECE) {
+                let (path, bytes) = (PAPER.to_owned(), piece.to_vec());
+                client.send(&LocalReply::File(ExportedFile { path, bytes })).await?;
+            }
+            LocalReply::Done
         }
         LocalRequest::Matters(question) => {
             let (office, caller) = (office.clone(), client.caller.clone());
