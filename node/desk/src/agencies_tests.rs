@@ -78,6 +78,7 @@ impl Desk {
         form: Form,
     ) -> DocumentHeader {
         let filing = Filing {
+            behalf: None,
             home: self.name.parse().expect("a name"),
             act: act.into(),
             about: about.map(str::to_owned),
