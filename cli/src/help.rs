@@ -63,9 +63,36 @@ fn translated(command: Command, texts: &HashMap<String, String>) -> Command {
         command = command.long_about(said(texts, &long));
     }
     if let Some(after) = after {
-        command = command.after_help(said(texts, &after));
+        command = command.after_help(examples(texts, &after.to_string()));
     }
     command
+}
+
+/// What stands below a help: commands as they are, and the words between them.
+fn examples(texts: &HashMap<String, String>, after: &str) -> String {
+    let each = parts(after).into_iter().map(|part| match part.as_str() {
+        "Example:" | "Examples:" => "示例：".to_owned(),
+        command if command.starts_with(' ') || command.is_empty() => part,
+        words => said(texts, &words),
+    });
+    each.collect::<Vec<_>>().join("\n")
+}
+
+/// The lines below a help; words that go on over several lines are one.
+fn parts(after: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for line in after.lines() {
+        let of_words =
+            |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+        match parts.last_mut() {
+            Some(last) if of_words(line) && of_words(last) => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => parts.push(line.to_owned()),
+        }
+    }
+    parts
 }
 
 fn argument_in_chinese(argument: Arg, texts: &HashMap<String, String>) -> Arg {
@@ -189,7 +216,12 @@ mod tests {
         };
         note("", command.get_about().map(ToString::to_string));
         note("(long)", command.get_long_about().map(ToString::to_string));
-        note("(after)", command.get_after_help().map(ToString::to_string));
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for part in parts(&after) {
+            if !part.is_empty() && !part.starts_with(' ') && !part.starts_with("Example") {
+                note("(after)", Some(part));
+            }
+        }
         for argument in command.get_arguments() {
             let id = argument.get_id().as_str();
             note(id, argument.get_help().map(ToString::to_string));
@@ -233,9 +265,16 @@ mod tests {
     fn the_help_of_every_command_is_chinese() {
         fn each(command: &mut Command, path: &str) {
             let help = command.render_long_help().to_string();
-            for english in
-                ["Usage:", "Options:", "Commands:", "Arguments:", "Print", "[default", "[possible"]
-            {
+            for english in [
+                "Usage:",
+                "Options:",
+                "Commands:",
+                "Arguments:",
+                "Print ",
+                "Example",
+                "[default",
+                "[possible",
+            ] {
                 assert!(!help.contains(english), "{path}: {english} stands in:\n{help}");
             }
             assert!(help.contains("用法："), "{path}:\n{help}");

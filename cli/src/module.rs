@@ -121,7 +121,7 @@ The list is [{\"case\": …, \"thing\": …, \"reason\": …}]: exactly the matt
 The file is a table as in the module's folder, with the same columns, and its new [from.DATE]. It holds by the date of the fact for
 whatever is decided from then on; nothing that was decided changes.")]
     Table {
-        /// The file: table = \"NAME\"
+        /// The file: table = "NAME"
         file: PathBuf,
         /// The module's name
         #[arg(long, value_name = "MODULE")]
