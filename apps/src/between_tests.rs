@@ -393,14 +393,12 @@ fn what_is_sealed_must_be_what_is_owed() {
     a.clerk("ask", "question/ask", None, ask(B));
     let (name, owed) = a.owes().remove(0);
     let right = owed.header(&name, &a.name, a.now);
-    let mut others = Vec::new();
-    others.push(DocumentHeader { nonce: Digest::of(b"another"), ..right.clone() });
-    others.push(DocumentHeader { kind: "reply".into(), ..right.clone() });
-    others.push(DocumentHeader { form: Form::new(), ..right.clone() });
-    others.push(DocumentHeader {
-        to: vec!["tax.hz.gov.cn".parse().expect("a name")],
-        ..right.clone()
-    });
+    let others = [
+        DocumentHeader { nonce: Digest::of(b"another"), ..right.clone() },
+        DocumentHeader { kind: "reply".into(), ..right.clone() },
+        DocumentHeader { form: Form::new(), ..right.clone() },
+        DocumentHeader { to: vec!["tax.hz.gov.cn".parse().expect("a name")], ..right.clone() },
+    ];
     for wrong in others {
         let input = a.input(wrong, &[A], None);
         assert!(matches!(a.decide(&input).as_slice(), [Outcome::Refused(_)]));

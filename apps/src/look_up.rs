@@ -46,6 +46,9 @@ pub struct Looked {
     pub law: String,
 }
 
+/// Code lists by name and the day on which they hold.
+type Lists = BTreeMap<(String, Date), Option<Arc<Codes>>>;
+
 /// What was looked up in a decision.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
@@ -53,7 +56,7 @@ pub(crate) struct Looks {
     /// Tables do not change while something is decided.
     known: RefCell<BTreeMap<String, Known>>,
     chosen: RefCell<BTreeMap<(String, Date), Digest>>,
-    codes: RefCell<BTreeMap<(String, Date), Option<Arc<Codes>>>>,
+    codes: RefCell<Lists>,
 }
 
 impl Looks {

@@ -37,7 +37,7 @@ pub(super) struct Filled {
 /// The head that a page begins with whose first piece goes on with a table.
 fn head<'p>(heads: &'p [Vec<Piece>], piece: &Piece) -> &'p [Piece] {
     match &piece.row {
-        Some(row) if !(row.row == 0 && !heads.get(row.table).is_none_or(Vec::is_empty)) => {
+        Some(row) if row.row != 0 || heads.get(row.table).is_none_or(Vec::is_empty) => {
             heads.get(row.table).map_or(&[], Vec::as_slice)
         }
         _ => &[],
