@@ -54,7 +54,7 @@ impl Filed<'_> {
         }
         match client.reply()? {
             LocalReply::Submitted { document, applied: Some(applied), .. } => {
-                Ok(Done { document, applied })
+                Ok(Done { document, applied: *applied })
             }
             other => Err(Failure::from_reply(other)),
         }

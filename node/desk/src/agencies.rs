@@ -279,7 +279,7 @@ fn made_of(
     mut input: Input,
 ) -> Result<(Vec<Decision>, bool), NodeError> {
     let look = decider::looking(here, office);
-    let tried = look.with(|kernel, state| {
+    look.with(|kernel, state| {
         let decided = decider::guarded(office, &mut input, |input| {
             input.facts.form = kernel.judge_form(state, input)?;
             kernel.decide(state, input)
@@ -296,8 +296,7 @@ fn made_of(
             None => kernel.waits(state, &input.document)?,
         };
         Ok((made, waits))
-    });
-    tried
+    })
 }
 
 /// The answer that the sender of a request is owed for a decision: for what is final. One that waits is answered later.

@@ -218,7 +218,7 @@ pub enum LocalReply {
         copies: Vec<(AgencyName, u64)>,
         /// What a module has decided, if it was filed with one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        applied: Option<chancery_apps::Applied>,
+        applied: Option<Box<chancery_apps::Applied>>,
     },
     /// The modules in force.
     Modules(Vec<ModuleView>),

@@ -495,6 +495,7 @@ async fn submit(
         Ok(taken) => taken.accepted,
         Err(Refused { error, recorded }) => return Err(Failed { error, recorded }),
     };
+    let applied = applied.map(Box::new);
     let submitted = LocalReply::Submitted { document, envelope, recipients, copies, applied };
     Ok(client.send(&submitted).await?)
 }
