@@ -1,6 +1,6 @@
 //! Paper as a file: what `chancery-apps` has placed on pages, written as PDF/A-2u with the fonts that a system has.
 //!
-//! [`Fonts::open`] takes the fonts; [`print`] prints a thing by a template of its module; [`pdf`] writes any [`Paper`]. Nothing here
+//! [`Fonts::open`] takes the fonts; [`print()`] prints a thing by a template of its module; [`pdf`] writes any [`Paper`]. Nothing here
 //! decides where something stands, and the same paper, fonts and date give the same bytes.
 //!
 //! [`Paper`]: chancery_apps::Paper
