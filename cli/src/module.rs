@@ -462,9 +462,9 @@ fn test(output: &Output, folder: &Folder) -> Result<ExitCode, Failure> {
             match broken {
                 None => println!("{} {path}  {}", output.t("ok", "通过"), plain(title)),
                 Some(Broken { step, why }) => println!(
-                    "{} {path}  {} {step}: {}",
+                    "{} {path}  {}: {}",
                     output.t("FAILED", "未通过"),
-                    output.t("step", "第几步"),
+                    output.t(&format!("step {step}"), &format!("第 {step} 步")),
                     plain(why)
                 ),
             }
