@@ -83,7 +83,7 @@ fn quarantined(document: &Document) -> Key {
 impl Document {
     /// Whether another agency has sent it to the one that decides it. What a party files with it has nobody sent.
     pub(crate) fn is_from_elsewhere(&self) -> bool {
-        let by_party = self.header.is_internal() && self.hand().agency.is_empty();
+        let by_party = self.header.is_internal() && self.hand().is_party();
         self.filing().is_some_and(|filing| filing.home != self.header.from && !by_party)
     }
 

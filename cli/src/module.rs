@@ -937,10 +937,7 @@ fn step(
             }
             proved = report.indication == Indication::TotalPassed;
             let named = report.signatures.iter().filter_map(|signature| signature.signer.as_ref());
-            let signers = named.map(|signer| DocumentSigner {
-                name: signer.to_string(),
-                agency: signer.agency().to_string(),
-            });
+            let signers = named.map(DocumentSigner::of);
             let header = document.header();
             let part = match header.form.get("digest") {
                 Some(FormValue::Text(digest)) if header.module == OFFICE && is_plain(digest) => {

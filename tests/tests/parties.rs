@@ -126,6 +126,12 @@ fn parties_file_at_an_agencys_node_and_keep_receipts_that_hold_offline() {
     window.world.write("bad.receipt", &bytes);
     let verdict = window.world.run("verify bad.receipt --anchor root/ca.pem");
     assert_ne!(verdict.code, 0, "{verdict:?}");
+    // Whoever has an export decides it again, for whom and by whose hand.
+    window.world.clerk("a", "module export --out decisions").ok();
+    let replayed =
+        window.world.run("--json module replay decisions --anchor root/ca.pem").ok().json();
+    assert_eq!(replayed["wrong"], serde_json::Value::Null, "{replayed}");
+    assert!(replayed["replayed"].as_u64() > Some(4), "{replayed}");
 }
 
 #[test]
