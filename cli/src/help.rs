@@ -47,11 +47,14 @@ fn said(texts: &HashMap<String, String>, english: &impl ToString) -> String {
     found.map_or(english, |chinese| chinese.trim_end().to_owned())
 }
 
-fn translated(command: Command, texts: &HashMap<String, String>) -> Command {
+fn translated(mut command: Command, texts: &HashMap<String, String>) -> Command {
+    let usage = command.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").trim().replace("[OPTIONS]", "[选项]");
     let (about, long) = (command.get_about().cloned(), command.get_long_about().cloned());
     let after = command.get_after_help().cloned();
     let mut command = command
         .help_template(TEMPLATE)
+        .override_usage(usage)
         .subcommand_help_heading("命令")
         .subcommand_value_name("命令")
         .mut_args(|argument| argument_in_chinese(argument, texts))
@@ -227,8 +230,15 @@ mod tests {
             note(id, argument.get_help().map(ToString::to_string));
             note(id, argument.get_long_help().map(ToString::to_string));
         }
-        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
-            all(below, &format!("{path} {}", below.get_name()), found);
+        for below in command.get_subcommands() {
+            match below.get_name() {
+                // It has the others below it, once more.
+                "help" => found.push((
+                    path.to_owned(),
+                    below.get_about().map(ToString::to_string).unwrap_or_default(),
+                )),
+                name => all(below, &format!("{path} {name}"), found),
+            }
         }
     }
 
