@@ -277,6 +277,7 @@ mod tests {
             let help = command.render_long_help().to_string();
             for english in [
                 "Usage:",
+                "[OPTIONS]",
                 "Options:",
                 "Commands:",
                 "Arguments:",
