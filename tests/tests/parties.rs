@@ -81,12 +81,12 @@ fn parties_file_at_an_agencys_node_and_keep_receipts_that_hold_offline() {
     // A mother acts for her child once an officer has recorded her, and not before.
     let apply =
         format!("--json app do licence apply --set what=演出许可 --for {CHILD} --as guardian");
-    window.by(MOTHER, &apply).refused(4, "CHY-7103");
+    window.by(MOTHER, &apply["--json ".len()..]).refused(4, "CHY-7103");
     let record = format!("party guardian {MOTHER} --of {CHILD} --basis 民法典27");
     window.by(MOTHER, &record).refused(4, "CHY-7103");
     window.world.clerk("a", &record).ok();
     let childs = id(&window.by(MOTHER, &format!("{apply} --receipt child.receipt")).ok());
-    window.by(OTHER, &apply).refused(4, "CHY-7103");
+    window.by(OTHER, &apply["--json ".len()..]).refused(4, "CHY-7103");
     for (party, sees) in [(MOTHER, 1), (CHILD, 1), (OTHER, 0), (FIRM, 1)] {
         assert_eq!(window.listed(party), sees, "{party}");
     }
@@ -138,7 +138,7 @@ fn parties_file_at_an_agencys_node_and_keep_receipts_that_hold_offline() {
 fn a_power_of_attorney_is_given_and_taken_back_over_the_same_door() {
     let window = Window::new();
     let apply = format!("--json app do licence apply --set what=x --for {FIRM} --as agent");
-    window.by(OTHER, &apply).refused(4, "CHY-7103");
+    window.by(OTHER, &apply["--json ".len()..]).refused(4, "CHY-7103");
     let given = window
         .by(
             FIRM,
@@ -154,7 +154,7 @@ fn a_power_of_attorney_is_given_and_taken_back_over_the_same_door() {
         .by(OTHER, &format!("app do licence withdraw --on {matter} --for {FIRM} --as agent"))
         .refused(4, "CHY-7103");
     window.by(FIRM, &format!("party revoke {power} --of {OTHER}")).ok();
-    window.by(OTHER, &apply).refused(4, "CHY-7103");
+    window.by(OTHER, &apply["--json ".len()..]).refused(4, "CHY-7103");
     window.by(OTHER, &format!("app show {matter}")).refused(1, "CHY-4011");
 }
 
