@@ -42,8 +42,6 @@ pub fn receipt(
         let taken = leaf.event == Event::SubmissionAcceptance && proof.agency == identity.agency;
         if taken {
             entry = Some((proof.receipt.index, leaf.time));
-        }
-        if taken || leaf.event == Event::Decided {
             evidence.push(proof.encode()?);
         }
     }

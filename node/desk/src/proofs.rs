@@ -45,6 +45,10 @@ pub fn evidence(
     let prefix = head.envelope.digest().as_bytes();
     let (mut out, mut relays) = (Vec::new(), HashSet::new());
     for receipt in office.ledger().view(here).given_receipts(prefix)? {
+        // The entry of a decision commits to its record, and says nothing of the document to who has that alone.
+        if Leaf::decode(&receipt.leaf)?.event == Event::Decided {
+            continue;
+        }
         // It may be older than the seal in use.
         let kept = office.ledger().former_seal(here, &receipt)?;
         let chain = kept.as_deref().unwrap_or(own_chain);
