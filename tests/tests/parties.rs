@@ -127,6 +127,7 @@ fn parties_file_at_an_agencys_node_and_keep_receipts_that_hold_offline() {
     let verdict = window.world.run("verify bad.receipt --anchor root/ca.pem");
     assert_ne!(verdict.code, 0, "{verdict:?}");
     // Whoever has an export decides it again, for whom and by whose hand.
+    window.world.start("a");
     window.world.clerk("a", "module export --out decisions").ok();
     let replayed =
         window.world.run("--json module replay decisions --anchor root/ca.pem").ok().json();
