@@ -191,10 +191,13 @@ fn decide(here: &Blocking, office: &Office, key: &[u8], id: &EnvelopeId) -> Resu
         Err(error @ NodeError::Store(StoreError::File { .. } | StoreError::Broken(_))) => {
             return Err(error);
         }
-        // It stays in the inbox, where it is shown with its error.
+        Err(NodeError::Purged(_)) => return drop_it(here, office, key),
+        // It stays in the inbox, where it is shown with its error; a key that is missing may come back.
         Err(error) => {
-            tracing::warn!(envelope = %id, %error, "a request cannot be opened");
-            return drop_it(here, office, key);
+            if key != waiting_key(id) {
+                tracing::warn!(envelope = %id, %error, "a request cannot be opened; it waits");
+            }
+            return put_off(here, office, key, id);
         }
     };
     let own = &office.identity().agency;

@@ -1,6 +1,6 @@
 //! Matters on paper, with the fonts that this machine has.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chancery_bus::NodeError;
 use chancery_crypto::Language;
@@ -12,7 +12,7 @@ use chancery_store::Blocking;
 type Printed = (Vec<u8>, Vec<(String, String)>);
 
 /// The fonts, once they were asked for: they are large, and do not change while the node runs.
-static FONTS: Mutex<Option<Fonts>> = Mutex::new(None);
+static FONTS: Mutex<Option<Arc<Fonts>>> = Mutex::new(None);
 
 /// Prints a matter by a template of its module, as the caller may read it.
 ///
@@ -31,19 +31,21 @@ pub(crate) fn print(
         zh: say(Language::Zh),
         rules: template.to_owned(),
     };
-    let mut held = FONTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let fonts: &Fonts = match &mut *held {
-        Some(fonts) => fonts,
-        none => {
-            let opened = Fonts::open(&Fonts::debian());
-            none.insert(opened.map_err(|error: FontError| unprinted(&|of| error.say(of)))?)
-        }
-    };
+    let fonts = fonts().map_err(|error| unprinted(&|of| error.say(of)))?;
     let printed = matters::with_matter(here, office, caller, id, |reading, matter, at| {
-        chancery_print::print(reading, matter, template, language, fonts, at)
+        chancery_print::print(reading, matter, template, language, &fonts, at)
     })?;
     let printed = printed.map_err(|error| unprinted(&|of| error.say(of)))?;
     let say =
         |warning: &chancery_print::Warning| (warning.say(Language::En), warning.say(Language::Zh));
     Ok((printed.bytes, printed.warnings.iter().map(say).collect()))
+}
+
+/// The fonts: nobody waits for what another prints.
+fn fonts() -> Result<Arc<Fonts>, FontError> {
+    let mut held = FONTS.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*held {
+        Some(fonts) => Ok(fonts.clone()),
+        None => Ok(held.insert(Arc::new(Fonts::open(&Fonts::debian())?)).clone()),
+    }
 }
