@@ -157,34 +157,6 @@ fn versions_are_compared_by_their_parts() {
     assert_eq!(compare(&after, &after), []);
 }
 
-/// How many texts of a folder are cut wholly; run by hand, with the folder in `CHANCERY_LAWS`.
-#[test]
-#[ignore = "needs a folder of texts of law"]
-fn a_corpus_is_cut() {
-    let folder = std::env::var("CHANCERY_LAWS").expect("CHANCERY_LAWS");
-    let (mut whole, mut all, mut open) = (0, 0, vec![std::path::PathBuf::from(folder)]);
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                open.push(path);
-            } else if !path.ends_with("_index.md") {
-                let text = std::fs::read_to_string(&path).expect("a text");
-                let body =
-                    text.split_once("<!-- INFO END -->").map_or(text.as_str(), |(_, body)| body);
-                let cut = cut(body);
-                all += 1;
-                whole += usize::from(cut.is_whole());
-                if !cut.is_whole() {
-                    let first = cut.strays.iter().take(3).collect::<Vec<_>>();
-                    println!("{}: {} {first:?}", path.display(), cut.strays.len());
-                }
-            }
-        }
-    }
-    println!("{whole} of {all}");
-}
-
 fn line() -> impl Strategy<Value = String> {
     let mark = prop_oneof![
         (1u32..30).prop_map(|n| format!("第{}条 ", numeral::written(n))),
